@@ -1,0 +1,230 @@
+// Makes a checkout ready to run: installs what the lock file asks for and builds `dist/`, only when needed.
+//
+// Dependency-free and plain JavaScript, because it runs first, on whatever Node (20 or newer) the machine has.
+// Silent when nothing is to do; otherwise one line says what is done and why. Exits with npm's or tsc's code.
+//
+//   node scripts/setup.mjs            install if the lock file and the stamp in node_modules differ
+//   node scripts/setup.mjs --build    the same, then build dist/ if the sources are newer than it
+//   … --force                         build even if dist/ is up to date
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const installStamp = join(modules, '.millrace-setup');
+const dist = join(root, 'dist');
+const buildStamp = join(dist, '.stamp');
+const lockFolder = join(root, '.setup-lock');
+const lockWaitMsMax = 10 * 60_000;
+
+/** Installs the dependencies when the lock file changed or an install is missing or broken; returns an exit code. */
+export function install() {
+  if (installReason() === undefined) return 0;
+  return underLock(() => {
+    const reason = installReason();
+    if (reason === undefined) return 0;
+    say(`installing dependencies (npm ci), because ${reason}`);
+    // npm empties node_modules first, the stamp with it: an install that is cut off is seen by its absence.
+    rmSync(installStamp, { force: true });
+    // Development tools are always needed here, whatever NODE_ENV or `omit` says; errors still show.
+    const code = run('npm', ['ci', '--include=dev', '--loglevel=error', '--no-audit', '--no-fund'], 'ignore');
+    if (code !== 0) {
+      say(
+        `npm ci failed with exit code ${code}; its message is above. Run the command again when it is mended.`,
+      );
+      return code;
+    }
+    const missing = missingPackage();
+    if (missing !== undefined) {
+      say(
+        `npm ci ended well, but ${missing} is missing. Does your npm configuration set ignore-scripts? ` +
+          'Then run: npm rebuild node --ignore-scripts=false',
+      );
+      return 1;
+    }
+    writeFileSync(installStamp, installKey());
+    return 0;
+  });
+}
+
+/** Builds `dist/` from `src/` when a source changed; returns an exit code. */
+export function build({ force = false } = {}) {
+  if (!existsSync(join(root, 'src', 'index.ts'))) return 0;
+  if (!force && buildReason() === undefined) return 0;
+  return underLock(() => {
+    const reason = force ? 'it was asked for' : buildReason();
+    if (reason === undefined) return 0;
+    say(`building dist/ (tsc), because ${reason}`);
+    const key = buildKey();
+    const fresh = join(root, `dist.new-${process.pid}`);
+    const tsc = join(modules, 'typescript', 'bin', 'tsc');
+    const code = run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], 'inherit');
+    if (code !== 0) {
+      rmSync(fresh, { recursive: true, force: true });
+      say('the sources do not compile; tsc says why above. The old dist/ is unchanged.');
+      return code;
+    }
+    writeFileSync(join(fresh, '.stamp'), key);
+    // Replaced in one move, so that a process that starts meanwhile never sees half a build.
+    const old = join(root, `dist.old-${process.pid}`);
+    if (existsSync(dist)) renameSync(dist, old);
+    renameSync(fresh, dist);
+    rmSync(old, { recursive: true, force: true });
+    return 0;
+  });
+}
+
+function installReason() {
+  if (!existsSync(modules)) return 'node_modules is missing';
+  if (!existsSync(installStamp)) return 'the last install did not finish';
+  if (readFileSync(installStamp, 'utf8') !== installKey())
+    return 'package-lock.json changed since the last install';
+  const missing = missingPackage();
+  return missing === undefined ? undefined : `${missing} is missing`;
+}
+
+// The platform belongs to the key: node_modules holds binaries, and checkouts get copied between machines.
+function installKey() {
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  return `${lock} ${process.platform}-${process.arch}\n`;
+}
+
+function missingPackage() {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const needed = Object.keys({ ...dependencies, ...devDependencies }).map((name) => `${name}/package.json`);
+  needed.push('node/bin/node');
+  const missing = needed.find((file) => !existsSync(join(modules, file)));
+  return missing === undefined ? undefined : `node_modules/${missing}`;
+}
+
+function buildReason() {
+  if (!existsSync(join(dist, 'index.js'))) return 'dist/ is missing';
+  if (!existsSync(buildStamp)) return 'the last build did not finish';
+  return readFileSync(buildStamp, 'utf8') === buildKey()
+    ? undefined
+    : 'the sources changed since the last build';
+}
+
+// Contents, not times: a checkout or a rebase touches times without changing anything.
+function buildKey() {
+  const hash = createHash('sha256');
+  const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sourceFiles('src')];
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(root, file)));
+  return `${hash.digest('hex')}\n`;
+}
+
+function sourceFiles(folder) {
+  const found = [];
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...sourceFiles(path));
+    else if (entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts')) found.push(path);
+  }
+  return found.sort();
+}
+
+// Two commands started at once must not write node_modules or dist together: one works, the other waits for it.
+function underLock(work) {
+  const deadline = Date.now() + lockWaitMsMax;
+  let said = false;
+  while (!tryLock()) {
+    if (Date.now() > deadline) {
+      say(
+        `another setup has held .setup-lock for over ${lockWaitMsMax / 60_000} minutes; remove that folder if it is not running`,
+      );
+      return 1;
+    }
+    if (!said) say('waiting, because another setup is at work in this checkout');
+    said = true;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+  try {
+    return work();
+  } finally {
+    rmSync(lockFolder, { recursive: true, force: true });
+  }
+}
+
+function tryLock() {
+  const mine = `${lockFolder}.${process.pid}`;
+  // The folder appears together with its owner's number (a rename), so that a lock without an owner cannot exist.
+  mkdirSync(mine, { recursive: true });
+  writeFileSync(join(mine, 'pid'), String(process.pid));
+  try {
+    renameSync(mine, lockFolder);
+    return true;
+  } catch {
+    rmSync(mine, { recursive: true, force: true });
+    removeLockOfDeadOwner();
+    return false;
+  }
+}
+
+function removeLockOfDeadOwner() {
+  let owner;
+  try {
+    owner = Number(readFileSync(join(lockFolder, 'pid'), 'utf8'));
+  } catch {
+    return; // It was released between the two calls.
+  }
+  if (isAlive(owner)) return;
+  const dead = `${lockFolder}.dead-${process.pid}`;
+  try {
+    renameSync(lockFolder, dead);
+  } catch {
+    return; // Another waiter removed it first.
+  }
+  rmSync(dead, { recursive: true, force: true });
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+// Without node_modules/.bin on the path: npm must not run on the very Node binary that `npm ci` is replacing.
+function run(command, args, stdout) {
+  const path = (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((entry) => !entry.includes(`node_modules${process.platform === 'win32' ? '\\' : '/'}.bin`))
+    .join(delimiter);
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, PATH: path },
+    stdio: ['ignore', stdout, 'inherit'],
+    shell: process.platform === 'win32',
+  });
+  if (result.error !== undefined) {
+    say(`${command} could not be started: ${result.error.message}`);
+    return 1;
+  }
+  return result.status ?? 1;
+}
+
+function say(line) {
+  process.stderr.write(`setup: ${line}\n`);
+}
+
+function main(args) {
+  const unknown = args.find((arg) => arg !== '--build' && arg !== '--force');
+  if (unknown !== undefined) {
+    say(`unknown option ${unknown}; known are --build and --force`);
+    return 2;
+  }
+  const code = install();
+  return code === 0 && args.includes('--build') ? build({ force: args.includes('--force') }) : code;
+}
+
+if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) {
+  process.exitCode = main(process.argv.slice(2));
+}
