@@ -1,0 +1,189 @@
+// Runs the tests: `npm test`, or `npm test -- src/state` for the files whose path contains one of the words given.
+//
+// Unit tests share one process (fast); whatever starts processes, threads or long searches gets a process per file.
+// Prints the output of failing files, every skip, every count of cases, and as its last line `N passed, N failed`.
+//
+//   --name <pattern>   only tests whose name matches
+//   --verbose          print what the tests print
+//   --list             print the files that would run
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from './setup.mjs';
+import { TestReport } from './test-report.ts';
+import type { ReportedEvent } from './test-reporter.ts';
+
+/** A set of test files that run in the same way. */
+interface Group {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly isIsolated: boolean;
+  /** A test process that reports nothing for so long is taken for hung. */
+  readonly silenceMsMax: number;
+}
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const isolatedFolders = [
+  'test/e2e/',
+  'test/recovery/',
+  'test/rescale/',
+  'test/simulation/',
+  'test/property/',
+];
+const foldersOnBuild = ['test/e2e/', 'test/recovery/'];
+const foldersWithCases = ['test/simulation/', 'test/property/'];
+const filesAtOnce = 2;
+const idleMsMax = 30_000;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { name: { type: 'string' }, verbose: { type: 'boolean' }, list: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const files = testFiles(positionals);
+  if (values.list === true) {
+    for (const file of files) console.log(file);
+    return 0;
+  }
+  const startedAt = performance.now();
+  const report = new TestReport(root, values.verbose === true);
+  if (files.length === 0)
+    report.fail('no test file', `no path contains ${positionals.join(' or ')}; see npm test -- --list`);
+  const runnable = await withBuild(files, report);
+  for (const group of groupsOf(runnable)) await runGroup(group, report, values.name);
+  if (values.name === undefined) {
+    report.checkSkips(positionals.length === 0);
+    report.checkCases(runnable.filter((file) => isIn(file, foldersWithCases)));
+  }
+  report.print(performance.now() - startedAt);
+  return report.failures.length === 0 ? 0 : 1;
+}
+
+function testFiles(words: readonly string[]): string[] {
+  const all = ['src', 'test', 'scripts'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.test.ts'))
+      .map((path) => `${folder}/${path.split(sep).join('/')}`),
+  );
+  const wanted = words.map((word) => word.replace(/^\.\//, ''));
+  return all.filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word))).sort();
+}
+
+// The command line and the recovery tests run what is published: dist/.
+async function withBuild(files: readonly string[], report: TestReport): Promise<readonly string[]> {
+  const onBuild = files.filter((file) => isIn(file, foldersOnBuild));
+  if (onBuild.length === 0 || build() === 0) return files;
+  const folders = foldersOnBuild.join(' and ');
+  report.fail(
+    'build',
+    `dist/ could not be built (tsc says why above): ${onBuild.length} files of ${folders} did not run`,
+  );
+  return files.filter((file) => !onBuild.includes(file));
+}
+
+function groupsOf(files: readonly string[]): Group[] {
+  const isolated = files.filter((file) => isIn(file, isolatedFolders));
+  const unit = files.filter((file) => !isolated.includes(file));
+  return [
+    { name: 'unit tests', files: unit, isIsolated: false, silenceMsMax: 120_000 },
+    { name: 'tests in their own process', files: isolated, isIsolated: true, silenceMsMax: 300_000 },
+  ].filter((group) => group.files.length > 0);
+}
+
+async function runGroup(group: Group, report: TestReport, namePattern: string | undefined): Promise<void> {
+  const startedAt = performance.now();
+  const passedBefore = report.passed;
+  const failedBefore = report.failures.length;
+  const died = await runProcess(group, report, namePattern);
+  if (died !== undefined && (died.always || report.failures.length === failedBefore)) {
+    report.fail(group.name, died.detail, group.name);
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const counts = `${report.passed - passedBefore} passed, ${report.failures.length - failedBefore} failed`;
+  console.log(`${group.name}: ${group.files.length} files, ${counts} (${seconds} s)`);
+}
+
+/** Runs the files of a group; returns why the process ended badly, if it did. `always` says a failed test is no excuse. */
+async function runProcess(
+  group: Group,
+  report: TestReport,
+  namePattern: string | undefined,
+): Promise<{ detail: string; always: boolean } | undefined> {
+  const child = start(group, namePattern);
+  let lastStarted = 'none';
+  let isSummarized = false;
+  let open = 0;
+  let ended = 0;
+  let killedBecause: string | undefined;
+  let watchdog: NodeJS.Timeout | undefined;
+  const watch = (): void => {
+    // Between its tests and after the last one a process has nothing to wait for, except what a test left behind.
+    const isIdle = isSummarized || (!group.isIsolated && open === 0 && ended > 0);
+    clearTimeout(watchdog);
+    watchdog = setTimeout(
+      () => {
+        killedBecause = isIdle
+          ? `did not exit after its tests: a timer, socket, worker or child process was left open, perhaps by ${lastStarted}`
+          : `reported nothing for ${group.silenceMsMax / 1000} s; the last test that started is ${lastStarted}`;
+        child.kill('SIGKILL');
+      },
+      isIdle ? idleMsMax : group.silenceMsMax,
+    );
+  };
+  watch();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => report.output(group.name, text));
+  }
+  const lines = createInterface({ input: child.stdio[3] as NodeJS.ReadableStream });
+  lines.on('line', (line) => {
+    const event = JSON.parse(line) as ReportedEvent;
+    if (event.kind === 'start') {
+      open += 1;
+      lastStarted = `${event.file ?? ''} > ${event.name ?? ''}`;
+    } else if (event.kind === 'pass' || event.kind === 'fail') {
+      open -= 1;
+      ended += 1;
+    }
+    if (event.kind === 'summary' && event.file === undefined) isSummarized = true;
+    report.event(
+      event.kind === 'output' && event.file === undefined
+        ? { ...event, file: join(root, group.name) }
+        : event,
+    );
+    watch();
+  });
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (...ending) => resolve(ending));
+  });
+  clearTimeout(watchdog);
+  if (killedBecause !== undefined) return { detail: `the test process ${killedBecause}`, always: true };
+  if (isSummarized && code === 0) return undefined;
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+  return {
+    detail: `the test process ended with ${how}; the last test that started is ${lastStarted}`,
+    always: !isSummarized,
+  };
+}
+
+function start(group: Group, namePattern: string | undefined): ChildProcess {
+  const args = [
+    '--test',
+    `--test-reporter=${new URL('test-reporter.ts', import.meta.url).href}`,
+    '--test-reporter-destination=stdout',
+    ...(group.isIsolated ? [`--test-concurrency=${filesAtOnce}`] : ['--test-isolation=none']),
+    ...(namePattern === undefined ? [] : [`--test-name-pattern=${namePattern}`]),
+    ...group.files,
+  ];
+  // File descriptor 3 carries the events, so that nothing a test prints can be taken for one.
+  return spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+}
+
+function isIn(file: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => file.startsWith(folder));
+}
+
+process.exitCode = await main();
