@@ -6,11 +6,12 @@
 //   node scripts/setup.mjs            install if the lock file and the stamp in node_modules differ
 //   node scripts/setup.mjs --build    the same, then build dist/ if the sources are newer than it
 //   … --force                         build even if dist/ is up to date
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -22,16 +23,20 @@ const lockFolder = join(root, '.setup-lock');
 const lockWaitMsMax = 10 * 60_000;
 
 /** Installs the dependencies when the lock file changed or an install is missing or broken; returns an exit code. */
-export function install() {
+export async function install() {
   if (installReason() === undefined) return 0;
-  return underLock(() => {
+  return underLock(async () => {
     const reason = installReason();
     if (reason === undefined) return 0;
     say(`installing dependencies (npm ci), because ${reason}`);
     // npm empties node_modules first, the stamp with it: an install that is cut off is seen by its absence.
     rmSync(installStamp, { force: true });
     // Development tools are always needed here, whatever NODE_ENV or `omit` says; errors still show.
-    const code = run('npm', ['ci', '--include=dev', '--loglevel=error', '--no-audit', '--no-fund'], 'ignore');
+    const code = await run(
+      'npm',
+      ['ci', '--include=dev', '--loglevel=error', '--no-audit', '--no-fund'],
+      'ignore',
+    );
     if (code !== 0) {
       say(
         `npm ci failed with exit code ${code}; its message is above. Run the command again when it is mended.`,
@@ -52,17 +57,21 @@ export function install() {
 }
 
 /** Builds `dist/` from `src/` when a source changed; returns an exit code. */
-export function build({ force = false } = {}) {
+export async function build({ force = false } = {}) {
   if (!existsSync(join(root, 'src', 'index.ts'))) return 0;
   if (!force && buildReason() === undefined) return 0;
-  return underLock(() => {
+  return underLock(async () => {
     const reason = force ? 'it was asked for' : buildReason();
     if (reason === undefined) return 0;
     say(`building dist/ (tsc), because ${reason}`);
     const key = buildKey();
     const fresh = join(root, `dist.new-${process.pid}`);
     const tsc = join(modules, 'typescript', 'bin', 'tsc');
-    const code = run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], 'inherit');
+    const code = await run(
+      process.execPath,
+      [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh],
+      'inherit',
+    );
     if (code !== 0) {
       rmSync(fresh, { recursive: true, force: true });
       say('the sources do not compile; tsc says why above. The old dist/ is unchanged.');
@@ -80,7 +89,7 @@ export function build({ force = false } = {}) {
 
 function installReason() {
   if (!existsSync(modules)) return 'node_modules is missing';
-  if (!existsSync(installStamp)) return 'the last install did not finish';
+  if (!existsSync(installStamp)) return 'node_modules bears no stamp of a finished install';
   if (readFileSync(installStamp, 'utf8') !== installKey())
     return 'package-lock.json changed since the last install';
   const missing = missingPackage();
@@ -105,7 +114,7 @@ function missingPackage() {
 
 function buildReason() {
   if (!existsSync(join(dist, 'index.js'))) return 'dist/ is missing';
-  if (!existsSync(buildStamp)) return 'the last build did not finish';
+  if (!existsSync(buildStamp)) return 'dist/ bears no stamp of a finished build';
   return readFileSync(buildStamp, 'utf8') === buildKey()
     ? undefined
     : 'the sources changed since the last build';
@@ -130,7 +139,7 @@ function sourceFiles(folder) {
 }
 
 // Two commands started at once must not write node_modules or dist together: one works, the other waits for it.
-function underLock(work) {
+async function underLock(work) {
   const deadline = Date.now() + lockWaitMsMax;
   let said = false;
   while (!tryLock()) {
@@ -142,10 +151,10 @@ function underLock(work) {
     }
     if (!said) say('waiting, because another setup is at work in this checkout');
     said = true;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    await sleep(200);
   }
   try {
-    return work();
+    return await work();
   } finally {
     rmSync(lockFolder, { recursive: true, force: true });
   }
@@ -155,7 +164,7 @@ function tryLock() {
   const mine = `${lockFolder}.${process.pid}`;
   // The folder appears together with its owner's number (a rename), so that a lock without an owner cannot exist.
   mkdirSync(mine, { recursive: true });
-  writeFileSync(join(mine, 'pid'), String(process.pid));
+  writeFileSync(join(mine, 'owners'), `${process.pid}`);
   try {
     renameSync(mine, lockFolder);
     return true;
@@ -167,13 +176,13 @@ function tryLock() {
 }
 
 function removeLockOfDeadOwner() {
-  let owner;
+  let owners;
   try {
-    owner = Number(readFileSync(join(lockFolder, 'pid'), 'utf8'));
+    owners = readFileSync(join(lockFolder, 'owners'), 'utf8').split(' ').map(Number);
   } catch {
     return; // It was released between the two calls.
   }
-  if (isAlive(owner)) return;
+  if (owners.some(isAlive)) return;
   const dead = `${lockFolder}.dead-${process.pid}`;
   try {
     renameSync(lockFolder, dead);
@@ -198,33 +207,37 @@ function run(command, args, stdout) {
     .split(delimiter)
     .filter((entry) => !entry.includes(`node_modules${process.platform === 'win32' ? '\\' : '/'}.bin`))
     .join(delimiter);
-  const result = spawnSync(command, args, {
+  const child = spawn(command, args, {
     cwd: root,
     env: { ...process.env, PATH: path },
     stdio: ['ignore', stdout, 'inherit'],
     shell: process.platform === 'win32',
   });
-  if (result.error !== undefined) {
-    say(`${command} could not be started: ${result.error.message}`);
-    return 1;
-  }
-  return result.status ?? 1;
+  // The child owns the lock too: when only this process is killed, npm goes on, and the next one has to wait for it.
+  if (child.pid !== undefined) writeFileSync(join(lockFolder, 'owners'), `${process.pid} ${child.pid}`);
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      say(`${command} could not be started: ${error.message}`);
+      resolve(1);
+    });
+    child.once('close', (code) => resolve(code ?? 1));
+  });
 }
 
 function say(line) {
   process.stderr.write(`setup: ${line}\n`);
 }
 
-function main(args) {
+async function main(args) {
   const unknown = args.find((arg) => arg !== '--build' && arg !== '--force');
   if (unknown !== undefined) {
     say(`unknown option ${unknown}; known are --build and --force`);
     return 2;
   }
-  const code = install();
+  const code = await install();
   return code === 0 && args.includes('--build') ? build({ force: args.includes('--force') }) : code;
 }
 
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) {
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
 }

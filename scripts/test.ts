@@ -75,7 +75,7 @@ function testFiles(words: readonly string[]): string[] {
 // The command line and the recovery tests run what is published: dist/.
 async function withBuild(files: readonly string[], report: TestReport): Promise<readonly string[]> {
   const onBuild = files.filter((file) => isIn(file, foldersOnBuild));
-  if (onBuild.length === 0 || build() === 0) return files;
+  if (onBuild.length === 0 || (await build()) === 0) return files;
   const folders = foldersOnBuild.join(' and ');
   report.fail(
     'build',
