@@ -1,0 +1,71 @@
+// Holds the house to its plan: walls, circles, dead files, documented names, the error table, the seams to the outside.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { errorReference, errorReferencePath } from '../scripts/error-reference.ts';
+import { ERROR_TABLE } from '../src/base/errors.ts';
+import {
+  brokenWalls,
+  circles,
+  deadFiles,
+  type Files,
+  outsideTouches,
+  spreadLibraries,
+  strayImports,
+  undocumentedNames,
+  unthrownCodes,
+  unusedSeams,
+  vagueNames,
+} from './architecture/checks.ts';
+import { scan } from './architecture/scan.ts';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+describe('the house', () => {
+  const files = readFiles();
+
+  it('keeps its walls', () => none(brokenWalls(files)));
+  it('imports only what exists and is published', () => none(strayImports(files)));
+  it('imports each library in one room', () => none(spreadLibraries(files)));
+  it('has no circle of files', () => none(circles(files)));
+  it('has no file that nothing reaches', () => none(deadFiles(files)));
+  it('touches the outside world only in its seams', () => none(outsideTouches(files)));
+  it('lists no seam that is not there', () => none(unusedSeams(files)));
+  it('names its folders and exports', () => none(vagueNames(files)));
+  it('documents every public name, the callable ones with an example', () => none(undocumentedNames(files)));
+});
+
+describe('the error table', () => {
+  it('has only codes that something throws', () => {
+    none(unthrownCodes(Object.keys(ERROR_TABLE), readFiles(), 'src/base/errors.ts'));
+  });
+
+  it('is what the reference page says', () => {
+    const path = join(root, errorReferencePath);
+    const page = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    assert.equal(
+      page,
+      errorReference(ERROR_TABLE),
+      `${errorReferencePath} is not up to date: run npm run docs:generate`,
+    );
+  });
+});
+
+function none(messages: readonly string[]): void {
+  if (messages.length === 0) return;
+  const error = new Error(messages.join('\n'));
+  // Where this line stands helps nobody; the messages name the places.
+  error.stack = messages.join('\n');
+  throw error;
+}
+
+function readFiles(): Files {
+  const paths = ['src', 'test', 'scripts'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => `${folder}/${path.split(sep).join('/')}`),
+  );
+  return new Map(paths.sort().map((path) => [path, scan(path, readFileSync(join(root, path), 'utf8'))]));
+}

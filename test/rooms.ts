@@ -1,0 +1,184 @@
+// The walls of the house as data: which room may import which, where the outside world may be touched, what is an entry.
+
+/** What each room of `src/` may import besides itself; `exchange/batch` means this one file. `import type` counts. */
+export const rooms: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  codecs: ['base'],
+  metrics: ['base'],
+  state: ['base', 'codecs', 'metrics'],
+  exchange: ['base', 'codecs', 'metrics'],
+  checkpoint: ['base', 'codecs', 'state'],
+  operators: ['base', 'codecs', 'state', 'exchange/batch', 'exchange/events', 'exchange/partitioners'],
+  connectors: ['base', 'codecs', 'operators'],
+  graph: ['base', 'codecs', 'exchange/partitioners', 'operators'],
+  task: ['base', 'codecs', 'metrics', 'state', 'exchange/batch', 'exchange/events', 'operators', 'graph'],
+  hosts: ['base', 'codecs', 'metrics', 'state', 'exchange', 'checkpoint', 'graph', 'task'],
+  streams: ['base', 'codecs', 'state', 'operators', 'graph'],
+  cep: ['base', 'codecs', 'state', 'operators', 'streams'],
+  table: ['base', 'codecs', 'state', 'operators', 'connectors', 'graph', 'streams'],
+  cluster: ['base', 'codecs', 'metrics', 'exchange', 'checkpoint', 'graph', 'hosts'],
+  rest: ['base', 'metrics', 'checkpoint', 'graph', 'cluster'],
+  run: ['base', 'codecs', 'graph', 'streams', 'cluster'],
+  cli: ['base', 'graph', 'run', 'cluster', 'rest', 'table'],
+  testing: [
+    'base',
+    'codecs',
+    'metrics',
+    'state',
+    'exchange',
+    'checkpoint',
+    'operators',
+    'connectors',
+    'graph',
+    'task',
+    'hosts',
+    'streams',
+    'cluster',
+  ],
+  index: ['streams', 'operators', 'state', 'codecs', 'connectors', 'run'],
+};
+
+/** Files that the outside starts or imports; everything else in `src/` must be reached from them. */
+export const entryPoints: readonly RegExp[] = [
+  /^src\/index\.ts$/,
+  /^src\/testing\/index\.ts$/,
+  /^src\/cli\/main\.ts$/,
+  /^src\/hosts\/worker[\w-]*\.ts$/,
+];
+
+/** The faces whose names are public: each name is documented and listed in `public-api.txt`. */
+export const publicFaces: Readonly<Record<string, string>> = {
+  millrace: 'src/index.ts',
+  'millrace/testing': 'src/testing/index.ts',
+};
+
+/** Folder names that say nothing about what is inside. */
+export const meaninglessFolders = ['utils', 'common', 'core', 'impl', 'shared', 'helpers'];
+
+/** Something that would make a run depend on more than its seed, and where to get it instead. */
+export interface OutsideWorld {
+  /** Matched against the code without comments and strings. */
+  readonly code?: readonly RegExp[];
+  readonly modules?: readonly string[];
+  readonly remedy: string;
+}
+
+/** What only the seam files may touch. */
+export const outsideWorld = {
+  time: {
+    code: [
+      /(?<![\w$])Date\.now\b/g,
+      /\bnew\s+Date\s*(?:\(\s*\)|(?=[;,)\]}\s]*$))/gm,
+      /(?<![.\w$]|new\s+)Date\s*\(/g,
+      /(?<![.\w$])performance\s*\./g,
+      /\bprocess\s*\.\s*(?:hrtime|uptime)\b/g,
+    ],
+    modules: ['perf_hooks'],
+    remedy: 'take the time from the clock that is passed in (`env.clock`, in an operator the context)',
+  },
+  timers: {
+    code: [
+      /(?<![.\w$])(?:globalThis\.)?set(?:Timeout|Interval|Immediate)\b/g,
+      /\bAbortSignal\s*\.\s*timeout\b/g,
+    ],
+    modules: ['timers', 'timers/promises'],
+    remedy: 'start a timer on the clock that is passed in (`env.clock.timer`)',
+  },
+  microtasks: {
+    code: [/(?<![.\w$])(?:globalThis\.)?queueMicrotask\b/g, /\bprocess\s*\.\s*nextTick\b/g],
+    remedy: 'do the work now, or hand it to the clock (`env.clock.defer`)',
+  },
+  race: {
+    code: [/\bPromise\s*\.\s*race\b/g],
+    remedy: 'let one state machine take both events; what loses a race is work that nobody owns',
+  },
+  chance: {
+    code: [
+      /\bMath\s*\.\s*random\b/g,
+      /\bcrypto\s*\.\s*(?:random\w*|getRandomValues)\b/g,
+      /(?<![.\w$])random(?:UUID|Bytes|Int|FillSync)\s*\(/g,
+    ],
+    remedy: 'draw from the stream that is passed in (`env.random`)',
+  },
+  files: {
+    modules: ['fs', 'fs/promises'],
+    remedy: 'use the files that are passed in (`env.files`)',
+  },
+  network: {
+    code: [/(?<![.\w$])(?:await|return|=|\()\s*fetch\s*\(/g, /(?<![.\w$])new\s+WebSocket\b/g],
+    modules: ['net', 'http', 'https', 'http2', 'tls', 'dgram', 'dns', 'dns/promises'],
+    remedy: 'use the transport that is passed in',
+  },
+  threads: {
+    code: [/\bAtomics\s*\.\s*wait\s*\(/g],
+    modules: ['worker_threads', 'cluster'],
+    remedy: 'leave threads to `src/hosts` and `src/exchange/thread.ts`; declare a narrow interface here',
+  },
+  processes: {
+    code: [/\bprocess\s*\.\s*(?:exit|kill|abort)\s*\(/g, /\bprocess\s*\.\s*on(?:ce)?\s*\(/g],
+    modules: ['child_process'],
+    remedy: 'report an error or a state; only the command line ends or watches a process',
+  },
+  machine: {
+    code: [
+      /\bprocess\s*\.\s*(?:env|argv|cwd|pid|memoryUsage|platform)\b/g,
+      /(?<![.\w$])Intl\s*\./g,
+      /\.toLocale\w*\s*\(/g,
+    ],
+    modules: ['os'],
+    remedy: 'let the command line or the host read it once and pass it down',
+  },
+  collector: {
+    code: [/(?<![.\w$])new\s+(?:WeakRef|FinalizationRegistry)\b/g],
+    remedy: 'say who owns the thing and close it by hand; what depends on the collector cannot be replayed',
+  },
+} as const satisfies Record<string, OutsideWorld>;
+
+/** A part of the outside world. */
+export type Outside = keyof typeof outsideWorld;
+
+/** Files that may touch some of the outside world, each with its reason. Keep the list short. */
+export const seams: readonly {
+  readonly files: RegExp;
+  readonly may: readonly Outside[];
+  readonly why: string;
+}[] = [
+  {
+    files: /^src\/base\/clock[\w-]*\.ts$/,
+    may: ['time', 'timers', 'microtasks'],
+    why: 'the clock of the machine',
+  },
+  { files: /^src\/base\/random[\w-]*\.ts$/, may: ['chance'], why: 'seeds that nobody gave' },
+  { files: /^src\/base\/files[\w-]*\.ts$/, may: ['files'], why: 'the disk of the machine' },
+  {
+    files: /^src\/base\/(?:env|node-env|log)[\w-]*\.ts$/,
+    may: ['time', 'timers', 'chance', 'files', 'machine'],
+    why: 'puts the real Env together and writes the log',
+  },
+  {
+    files: /^src\/exchange\/thread[\w-]*\.ts$/,
+    may: ['threads'],
+    why: 'rings and doorbells between threads',
+  },
+  {
+    files: /^src\/hosts\/(?:thread|worker)[\w-]*\.ts$/,
+    may: ['threads', 'processes', 'machine'],
+    why: 'starts worker threads and is what runs inside one',
+  },
+  {
+    files: /^src\/cluster\/local[\w/-]*\.ts$/,
+    may: ['threads', 'machine'],
+    why: 'decides how many threads this machine gets',
+  },
+  {
+    files: /^src\/cli\/[\w/-]+\.ts$/,
+    may: ['time', 'timers', 'files', 'processes', 'machine'],
+    why: 'the command line: the terminal, signals, arguments, configuration files',
+  },
+  {
+    files: /^src\/run\.ts$/,
+    may: ['processes', 'machine', 'threads'],
+    why: 'where an embedded run meets its process',
+  },
+  { files: /^src\/connectors\/print\.ts$/, may: ['machine'], why: 'writes to the standard output' },
+];
