@@ -1,16 +1,14 @@
 // Holds the house to its plan: walls, circles, dead files, documented names, the error table, the seams to the outside.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { errorReference, errorReferencePath } from '../scripts/error-reference.ts';
 import { ERROR_TABLE } from '../src/base/errors.ts';
 import {
   brokenWalls,
   circles,
   deadFiles,
-  type Files,
   outsideTouches,
   spreadLibraries,
   strayImports,
@@ -19,12 +17,10 @@ import {
   unusedSeams,
   vagueNames,
 } from './architecture/checks.ts';
-import { scan } from './architecture/scan.ts';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+import { readHouse, root } from './architecture/read.ts';
 
 describe('the house', () => {
-  const files = readFiles();
+  const files = readHouse();
 
   it('keeps its walls', () => none(brokenWalls(files)));
   it('imports only what exists and is published', () => none(strayImports(files)));
@@ -39,7 +35,7 @@ describe('the house', () => {
 
 describe('the error table', () => {
   it('has only codes that something throws', () => {
-    none(unthrownCodes(Object.keys(ERROR_TABLE), readFiles(), 'src/base/errors.ts'));
+    none(unthrownCodes(Object.keys(ERROR_TABLE), readHouse(), 'src/base/errors.ts'));
   });
 
   it('is what the reference page says', () => {
@@ -59,13 +55,4 @@ function none(messages: readonly string[]): void {
   // Where this line stands helps nobody; the messages name the places.
   error.stack = messages.join('\n');
   throw error;
-}
-
-function readFiles(): Files {
-  const paths = ['src', 'test', 'scripts'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts'))
-      .map((path) => `${folder}/${path.split(sep).join('/')}`),
-  );
-  return new Map(paths.sort().map((path) => [path, scan(path, readFileSync(join(root, path), 'utf8'))]));
 }

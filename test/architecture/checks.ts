@@ -9,7 +9,7 @@ import {
   type Outside,
   seams,
 } from '../rooms.ts';
-import { exportedNames, lineAt, resolveImport, type SourceFile, undocumentedMethods } from './scan.ts';
+import { exportedNames, lineAt, resolveImport, type SourceFile, methodsOf } from './scan.ts';
 
 /** All files that a check looks at, by path. */
 export type Files = ReadonlyMap<string, SourceFile>;
@@ -153,7 +153,7 @@ export function undocumentedNames(files: Files): string[] {
         messages.push(`${place} has no doc comment: say in one sentence what it is, then show an example`);
       else if (isValue(found.kind) && !/^```ts\b/m.test(found.doc))
         messages.push(`${place} has no example: add a \`\`\`ts block that compiles to its doc comment`);
-      for (const method of undocumentedMethods(found, files)) {
+      for (const method of methodsOf(found, files).filter(({ doc }) => doc === undefined)) {
         messages.push(
           `${method.path}:${method.line}: \`${method.name}\` of ${face} has no doc comment: say in one sentence what it promises`,
         );

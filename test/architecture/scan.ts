@@ -86,31 +86,30 @@ export function exportedNames(path: string, files: ReadonlyMap<string, SourceFil
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Public methods of a class that have no doc comment; of an overloaded one, only the first signature counts. */
-export function undocumentedMethods(
-  declared: ExportedName,
-  files: ReadonlyMap<string, SourceFile>,
-): ExportedName[] {
+/** The public methods of a class; of an overloaded one, the first signature. */
+export function methodsOf(declared: ExportedName, files: ReadonlyMap<string, SourceFile>): ExportedName[] {
   const file = files.get(declared.path);
   if (file === undefined || declared.kind !== 'class') return [];
-  const lines = file.code.split('\n');
-  const texts = file.text.split('\n');
-  const seen = new Set<string>();
   const found: ExportedName[] = [];
-  for (let index = declared.line; index < lines.length && !/^\}/.test(lines[index] ?? ''); index += 1) {
-    const method = /^ {2}(?:static |async |\*)*([a-zA-Z_$][\w$]*)\s*[(<]/.exec(lines[index] ?? '')?.[1];
-    if (method === undefined || method === 'constructor' || seen.has(method)) continue;
-    seen.add(method);
-    if ((texts[index - 1] ?? '').trimEnd().endsWith('*/')) continue;
-    found.push({
-      ...declared,
-      name: `${declared.name}.${method}`,
-      kind: 'function',
-      line: index + 1,
-      doc: undefined,
-    });
+  const position = file.code.indexOf('\n', positionOf(file.text, declared.line));
+  // The formatter puts members of a top-level class at two blanks and its closing brace at none.
+  const end = file.code.indexOf('\n}', position);
+  for (const match of file.code
+    .slice(position, end)
+    .matchAll(/^ {2}(?:static |async |\*)*([a-zA-Z_$][\w$]*)\s*[(<]/gm)) {
+    const name = `${declared.name}.${match[1]}`;
+    if (match[1] === 'constructor' || found.some((other) => other.name === name)) continue;
+    const start = position + match.index;
+    const doc = docBefore(file.text, start);
+    found.push({ name, kind: 'function', path: file.path, line: lineAt(file.text, start), doc });
   }
   return found;
+}
+
+function positionOf(text: string, line: number): number {
+  let position = 0;
+  for (let at = 1; at < line; at += 1) position = text.indexOf('\n', position) + 1;
+  return position;
 }
 
 function importAt(file: SourceFile, position: number): string | undefined {
