@@ -129,6 +129,7 @@ function buildKey() {
 }
 
 function sourceFiles(folder) {
+  /** @type {string[]} */
   const found = [];
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = `${folder}/${entry.name}`;
