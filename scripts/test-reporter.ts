@@ -71,8 +71,11 @@ function describe(
   error: Error & { cause?: unknown; failureType?: string },
 ): Pick<ReportedEvent, 'error' | 'isEcho'> {
   const shown = error.cause ?? error;
+  // An error whose stack is its message has nothing more to say.
+  const isPlain = shown instanceof Error && shown.stack === shown.message;
+  const text = isPlain ? shown.message : inspect(shown, { depth: 6, colors: false });
   return {
-    error: typeof shown === 'string' ? shown : inspect(shown, { depth: 6, colors: false }),
+    error: typeof shown === 'string' ? shown : text,
     isEcho: error.failureType === 'subtestsFailed',
   };
 }
