@@ -1,0 +1,55 @@
+/**
+ * A channel: the one-way, bounded, FIFO connection from one producer subtask to one consumer subtask over one edge.
+ *
+ * Two kinds: `local.ts` inside a thread and `thread.ts` (a ring in shared memory) between threads. A channel has a
+ * data lane of frames and a priority lane for unaligned barriers, which overtake the data.
+ *
+ * Positions count frames that ever entered the data lane. An unaligned barrier carries the position it overtook:
+ * frames before it (and not yet read) belong to the checkpoint as in-flight data.
+ */
+
+import type { CheckpointBarrier, StreamEvent } from './events.ts';
+import type { RecordBatch } from './batch.ts';
+
+/** What is in the data lane. */
+export type ChannelElement =
+  | { readonly kind: 'batch'; readonly batch: RecordBatch }
+  | { readonly kind: 'event'; readonly event: StreamEvent };
+
+/** A barrier in the priority lane: everything before `position` was sent before it. */
+export interface PriorityBarrier {
+  readonly barrier: CheckpointBarrier;
+  readonly position: number;
+}
+
+/** The producer's end. Used by one thread. */
+export interface ChannelWriter {
+  /** Takes an element if there is room (credit); false changes nothing. Larger than the whole channel: sent in pieces or refused with EXCHANGE_RECORD_TOO_LARGE. */
+  tryWrite(element: ChannelElement): boolean;
+  /** Number of frames ever written. */
+  position(): number;
+  /** Puts an unaligned barrier into the priority lane; it overtakes what was written and not read. At most one is in flight (I-U3). */
+  writePriority(barrier: CheckpointBarrier): void;
+  /** Calls `run` (once) when there may be room again. */
+  onWritable(run: () => void): void;
+  /** The bytes of an element as the channel would carry them: for what the producer queued outside. */
+  encode(element: ChannelElement): Uint8Array;
+}
+
+/** The consumer's end. Used by one thread. */
+export interface ChannelReader {
+  /** The next element, or `undefined` when there is none yet. */
+  read(): ChannelElement | undefined;
+  /** Number of frames ever read. */
+  position(): number;
+  /** The barrier in the priority lane, taken out of it; `undefined` when there is none. */
+  readPriority(): PriorityBarrier | undefined;
+  /** Copies of the unread frames before `position`, oldest first; nothing is consumed. */
+  peekFrames(position: number): Uint8Array[];
+  /** The bytes of the element that `read` returned last: for recording what is read before the barrier comes. */
+  lastFrame(): Uint8Array;
+  /** Calls `run` (once) when there may be something to read. */
+  onReadable(run: () => void): void;
+  /** Elements waiting, for metrics. */
+  backlog(): number;
+}

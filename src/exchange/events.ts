@@ -1,0 +1,23 @@
+/** What travels between tasks besides records, in the order of the stream. */
+
+/** How a barrier is taken by the tasks that it reaches. */
+export type AlignmentMode = 'aligned' | 'unaligned' | 'at-least-once';
+
+/** The checkpoint that a barrier belongs to, as the coordinator decided it. */
+export interface CheckpointBarrier {
+  readonly id: number;
+  /** ms since the epoch, when the coordinator triggered it. */
+  readonly timestamp: number;
+  readonly alignment: AlignmentMode;
+  /** Unaligned only: stay aligned for so long, ms; 0 = unaligned from the start. */
+  readonly alignedTimeoutMs: number;
+  /** `stop`: sources emit nothing after this barrier; `final`: all input has ended. */
+  readonly kind: 'periodic' | 'stop' | 'final';
+}
+
+/** An element of a channel. */
+export type StreamEvent =
+  | { readonly kind: 'watermark'; readonly timestamp: number }
+  | { readonly kind: 'status'; readonly idle: boolean }
+  | { readonly kind: 'barrier'; readonly barrier: CheckpointBarrier }
+  | { readonly kind: 'end-of-data' };

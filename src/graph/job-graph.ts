@@ -1,0 +1,93 @@
+/**
+ * The plan that runs: chains of operators (vertices) and the edges between them.
+ *
+ * Plain JSON without functions, and the only input of any host; the functions are found in the
+ * {@link CompiledJob} that each thread builds from the same module, by operator uid.
+ */
+
+import type { PartitionerKind } from '../exchange/partitioners.ts';
+import type { OperatorFactory } from '../operators/operator.ts';
+import type { Sink } from '../operators/sink.ts';
+import type { Source } from '../operators/source.ts';
+
+/** What happens with a record whose processing throws. */
+export type PoisonPolicy = 'fail' | 'skip' | 'dead-letter';
+
+/** One operator of a chain. */
+export interface PlannedOperator {
+  /** The user's uid, or one that is derived from the position in the graph. */
+  readonly uid: string;
+  /** The user gave the uid: state can be found again. */
+  readonly explicitUid: boolean;
+  /** Flink's operator id: 32 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  /** For example `map`, `process`, `source`, `sink`. */
+  readonly kind: string;
+  readonly keyed: boolean;
+  readonly stateful: boolean;
+  readonly poison: PoisonPolicy;
+  /**
+   * The operators of the same chain that take this one's output, by index in `JobVertex.operators`, and which
+   * output they take: `undefined` = the main one, else a side output's tag.
+   */
+  readonly chained: readonly { readonly to: number; readonly tag: string | undefined }[];
+}
+
+/** A chain: its subtasks run the operators one after the other without a queue in between. */
+export interface JobVertex {
+  /** Id of the head operator. */
+  readonly id: string;
+  readonly name: string;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  /** `operators[0]` is the head: the only one with inputs from outside; the order is topological. */
+  readonly operators: readonly PlannedOperator[];
+  /** The head is a source. */
+  readonly source: boolean;
+}
+
+/** An edge between two chains. */
+export interface JobEdge {
+  /** Index in `JobGraph.edges`; names channels and ports. */
+  readonly index: number;
+  readonly from: number;
+  /** Operator of the producer chain that emits into the edge. */
+  readonly fromOperator: number;
+  /** Side output, or `undefined` for the main one. */
+  readonly tag: string | undefined;
+  readonly to: number;
+  /** Input of the consumer's head operator. */
+  readonly input: number;
+  readonly partitioner: PartitionerKind;
+  /** Takes part in unaligned checkpoints (I-U1). */
+  readonly unaligned: boolean;
+}
+
+/** The whole plan; vertices in topological order. */
+export interface JobGraph {
+  readonly name: string;
+  readonly vertices: readonly JobVertex[];
+  readonly edges: readonly JobEdge[];
+  /** Hash over all of the above: equal in every thread that built the same graph. */
+  readonly fingerprint: string;
+}
+
+/** The functions that belong to a plan; made anew by each thread (and by each slot) from the job's module. */
+export interface CompiledJob {
+  readonly graph: JobGraph;
+  /** By operator uid. */
+  readonly factories: ReadonlyMap<string, OperatorFactory>;
+  /** By operator uid, for keyed inputs: `keySelectors.get(uid)[input]`. */
+  readonly keySelectors: ReadonlyMap<string, readonly (((value: unknown) => unknown) | undefined)[]>;
+  /** By edge index, for `custom` edges: (key of the record, number of channels) => channel. */
+  readonly customPartitioners: ReadonlyMap<number, (value: unknown, channels: number) => number>;
+  /** By operator uid: the coordinator's parts. */
+  readonly sources: ReadonlyMap<string, Source<unknown>>;
+  readonly sinks: ReadonlyMap<string, Sink<unknown>>;
+}
+
+/** Slots that a job needs: each slot holds one subtask of every vertex. */
+export function requiredSlots(graph: JobGraph): number {
+  return graph.vertices.reduce((most, vertex) => Math.max(most, vertex.parallelism), 1);
+}

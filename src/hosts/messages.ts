@@ -1,0 +1,185 @@
+/**
+ * What the job master and a slot tell each other: plain data that may cross a thread or, later, a network.
+ *
+ * Both directions are FIFO. Every message carries the attempt that it belongs to; a receiver ignores other attempts.
+ */
+
+import type { SerializedError } from '../base/errors.ts';
+import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
+import type { CheckpointBarrier } from '../exchange/events.ts';
+
+/** A subtask to run. */
+export interface TaskDeployment {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly restore: SubtaskRestore | undefined;
+}
+
+/** Settings of a run that every slot needs. */
+export interface SlotSettings {
+  readonly jobId: string;
+  readonly jobName: string;
+  /** Number of slots = threads; subtask `i` of every vertex runs in slot `i`. */
+  readonly slots: number;
+  readonly checkpointing: boolean;
+  readonly atLeastOnce: boolean;
+  /** Absolute directory `<dir>/<job-id>`; `undefined` without checkpointing. */
+  readonly checkpointDirectory: string | undefined;
+  /** Process attempt: the fence of {@link OperatorContext.checkFence}. */
+  readonly processAttempt: number;
+  readonly autoWatermarkIntervalMs: number;
+  readonly bufferTimeoutMs: number;
+  /** Freeze records at operator boundaries (tests). */
+  readonly freezeRecords: boolean;
+  /** Encode also within a thread (tests). */
+  readonly alwaysEncode: boolean;
+  /** State of at most so many bytes is stored in the metadata, not in a file of its own. */
+  readonly inlineThresholdBytes: number;
+}
+
+/** From the job master to a slot. `attempt` counts the deployments within the process, from 1. */
+export type SlotCommand =
+  | {
+      readonly kind: 'deploy';
+      readonly attempt: number;
+      readonly restoredCheckpointId: number | undefined;
+      readonly tasks: readonly TaskDeployment[];
+    }
+  | { readonly kind: 'trigger'; readonly attempt: number; readonly barrier: CheckpointBarrier }
+  | { readonly kind: 'complete'; readonly attempt: number; readonly checkpointId: number }
+  | { readonly kind: 'abort'; readonly attempt: number; readonly checkpointId: number }
+  | {
+      readonly kind: 'splits';
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly splits: readonly Uint8Array[];
+      readonly noMore: boolean;
+    }
+  | {
+      readonly kind: 'client-credit';
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly records: number;
+    }
+  | { readonly kind: 'cancel'; readonly attempt: number }
+  | { readonly kind: 'finish'; readonly attempt: number };
+
+/** Figures of one subtask, cumulative since its deployment. */
+export interface TaskFigures {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly busyMs: number;
+  readonly backPressuredMs: number;
+  readonly watermark: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** From a slot to the job master. */
+export type SlotReport =
+  | { readonly kind: 'ready'; readonly slot: number }
+  | {
+      readonly kind: 'running';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly error: SerializedError;
+    }
+  | {
+      readonly kind: 'ended';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+    }
+  | {
+      readonly kind: 'acknowledge';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly checkpointId: number;
+      readonly state: StateHandle;
+      readonly figures: CheckpointFigures;
+    }
+  | {
+      readonly kind: 'decline';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly checkpointId: number;
+      readonly error: SerializedError;
+    }
+  | {
+      readonly kind: 'committed';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly checkpointId: number;
+    }
+  | {
+      readonly kind: 'request-split';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+    }
+  | {
+      readonly kind: 'client';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly sink: string;
+      readonly values: readonly unknown[];
+      readonly sequence: string;
+    }
+  | {
+      readonly kind: 'figures';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly tasks: readonly TaskFigures[];
+    }
+  | { readonly kind: 'canceled'; readonly slot: number; readonly attempt: number }
+  | { readonly kind: 'finished'; readonly slot: number; readonly attempt: number };
+
+/** How one subtask's part of a checkpoint went. */
+export interface CheckpointFigures {
+  readonly startDelayMs: number;
+  readonly alignmentMs: number;
+  readonly syncMs: number;
+  readonly asyncMs: number;
+  readonly stateBytes: number;
+  readonly inFlightBytes: number;
+}
+
+/** A slot as the job master sees it: a thread, or a part of this one. */
+export interface SlotGateway {
+  readonly slot: number;
+  send(command: SlotCommand): void;
+  /** Stops whatever runs there at once, without a word; safe to call twice. Resolves when it is gone. */
+  terminate(): Promise<void>;
+}
+
+/** How slots come into being; one implementation per kind of host. */
+export interface SlotProvider {
+  /** Starts the slots of one deployment with channels between them; the old ones must have been terminated or canceled. */
+  start(
+    settings: SlotSettings,
+    onReport: (report: SlotReport) => void,
+    onLost: (slot: number, error: Error) => void,
+  ): Promise<SlotGateway[]>;
+}

@@ -1,0 +1,137 @@
+/**
+ * The contract between an operator and whoever runs it.
+ *
+ * An operator belongs to one subtask and is called by one thread, one call at a time.
+ * It sees an {@link OperatorContext}, never the task.
+ */
+
+import type { Clock, Files, Log, Random } from '../base/env.ts';
+import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+
+/** Who and where an operator is. */
+export interface OperatorInfo {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly uid: string;
+  readonly name: string;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  /** Unique over all runs of the job, `<process attempt>-<restart>`; names of files carry it. */
+  readonly attempt: string;
+}
+
+/** Where an operator's results go: the next operators of the chain and the outputs of the task. */
+export interface Output {
+  /** Hands one record on. `MIN_TIMESTAMP` = no timestamp. */
+  emit(value: unknown, timestamp: number): void;
+  /** Hands several records on; the array must not be changed afterwards. */
+  emitAll(values: readonly unknown[], timestamp: number): void;
+  /** Hands one record to a side output; dropped when nobody reads it. */
+  side(tag: string, value: unknown, timestamp: number): void;
+  /** Only for operators that make watermarks; others forward by default. */
+  watermark(timestamp: number): void;
+  /** Only for operators that make watermarks. */
+  status(idle: boolean): void;
+}
+
+/** How the items of a section of operator state are dealt to the subtasks of another parallelism. */
+export type Redistribution = 'split' | 'union' | 'broadcast';
+
+/** Writes an operator's own (not keyed) state; items are opaque bytes, at most once per name. */
+export interface OperatorStateWriter {
+  /**
+   * Adds a section. A promise holds the acknowledgement back (I-C1: everything that an item names must
+   * be durable when it resolves), never the records that follow.
+   */
+  section(
+    name: string,
+    redistribution: Redistribution,
+    items: readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
+  ): void;
+}
+
+/** Sends records of this subtask to the thread that called `execute`, over a bounded port. */
+export interface ClientPort {
+  /** False when the client is behind: stop reading until it is true again. */
+  writable(): boolean;
+  /** `sequence` makes a repeated send harmless: the client drops what it has seen of (sink, subtask). */
+  send(sink: string, values: readonly unknown[], sequence: string): void;
+}
+
+/** What an operator gets from its surroundings. */
+export interface OperatorContext {
+  readonly info: OperatorInfo;
+  readonly output: Output;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly log: Log;
+  readonly client: ClientPort;
+  /** Checkpointing is on: a transactional sink commits on completion; else at the end of input only. */
+  readonly checkpointing: boolean;
+  /** Directory of checkpoints is being restored: id of the checkpoint, `undefined` for a fresh start. */
+  readonly restoredCheckpointId: number | undefined;
+  /** The keyed state; throws OPERATOR_NOT_KEYED for an operator without a keyed input. */
+  readonly keyed: KeyedStateBackend;
+  /** The operator's current event time: the smallest watermark over its inputs; `MIN_TIMESTAMP` at first. */
+  currentWatermark(): number;
+  /** Sections of the restored checkpoint for this subtask, already redistributed; empty on a fresh start. */
+  restored(name: string): readonly Uint8Array[];
+  /** Tells the task to call `poll`, `record` or `resume` again; also from callbacks of `clock` and `files`. */
+  wakeUp(): void;
+  /** Fails the task with this error; for failures outside a call. */
+  fail(error: unknown): void;
+  /** A counter of the operator, shown in metrics and in the summary of the run. */
+  count(name: string, by?: number): void;
+  /** Throws FENCED when a newer attempt of the job has started: to be asked before an external commit. */
+  checkFence(): Promise<void>;
+}
+
+/** What one call gave back: nothing, or results to be pulled as credit allows (each emitted with the record's timestamp). */
+export type Pull = Iterator<unknown, unknown>;
+
+/** A vertex of the chain. Only `open` and `record` must be there. */
+export interface Operator {
+  /** Called once, after state was restored and before anything else. */
+  open(context: OperatorContext): void | Promise<void>;
+  /** One record of an input; the current key is set when that input is keyed. */
+  record(input: number, value: unknown, timestamp: number): void | Pull;
+  /** A timer of this operator is due; the key is set. */
+  timer?(time: number, domain: TimerDomain): void | Pull;
+  /** Event time has advanced and this operator's timers have fired. Default: forward to the output. */
+  watermark?(timestamp: number): void;
+  /** All inputs are idle, or one is active again. Default: forward. */
+  status?(idle: boolean): void;
+  /** Before the barrier is forwarded: hand on what is buffered. */
+  beforeBarrier?(checkpointId: number): void;
+  /** Adds own state to the checkpoint. Synchronous for what must be as of the barrier; see {@link OperatorStateWriter}. */
+  snapshot?(checkpointId: number, state: OperatorStateWriter): void;
+  /** Checkpoint `id` is durable: commit all that is pending up to it. Idempotent; may be skipped or come late. */
+  checkpointComplete?(checkpointId: number): void | Promise<void>;
+  checkpointAborted?(checkpointId: number): void;
+  /** False while this operator cannot take more (for example a slow external system); `wakeUp` when it can. */
+  writable?(): boolean;
+  /** All inputs have ended; results may still be handed on. */
+  finish?(): void | Pull;
+  /** Releases resources; called once, also after a failure; must not touch what is committed or pending. */
+  close?(): void | Promise<void>;
+}
+
+/** What a source did in one call. */
+export type SourceStatus = 'more' | 'nothing' | 'end';
+
+/** An operator without inputs: it is polled. */
+export interface SourceOperator extends Operator {
+  /** Emits up to `maxRecords` records. `nothing`: call again after `wakeUp`. `end`: all input was emitted. */
+  poll(maxRecords: number): SourceStatus;
+  /** Splits from the enumerator, as bytes of the source's split codec. */
+  addSplits(splits: readonly Uint8Array[]): void;
+  /** No split will follow. */
+  noMoreSplits(): void;
+  /** True when the reader asks the enumerator for (another) split; asked after each `poll`. */
+  wantsSplit(): boolean;
+}
+
+/** Makes the operator of one subtask; called once per subtask and attempt. */
+export type OperatorFactory = () => Operator;

@@ -1,0 +1,61 @@
+/**
+ * The parts of a sink: the writer takes records and prepares commits (subtask), the committer makes them
+ * visible after the checkpoint is durable (subtask), `prepareJob` looks at the target once before the start
+ * (coordinator). After Flink's Sink V2; handles of a commit are opaque bytes in operator state.
+ */
+
+import type { Clock, Files, Log } from '../base/env.ts';
+import type { OperatorContext } from './operator.ts';
+
+/** What a sink promises; the guarantee of the job cannot be better. */
+export type SinkGuarantee = 'exactly-once' | 'at-least-once';
+
+/** What the coordinator's part gets before the job starts or restarts from a checkpoint. */
+export interface SinkPrepareContext {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly uid: string;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The checkpoint that is restored; `undefined` = from the beginning. */
+  readonly restoredCheckpointId: number | undefined;
+  /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
+  readonly discardLaterOutput: boolean;
+  /** Unique name for what is moved aside. */
+  readonly attempt: string;
+}
+
+/** Writes the records of one subtask. */
+export interface SinkWriter<T> {
+  write(value: T, timestamp: number): void;
+  /** False while the writer has too much in flight; `context.wakeUp()` when it can take more. */
+  writable?(): boolean;
+  /**
+   * At the barrier (and at the end of input): everything written so far belongs to this commit. What comes
+   * back are the handles of the commit; when the promise resolves they are durable, so that commit works after a crash.
+   * At-least-once writers flush and return none.
+   */
+  prepareCommit(checkpointId: number): Promise<readonly Uint8Array[]>;
+  /** Releases resources; must not touch what was prepared. */
+  close?(): void | Promise<void>;
+}
+
+/** Makes prepared work visible. */
+export interface SinkCommitter {
+  /** Idempotent: `handles` may have been committed already. An error fails the task, and the commit is tried again after the restart. */
+  commit(checkpointId: number, handles: readonly Uint8Array[]): Promise<void>;
+}
+
+/** A sink as the user gives it to `sinkTo`. It must hold no mutable state. */
+export interface Sink<T> {
+  readonly name: string;
+  readonly guarantee: SinkGuarantee;
+  /** Runs in the coordinator before tasks start; refuses by throwing. */
+  prepareJob?(context: SinkPrepareContext): Promise<void>;
+  createWriter(context: OperatorContext): SinkWriter<T> | Promise<SinkWriter<T>>;
+  /** Needed when `prepareCommit` returns handles. */
+  createCommitter?(context: OperatorContext): SinkCommitter;
+  /** Phantom for inference. */
+  readonly _accepts?: (value: T) => void;
+}

@@ -1,0 +1,81 @@
+/**
+ * The three parts of a source: the enumerator finds and hands out splits (coordinator), the reader reads
+ * them (subtask), the split is plain data. After Flink's FLIP-27.
+ */
+
+import type { Clock, Files, Log, Random } from '../base/env.ts';
+import type { OperatorInfo } from './operator.ts';
+
+/** A part of the input that one reader reads at a time. Plain JSON data; `id` is unique in the source. */
+export interface SourceSplit {
+  readonly id: string;
+}
+
+/** What the coordinator's part gets. */
+export interface EnumeratorContext {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly parallelism: number;
+}
+
+/** The coordinator's part of a source. All calls come from one thread. */
+export interface SplitEnumerator<Split extends SourceSplit> {
+  /** Looks at the outside world once, before the first request; not after a restore from `snapshot`. */
+  start(): Promise<void>;
+  /** The next split for a reader; `wait`: ask again after a change; `none`: no split will ever follow for it. */
+  next(subtask: number): Split | 'none';
+  /** What has not been handed out, as JSON data. */
+  snapshot(): unknown;
+}
+
+/** What a reader gets. */
+export interface ReaderContext {
+  readonly info: OperatorInfo;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Something is ready to be read: poll again. */
+  wakeUp(): void;
+  /** Fails the task. */
+  fail(error: unknown): void;
+  count(name: string, by?: number): void;
+}
+
+/** Takes what a reader reads. `position` in errors names split and offset. */
+export interface ReaderOutput<T> {
+  /** `timestamp` defaults to "none". */
+  emit(value: T, timestamp?: number): void;
+}
+
+/** The reader's part: reads its splits, knows where it is in each. */
+export interface SourceReader<T, Split extends SourceSplit> {
+  /** Takes a split with its position; also at restore. */
+  addSplit(split: Split): void;
+  /** Emits up to `maxRecords` of one split; `splitId` tells which (watermarks are made per split). Never blocks. */
+  poll(
+    maxRecords: number,
+    output: ReaderOutput<T>,
+  ): { readonly splitId: string | undefined; readonly status: 'more' | 'nothing' | 'split-end' };
+  /** The splits that are not finished, with positions as of now: all that was emitted is behind them. */
+  snapshot(): readonly Split[];
+  /** Where the reader stands, for error messages: `auth.log:1234`. */
+  position?(): string | undefined;
+  /** `checkpointId` is durable; offsets may be confirmed to an external system. */
+  checkpointComplete?(checkpointId: number): void;
+  close?(): void | Promise<void>;
+}
+
+/** A source as the user gives it to `fromSource`. Its functions run in several threads: it must hold no mutable state. */
+export interface Source<T, Split extends SourceSplit = SourceSplit> {
+  /** Shown in plans. */
+  readonly name: string;
+  readonly bounded: boolean;
+  /** Can it continue from a position? If not, `at-most-once` is all that it allows. */
+  readonly replayable: boolean;
+  createEnumerator(context: EnumeratorContext, restored: unknown): SplitEnumerator<Split>;
+  createReader(context: ReaderContext): SourceReader<T, Split>;
+  /** Phantom for inference. */
+  readonly _type?: T;
+}

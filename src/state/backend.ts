@@ -1,0 +1,60 @@
+/** The contract of a keyed state backend: one per keyed operator and subtask, used by one thread. */
+
+import type { Key } from '../base/key-groups.ts';
+import type { StateDescriptor, StateHandle } from './descriptors.ts';
+
+/** The keyed state of one operator of one subtask. */
+export interface KeyedStateBackend {
+  /** Makes `key` current; every handle then speaks of it. Throws KEY_GROUP_OUT_OF_RANGE outside the own range (I-K1). */
+  setCurrentKey(key: Key): void;
+  /** The current key; throws STATE_WITHOUT_KEY when there is none. */
+  currentKey(): Key;
+  clearCurrentKey(): void;
+  /** The handle of a declared state; the same name gives the same handle. Throws STATE_TYPE_CHANGED when restored bytes have another kind. */
+  state<D extends StateDescriptor>(name: string, descriptor: D): StateHandle<D>;
+  /** The timers of this operator, kept beside the keys so that both move together. */
+  readonly timers: KeyedTimers;
+
+  /**
+   * The state as of now, to be encoded later: a key group is encoded before its first change after this call,
+   * so what is read is what was there at the barrier. At most one unreleased snapshot exists.
+   */
+  freeze(): FrozenKeyedState;
+  /** Adds the bytes of one key group; only before the first record. */
+  restore(keyGroup: number, bytes: Uint8Array): void;
+
+  /** Starts to remember how to undo; until `commit` or `rollback`. Costs nothing when it is not called. */
+  beginUndo(): void;
+  commit(): void;
+  rollback(): void;
+
+  /** Number of keys that hold state, over all names; for metrics. */
+  size(): number;
+}
+
+/** A snapshot whose bytes are made on demand. */
+export interface FrozenKeyedState {
+  /** Key groups of the range that hold anything, ascending. */
+  keyGroups(): readonly number[];
+  /** Self-delimiting, versioned, checksummed bytes; the same bytes at each call. */
+  encode(keyGroup: number): Uint8Array;
+  release(): void;
+}
+
+/** The time that a timer is about. */
+export type TimerDomain = 'event' | 'processing';
+
+/** The timers of one keyed operator; identity is (key, time, domain), so a second registration changes nothing. */
+export interface KeyedTimers {
+  /** For the current key. */
+  register(domain: TimerDomain, time: number): void;
+  delete(domain: TimerDomain, time: number): void;
+  /** The earliest time of a domain, or `undefined`. */
+  next(domain: TimerDomain): number | undefined;
+  /**
+   * Takes the earliest timer that is due (`time <= upTo`), makes its key current and returns its time;
+   * `undefined` when none is due. Order: time, then key bytes.
+   */
+  poll(domain: TimerDomain, upTo: number): number | undefined;
+  size(domain: TimerDomain): number;
+}
