@@ -127,8 +127,8 @@ async function runProcess(
       () => {
         killedBecause = isIdle
           ? `did not exit after its tests: a timer, socket, worker or child process was left open, perhaps by ${lastStarted}`
-          : `reported nothing for ${group.silenceMsMax / 1000} s; the last test that started is ${lastStarted}`;
-        child.kill('SIGKILL');
+          : `reported nothing for ${group.silenceMsMax / 1000} s; the last test that it named is ${lastStarted}`;
+        killGroup(child);
       },
       isIdle ? idleMsMax : group.silenceMsMax,
     );
@@ -155,16 +155,23 @@ async function runProcess(
     );
     watch();
   });
+  // A group of its own, so that a hung test takes its children along; then the keyboard reaches only this process.
+  const interrupt = (): void => {
+    killGroup(child);
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (...ending) => resolve(ending));
   });
   clearTimeout(watchdog);
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   if (killedBecause !== undefined) return { detail: `the test process ${killedBecause}`, always: true };
   if (isSummarized && code === 0) return undefined;
   const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
   return {
-    detail: `the test process ended with ${how}; the last test that started is ${lastStarted}`,
+    detail: `the test process ended with ${how}; the last test that it named is ${lastStarted}`,
     always: !isSummarized,
   };
 }
@@ -179,7 +186,21 @@ function start(group: Group, namePattern: string | undefined): ChildProcess {
     ...group.files,
   ];
   // File descriptor 3 carries the events, so that nothing a test prints can be taken for one.
-  return spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+  return spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    // It ended in the meantime.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function isIn(file: string, folders: readonly string[]): boolean {
