@@ -58,7 +58,6 @@ export async function install() {
 
 /** Builds `dist/` from `src/` when a source changed; returns an exit code. */
 export async function build({ force = false } = {}) {
-  if (!existsSync(join(root, 'src', 'index.ts'))) return 0;
   if (!force && buildReason() === undefined) return 0;
   return underLock(async () => {
     const reason = force ? 'it was asked for' : buildReason();
