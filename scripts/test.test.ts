@@ -26,7 +26,7 @@ describe('npm test', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it('counts tests, not suites, and ends with one line', () => {
-    put('test/e2e/two.test.ts', `${head}it('passes too', () => {});`);
+    put('test/rescale/two.test.ts', `${head}it('passes too', () => {});`);
     const { code, lines } = run();
     assert.equal(code, 0);
     assert.equal(lines.at(-1), '2 passed, 0 failed');
@@ -35,13 +35,13 @@ describe('npm test', () => {
 
   it('shows a failure with its place, its error and what the file printed', () => {
     put(
-      'test/e2e/two.test.ts',
+      'test/rescale/two.test.ts',
       `${head}it('adds', () => { console.log('clue'); throw new Error('wrong sum'); });`,
     );
     const { code, text, lines } = run();
     assert.equal(code, 1);
-    assert.match(text, /FAILED 1: test\/e2e\/two\.test\.ts:2 > adds\n {4}Error: wrong sum/);
-    assert.match(text, /output of test\/e2e\/two\.test\.ts:\n {4}clue/);
+    assert.match(text, /FAILED 1: test\/rescale\/two\.test\.ts:2 > adds\n {4}Error: wrong sum/);
+    assert.match(text, /output of test\/rescale\/two\.test\.ts:\n {4}clue/);
     assert.equal(lines.at(-1), '1 passed, 1 failed');
   });
 
