@@ -46,6 +46,13 @@ export const ERROR_TABLE = {
     retry: 'backoff',
     remedy: 'Check that the path exists, may be read and written, and that the disk has space.',
   },
+  KEY_INVALID: {
+    title: 'a value cannot be a key',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Return a string, number, boolean, bigint (64 bits) or an array of these from the key selector; for an object choose the fields that identify it, such as [order.shop, order.number].',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 /** A code of the error table. */
