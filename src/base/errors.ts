@@ -53,6 +53,227 @@ export const ERROR_TABLE = {
     remedy:
       'Return a string, number, boolean, bigint (64 bits) or an array of these from the key selector; for an object choose the fields that identify it, such as [order.shop, order.number].',
   },
+  // codecs
+  CODEC_CORRUPT: {
+    title: 'bytes are not what their codec writes',
+    owner: 'external',
+    retry: 'never',
+    remedy:
+      'The bytes were damaged or written by another codec: restore an older checkpoint, or give the codec that wrote them.',
+  },
+  GENERIC_CODEC_UNSUPPORTED: {
+    title: 'a value cannot be turned into bytes by the generic codec',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Make it a plain object, array, Map, Set, Date, bytes or primitive (for a class instance, copy its fields), or declare a codec.',
+  },
+  // state
+  KEY_GROUP_OUT_OF_RANGE: {
+    title: 'a record reached a subtask that does not own its key',
+    owner: 'internal',
+    retry: 'never',
+    remedy:
+      'The key of the record differs from the key it was routed by: make the key selector a pure function of the record. If it is one, report a bug.',
+  },
+  STATE_CODEC_CHANGED: {
+    title: 'restored state was written by another codec',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Declare the codec that the message names, or give the state a new name and start it empty.',
+  },
+  STATE_CORRUPT: {
+    title: 'the bytes of keyed state are damaged',
+    owner: 'external',
+    retry: 'never',
+    remedy: 'Restore an older checkpoint; check the storage that held this one.',
+  },
+  STATE_TYPE_CHANGED: {
+    title: 'a state has another kind than before',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Declare the kind that the message names, or give the state a new name and start it empty.',
+  },
+  STATE_VERSION_UNKNOWN: {
+    title: 'keyed state was written in a format that this version does not know',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Run the version of Millrace that wrote the checkpoint, or a newer one.',
+  },
+  STATE_WITHOUT_KEY: {
+    title: 'keyed state was used while there was no key',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Use keyed state and timers only while a record or a timer is processed, not in open or close.',
+  },
+  TIMER_TIME_INVALID: {
+    title: 'the time of a timer is not a safe integer',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give the time in whole milliseconds since the epoch.',
+  },
+  // task
+  OPERATOR_FAILED: {
+    title: 'a function of the job threw',
+    owner: 'user',
+    retry: 'restart',
+    remedy:
+      'Correct the function, or set `onError` of the operator to `skip` or `dead-letter` if such records may be given up.',
+  },
+  OPERATOR_NOT_KEYED: {
+    title: 'an operator without a keyed input asked for keyed state',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Call keyBy() before the operator that uses keyed state or timers.',
+  },
+  // hosts
+  WORKER_LOST: {
+    title: 'a worker thread ended unexpectedly',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'Look at the cause: a heap limit (raise it or reduce state), a call of process.exit, or a crash in native code.',
+  },
+  CLIENT_PORT_FULL: {
+    title: 'more records were sent to the calling thread than its port may hold',
+    owner: 'user',
+    retry: 'restart',
+    remedy: 'Collect less in one call, or write to a sink that is not the calling thread.',
+  },
+  // connectors
+  CONNECTOR_OPTION_INVALID: {
+    title: 'an option of a source or sink cannot be used',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the option that the message names.',
+  },
+  SINK_BUFFER_FULL: {
+    title: 'a sink holds more between two checkpoints than its bound allows',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Checkpoint more often, send less to the calling thread, or raise the bound of the sink.',
+  },
+  SINK_COMMIT_LOST: {
+    title: 'output of a completed checkpoint cannot be committed because it is gone',
+    owner: 'external',
+    retry: 'never',
+    remedy:
+      'Find out who removed the named output: the records are lost unless the job restarts from an older checkpoint.',
+  },
+  SINK_DIRECTORY_FOREIGN: {
+    title: 'the output directory belongs to another job or holds foreign files',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give the sink a directory of its own.',
+  },
+  SINK_LATER_OUTPUT: {
+    title: 'the output directory holds output that was committed after the point where the job starts',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Start from the latest checkpoint (-s latest), or move the later output aside with --discard-later-output.',
+  },
+  SINK_VALUE_UNWRITABLE: {
+    title: 'a value cannot be written in the format of the sink',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Map the value to what the format can express before the sink.',
+  },
+  SINK_WRITE_FAILED: {
+    title: 'a sink could not write its output',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Check the target that the message names: that it is there, may be written, and has space.',
+  },
+  SOURCE_FILE_CHANGED: {
+    title: 'an input file is not the file that was being read',
+    owner: 'external',
+    retry: 'never',
+    remedy: 'Put the original file back; files that a job reads may grow, but not shrink or change.',
+  },
+  SOURCE_FILE_MISSING: {
+    title: 'an input file does not exist',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the path; relative paths start at the working directory of the process.',
+  },
+  SOURCE_FILE_UNREADABLE: {
+    title: 'an input file cannot be read',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Check that the path names a file, or a directory with files only, that this user may read.',
+  },
+  SOURCE_LINE_NOT_JSON: {
+    title: 'a line of an input file is not JSON',
+    owner: 'user',
+    retry: 'never',
+    remedy: "Correct the line, or give the source `onBroken: 'skip'` or a function that replaces the line.",
+  },
+  SOURCE_LINE_NOT_TEXT: {
+    title: 'a line of an input file is not UTF-8 text',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      "Check that the file is a text file in UTF-8 (not compressed, not UTF-16), or give the source `invalid: 'replace'`.",
+  },
+  SOURCE_LINE_TOO_LONG: {
+    title: 'a line of an input file is longer than the source allows',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Check that the file consists of lines; if it does, raise `maxLineBytes` of the source.',
+  },
+  // cluster
+  CLIENT_CALLBACK_FAILED: {
+    title: 'a callback that takes results in the calling thread failed',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Handle the error in the callback; a result that it has taken is not handed to it again.',
+  },
+  CHECKPOINTS_KEEP_FAILING: {
+    title: 'more checkpoints in a row failed than are tolerated',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'See the cause; raise `execution.checkpointing.timeout` or `execution.checkpointing.tolerable-failed-checkpoints`.',
+  },
+  GUARANTEE_NEEDS_CHECKPOINTS: {
+    title: 'an exactly-once sink over unbounded input would never commit without checkpoints',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Set `execution.checkpointing.interval`, or take a sink that is at-least-once.',
+  },
+  JOB_FAILED: {
+    title: 'the job failed and is not started again',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'See the cause. The last completed checkpoint is kept: continue from it with `-s latest`.',
+  },
+  JOB_FOLDER_NOT_EMPTY: {
+    title: 'there is a checkpoint of this job, and the start did not say what to do with it',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Continue from it with `-s latest`, or begin again with `--fresh`, which moves it aside.',
+  },
+  JOB_NOT_A_MODULE: {
+    title: 'a job was built where no worker thread can import it',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Put the job into a file of its own (`export default job(...)`) and run ' +
+      "`executeAsync(new URL('./job.ts', import.meta.url))`.",
+  },
+  JOB_NOT_RUNNING: {
+    title: 'the job does not run at the moment',
+    owner: 'user',
+    retry: 'backoff',
+    remedy: 'Ask again when `status()` says RUNNING; a job that has ended does not run again.',
+  },
+  SOURCE_ENUMERATOR_FAILED: {
+    title: 'a source cannot tell what there is to read',
+    owner: 'external',
+    retry: 'restart',
+    remedy: 'See the cause: the input may be absent, unreadable, or its system not reachable.',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 /** A code of the error table. */

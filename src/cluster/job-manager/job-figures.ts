@@ -1,0 +1,128 @@
+/** The figures of a job, put together from what its subtasks report: for the progress line and the summary. */
+
+import type { JobGraph } from '../../graph/job-graph.ts';
+import type { TaskFigures } from '../../hosts/messages.ts';
+import type { JobState } from './job-states.ts';
+
+/** The figures of one vertex over all its subtasks. */
+export interface VertexFigures {
+  readonly name: string;
+  readonly parallelism: number;
+  /** Records over all deployments of this run; what was processed again after a restart counts again. */
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** Of the current deployment. */
+  readonly busyMs: number;
+  readonly backPressuredMs: number;
+  /** The smallest watermark of the subtasks; `undefined` before the first report. */
+  readonly watermark: number | undefined;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly subtasks: readonly TaskFigures[];
+}
+
+/** A checkpoint that was completed. */
+export interface CompletedFigures {
+  readonly id: number;
+  readonly path: string | undefined;
+  /** ms since the epoch. */
+  readonly completedAt: number;
+  readonly durationMs: number;
+  readonly stateBytes: number;
+}
+
+/** How the checkpoints of this run went. */
+export interface CheckpointCounts {
+  readonly triggered: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly inProgress: number;
+  readonly averageBytes: number;
+  readonly averageDurationMs: number;
+  readonly last: CompletedFigures | undefined;
+}
+
+/** All figures of a job at one moment. */
+export interface JobFigures {
+  readonly state: JobState;
+  /** ms since the start of this run. */
+  readonly elapsedMs: number;
+  /** Deployments of this run after the first. */
+  readonly restarts: number;
+  readonly vertices: readonly VertexFigures[];
+  /** The operators' own counters, over all vertices. */
+  readonly counters: Readonly<Record<string, number>>;
+  readonly checkpoints: CheckpointCounts;
+}
+
+/** The figures of all vertices; what earlier deployments counted is kept as a base. */
+export class VertexFiguresBook {
+  readonly #graph: JobGraph;
+  readonly #current = new Map<string, TaskFigures>();
+  #base: readonly Totals[];
+
+  constructor(graph: JobGraph) {
+    this.#graph = graph;
+    this.#base = graph.vertices.map(() => ({ recordsIn: 0, recordsOut: 0, counters: {} }));
+  }
+
+  /** The latest figures of some subtasks of the current deployment. */
+  report(tasks: readonly TaskFigures[]): void {
+    for (const task of tasks) this.#current.set(`${task.vertex}/${task.subtask}`, task);
+  }
+
+  /** A new deployment counts from 0 again. */
+  nextDeployment(): void {
+    this.#base = this.#graph.vertices.map((_, vertex) => this.#totals(vertex));
+    this.#current.clear();
+  }
+
+  vertices(): VertexFigures[] {
+    return this.#graph.vertices.map(({ name, parallelism }, vertex) => {
+      const subtasks = this.#subtasks(vertex);
+      return {
+        name,
+        parallelism,
+        ...this.#totals(vertex),
+        busyMs: sum(subtasks.map((task) => task.busyMs)),
+        backPressuredMs: sum(subtasks.map((task) => task.backPressuredMs)),
+        watermark: subtasks.length === 0 ? undefined : Math.min(...subtasks.map((task) => task.watermark)),
+        subtasks,
+      };
+    });
+  }
+
+  #subtasks(vertex: number): TaskFigures[] {
+    return [...this.#current.values()]
+      .filter((task) => task.vertex === vertex)
+      .sort((left, right) => left.subtask - right.subtask);
+  }
+
+  #totals(vertex: number): Totals {
+    const base = this.#base[vertex] ?? { recordsIn: 0, recordsOut: 0, counters: {} };
+    const subtasks = this.#subtasks(vertex);
+    return {
+      recordsIn: base.recordsIn + sum(subtasks.map((task) => task.recordsIn)),
+      recordsOut: base.recordsOut + sum(subtasks.map((task) => task.recordsOut)),
+      counters: addCounters([base.counters, ...subtasks.map((task) => task.counters)]),
+    };
+  }
+}
+
+/** Adds counters by name. */
+export function addCounters(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const counters of all) {
+    for (const [name, count] of Object.entries(counters)) total[name] = (total[name] ?? 0) + count;
+  }
+  return total;
+}
+
+interface Totals {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
