@@ -93,7 +93,7 @@ function stringHash(text: string): number {
 }
 
 function doubleHash(value: number): number {
-  if (value !== value) return NAN_HASH;
+  if (Number.isNaN(value)) return NAN_HASH;
   scratch.setFloat64(0, value);
   return scratch.getInt32(0) ^ scratch.getInt32(4);
 }

@@ -36,7 +36,7 @@ test('refuses what cannot be compared by value, and says what to do', () => {
     () => 1,
     Symbol('x'),
     [1, null],
-    [, 1],
+    new Array(1),
     circle,
     2n ** 63n,
   ]) {

@@ -65,8 +65,9 @@ export function compareKeys(a: Key, b: Key): number {
   if (tagA !== tagB) return tagA - tagB;
   if (typeof a === 'string') return compareStrings(a, b as string, tagA);
   if (typeof a === 'object') return compareTuples(a, b as readonly Key[]);
-  if (a !== a) return b !== b ? 0 : 1;
-  if (b !== b) return -1;
+  if (Object.is(a, Number.NaN) || Object.is(b, Number.NaN)) {
+    return Number(Object.is(a, Number.NaN)) - Number(Object.is(b, Number.NaN));
+  }
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
@@ -114,7 +115,7 @@ function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
   const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
-  return name === undefined || name === 'Object' ? 'an object' : `an object (${String(name)})`;
+  return typeof name !== 'string' || name === 'Object' ? 'an object' : `an object (${name})`;
 }
 
 function tagOf(key: Key): number {
@@ -213,9 +214,9 @@ function writeKey(key: Key, out: Uint8Array, offset: number): number {
 
 function writeNumber(value: number, out: Uint8Array, at: number): number {
   // Every NaN is the same bytes, and so are both zeros.
-  scratch.setFloat64(0, value === 0 ? 0 : value !== value ? Number.NaN : value);
-  const high = value !== value ? 0x7ff80000 : scratch.getUint32(0);
-  const low = value !== value ? 0 : scratch.getUint32(4);
+  scratch.setFloat64(0, value === 0 ? 0 : value);
+  const high = Number.isNaN(value) ? 0x7ff80000 : scratch.getUint32(0);
+  const low = Number.isNaN(value) ? 0 : scratch.getUint32(4);
   const isNegative = high >>> 31 === 1;
   scratch.setUint32(0, isNegative ? ~high : high | 0x80000000);
   scratch.setUint32(4, isNegative ? ~low : low);

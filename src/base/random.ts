@@ -1,0 +1,78 @@
+/** Chance: xoshiro128** streams from a seed that is given, or from the machine. */
+
+import { webcrypto } from 'node:crypto';
+import { assert } from './assert.ts';
+import type { Random } from './env.ts';
+import { murmur3x128 } from './hash.ts';
+
+const RANGE = 2 ** 32;
+const utf8 = new TextEncoder();
+
+/**
+ * A stream that the seed determines.
+ *
+ * A fork depends on the seed and its tag only, not on what was drawn before,
+ * so that one more draw in one place changes nothing elsewhere; the same tag gives the same stream.
+ */
+export function seededRandom(seed: number | string): Random {
+  return new Xoshiro(String(seed));
+}
+
+/** A stream that no one can foresee. */
+export function systemRandom(): Random {
+  return new Xoshiro(webcrypto.getRandomValues(new Uint32Array(8)).join('-'));
+}
+
+class Xoshiro implements Random {
+  readonly #seed: string;
+  readonly #state: Uint32Array;
+
+  constructor(seed: string) {
+    this.#seed = seed;
+    const hash = murmur3x128(utf8.encode(`xoshiro128**/${seed}`));
+    this.#state = new Uint32Array(4);
+    const view = new DataView(hash.buffer);
+    for (let word = 0; word < 4; word++) this.#state[word] = view.getUint32(word * 4, true);
+    if (this.#state.every((word) => word === 0)) this.#state[0] = 1;
+  }
+
+  u32(): number {
+    const state = this.#state;
+    const result = Math.imul(rotate(Math.imul(state[1]!, 5), 7), 9) >>> 0;
+    const shifted = state[1]! << 9;
+    state[2]! ^= state[0]!;
+    state[3]! ^= state[1]!;
+    state[1]! ^= state[2]!;
+    state[0]! ^= state[3]!;
+    state[2]! ^= shifted;
+    state[3] = rotate(state[3]!, 11);
+    return result;
+  }
+
+  int(bound: number): number {
+    assert(Number.isInteger(bound) && bound >= 1 && bound <= RANGE, 'the bound is from 1 to 2^32');
+    // Draws from the last, incomplete round would favour small results.
+    const fair = RANGE - (RANGE % bound);
+    let drawn = this.u32();
+    while (drawn >= fair) drawn = this.u32();
+    return drawn % bound;
+  }
+
+  float(): number {
+    return ((this.u32() >>> 5) * 2 ** 26 + (this.u32() >>> 6)) / 2 ** 53;
+  }
+
+  fork(tag: string): Random {
+    return new Xoshiro(`${this.#seed}/${tag}`);
+  }
+
+  id(): string {
+    let digits = '';
+    for (let word = 0; word < 4; word++) digits += this.u32().toString(16).padStart(8, '0');
+    return digits;
+  }
+}
+
+function rotate(word: number, by: number): number {
+  return (word << by) | (word >>> (32 - by));
+}
