@@ -112,6 +112,166 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Give the time in whole milliseconds since the epoch.',
   },
+  // checkpoint
+  CHECKPOINT_CORRUPT: {
+    title: 'a checkpoint is damaged',
+    owner: 'external',
+    retry: 'never',
+    remedy: 'Restore an older checkpoint by its path (-s <path>); check the storage that holds this one.',
+  },
+  CHECKPOINT_EXISTS: {
+    title: 'the checkpoint folder already holds a run of this job',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Continue that run with -s latest, or begin again with --fresh.',
+  },
+  CHECKPOINT_EXPIRED: {
+    title: 'a checkpoint took longer than its timeout',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'Find what holds the named tasks up (a slow sink, a long call, skewed keys), enable unaligned checkpoints, or raise execution.checkpointing.timeout.',
+  },
+  CHECKPOINT_FAILED: {
+    title: 'more checkpoints failed in a row than are tolerated',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'Correct what the cause says; execution.checkpointing.tolerable-failed-checkpoints says how many failures are borne.',
+  },
+  CHECKPOINT_NOT_FOUND: {
+    title: 'there is no checkpoint at this path',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give the directory of a checkpoint (…/chk-<n>) or its _metadata file, or -s latest.',
+  },
+  CHECKPOINT_OTHER_JOB: {
+    title: 'the checkpoint belongs to another job',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give a checkpoint of this job, or run under the id of the other one with --job-id.',
+  },
+  CHECKPOINT_REQUEST_FAILED: {
+    title: 'a requested checkpoint was not taken',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Correct what the cause says and ask again.',
+  },
+  CHECKPOINT_STORAGE_FAILED: {
+    title: 'the checkpoint storage failed',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Check that the checkpoint directory exists, may be written, and that its disk has space.',
+  },
+  CHECKPOINT_VERSION_UNKNOWN: {
+    title: 'a checkpoint was written in a format that this version does not know',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Run the version of Millrace that wrote the checkpoint, or a newer one.',
+  },
+  FENCED: {
+    title: 'a newer attempt of the same job has taken over',
+    owner: 'external',
+    retry: 'never',
+    remedy: 'Let the newer process run; stop it first if this one should go on, then start again with -s latest.',
+  },
+  STATE_IN_FLIGHT: {
+    title: 'records in flight of an unaligned checkpoint have no place in the changed job',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Restore with the old parallelism and partitioning, stop the job (its last checkpoint is aligned), and change it then.',
+  },
+  STATE_PARALLELISM: {
+    title: 'restored state does not fit the parallelism of its operator',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Set the max parallelism that the message names with setMaxParallelism, or a lower parallelism.',
+  },
+  STATE_UNMATCHED: {
+    title: 'the checkpoint holds state that no operator of the job claims',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give the operator its old uid again, or drop that state with -n (--allowNonRestoredState).',
+  },
+  // operators
+  OPERATOR_RESULT_INVALID: {
+    title: 'a function gave back what is no list of results',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Return an array, an iterable or nothing; wrap a single result in an array, and do not return a promise.',
+  },
+  TIMESTAMP_INVALID: {
+    title: 'the timestamp of a record is not a whole number of milliseconds',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Return whole milliseconds since the epoch from the timestamp function, such as `date.getTime()`.',
+  },
+  WATERMARK_INVALID: {
+    title: 'a watermark strategy cannot work as it is',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Emit watermarks in whole milliseconds since the epoch, and give idleness a duration above 0.',
+  },
+  // graph
+  GRAPH_EMPTY: {
+    title: 'the job does nothing',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Begin with a source (`env.fromSource`) and end with a sink (`sinkTo`, `print`).',
+  },
+  GRAPH_MISMATCH: {
+    title: 'the same job was built twice and came out different',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Build the job from its arguments only: no time, no randomness, and no environment variable that differs between threads.',
+  },
+  GRAPH_PARALLELISM_INVALID: {
+    title: 'the parallelism of an operator is not possible',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct `setParallelism` or `setMaxParallelism` of the operator that the message names.',
+  },
+  GRAPH_UID_DUPLICATE: {
+    title: 'two operators have the same uid',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give each operator a uid of its own; state is found again by it.',
+  },
+  GRAPH_UID_MISSING: {
+    title: 'an operator with state has no uid',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Give the operator a `uid`, so that its state is found again after the job has changed.',
+  },
+  // exchange
+  EXCHANGE_FRAME_INVALID: {
+    title: 'bytes between two tasks, or in-flight data of a checkpoint, are not a frame',
+    owner: 'internal',
+    retry: 'restart',
+    remedy:
+      'If the message names a checkpoint, choose an older one; otherwise this is a bug in Millrace: please report it.',
+  },
+  EXCHANGE_OVERFLOW: {
+    title: 'one call emitted more than the exchange holds back',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Write the function as a generator (`*flatMap`, `*process`, `*onTimer`): its results are pulled as the consumers take them.',
+  },
+  EXCHANGE_RECORD_TOO_LARGE: {
+    title: 'one record is larger than what may cross between threads',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Split the record, or pass a reference to where its bytes are stored.',
+  },
+  PARTITIONER_INVALID: {
+    title: 'a custom partitioner chose a channel that does not exist',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Return an integer from 0 to the number of channels minus 1, for example `hash % channels`.',
+  },
   // task
   OPERATOR_FAILED: {
     title: 'a function of the job threw',
@@ -229,13 +389,6 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Handle the error in the callback; a result that it has taken is not handed to it again.',
   },
-  CHECKPOINTS_KEEP_FAILING: {
-    title: 'more checkpoints in a row failed than are tolerated',
-    owner: 'external',
-    retry: 'restart',
-    remedy:
-      'See the cause; raise `execution.checkpointing.timeout` or `execution.checkpointing.tolerable-failed-checkpoints`.',
-  },
   GUARANTEE_NEEDS_CHECKPOINTS: {
     title: 'an exactly-once sink over unbounded input would never commit without checkpoints',
     owner: 'user',
@@ -247,12 +400,6 @@ export const ERROR_TABLE = {
     owner: 'user',
     retry: 'never',
     remedy: 'See the cause. The last completed checkpoint is kept: continue from it with `-s latest`.',
-  },
-  JOB_FOLDER_NOT_EMPTY: {
-    title: 'there is a checkpoint of this job, and the start did not say what to do with it',
-    owner: 'user',
-    retry: 'never',
-    remedy: 'Continue from it with `-s latest`, or begin again with `--fresh`, which moves it aside.',
   },
   JOB_NOT_A_MODULE: {
     title: 'a job was built where no worker thread can import it',
@@ -273,6 +420,69 @@ export const ERROR_TABLE = {
     owner: 'external',
     retry: 'restart',
     remedy: 'See the cause: the input may be absent, unreadable, or its system not reachable.',
+  },
+  // streams
+  JOB_ARGUMENT_INVALID: {
+    title: 'an argument of the job cannot be used',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the argument that the message names.',
+  },
+  JOB_ARGUMENT_UNKNOWN: {
+    title: 'the job does not know an argument',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the spelling; the message names the nearest argument that the job asked for.',
+  },
+  JOB_MODULE_INVALID: {
+    title: 'a module does not describe a job',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Write `export default job((env, args) => { … })`, or build the job on `executionEnvironment()` and call `env.execute()` once.',
+  },
+  STREAM_INVALID: {
+    title: 'a stream is used in a way that cannot work',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the call that the message names.',
+  },
+  // cli
+  BUNDLER_FAILED: {
+    title: 'the job could not be bundled',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct what esbuild names; its messages are above.',
+  },
+  BUNDLER_MISSING: {
+    title: 'esbuild is not installed',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Install it beside the job: npm install --save-dev esbuild',
+  },
+  CONFIG_FILE_INVALID: {
+    title: 'a configuration file cannot be used',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the file that the message names, or move it away.',
+  },
+  JOB_FILE_MISSING: {
+    title: 'there is no such job file',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Check the path of the job file.',
+  },
+  JOB_NOT_LOADABLE: {
+    title: 'Node cannot load the job file',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the line that the message names, or run with --bundle.',
+  },
+  JOB_WITHOUT_MILLRACE: {
+    title: 'the job cannot import millrace',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Install it in the folder of the job: npm install millrace',
   },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -1,0 +1,185 @@
+/** The command line as plain data: commands, options, and what is wrong with them. The only file that knows commander. */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+
+/** Options of `run` and `info`. */
+export interface JobOptions {
+  /** `-p`: the parallelism of the job. */
+  readonly parallelism: number | undefined;
+  /** `-D`: configuration keys, the last of a key wins. */
+  readonly configuration: Readonly<Record<string, string>>;
+  /** `-s`: a checkpoint's path, or `latest`. */
+  readonly restore: string | undefined;
+  /** `-n`: state that no operator takes is left behind instead of refused. */
+  readonly allowNonRestoredState: boolean;
+  readonly jobId: string | undefined;
+  readonly fresh: boolean;
+  readonly discardLaterOutput: boolean;
+  readonly bundle: boolean;
+  readonly verbose: boolean;
+}
+
+/** What the user asked for. */
+export type Request =
+  | { readonly kind: 'run'; readonly job: string; readonly options: JobOptions; readonly args: readonly string[] }
+  | {
+      readonly kind: 'info';
+      readonly job: string;
+      readonly options: JobOptions;
+      readonly args: readonly string[];
+      readonly json: boolean;
+    }
+  | { readonly kind: 'explain'; readonly code: string | undefined }
+  /** Help or the version: printed, and that was all. */
+  | { readonly kind: 'print'; readonly text: string }
+  | { readonly kind: 'usage'; readonly message: string };
+
+/** Reads the words after `millrace`; what follows the first `--` belongs to the job. */
+export function parseArguments(words: readonly string[], version: string): Request {
+  const dashes = words.indexOf('--');
+  const own = dashes < 0 ? words : words.slice(0, dashes);
+  const args = dashes < 0 ? [] : words.slice(dashes + 1);
+  const printed: string[] = [];
+  let request: Request | undefined;
+  const program = commandsFor((found) => {
+    request = found;
+  }, args);
+  program.version(version, '--version', 'print the version');
+  capture(program, printed);
+  try {
+    program.parse(own, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return problemOf(error, printed.join(''), own);
+  }
+  return request ?? { kind: 'print', text: program.helpInformation() };
+}
+
+function commandsFor(found: (request: Request) => void, args: readonly string[]): Command {
+  const program = new Command('millrace').description(
+    "Stateful stream processing in TypeScript, with Apache Flink's model.",
+  );
+  withJobOptions(program.command('run'))
+    .summary('run a job here until it ends or is stopped')
+    .description('Runs a job here until it ends or is stopped. What follows -- goes to the job.')
+    .addHelpText('after', RUN_EXAMPLES)
+    .action((job: string, raw: RawOptions) => {
+      found({ kind: 'run', job, options: jobOptions(raw), args });
+    });
+  withJobOptions(program.command('info'))
+    .summary('print the plan of a job without running it')
+    .description('Prints the plan of a job as text, or as JSON, without running it.')
+    .option('--json', 'print the plan as JSON')
+    .action((job: string, raw: RawOptions) => {
+      found({ kind: 'info', job, options: jobOptions(raw), args, json: raw.json === true });
+    });
+  program
+    .command('explain')
+    .summary('say what an error code means and what to do')
+    .description('Says what an error code means and what to do; without a code, lists all of them.')
+    .argument('[code]', 'for example CONFIG_UNKNOWN_KEY')
+    .action((code: string | undefined) => {
+      found({ kind: 'explain', code });
+    });
+  return program;
+}
+
+const RUN_EXAMPLES = `
+Examples:
+  millrace run job.ts                           run it
+  millrace run job.ts -s latest                 continue from its latest checkpoint
+  millrace run job.ts -p 4 -- --input data.log  four subtasks; --input goes to the job
+  millrace run job.ts -D execution.checkpointing.interval=2s
+
+Exit codes: 0 finished, 1 the job failed, 2 wrong usage, 130 stopped by a signal.`;
+
+interface RawOptions {
+  readonly parallelism?: number;
+  readonly D?: Record<string, string>;
+  readonly fromSavepoint?: string;
+  readonly allowNonRestoredState?: boolean;
+  readonly jobId?: string;
+  readonly fresh?: boolean;
+  readonly discardLaterOutput?: boolean;
+  readonly bundle?: boolean;
+  readonly verbose?: boolean;
+  readonly json?: boolean;
+}
+
+function withJobOptions(command: Command): Command {
+  return command
+    .argument('<job>', 'the file of the job: job.ts or job.js')
+    .option('-p, --parallelism <n>', 'subtasks of each operator', positiveInteger)
+    .option('-D <key=value>', 'set a configuration key; may be given often', keyValue)
+    .option('-s, --from-savepoint <path|latest>', 'continue from a checkpoint: its path, or "latest"', notEmpty)
+    .option('-n, --allow-non-restored-state', 'leave state behind that no operator takes')
+    .option('--job-id <id>', 'the id of the job, 32 hexadecimal digits (default: derived from its name)', jobId)
+    .addOption(new Option('--fresh', 'begin again, although there are checkpoints').conflicts('fromSavepoint'))
+    .option('--discard-later-output', 'move output aside that is newer than the checkpoint')
+    .option('--bundle', 'compile the job with esbuild first (enum, decorators, tsx)')
+    .option('--verbose', 'show stack traces and the log');
+}
+
+function jobOptions(raw: RawOptions): JobOptions {
+  return {
+    parallelism: raw.parallelism,
+    configuration: raw.D ?? {},
+    restore: raw.fromSavepoint,
+    allowNonRestoredState: raw.allowNonRestoredState === true,
+    jobId: raw.jobId,
+    fresh: raw.fresh === true,
+    discardLaterOutput: raw.discardLaterOutput === true,
+    bundle: raw.bundle === true,
+    verbose: raw.verbose === true,
+  };
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number from 1 on.');
+  return Number(text);
+}
+
+function keyValue(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const equals = text.indexOf('=');
+  if (equals <= 0) {
+    throw new InvalidArgumentError('It has to be key=value, for example parallelism.default=4.');
+  }
+  return { ...before, [text.slice(0, equals).trim()]: text.slice(equals + 1).trim() };
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return text;
+}
+
+function jobId(text: string): string {
+  if (!/^[0-9a-f]{32}$/.test(text)) throw new InvalidArgumentError('It has to be 32 hexadecimal digits.');
+  return text;
+}
+
+// Commander prints and exits by itself; here it only reports.
+function capture(command: Command, printed: string[]): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => printed.push(text),
+    writeErr: (text) => printed.push(text),
+    outputError: (text, write) => write(text),
+  });
+  command.helpCommand(false);
+  for (const child of command.commands) capture(child, printed);
+}
+
+function problemOf(error: CommanderError, printed: string, words: readonly string[]): Request {
+  if (error.exitCode === 0) return { kind: 'print', text: printed };
+  const message = printed.replace(/^error: /, '').trim();
+  const [first = ''] = words;
+  if (error.code === 'commander.unknownCommand' && /\.[cm]?[jt]sx?$/.test(first)) {
+    return { kind: 'usage', message: `${message}\nTo run a job: millrace run ${words.join(' ')}` };
+  }
+  if (error.code === 'commander.excessArguments') {
+    return { kind: 'usage', message: `${message} Arguments of the job come after --.` };
+  }
+  if (error.code === 'commander.unknownOption') {
+    return { kind: 'usage', message: `${message}\nIf it is meant for the job, put it after --.` };
+  }
+  return { kind: 'usage', message: message === '' ? 'which command? See millrace --help' : message };
+}
