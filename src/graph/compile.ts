@@ -1,0 +1,138 @@
+/** Turns a described job into a plan and the functions that belong to it. Pure: the same description and settings give the same plan. */
+
+import { MillraceError } from '../base/errors.ts';
+import { supportsUnaligned } from '../exchange/partitioners.ts';
+import type { OperatorFactory } from '../operators/operator.ts';
+import type { Sink } from '../operators/sink.ts';
+import type { Source } from '../operators/source.ts';
+import { chain, type Chain, type Chaining } from './chaining.ts';
+import { fingerprint } from './fingerprint.ts';
+import type { CompiledJob, JobEdge, JobVertex, PlannedOperator } from './job-graph.ts';
+import type { CustomPartitioner, KeySelector } from './nodes.ts';
+import { place, type PlacedEdge, type PlacedGraph } from './parallelism.ts';
+import type { StreamGraph } from './stream-graph.ts';
+import { type Identity, identify } from './uid.ts';
+
+/** What is decided outside of the job: by configuration, in the order command line, environment, file, job, defaults. */
+export interface CompileSettings {
+  /** `pipeline.name`, or what the job is called otherwise. */
+  readonly name: string;
+  /** `parallelism.default`. */
+  readonly parallelism: number;
+  /** `pipeline.max-parallelism`; `undefined`: by Flink's formula, for each operator. */
+  readonly maxParallelism?: number | undefined;
+  /** `pipeline.operator-chaining.enabled`; default true. */
+  readonly chaining?: boolean | undefined;
+  /** `pipeline.operator-chaining.chain-operators-with-different-max-parallelism`; default true. */
+  readonly chainDifferentMaxParallelism?: boolean | undefined;
+}
+
+/** Plans a job. Throws a `GRAPH_…` error when it cannot work. */
+export function compile(graph: StreamGraph, settings: CompileSettings): CompiledJob {
+  checkShape(graph);
+  const placed = place(graph, {
+    parallelism: settings.parallelism,
+    maxParallelism: settings.maxParallelism,
+  });
+  const chaining = chain(placed, {
+    enabled: settings.chaining ?? true,
+    withDifferentMaxParallelism: settings.chainDifferentMaxParallelism ?? true,
+  });
+  const identities = identify(placed, chaining);
+  const vertices = chaining.chains.map((each) => planVertex(each, placed, chaining, identities));
+  const between = placed.edges.filter((edge) => !chaining.isChained(edge));
+  const edges = between.map((edge, index) => planEdge(edge, index, chaining.chains));
+  const plan = { name: settings.name, vertices, edges };
+  return {
+    graph: { ...plan, fingerprint: fingerprint(plan) },
+    ...functionsOf(placed, identities, between),
+  };
+}
+
+function checkShape(graph: StreamGraph): void {
+  if (graph.nodes.length === 0) {
+    throw new MillraceError('GRAPH_EMPTY', 'the job has no operator: nothing was read and nothing was written');
+  }
+}
+
+function planVertex(
+  { nodes }: Chain,
+  graph: PlacedGraph,
+  chaining: Chaining,
+  identities: readonly Identity[],
+): JobVertex {
+  const head = nodes[0]!;
+  const operators = nodes.map((node): PlannedOperator => {
+    const inside = graph.edges.filter((edge) => edge.node === node.id && chaining.isChained(edge));
+    return {
+      ...identities[node.id]!,
+      explicitUid: node.uid !== undefined,
+      name: node.name,
+      kind: node.kind,
+      keyed: node.keySelectors.some((selector) => selector !== undefined),
+      stateful: node.stateful,
+      poison: node.poison,
+      chained: inside.map((edge) => ({ to: nodes.findIndex(({ id }) => id === edge.to), tag: edge.tag })),
+    };
+  });
+  return {
+    id: identities[head.id]!.id,
+    name: chainName(operators, 0),
+    parallelism: head.parallelism,
+    maxParallelism: head.maxParallelism,
+    operators,
+    source: head.source !== undefined,
+  };
+}
+
+/** `a -> b`, or `a -> (b -> c, d)` where the chain branches. */
+function chainName(operators: readonly PlannedOperator[], index: number): string {
+  const { kind, name, chained } = operators[index]!;
+  const own = kind === 'source' ? `Source: ${name}` : kind === 'sink' ? `Sink: ${name}` : name;
+  const next = [...new Set(chained.map(({ to }) => to))].map((to) => chainName(operators, to));
+  if (next.length === 0) return own;
+  return next.length === 1 ? `${own} -> ${next[0]}` : `${own} -> (${next.join(', ')})`;
+}
+
+function planEdge(edge: PlacedEdge, index: number, chains: readonly Chain[]): JobEdge {
+  const from = locate(edge.node, chains);
+  return {
+    index,
+    from: from.vertex,
+    fromOperator: from.operator,
+    tag: edge.tag,
+    to: locate(edge.to, chains).vertex,
+    input: edge.input,
+    partitioner: edge.partitioner,
+    unaligned: supportsUnaligned(edge.partitioner),
+  };
+}
+
+function locate(node: number, chains: readonly Chain[]): { vertex: number; operator: number } {
+  const vertex = chains.findIndex(({ nodes }) => nodes.some(({ id }) => id === node));
+  return { vertex, operator: chains[vertex]!.nodes.findIndex(({ id }) => id === node) };
+}
+
+function functionsOf(
+  graph: PlacedGraph,
+  identities: readonly Identity[],
+  between: readonly PlacedEdge[],
+): Omit<CompiledJob, 'graph'> {
+  const factories = new Map<string, OperatorFactory>();
+  const keySelectors = new Map<string, readonly (KeySelector | undefined)[]>();
+  const sources = new Map<string, Source<unknown>>();
+  const sinks = new Map<string, Sink<unknown>>();
+  for (const node of graph.nodes) {
+    const { uid } = identities[node.id]!;
+    factories.set(uid, node.factory);
+    if (node.keySelectors.some((selector) => selector !== undefined)) keySelectors.set(uid, node.keySelectors);
+    if (node.source !== undefined) sources.set(uid, node.source);
+    if (node.sink !== undefined) sinks.set(uid, node.sink);
+  }
+  const customPartitioners = new Map<number, CustomPartitioner>();
+  between.forEach(({ customPartitioner }, index) => {
+    if (customPartitioner !== undefined) customPartitioners.set(index, customPartitioner);
+  });
+  return { factories, keySelectors, customPartitioners, sources, sinks };
+}
+

@@ -1,0 +1,94 @@
+/** Decides how many subtasks each operator has and how records travel along each edge. Pure. */
+
+import { MillraceError } from '../base/errors.ts';
+import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from '../base/key-groups.ts';
+import type { PartitionerKind } from '../exchange/partitioners.ts';
+import type { StreamEdge, StreamNode } from './nodes.ts';
+import type { StreamGraph } from './stream-graph.ts';
+
+/** A node with its numbers. */
+export interface PlacedNode extends StreamNode {
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+}
+
+/** An edge with its partitioner. */
+export interface PlacedEdge extends StreamEdge {
+  readonly partitioner: PartitionerKind;
+}
+
+/** The job with every number decided. */
+export interface PlacedGraph {
+  readonly nodes: readonly PlacedNode[];
+  readonly edges: readonly PlacedEdge[];
+}
+
+/** Job-wide numbers. */
+export interface ParallelismDefaults {
+  readonly parallelism: number;
+  /** `undefined`: from each operator's parallelism, by Flink's formula. */
+  readonly maxParallelism: number | undefined;
+}
+
+/** What an operator sets itself comes before the defaults; an operator that cannot be parallel stays at its limit. */
+export function place(graph: StreamGraph, defaults: ParallelismDefaults): PlacedGraph {
+  const nodes = graph.nodes.map((node) => placeNode(node, defaults));
+  return { nodes, edges: graph.edges.map((edge) => placeEdge(edge, nodes)) };
+}
+
+function placeNode(node: StreamNode, defaults: ParallelismDefaults): PlacedNode {
+  const limit = node.parallelismLimit ?? MAX_PARALLELISM_LIMIT;
+  const parallelism = node.parallelism ?? Math.min(defaults.parallelism, limit);
+  const maxParallelism =
+    node.maxParallelism ?? defaults.maxParallelism ?? defaultMaxParallelism(checkedParallelism(node, parallelism));
+  checkedParallelism(node, parallelism);
+  if (parallelism > limit) {
+    throw invalid(node, `parallelism ${parallelism} is more than the ${limit} that this ${node.kind} can have`);
+  }
+  if (!isCount(maxParallelism)) {
+    throw invalid(node, `max parallelism ${maxParallelism} is not a whole number from 1 to ${MAX_PARALLELISM_LIMIT}`);
+  }
+  if (parallelism > maxParallelism) {
+    throw invalid(node, `parallelism ${parallelism} is more than its max parallelism ${maxParallelism}`);
+  }
+  return { ...node, parallelism, maxParallelism };
+}
+
+function checkedParallelism(node: StreamNode, parallelism: number): number {
+  if (isCount(parallelism)) return parallelism;
+  throw invalid(node, `parallelism ${parallelism} is not a whole number from 1 to ${MAX_PARALLELISM_LIMIT}`);
+}
+
+function isCount(count: number): boolean {
+  return Number.isInteger(count) && count >= 1 && count <= MAX_PARALLELISM_LIMIT;
+}
+
+function placeEdge(edge: StreamEdge, nodes: readonly PlacedNode[]): PlacedEdge {
+  const from = nodes[edge.node]!;
+  const to = nodes[edge.to]!;
+  const isEqual = from.parallelism === to.parallelism;
+  if (edge.partitioner === 'forward' && !isEqual) {
+    throw invalid(
+      to,
+      `forward() from ${describe(from)} (parallelism ${from.parallelism}) needs equal parallelism, but it has ${to.parallelism}`,
+      'Set the same parallelism on both operators, or use rebalance() or rescale() instead of forward().',
+    );
+  }
+  return { ...edge, partitioner: edge.partitioner ?? (isEqual ? 'forward' : 'rebalance') };
+}
+
+function invalid(node: StreamNode, message: string, remedy?: string): MillraceError {
+  const where = node.uid === undefined ? { operator: node.name } : { operator: node.name, uid: node.uid };
+  return new MillraceError(
+    'GRAPH_PARALLELISM_INVALID',
+    `${describe(node)}: ${message}`,
+    remedy === undefined ? { where } : { where, remedy },
+  );
+}
+
+/** An operator as messages name it. */
+export function describe(node: Pick<StreamNode, 'name' | 'uid'>): string {
+  return node.uid === undefined || node.uid === node.name
+    ? `operator "${node.name}"`
+    : `operator "${node.name}" (uid "${node.uid}")`;
+}
