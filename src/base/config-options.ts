@@ -1,0 +1,212 @@
+/** The table of all configuration options; keys and defaults are Flink's where the meaning is Flink's. */
+
+import {
+  boolean,
+  type ConfigOption,
+  countOrInfinite,
+  decimal,
+  duration,
+  int,
+  oneOf,
+  size,
+  text,
+} from './config-values.ts';
+import { MAX_PARALLELISM_LIMIT } from './key-groups.ts';
+
+/** Every option by its key. Durations are milliseconds, sizes bytes. */
+export const CONFIG_OPTIONS = {
+  'parallelism.default': int({
+    default: 1,
+    min: 1,
+    max: MAX_PARALLELISM_LIMIT,
+    description: 'Parallelism of operators that do not set their own.',
+  }),
+  'pipeline.name': text({
+    default: undefined,
+    description: 'Name of the job; its id and its folder derive from it.',
+  }),
+  'pipeline.max-parallelism': int({
+    default: undefined,
+    min: 1,
+    max: MAX_PARALLELISM_LIMIT,
+    description:
+      'Key groups of operators that do not set their own: the upper bound of every later parallelism. Default: from the parallelism, at least 128.',
+  }),
+  'pipeline.auto-watermark-interval': duration({
+    default: 200,
+    description: 'How often periodic watermarks are emitted; 0 turns them off.',
+  }),
+  'pipeline.operator-chaining.enabled': boolean({
+    default: true,
+    description: 'Whether operators may share a task.',
+    aliases: ['pipeline.operator-chaining'],
+  }),
+  'execution.buffer-timeout.interval': duration({
+    default: 100,
+    description: 'How long a record may wait for its batch to fill; 0 sends each record at once.',
+    aliases: ['execution.buffer-timeout'],
+  }),
+  'execution.checkpointing.interval': duration({
+    default: 10_000,
+    min: 10,
+    also: [0],
+    description: 'How often a checkpoint begins; 0 turns checkpoints off.',
+  }),
+  'execution.checkpointing.mode': oneOf(['EXACTLY_ONCE', 'AT_LEAST_ONCE'], {
+    default: 'EXACTLY_ONCE',
+    description: 'Whether barriers are aligned, so that the state counts each record exactly once.',
+  }),
+  'execution.checkpointing.timeout': duration({
+    default: 600_000,
+    min: 10,
+    description: 'A checkpoint that takes longer is aborted.',
+  }),
+  'execution.checkpointing.min-pause': duration({
+    default: 0,
+    description: 'Least time from the end of a checkpoint to the beginning of the next.',
+  }),
+  'execution.checkpointing.max-concurrent-checkpoints': int({
+    default: 1,
+    min: 1,
+    max: 100,
+    description: 'How many checkpoints may be under way at the same time.',
+  }),
+  'execution.checkpointing.tolerable-failed-checkpoints': int({
+    default: 0,
+    min: 0,
+    description: 'How many checkpoints in a row may fail before the job does.',
+  }),
+  'execution.checkpointing.unaligned.enabled': boolean({
+    default: false,
+    description: 'Whether barriers overtake records, which then become part of the checkpoint.',
+    aliases: ['execution.checkpointing.unaligned'],
+  }),
+  'execution.checkpointing.aligned-checkpoint-timeout': duration({
+    default: 0,
+    description: 'With unaligned checkpoints: how long a checkpoint tries to align first.',
+  }),
+  'execution.checkpointing.dir': text({
+    default: undefined,
+    description: 'Folder of the checkpoints. Default: .millrace/<job name>/checkpoints.',
+    aliases: ['state.checkpoints.dir'],
+  }),
+  'execution.checkpointing.num-retained': int({
+    default: 3,
+    min: 1,
+    description: 'How many completed checkpoints are kept.',
+    aliases: ['state.checkpoints.num-retained'],
+  }),
+  'execution.checkpointing.externalized-checkpoint-retention': oneOf(
+    ['RETAIN_ON_CANCELLATION', 'DELETE_ON_CANCELLATION', 'NO_EXTERNALIZED_CHECKPOINTS'],
+    {
+      default: 'RETAIN_ON_CANCELLATION',
+      description:
+        'Whether checkpoints stay when the job is cancelled; NO_EXTERNALIZED_CHECKPOINTS deletes them also when it fails.',
+    },
+  ),
+  'execution.checkpointing.data-inline-threshold': size({
+    default: 20 * 1024,
+    max: 1024 * 1024,
+    description: 'State of at most this size is stored in the metadata instead of a file of its own.',
+    aliases: ['state.storage.fs.memory-threshold', 'state.backend.fs.memory-threshold'],
+  }),
+  'execution.state-recovery.path': text({
+    default: undefined,
+    description: 'The checkpoint to start from, or `latest`.',
+    aliases: ['execution.savepoint.path'],
+  }),
+  'execution.state-recovery.ignore-unclaimed-state': boolean({
+    default: false,
+    description: 'Whether state that no operator takes is left behind instead of refused.',
+    aliases: ['execution.savepoint.ignore-unclaimed-state'],
+  }),
+  'restart-strategy.type': oneOf(['none', 'off', 'disable', 'fixed-delay', 'exponential-delay'], {
+    default: undefined,
+    description: 'What follows a failure. Default: exponential-delay with checkpoints, none without.',
+    aliases: ['restart-strategy'],
+  }),
+  'restart-strategy.fixed-delay.attempts': countOrInfinite({
+    default: 1,
+    min: 0,
+    description: 'How many restarts before the job fails.',
+  }),
+  'restart-strategy.fixed-delay.delay': duration({ default: 1_000, description: 'Pause before a restart.' }),
+  'restart-strategy.exponential-delay.initial-backoff': duration({
+    default: 1_000,
+    min: 1,
+    description: 'Pause before the first restart.',
+  }),
+  'restart-strategy.exponential-delay.max-backoff': duration({
+    default: 60_000,
+    min: 1,
+    description: 'Longest pause before a restart.',
+  }),
+  'restart-strategy.exponential-delay.backoff-multiplier': decimal({
+    default: 1.5,
+    min: 1,
+    description: 'By how much the pause grows from restart to restart.',
+  }),
+  'restart-strategy.exponential-delay.jitter-factor': decimal({
+    default: 0.1,
+    min: 0,
+    max: 1,
+    description: 'By which part of itself a pause is lengthened or shortened at random.',
+  }),
+  'restart-strategy.exponential-delay.reset-backoff-threshold': duration({
+    default: 3_600_000,
+    min: 1,
+    description: 'A job that ran so long without a failure starts again with the first pause.',
+  }),
+  'restart-strategy.exponential-delay.attempts-before-reset-backoff': countOrInfinite({
+    default: Number.POSITIVE_INFINITY,
+    min: 1,
+    description: 'How many restarts before the job fails.',
+  }),
+  'taskmanager.numberOfTaskSlots': int({
+    default: undefined,
+    min: 1,
+    max: MAX_PARALLELISM_LIMIT,
+    description: 'Threads of an embedded run. Default: the highest parallelism of the job.',
+  }),
+  'rest.port': int({
+    default: 8081,
+    min: 0,
+    max: 65_535,
+    description: 'Port of the dashboard and its REST interface; an embedded run opens none yet.',
+  }),
+  'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
+    default: 'info',
+    description: 'How important a line must be to be logged.',
+  }),
+} as const satisfies Readonly<Record<string, ConfigOption<unknown>>>;
+
+/** Beginnings of keys that Flink knows and that mean nothing here: the JVM, Netty, its processes and its backends. */
+export const FOREIGN_KEYS: readonly string[] = [
+  'akka.',
+  'blob.',
+  'classloader.',
+  'cluster.',
+  'containerized.',
+  'env.',
+  'fs.',
+  'heartbeat.',
+  'high-availability',
+  'historyserver.',
+  'io.tmp.dirs',
+  'jobmanager.',
+  'jobstore.',
+  'kubernetes.',
+  'metrics.',
+  'pekko.',
+  'process.',
+  'queryable-state.',
+  'resourcemanager.',
+  's3.',
+  'security.',
+  'slot.',
+  'state.backend',
+  'task.',
+  'taskmanager.',
+  'web.',
+  'yarn.',
+];
