@@ -1,0 +1,214 @@
+/**
+ * What one subtask adds to a checkpoint, as bytes: self-delimiting, versioned, every byte under a checksum.
+ *
+ * All integers are little-endian; strings and byte runs are as `codecs/binary.ts` writes them.
+ *
+ * ```
+ *  0  u32  magic "MLSN"
+ *  4  u16  version = 1
+ *  6  u8   flags: bit 0 = the subtask had ended
+ *  7  u8   0
+ *  8  f64  total length, this header included
+ * 16  u32  number of sections n
+ * 20  n ×  u32 kind, u32 length, u32 CRC-32 of the section             the table
+ *     u32  CRC-32 of all of the above
+ *     the sections, one after the other
+ *
+ * kind 1  operator     string uid                                     what follows belongs to it
+ *      2  state        string name, u8 redistribution, varint n, n × bytes
+ *      3  key group    varint key group, the rest = bytes
+ *      4  input        varint edge, varint producer, varint consumer, varint n, n × bytes
+ *      5  output       the same
+ * ```
+ *
+ * A file that is shorter, longer or differs in one bit is refused with CHECKPOINT_CORRUPT and its name.
+ */
+
+import { crc32 } from 'node:zlib';
+import { assert } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
+import type {
+  ChannelStateSection,
+  OperatorSnapshot,
+  OperatorStateSection,
+  SubtaskSnapshot,
+} from './state-handle.ts';
+
+const MAGIC = 0x4e534c4d;
+const VERSION = 1;
+const HEADER_BYTES = 20;
+const ENTRY_BYTES = 12;
+const CRC_BYTES = 4;
+/** The longest varint of a key group. */
+const KEY_GROUP_BYTES_MAX = 8;
+const ENDED = 1;
+const KIND = { operator: 1, state: 2, keyGroup: 3, input: 4, output: 5 } as const;
+const REDISTRIBUTIONS = ['split', 'union', 'broadcast'] as const;
+
+/** One row of the table, with the bytes it is about. */
+interface Section {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The bytes of a snapshot; {@link decodeSubtaskSnapshot} reads them. */
+export function encodeSubtaskSnapshot(snapshot: SubtaskSnapshot): Uint8Array {
+  const sections = sectionsOf(snapshot);
+  const tableEnd = HEADER_BYTES + sections.length * ENTRY_BYTES;
+  const total = sections.reduce((sum, { bytes }) => sum + bytes.length, tableEnd + CRC_BYTES);
+  const header = new BinaryWriter(tableEnd + CRC_BYTES);
+  header.u32(MAGIC);
+  header.u16(VERSION);
+  header.u8(snapshot.ended ? ENDED : 0);
+  header.u8(0);
+  header.f64(total);
+  header.u32(sections.length);
+  for (const { kind, bytes } of sections) {
+    header.u32(kind);
+    header.u32(bytes.length);
+    header.u32(crc32(bytes));
+  }
+  header.u32(crc32(header.peek()));
+  const out = new Uint8Array(total);
+  out.set(header.peek());
+  let at = tableEnd + CRC_BYTES;
+  for (const { bytes } of sections) {
+    out.set(bytes, at);
+    at += bytes.length;
+  }
+  assert(at === total, 'the sections fill the file');
+  return out;
+}
+
+/** Reads what {@link encodeSubtaskSnapshot} wrote; `file` names the bytes in errors. */
+export function decodeSubtaskSnapshot(bytes: Uint8Array, file: string): SubtaskSnapshot {
+  const { ended, sections } = readSections(bytes, file);
+  const operators: { uid: string; sections: OperatorStateSection[]; keyGroups: KeyGroupBytes[] }[] = [];
+  const inputs: ChannelStateSection[] = [];
+  const outputs: ChannelStateSection[] = [];
+  try {
+    for (const { kind, bytes: body } of sections) {
+      const reader = new BinaryReader(body);
+      if (kind === KIND.operator) operators.push({ uid: reader.string(), sections: [], keyGroups: [] });
+      else if (kind === KIND.input) inputs.push(readChannel(reader));
+      else if (kind === KIND.output) outputs.push(readChannel(reader));
+      else {
+        const owner = operators.at(-1);
+        if (owner === undefined) throw reader.corrupt('state without an operator');
+        if (kind === KIND.state) owner.sections.push(readState(reader));
+        else if (kind === KIND.keyGroup) owner.keyGroups.push(readKeyGroup(reader));
+        else throw reader.corrupt(`a section of unknown kind ${kind}`);
+      }
+      reader.end();
+    }
+  } catch (cause) {
+    throw corrupt(file, 'a section cannot be read', cause);
+  }
+  return { ended, operators, inputs, outputs };
+}
+
+type KeyGroupBytes = OperatorSnapshot['keyGroups'][number];
+
+function sectionsOf(snapshot: SubtaskSnapshot): Section[] {
+  const sections: Section[] = [];
+  const add = (kind: number, write: (out: BinaryWriter) => void, initialBytes?: number): void => {
+    const out = new BinaryWriter(initialBytes);
+    write(out);
+    sections.push({ kind, bytes: out.peek() });
+  };
+  for (const { uid, sections: states, keyGroups } of snapshot.operators) {
+    add(KIND.operator, (out) => out.string(uid));
+    for (const state of states) add(KIND.state, (out) => writeState(state, out));
+    for (const group of keyGroups) {
+      const write = (out: BinaryWriter): void => {
+        out.varint(group.keyGroup);
+        out.raw(group.bytes);
+      };
+      add(KIND.keyGroup, write, group.bytes.length + KEY_GROUP_BYTES_MAX);
+    }
+  }
+  for (const channel of snapshot.inputs) add(KIND.input, (out) => writeChannel(channel, out));
+  for (const channel of snapshot.outputs) add(KIND.output, (out) => writeChannel(channel, out));
+  return sections;
+}
+
+function readSections(bytes: Uint8Array, file: string): { ended: boolean; sections: Section[] } {
+  if (bytes.length < HEADER_BYTES + CRC_BYTES) throw corrupt(file, `it has only ${bytes.length} bytes`);
+  const reader = new BinaryReader(bytes);
+  if (reader.u32() !== MAGIC) throw corrupt(file, 'it does not start as a snapshot does');
+  const version = reader.u16();
+  const flags = reader.u16();
+  const total = reader.f64();
+  if (total !== bytes.length) throw corrupt(file, `it has ${bytes.length} bytes instead of ${total}`);
+  const count = reader.u32();
+  if (count > (bytes.length - HEADER_BYTES - CRC_BYTES) / ENTRY_BYTES)
+    throw corrupt(file, 'its table is too long');
+  const table = Array.from({ length: count }, () => ({
+    kind: reader.u32(),
+    length: reader.u32(),
+    checksum: reader.u32(),
+  }));
+  const headerBytes = bytes.subarray(0, reader.position);
+  if (reader.u32() !== crc32(headerBytes)) throw corrupt(file, 'the checksum of its header is wrong');
+  if (version !== VERSION) throw unknownVersion(file, version);
+  const sections = table.map(({ kind, length, checksum }) => {
+    if (length > reader.remaining) throw corrupt(file, 'a section goes beyond its end');
+    const body = reader.view(length);
+    if (crc32(body) !== checksum) throw corrupt(file, 'the checksum of a section is wrong');
+    return { kind, bytes: body };
+  });
+  if (reader.remaining > 0) throw corrupt(file, `${reader.remaining} bytes are left over`);
+  return { ended: (flags & ENDED) !== 0, sections };
+}
+
+function writeState(state: OperatorStateSection, out: BinaryWriter): void {
+  out.string(state.name);
+  out.u8(REDISTRIBUTIONS.indexOf(state.redistribution));
+  writeRuns(state.items, out);
+}
+
+function readState(reader: BinaryReader): OperatorStateSection {
+  const name = reader.string();
+  const redistribution = REDISTRIBUTIONS[reader.u8()];
+  if (redistribution === undefined) throw reader.corrupt('an unknown redistribution');
+  return { name, redistribution, items: readRuns(reader) };
+}
+
+function readKeyGroup(reader: BinaryReader): KeyGroupBytes {
+  return { keyGroup: reader.varint(), bytes: reader.raw(reader.remaining) };
+}
+
+function writeChannel(channel: ChannelStateSection, out: BinaryWriter): void {
+  out.varint(channel.edge);
+  out.varint(channel.producer);
+  out.varint(channel.consumer);
+  writeRuns(channel.frames, out);
+}
+
+function readChannel(reader: BinaryReader): ChannelStateSection {
+  const edge = reader.varint();
+  const producer = reader.varint();
+  const consumer = reader.varint();
+  return { edge, producer, consumer, frames: readRuns(reader) };
+}
+
+function writeRuns(runs: readonly Uint8Array[], out: BinaryWriter): void {
+  out.varint(runs.length);
+  for (const run of runs) out.bytes(run);
+}
+
+function readRuns(reader: BinaryReader): Uint8Array[] {
+  return Array.from({ length: reader.length() }, () => reader.bytes());
+}
+
+function corrupt(file: string, what: string, cause?: unknown): MillraceError {
+  return new MillraceError('CHECKPOINT_CORRUPT', `the snapshot ${file} is damaged: ${what}`, { cause });
+}
+
+function unknownVersion(file: string, version: number): MillraceError {
+  return new MillraceError(
+    'CHECKPOINT_VERSION_UNKNOWN',
+    `the snapshot ${file} has version ${version}; this program knows ${VERSION}`,
+  );
+}
