@@ -21,13 +21,19 @@ function usageOf(line: string): string {
 
 describe('the command line', () => {
   it('takes options before and after the job file', () => {
-    for (const line of ['run -p 3 -s latest job.ts -n', 'run job.ts --parallelism=3 -n --from-savepoint latest']) {
+    for (const line of [
+      'run -p 3 -s latest job.ts -n',
+      'run job.ts --parallelism=3 -n --from-savepoint latest',
+    ]) {
       const { parallelism, restore, allowNonRestoredState } = optionsOf(line);
-      assert.deepEqual({ parallelism, restore, allowNonRestoredState }, {
-        parallelism: 3,
-        restore: 'latest',
-        allowNonRestoredState: true,
-      });
+      assert.deepEqual(
+        { parallelism, restore, allowNonRestoredState },
+        {
+          parallelism: 3,
+          restore: 'latest',
+          allowNonRestoredState: true,
+        },
+      );
     }
   });
 
@@ -39,11 +45,14 @@ describe('the command line', () => {
   });
 
   it('collects configuration keys in both spellings, the last of a key wins', () => {
-    assert.deepEqual(optionsOf('run job.ts -Da.b=1 -D c=d=e -D a.b=2').configuration, { 'a.b': '2', c: 'd=e' });
+    assert.deepEqual(optionsOf('run job.ts -Da.b=1 -D c=d=e -D a.b=2').configuration, {
+      'a.b': '2',
+      c: 'd=e',
+    });
   });
 
   it('guesses what a wrong word was meant to be', () => {
-    assert.match(usageOf('run job.ts --paralelism 3'), /Did you mean --parallelism\?[^]*put it after --/);
+    assert.match(usageOf('run job.ts --paralelism 3'), /Did you mean --parallelism\?(.|\n)*put it after --/);
     assert.match(usageOf('rnu job.ts'), /Did you mean run\?/);
     assert.match(usageOf('job.ts -p 3'), /To run a job: millrace run job\.ts -p 3/);
     assert.match(usageOf('run job.ts extra'), /Arguments of the job come after --/);

@@ -21,7 +21,12 @@ export interface JobOptions {
 
 /** What the user asked for. */
 export type Request =
-  | { readonly kind: 'run'; readonly job: string; readonly options: JobOptions; readonly args: readonly string[] }
+  | {
+      readonly kind: 'run';
+      readonly job: string;
+      readonly options: JobOptions;
+      readonly args: readonly string[];
+    }
   | {
       readonly kind: 'info';
       readonly job: string;
@@ -111,10 +116,20 @@ function withJobOptions(command: Command): Command {
     .argument('<job>', 'the file of the job: job.ts or job.js')
     .option('-p, --parallelism <n>', 'subtasks of each operator', positiveInteger)
     .option('-D <key=value>', 'set a configuration key; may be given often', keyValue)
-    .option('-s, --from-savepoint <path|latest>', 'continue from a checkpoint: its path, or "latest"', notEmpty)
+    .option(
+      '-s, --from-savepoint <path|latest>',
+      'continue from a checkpoint: its path, or "latest"',
+      notEmpty,
+    )
     .option('-n, --allow-non-restored-state', 'leave state behind that no operator takes')
-    .option('--job-id <id>', 'the id of the job, 32 hexadecimal digits (default: derived from its name)', jobId)
-    .addOption(new Option('--fresh', 'begin again, although there are checkpoints').conflicts('fromSavepoint'))
+    .option(
+      '--job-id <id>',
+      'the id of the job, 32 hexadecimal digits (default: derived from its name)',
+      jobId,
+    )
+    .addOption(
+      new Option('--fresh', 'begin again, although there are checkpoints').conflicts('fromSavepoint'),
+    )
     .option('--discard-later-output', 'move output aside that is newer than the checkpoint')
     .option('--bundle', 'compile the job with esbuild first (enum, decorators, tsx)')
     .option('--verbose', 'show stack traces and the log');

@@ -102,10 +102,10 @@ export function locationText(where: ErrorLocation): string | undefined {
 
 // What an outer error does not know, an inner one may.
 function mergedLocation(chain: readonly unknown[]): ErrorLocation {
-  return chain.reduceRight<ErrorLocation>(
-    (where, error) => (isMillraceError(error) ? { ...where, ...error.where } : where),
+  return Object.assign(
     {},
-  );
+    ...chain.map((error) => (isMillraceError(error) ? error.where : {})),
+  ) as ErrorLocation;
 }
 
 function whyText(

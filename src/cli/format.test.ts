@@ -5,7 +5,13 @@ import { formatBytes, formatCount, formatDuration, formatPlural } from './format
 
 describe('figures', () => {
   it('are grouped by thousands', () => {
-    assert.deepEqual([0, 999, 1_000, 1_234_567, 12.6].map(formatCount), ['0', '999', '1,000', '1,234,567', '13']);
+    assert.deepEqual([0, 999, 1_000, 1_234_567, 12.6].map(formatCount), [
+      '0',
+      '999',
+      '1,000',
+      '1,234,567',
+      '13',
+    ]);
     assert.deepEqual(
       [0, 1, 2_000].map((count) => formatPlural(count, 'record')),
       ['0 records', '1 record', '2,000 records'],

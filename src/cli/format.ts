@@ -25,5 +25,7 @@ export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
   for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1_024;
-  return unit === 0 || value >= 99.95 ? `${Math.round(value)} ${units[unit]}` : `${value.toFixed(1)} ${units[unit]}`;
+  return unit === 0 || value >= 99.95
+    ? `${Math.round(value)} ${units[unit]}`
+    : `${value.toFixed(1)} ${units[unit]}`;
 }

@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError } from '../base/errors.ts';
+import { type SyntaxPlace, syntaxPlace } from './syntax-place.ts';
 
 /** A job file that exists. */
 export interface JobFile {
@@ -86,7 +87,7 @@ export function commandLineOf(packageFolder: string): URL {
 export function explainLoadError(error: unknown, job: JobFile): unknown {
   if (!(error instanceof Error) || error.name === 'MillraceError') return error;
   const { code } = error as NodeJS.ErrnoException;
-  const place = placeOf(error);
+  const place = placeOf(error) ?? (error.name === 'SyntaxError' ? syntaxPlace(job.path) : undefined);
   const at = place === undefined ? job.name : `${place.path}:${place.line}`;
   const bundle = `Write it without (erasable syntax only), or run with --bundle.`;
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
@@ -96,7 +97,7 @@ export function explainLoadError(error: unknown, job: JobFile): unknown {
     return unloadable(`${at}: Node does not know decorators: ${place.source.trim()}`, bundle, error);
   }
   if (code === 'ERR_INVALID_TYPESCRIPT_SYNTAX' || (error.name === 'SyntaxError' && place !== undefined)) {
-    return unloadable(`${at}: ${error.message}: ${place?.source.trim() ?? ''}`, 'Correct the syntax.', error);
+    return unloadable(`${at}: ${error.message}: ${place?.source.trim() ?? ''}`, 'Correct this line.', error);
   }
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') {
     return unloadable(error.message, 'Run with --bundle, which compiles the job with esbuild first.', error);
@@ -110,7 +111,8 @@ export function explainLoadError(error: unknown, job: JobFile): unknown {
 
 function notFound(error: Error): MillraceError {
   const path = /Cannot find (?:module|package) '([^']+)'/.exec(error.message)?.[1];
-  const known = path === undefined ? undefined : [...TYPESCRIPT, ...JAVASCRIPT].find((e) => existsSync(`${path}${e}`));
+  const known =
+    path === undefined ? undefined : [...TYPESCRIPT, ...JAVASCRIPT].find((e) => existsSync(`${path}${e}`));
   const remedy =
     known !== undefined
       ? `Write the extension in the import: ${basename(path ?? '')}${known}. Or run with --bundle.`
@@ -121,10 +123,10 @@ function notFound(error: Error): MillraceError {
 }
 
 // The loader writes `path:line`, the line itself and carets before the message.
-function placeOf(error: Error): { path: string; line: number; source: string } | undefined {
+function placeOf(error: Error): SyntaxPlace | undefined {
   const match = /^(?:file:\/\/)?([^\n]+):(\d+)\n([\s\S]*?)\n\s*\^/.exec(error.stack ?? '');
   if (match === null) return undefined;
-  const source = (match[3] ?? '').split('\n').find((line) => line.trim() !== '') ?? '';
+  const source = (match[3] ?? '').split('\n').findLast((line) => line.trim() !== '') ?? '';
   return { path: match[1] ?? '', line: Number(match[2]), source };
 }
 

@@ -27,7 +27,10 @@ export interface TerminalStream {
 }
 
 /** A screen over a stream. `NO_COLOR` and a dumb terminal switch colours off, `FORCE_COLOR` switches them on. */
-export function screenOf(stream: TerminalStream, variables: Readonly<Record<string, string | undefined>>): Screen {
+export function screenOf(
+  stream: TerminalStream,
+  variables: Readonly<Record<string, string | undefined>>,
+): Screen {
   const isTerminal = stream.isTTY === true && variables['TERM'] !== 'dumb';
   const noColour = (variables['NO_COLOR'] ?? '') !== '';
   const forced = !['', '0', 'false'].includes(variables['FORCE_COLOR'] ?? '');
@@ -47,5 +50,11 @@ export function styleOf(coloured: boolean): Style {
     (open: number, close: number) =>
     (text: string): string =>
       coloured ? `\u001b[${open}m${text}\u001b[${close}m` : text;
-  return { bold: wrap(1, 22), dim: wrap(2, 22), red: wrap(31, 39), green: wrap(32, 39), yellow: wrap(33, 39) };
+  return {
+    bold: wrap(1, 22),
+    dim: wrap(2, 22),
+    red: wrap(31, 39),
+    green: wrap(32, 39),
+    yellow: wrap(33, 39),
+  };
 }

@@ -1,0 +1,76 @@
+// Errors as people read them: what, where, at which line of theirs, why, what to do.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MillraceError } from '../base/errors.ts';
+import { errorText, type ErrorTextOptions, locationText } from './error-text.ts';
+import { styleOf } from './terminal.ts';
+
+const options: ErrorTextOptions = {
+  style: styleOf(false),
+  verbose: false,
+  ownFolder: '/app/node_modules/millrace/',
+  workingDirectory: '/app',
+};
+
+function withStack(error: Error, frames: readonly string[]): Error {
+  error.stack = [`${error.name}: ${error.message}`, ...frames.map((frame) => `    at ${frame}`)].join('\n');
+  return error;
+}
+
+describe('the text of an error', () => {
+  it('says what happened, where, at which line of the user, why and what to do', () => {
+    const cause = withStack(new TypeError("Cannot read properties of undefined (reading 'id')"), [
+      'Object.run (/app/node_modules/millrace/dist/task/chain.js:9:9)',
+      'keyOf (file:///app/src/job.ts:12:9)',
+      'node:internal/main:1:1',
+    ]);
+    const error = new MillraceError('KEY_INVALID', 'the key selector failed', {
+      where: { operator: 'alerts', uid: 'a1', subtask: 1, position: 'auth.log:17' },
+      remedy: 'Return a key.',
+      cause,
+    });
+    assert.equal(
+      errorText(error, options),
+      [
+        'KEY_INVALID  the key selector failed',
+        '  where  operator alerts (uid a1) · subtask 1 · auth.log:17',
+        '  at     src/job.ts:12:9 (keyOf)',
+        "  why    TypeError: Cannot read properties of undefined (reading 'id')",
+        '  do     Return a key.',
+        '  more   millrace explain KEY_INVALID',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('takes the deepest place that is known', () => {
+    const inner = new MillraceError('KEY_INVALID', 'inner', { where: { subtask: 2, position: 'x:1' } });
+    const outer = new MillraceError('FILES_FAILED', 'outer', { where: { operator: 'map' }, cause: inner });
+    assert.match(errorText(outer, options), /where {2}operator map · subtask 2 · x:1/);
+  });
+
+  it('shows stacks on request only', () => {
+    const error = withStack(new Error('x'), ['run (/app/node_modules/millrace/dist/a.js:1:1)']);
+    assert.doesNotMatch(errorText(error, options), /dist\/a\.js/);
+    assert.match(errorText(error, { ...options, verbose: true }), /dist\/a\.js:1:1/);
+  });
+
+  it('takes whatever was thrown', () => {
+    assert.equal(errorText('just text', options), 'Error  just text\n');
+    assert.match(
+      errorText(withStack(new RangeError('too far'), ['/app/job.ts:3:1']), options),
+      /RangeError.*\n {2}at {5}job\.ts:3:1/,
+    );
+  });
+
+  it('does not follow causes for ever', () => {
+    const error = new Error('round');
+    error.cause = error;
+    assert.match(errorText(error, options), /round/);
+  });
+
+  it('names a place only when it is known', () => {
+    assert.equal(locationText({}), undefined);
+    assert.equal(locationText({ uid: 'a', subtask: 0 }), 'operator a · subtask 0');
+  });
+});

@@ -1,0 +1,133 @@
+/**
+ * The live line of a run: redrawn in place on a terminal, one line every few seconds elsewhere.
+ *
+ * Owns: what it printed last. Talks to: the screen; asks for figures and never changes them.
+ *
+ * PR-1 On a terminal nothing else is written while the line stands: others write through `print`, which moves it.
+ */
+
+import type { Clock, Timer } from '../base/env.ts';
+import type { JobFigures } from '../cluster/job-manager/job-figures.ts';
+import { formatCount, formatDuration, formatPlural } from './format.ts';
+import type { Screen } from './terminal.ts';
+
+/** How often the line is redrawn on a terminal. */
+export const REDRAW_MS = 250;
+/** How often a line is written where none can be redrawn. */
+export const LINE_MS = 5_000;
+
+/** What a sink has written, for the live line and the summary. */
+export interface Throughput {
+  /** Records that the sources have read. */
+  readonly read: number;
+  /** Records that sinks have written, by the sink's name. */
+  readonly written: ReadonlyMap<string, number>;
+}
+
+/** What the live line needs. */
+export interface ProgressOptions {
+  readonly screen: Screen;
+  readonly clock: Clock;
+  readonly figures: () => JobFigures | undefined;
+  readonly throughput: (figures: JobFigures) => Throughput;
+}
+
+/** The live line. */
+export class Progress {
+  readonly #options: ProgressOptions;
+  #timer: Timer | undefined;
+  #isShown = false;
+  #before: { readonly at: number; readonly read: number } | undefined;
+  #perSecond = 0;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#next();
+  }
+
+  /** Takes the line away; nothing is written afterwards. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#erase();
+  }
+
+  /** Writes whole lines above the live line (PR-1). */
+  print(text: string): void {
+    this.#erase();
+    this.#options.screen.write(text);
+  }
+
+  #next(): void {
+    const { clock, screen } = this.#options;
+    this.#timer = clock.timer(
+      screen.live ? REDRAW_MS : LINE_MS,
+      () => {
+        this.#show();
+        this.#next();
+      },
+      'live line',
+    );
+  }
+
+  #show(): void {
+    const { clock, figures, screen, throughput } = this.#options;
+    const now = figures();
+    if (now === undefined) return;
+    const { read, written } = throughput(now);
+    this.#measure(clock.monotonic(), read);
+    const line = progressLine({ figures: now, read, written, perSecond: this.#perSecond, now: clock.now() });
+    if (!screen.live) {
+      screen.write(`${line}\n`);
+      return;
+    }
+    this.#erase();
+    screen.write(screen.style.dim(cut(line, screen.columns() - 1)));
+    this.#isShown = true;
+  }
+
+  // A moving average over about two seconds, so that the figure can be read.
+  #measure(at: number, read: number): void {
+    const before = this.#before;
+    this.#before = { at, read };
+    if (before === undefined || at <= before.at) return;
+    const latest = (Math.max(0, read - before.read) * 1_000) / (at - before.at);
+    const weight = Math.min(1, (at - before.at) / 2_000);
+    this.#perSecond = this.#perSecond === 0 ? latest : this.#perSecond + weight * (latest - this.#perSecond);
+  }
+
+  #erase(): void {
+    if (this.#isShown) this.#options.screen.write('\r\u001b[2K');
+    this.#isShown = false;
+  }
+}
+
+/** One line: state, events a second, what sinks wrote, the last checkpoint. */
+export function progressLine(at: {
+  readonly figures: JobFigures;
+  readonly read: number;
+  readonly written: ReadonlyMap<string, number>;
+  readonly perSecond: number;
+  readonly now: number;
+}): string {
+  const { figures, read, written } = at;
+  const { last } = figures.checkpoints;
+  const parts = [
+    `${figures.state} ${formatDuration(figures.elapsedMs)}`,
+    `${formatCount(at.perSecond)} events/s`,
+    formatPlural(read, 'event'),
+    ...[...written].map(([name, count]) => `${name} ${formatCount(count)}`),
+    last === undefined
+      ? 'no checkpoint yet'
+      : `checkpoint ${last.id} ${formatDuration(Math.max(0, at.now - last.completedAt))} ago`,
+    ...(figures.restarts === 0 ? [] : [formatPlural(figures.restarts, 'restart')]),
+  ];
+  return parts.join(' · ');
+}
+
+function cut(line: string, columns: number): string {
+  return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`;
+}
