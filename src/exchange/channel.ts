@@ -22,34 +22,43 @@ export interface PriorityBarrier {
   readonly position: number;
 }
 
-/** The producer's end. Used by one thread. */
+/** The producer's end. Used by one thread. `run` of a callback only schedules work: it must not touch the channel. */
 export interface ChannelWriter {
-  /** Takes an element if there is room (credit); false changes nothing. Larger than the whole channel: sent in pieces or refused with EXCHANGE_RECORD_TOO_LARGE. */
+  /**
+   * Takes an element if there is room (credit). After `false` the caller offers the same element again before any
+   * other: of one that is larger than the channel, pieces may be on their way, and it counts when it is whole.
+   * Throws EXCHANGE_RECORD_TOO_LARGE, having changed nothing, when a batch is over the limit of the channel.
+   */
   tryWrite(element: ChannelElement): boolean;
   /** Number of frames ever written. */
   position(): number;
-  /** Puts an unaligned barrier into the priority lane; it overtakes what was written and not read. At most one is in flight (I-U3). */
+  /** Puts an unaligned barrier into the priority lane; it overtakes what was written and not read. A newer one replaces one that was not taken. */
   writePriority(barrier: CheckpointBarrier): void;
-  /** Calls `run` (once) when there may be room again. */
+  /** Calls `run` (once) when there may be room again. To be called in the same turn as the `tryWrite` that returned false. */
   onWritable(run: () => void): void;
   /** The bytes of an element as the channel would carry them: for what the producer queued outside. */
   encode(element: ChannelElement): Uint8Array;
+  /** How many records of the size seen lately make a frame of a good size; Infinity where size does not matter. */
+  recordsPerFrame(): number;
 }
 
-/** The consumer's end. Used by one thread. */
+/** The consumer's end. Used by one thread. `run` of a callback only schedules work: it must not touch the channel. */
 export interface ChannelReader {
-  /** The next element, or `undefined` when there is none yet. */
+  /**
+   * The next element, or `undefined` when there is none yet. Never passes a barrier that is still in the priority
+   * lane: an element that was written after it is not returned before `readPriority` took it.
+   */
   read(): ChannelElement | undefined;
   /** Number of frames ever read. */
   position(): number;
-  /** The barrier in the priority lane, taken out of it; `undefined` when there is none. */
+  /** The newest barrier in the priority lane, taken out of it; `undefined` when there is none. */
   readPriority(): PriorityBarrier | undefined;
   /** Copies of the unread frames before `position`, oldest first; nothing is consumed. */
   peekFrames(position: number): Uint8Array[];
   /** The bytes of the element that `read` returned last: for recording what is read before the barrier comes. */
   lastFrame(): Uint8Array;
-  /** Calls `run` (once) when there may be something to read. */
+  /** Calls `run` (once) when something new came after the last `read`. To be called in the same turn as that `read`. */
   onReadable(run: () => void): void;
-  /** Elements waiting, for metrics. */
+  /** Elements waiting, for metrics; exact within a thread, else at least 1 when there is anything. */
   backlog(): number;
 }

@@ -1,0 +1,209 @@
+/**
+ * The one frame format for whatever leaves a thread or is kept in a checkpoint.
+ *
+ * ```
+ *  0          4      5       6       8            16
+ *  +----------+------+-------+-------+------------+----------------- - -
+ *  | length   | type | flags | port  | argument   | payload
+ *  | u32      | u8   | u8    | u16   | f64        | `length` bytes
+ *  +----------+------+-------+-------+------------+----------------- - -
+ *
+ *  type          flags                 argument        payload
+ *  1 batch       timestamps (0-1)      records         timestamps, values (codecs/generic)
+ *  2 watermark   0                     timestamp       -
+ *  3 status      0                     1 idle, 0 not   -
+ *  4 barrier     alignment (0-1),      checkpoint id   timestamp f64, alignedTimeoutMs f64
+ *                kind (2-3)
+ *  5 end-of-data 0                     0               -
+ *
+ *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring.ts)
+ *  timestamps    see timestamp-column.ts
+ * ```
+ *
+ * Little-endian throughout. `port` is 0 until several ports share one connection. There is no
+ * checksum: inside a process memory is trusted, and a checkpoint file has its own.
+ */
+
+import { assert } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
+import { decodeValues, encodeValues } from '../codecs/generic.ts';
+import type { RecordBatch } from './batch.ts';
+import type { ChannelElement } from './channel.ts';
+import type { AlignmentMode, CheckpointBarrier } from './events.ts';
+import { readTimestamps, timestampBytes, timestampLayout, writeTimestamps } from './timestamp-column.ts';
+
+/** Bytes before the payload. */
+export const FRAME_HEADER_BYTES = 16;
+/** The largest frame that crosses between threads: Flink has no limit, but memory has. */
+export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
+/** The flag of a piece that is not the last one of its frame. */
+export const MORE_PIECES = 0x80;
+
+const BATCH = 1;
+const WATERMARK = 2;
+const STATUS = 3;
+const BARRIER = 4;
+const END_OF_DATA = 5;
+
+const ALIGNMENTS: readonly AlignmentMode[] = ['aligned', 'unaligned', 'at-least-once'];
+const BARRIER_KINDS: readonly CheckpointBarrier['kind'][] = ['periodic', 'stop', 'final'];
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** The frame of an element. The values of a batch must be what the generic codec takes. */
+export function encodeElement(element: ChannelElement): Uint8Array {
+  const out = new BinaryWriter();
+  writeElement(element, out);
+  return out.finish();
+}
+
+/** Writes the frame of an element into a writer that is empty. */
+export function writeElement(element: ChannelElement, out: BinaryWriter): void {
+  assert(out.length === 0, 'a frame starts at the start of its bytes');
+  if (element.kind === 'batch') {
+    writeBatch(element.batch, out);
+    return;
+  }
+  const event = element.event;
+  switch (event.kind) {
+    case 'watermark':
+      return writeHeader(out, WATERMARK, 0, event.timestamp);
+    case 'status':
+      return writeHeader(out, STATUS, 0, event.idle ? 1 : 0);
+    case 'barrier':
+      return writeBarrier(event.barrier, out);
+    case 'end-of-data':
+      return writeHeader(out, END_OF_DATA, 0, 0);
+  }
+}
+
+/** The error for a frame over {@link FRAME_BYTES_MAX}; a batch of several records may be divided. */
+export function frameTooLarge(bytes: number): MillraceError {
+  return new MillraceError(
+    'EXCHANGE_RECORD_TOO_LARGE',
+    `a frame of ${bytes} bytes is larger than the ${FRAME_BYTES_MAX} that may cross between threads`,
+  );
+}
+
+/** The element of a frame; anything else than exactly one whole frame is EXCHANGE_FRAME_INVALID. */
+export function decodeElement(bytes: Uint8Array): ChannelElement {
+  const view = viewOf(bytes);
+  const length = frameLength(view);
+  const type = view.getUint8(4);
+  const flags = view.getUint8(5);
+  const argument = view.getFloat64(8, true);
+  const payload = length === 0 ? NO_PAYLOAD : bytes.subarray(FRAME_HEADER_BYTES);
+  if (view.getUint16(6, true) !== 0) throw invalid('its port is not 0');
+  switch (type) {
+    case BATCH:
+      return { kind: 'batch', batch: readBatch(flags, argument, payload) };
+    case WATERMARK:
+      expect(flags === 0 && length === 0 && Number.isSafeInteger(argument), 'a watermark');
+      return { kind: 'event', event: { kind: 'watermark', timestamp: argument } };
+    case STATUS:
+      expect(flags === 0 && length === 0 && (argument === 0 || argument === 1), 'a status');
+      return { kind: 'event', event: { kind: 'status', idle: argument === 1 } };
+    case BARRIER:
+      return { kind: 'event', event: { kind: 'barrier', barrier: readBarrier(flags, argument, payload) } };
+    case END_OF_DATA:
+      expect(flags === 0 && length === 0 && argument === 0, 'an end of data');
+      return { kind: 'event', event: { kind: 'end-of-data' } };
+    default:
+      throw invalid(`its type is ${type}`);
+  }
+}
+
+function writeBatch(batch: RecordBatch, out: BinaryWriter): void {
+  const timestamps = batch.timestamps;
+  assert(batch.values.length === timestamps.length, 'every record of a batch has a timestamp');
+  const layout = timestampLayout(timestamps);
+  writeHeader(out, BATCH, layout, timestamps.length);
+  writeTimestamps(timestamps, layout, out);
+  encodeValues(batch.values, out);
+  out.patchU32(0, out.length - FRAME_HEADER_BYTES);
+}
+
+function readBatch(flags: number, count: number, payload: Uint8Array): RecordBatch {
+  expect(flags <= 3 && Number.isSafeInteger(count) && count >= 0, 'a batch');
+  const columnBytes = timestampBytes(flags, count);
+  expect(columnBytes <= payload.length, 'a batch with its timestamps');
+  const reader = new BinaryReader(payload.subarray(columnBytes));
+  const values = decodeValues(reader);
+  reader.end();
+  expect(values.length === count, 'a batch with as many values as timestamps');
+  return { values, timestamps: readTimestamps(viewOf(payload), flags, count) };
+}
+
+function writeBarrier(barrier: CheckpointBarrier, out: BinaryWriter): void {
+  writeHeader(out, BARRIER, barrierFlags(barrier), barrier.id);
+  out.f64(barrier.timestamp);
+  out.f64(barrier.alignedTimeoutMs);
+  out.patchU32(0, out.length - FRAME_HEADER_BYTES);
+}
+
+function readBarrier(flags: number, id: number, payload: Uint8Array): CheckpointBarrier {
+  expect(payload.length === 16, 'a barrier');
+  const view = viewOf(payload);
+  return barrierOf({
+    flags,
+    id,
+    timestamp: view.getFloat64(0, true),
+    alignedTimeoutMs: view.getFloat64(8, true),
+  });
+}
+
+/** The alignment and the kind of a barrier in one byte. */
+export function barrierFlags(barrier: CheckpointBarrier): number {
+  return ALIGNMENTS.indexOf(barrier.alignment) | (BARRIER_KINDS.indexOf(barrier.kind) << 2);
+}
+
+/** The barrier of which {@link barrierFlags} made one byte. */
+export function barrierOf(parts: {
+  flags: number;
+  id: number;
+  timestamp: number;
+  alignedTimeoutMs: number;
+}): CheckpointBarrier {
+  const alignment = ALIGNMENTS[parts.flags & 3];
+  const kind = BARRIER_KINDS[parts.flags >> 2];
+  if (alignment === undefined || kind === undefined) throw invalid('its barrier flags are unknown');
+  return {
+    id: parts.id,
+    timestamp: parts.timestamp,
+    alignment,
+    alignedTimeoutMs: parts.alignedTimeoutMs,
+    kind,
+  };
+}
+
+// The length is patched when the payload is there.
+function writeHeader(out: BinaryWriter, type: number, flags: number, argument: number): void {
+  out.u32(0);
+  out.u8(type);
+  out.u8(flags);
+  out.u16(0);
+  out.f64(argument);
+}
+
+function frameLength(view: DataView): number {
+  if (view.byteLength < FRAME_HEADER_BYTES) throw invalid(`it has ${view.byteLength} bytes`);
+  const length = view.getUint32(0, true);
+  if (length !== view.byteLength - FRAME_HEADER_BYTES) {
+    throw invalid(
+      `its length is ${length}, but ${view.byteLength - FRAME_HEADER_BYTES} bytes follow its header`,
+    );
+  }
+  return length;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function expect(condition: boolean, what: string): void {
+  if (!condition) throw invalid(`it is not ${what}`);
+}
+
+function invalid(why: string): MillraceError {
+  return new MillraceError('EXCHANGE_FRAME_INVALID', `these bytes are not a frame: ${why}`);
+}

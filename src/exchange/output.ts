@@ -1,0 +1,297 @@
+/**
+ * The output of one producer subtask over one edge: chooses channels, builds batches, holds back what has no credit.
+ *
+ * Owns: one builder and one overflow queue per channel, and the writers. Talks to: the task, which emits and stops
+ * reading while `writable` is false; the channels.
+ *
+ * ```
+ *   emit ─ router ─► builder (up to a batch) ─► overflow (only without credit) ─► channel
+ * ```
+ *
+ * Invariants:
+ *  1. Elements of one channel keep the order in which they were emitted; an event leaves no record behind it.
+ *  2. An unaligned barrier overtakes builders, overflow and channel; the first two become in-flight output (I-U2), the
+ *     channel's part is the consumer's.
+ *  3. I-W1: watermarks only grow. Nothing but barriers follows the end of data.
+ *  4. What waits outside the channels is bounded (`overflow-queue.ts`).
+ */
+
+import { assert } from '../base/assert.ts';
+import { isMillraceError } from '../base/errors.ts';
+import { deepFreeze } from '../base/freeze.ts';
+import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { ChannelElement, ChannelWriter } from './channel.ts';
+import type { ChannelStateSection } from './channel-state.ts';
+import type { CheckpointBarrier, StreamEvent } from './events.ts';
+import { OverflowBound, OverflowQueue } from './overflow-queue.ts';
+import { ALL_CHANNELS, type Router } from './router.ts';
+
+/** Records of a batch; fewer when they are large or when the flush comes first. */
+export const BATCH_RECORDS = 256;
+/** `execution.buffer-timeout`: how long a record may wait for its batch to fill, ms. */
+export const BUFFER_TIMEOUT_MS = 100;
+
+/** A channel of the output. */
+export interface OutputChannel {
+  /** Subtask of the consumer. */
+  readonly consumer: number;
+  readonly writer: ChannelWriter;
+}
+
+/** What an output is made of. */
+export interface OutputPortOptions {
+  readonly edge: number;
+  /** Subtask that owns the output. */
+  readonly producer: number;
+  /** Ascending by consumer; the router's channels are positions in this list. */
+  readonly channels: readonly OutputChannel[];
+  readonly router: Router;
+  /** The edge takes part in unaligned checkpoints (I-U1). */
+  readonly unaligned: boolean;
+  readonly batchRecords?: number;
+  /** 0 = every record goes at once; -1 = only full batches and events. */
+  readonly bufferTimeoutMs?: number;
+  /** Freezes what is emitted (tests). */
+  readonly freezeRecords?: boolean;
+  readonly overflowRecordsMax?: number;
+  readonly overflowBytesMax?: number;
+}
+
+/** The output of one subtask over one edge. */
+export class OutputPort {
+  readonly #edge: number;
+  readonly #producer: number;
+  readonly #channels: readonly OutputChannel[];
+  readonly #router: Router;
+  readonly #unaligned: boolean;
+  readonly #batchRecords: number;
+  readonly #bufferTimeoutMs: number;
+  readonly #freezeRecords: boolean;
+  readonly #builders: Builder[];
+  readonly #overflow: OverflowQueue[];
+  readonly #bound: OverflowBound;
+  #watermark = MIN_TIMESTAMP;
+  #ended = false;
+  #closed = false;
+  /** When `flushDue` first saw the records that are in the builders. */
+  #waitingSince: number | undefined;
+
+  constructor(options: OutputPortOptions) {
+    assert(options.channels.length >= 1, 'an output has a channel');
+    this.#edge = options.edge;
+    this.#producer = options.producer;
+    this.#channels = options.channels;
+    this.#router = options.router;
+    this.#unaligned = options.unaligned;
+    this.#bufferTimeoutMs = options.bufferTimeoutMs ?? BUFFER_TIMEOUT_MS;
+    this.#batchRecords = this.#bufferTimeoutMs === 0 ? 1 : (options.batchRecords ?? BATCH_RECORDS);
+    this.#freezeRecords = options.freezeRecords ?? false;
+    this.#builders = options.channels.map(() => new Builder(this.#batchRecords));
+    this.#bound = new OverflowBound({
+      ...(options.overflowRecordsMax === undefined ? {} : { recordsMax: options.overflowRecordsMax }),
+      ...(options.overflowBytesMax === undefined ? {} : { bytesMax: options.overflowBytesMax }),
+    });
+    this.#overflow = options.channels.map(() => new OverflowQueue(this.#bound));
+  }
+
+  /** Sends one record. Hot path. */
+  emit(value: unknown, timestamp: number): void {
+    if (this.#ended) this.#refuse();
+    if (this.#freezeRecords) deepFreeze(value);
+    const channel = this.#router.route(value);
+    if (channel !== ALL_CHANNELS) {
+      this.#append(channel, value, timestamp);
+      return;
+    }
+    for (let each = 0; each < this.#channels.length; each++) this.#append(each, value, timestamp);
+  }
+
+  /** Sends several records with one timestamp. */
+  emitAll(values: readonly unknown[], timestamp: number): void {
+    for (let index = 0; index < values.length; index++) this.emit(values[index], timestamp);
+  }
+
+  #append(channel: number, value: unknown, timestamp: number): void {
+    const builder = this.#builders[channel]!;
+    builder.values.push(value);
+    builder.timestamps.push(timestamp);
+    if (builder.values.length >= builder.limit) this.#seal(channel);
+  }
+
+  /** Sends a watermark, a status or the end of data to every channel, behind all records. */
+  event(event: StreamEvent): void {
+    assert(event.kind !== 'barrier', 'a barrier is sent by `barrier`');
+    if (this.#ended) this.#refuse();
+    if (event.kind === 'watermark') {
+      assert(event.timestamp >= this.#watermark, 'I-W1: the watermarks of an output only grow');
+      this.#watermark = event.timestamp;
+    }
+    if (event.kind === 'end-of-data') this.#ended = true;
+    this.#broadcast(event);
+  }
+
+  /**
+   * Sends a barrier to every channel: in band, or, when it is unaligned and the edge may be overtaken, ahead of
+   * everything. Returns the in-flight output, which is then part of the snapshot of this subtask (invariant 2).
+   */
+  barrier(barrier: CheckpointBarrier): ChannelStateSection[] {
+    assert(!this.#closed, 'an output that was closed sends nothing');
+    if (barrier.alignment !== 'unaligned' || !this.#unaligned) {
+      this.#broadcast({ kind: 'barrier', barrier });
+      return [];
+    }
+    const sections: ChannelStateSection[] = [];
+    this.#channels.forEach(({ consumer, writer }, channel) => {
+      const frames = this.#outside(channel);
+      if (frames.length > 0) sections.push({ edge: this.#edge, producer: this.#producer, consumer, frames });
+      writer.writePriority(barrier);
+    });
+    return sections;
+  }
+
+  /** Sends what waits for a batch to fill. */
+  flush(): void {
+    for (let channel = 0; channel < this.#builders.length; channel++) {
+      if (this.#builders[channel]!.values.length > 0) this.#seal(channel);
+    }
+    this.#waitingSince = undefined;
+  }
+
+  /** Flushes when records have waited for the buffer timeout; to be called once per turn of the task. */
+  flushDue(now: number): void {
+    if (this.#bufferTimeoutMs < 0) return;
+    if (!this.#isBuilding()) this.#waitingSince = undefined;
+    else if (this.#waitingSince === undefined) this.#waitingSince = now;
+    else if (now - this.#waitingSince >= this.#bufferTimeoutMs) this.flush();
+  }
+
+  /** When `flushDue` has to be called again; `undefined` while no record waits. */
+  flushDeadline(): number | undefined {
+    return this.#waitingSince === undefined ? undefined : this.#waitingSince + this.#bufferTimeoutMs;
+  }
+
+  /** Moves what waits into the channels; false while anything still waits: the task must not take more input. */
+  writable(): boolean {
+    if (this.#bound.isEmpty()) return true;
+    for (let channel = 0; channel < this.#overflow.length; channel++) this.#drain(channel);
+    return this.#bound.isEmpty();
+  }
+
+  /** Calls `run` (at least once) when `writable` may have become true. To be called in the same turn as the `writable` that was false; `run` only schedules. */
+  onWritable(run: () => void): void {
+    for (let channel = 0; channel < this.#channels.length; channel++) {
+      if (!this.#overflow[channel]!.isEmpty()) this.#channels[channel]!.writer.onWritable(run);
+    }
+  }
+
+  /** Drops what waits; nothing may be sent afterwards. */
+  close(): void {
+    this.#closed = true;
+    this.#ended = true;
+    for (const queue of this.#overflow) queue.clear();
+    for (const builder of this.#builders) builder.take();
+    this.#waitingSince = undefined;
+  }
+
+  #broadcast(event: StreamEvent): void {
+    this.flush();
+    const element: ChannelElement = { kind: 'event', event };
+    for (let channel = 0; channel < this.#channels.length; channel++) this.#send(channel, element);
+  }
+
+  #seal(channel: number): void {
+    const builder = this.#builders[channel]!;
+    this.#send(channel, builder.take());
+    const good = this.#channels[channel]!.writer.recordsPerFrame();
+    builder.limit = Math.max(1, Math.min(this.#batchRecords, good));
+  }
+
+  #send(channel: number, element: ChannelElement): void {
+    const queue = this.#overflow[channel]!;
+    if (queue.isEmpty()) {
+      const result = offer(this.#channels[channel]!.writer, element);
+      if (result === 'taken') return;
+      if (result === 'too-large') {
+        for (const half of halvesOf(element)) this.#send(channel, half);
+        return;
+      }
+    }
+    queue.push(element);
+  }
+
+  #drain(channel: number): void {
+    const queue = this.#overflow[channel]!;
+    const { writer } = this.#channels[channel]!;
+    for (let head = queue.peek(); head !== undefined; head = queue.peek()) {
+      const result = offer(writer, head);
+      if (result === 'full') return;
+      if (result === 'taken') queue.shift();
+      else queue.replaceHead(...halvesOf(head));
+    }
+  }
+
+  // What an unaligned barrier overtakes outside the channel. A barrier that it overtakes is of no checkpoint any more.
+  #outside(channel: number): Uint8Array[] {
+    const { writer } = this.#channels[channel]!;
+    const frames: Uint8Array[] = [];
+    for (const element of this.#overflow[channel]!.elements()) {
+      if (element.kind === 'event' && element.event.kind === 'barrier') continue;
+      frames.push(writer.encode(element));
+    }
+    const { values, timestamps } = this.#builders[channel]!;
+    if (values.length > 0) frames.push(writer.encode({ kind: 'batch', batch: { values, timestamps } }));
+    return frames;
+  }
+
+  #isBuilding(): boolean {
+    for (const builder of this.#builders) if (builder.values.length > 0) return true;
+    return false;
+  }
+
+  #refuse(): never {
+    assert(!this.#closed, 'an output that was closed sends nothing');
+    assert(false, 'nothing but barriers follows the end of data');
+  }
+}
+
+/** A batch in the making. */
+class Builder {
+  values: unknown[] = [];
+  timestamps: number[] = [];
+  /** Records at which it is sent; adapts to their size. */
+  limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  take(): ChannelElement {
+    const batch = { values: this.values, timestamps: this.timestamps };
+    this.values = [];
+    this.timestamps = [];
+    return { kind: 'batch', batch };
+  }
+}
+
+function offer(writer: ChannelWriter, element: ChannelElement): 'taken' | 'full' | 'too-large' {
+  try {
+    return writer.tryWrite(element) ? 'taken' : 'full';
+  } catch (error) {
+    if (isDivisible(element) && isMillraceError(error, 'EXCHANGE_RECORD_TOO_LARGE')) return 'too-large';
+    throw error;
+  }
+}
+
+function isDivisible(element: ChannelElement): boolean {
+  return element.kind === 'batch' && element.batch.values.length > 1;
+}
+
+function halvesOf(element: ChannelElement): [ChannelElement, ChannelElement] {
+  assert(element.kind === 'batch', 'only a batch can be divided');
+  const { values, timestamps } = element.batch;
+  const middle = values.length >> 1;
+  return [
+    { kind: 'batch', batch: { values: values.slice(0, middle), timestamps: timestamps.slice(0, middle) } },
+    { kind: 'batch', batch: { values: values.slice(middle), timestamps: timestamps.slice(middle) } },
+  ];
+}

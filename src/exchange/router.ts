@@ -1,0 +1,113 @@
+/**
+ * Which channel a record takes: the partitioners, after Flink's `StreamPartitioner`s.
+ *
+ * A channel is a position in the ascending list of the consumers that the producer is wired to (`partitioners.ts`).
+ *
+ * | kind      | channel                                                                     |
+ * |-----------|-----------------------------------------------------------------------------|
+ * | forward   | 0                                                                           |
+ * | rebalance | round robin, the first one by chance, so that producers do not go in step    |
+ * | rescale   | round robin from 0, over the connected consumers only                       |
+ * | shuffle   | by chance                                                                   |
+ * | broadcast | all                                                                         |
+ * | global    | 0                                                                           |
+ * | key-group | the owner of the key's key group                                            |
+ * | custom    | what the user's function says, checked                                      |
+ */
+
+import { assert } from '../base/assert.ts';
+import type { Random } from '../base/env.ts';
+import { MillraceError } from '../base/errors.ts';
+import { checkKey, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
+import type { PartitionerKind } from './partitioners.ts';
+
+/** What `route` returns when a record goes to every channel. */
+export const ALL_CHANNELS = -1;
+
+/** Chooses the channel of each record of one producer subtask. */
+export interface Router {
+  /** The channel, or {@link ALL_CHANNELS}. */
+  route(value: unknown): number;
+}
+
+/** What a router needs; which fields must be there depends on the kind. */
+export interface RouterOptions {
+  /** Number of connected consumers. */
+  readonly channels: number;
+  /** For `key-group` and `custom`. */
+  readonly keySelector?: ((value: unknown) => unknown) | undefined;
+  /** For `key-group`: max parallelism of the consumer. */
+  readonly maxParallelism?: number | undefined;
+  /** For `custom`: the channel for a key. */
+  readonly partitioner?: ((key: unknown, channels: number) => number) | undefined;
+  /** For `rebalance` and `shuffle`. */
+  readonly random?: Random | undefined;
+}
+
+/** Makes the router of one edge and producer subtask. */
+export function createRouter(kind: PartitionerKind, options: RouterOptions): Router {
+  const { channels } = options;
+  assert(channels >= 1, 'a producer is wired to at least one consumer');
+  switch (kind) {
+    case 'forward':
+    case 'global':
+      return { route: () => 0 };
+    case 'broadcast':
+      return { route: () => ALL_CHANNELS };
+    case 'rescale':
+      return roundRobin(channels, channels - 1);
+    case 'rebalance':
+      return roundRobin(channels, randomOf(options).int(channels));
+    case 'shuffle':
+      return shuffle(channels, randomOf(options));
+    case 'key-group':
+      return byKeyGroup(options);
+    case 'custom':
+      return custom(options);
+  }
+}
+
+function roundRobin(channels: number, last: number): Router {
+  let channel = last;
+  return {
+    route() {
+      channel = channel + 1 === channels ? 0 : channel + 1;
+      return channel;
+    },
+  };
+}
+
+function shuffle(channels: number, random: Random): Router {
+  return { route: () => random.int(channels) };
+}
+
+function byKeyGroup({ channels, keySelector, maxParallelism }: RouterOptions): Router {
+  assert(keySelector !== undefined, 'a key-group edge has a key selector');
+  assert(maxParallelism !== undefined, 'a key-group edge knows the max parallelism of its consumer');
+  assert(channels <= maxParallelism, 'parallelism is at most max parallelism');
+  return {
+    route(value) {
+      const keyGroup = keyGroupOf(checkKey(keySelector(value)), maxParallelism);
+      return subtaskOfKeyGroup(keyGroup, channels, maxParallelism);
+    },
+  };
+}
+
+function custom({ channels, keySelector, partitioner }: RouterOptions): Router {
+  assert(partitioner !== undefined, 'a custom edge has a partitioner');
+  return {
+    route(value) {
+      const channel = partitioner(keySelector === undefined ? value : keySelector(value), channels);
+      if (Number.isInteger(channel) && channel >= 0 && channel < channels) return channel;
+      throw new MillraceError(
+        'PARTITIONER_INVALID',
+        `the custom partitioner returned ${String(channel)}, which is not one of the ${channels} channels (0 to ${channels - 1})`,
+      );
+    },
+  };
+}
+
+function randomOf(options: RouterOptions): Random {
+  assert(options.random !== undefined, 'this partitioner draws from a stream of chance');
+  return options.random;
+}
