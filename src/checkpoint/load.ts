@@ -1,0 +1,120 @@
+/** Reads a checkpoint whole and proves it: every file that it names is there, with its length and checksums. */
+
+import { Buffer } from 'node:buffer';
+import { basename, dirname, join } from 'node:path';
+import type { Files } from '../base/env.ts';
+import { MillraceError } from '../base/errors.ts';
+import { corrupt, sha256 } from './checked-json.ts';
+import { isFilesError, readIfExists, storageFailed } from './durable-files.ts';
+import { METADATA_FILE } from './job-folder.ts';
+import { type CheckpointMetadata, decodeMetadata } from './metadata.ts';
+import { decodeSubtaskSnapshot } from './snapshot-file.ts';
+import type { StateHandle, SubtaskSnapshot } from './state-handle.ts';
+
+/** A checkpoint that was read and verified. */
+export interface LoadedCheckpoint {
+  /** Its directory: what a user names to restore it. */
+  readonly directory: string;
+  readonly metadata: CheckpointMetadata;
+  /** By vertex of the metadata, then by subtask. */
+  readonly snapshots: readonly (readonly SubtaskSnapshot[])[];
+}
+
+/** The directory of the checkpoint that a user named: by its directory or by its `_metadata`. */
+export function directoryOfPath(path: string): string {
+  return basename(path) === METADATA_FILE ? dirname(path) : path;
+}
+
+/** The metadata of a checkpoint; `undefined` when the directory has none (torn, or no checkpoint at all). */
+export async function readMetadata(files: Files, directory: string): Promise<CheckpointMetadata | undefined> {
+  const path = join(directory, METADATA_FILE);
+  try {
+    const bytes = await readIfExists(files, path);
+    return bytes === undefined ? undefined : decodeMetadata(bytes, path);
+  } catch (error) {
+    throw storageFailed('the metadata of a checkpoint could not be read', error);
+  }
+}
+
+/**
+ * Reads and verifies a checkpoint of job `jobId`. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_OTHER_JOB, or
+ * CHECKPOINT_CORRUPT with the name of the file.
+ */
+export async function loadCheckpoint(
+  files: Files,
+  directory: string,
+  jobId: string,
+): Promise<LoadedCheckpoint> {
+  const metadata = await readMetadata(files, directory);
+  if (metadata === undefined) throw await notFound(files, directory);
+  if (metadata.jobId !== jobId) {
+    const message = `${directory} is a checkpoint of job ${metadata.jobName} (${metadata.jobId}), not of job ${jobId}`;
+    throw new MillraceError('CHECKPOINT_OTHER_JOB', message);
+  }
+  // Whoever linked the metadata may have died before its name was durable; we build on it from here.
+  await syncDirectory(files, directory);
+  const snapshots: SubtaskSnapshot[][] = [];
+  for (const { name, subtasks } of metadata.vertices) {
+    const ofVertex: SubtaskSnapshot[] = [];
+    for (const [subtask, handle] of subtasks.entries()) {
+      const bytes = await readState(files, directory, handle, `${name}, subtask ${subtask}`);
+      ofVertex.push(decodeSubtaskSnapshot(bytes, fileOf(directory, handle)));
+    }
+    snapshots.push(ofVertex);
+  }
+  return { directory, metadata, snapshots };
+}
+
+async function readState(
+  files: Files,
+  directory: string,
+  handle: StateHandle,
+  whose: string,
+): Promise<Uint8Array> {
+  const file = fileOf(directory, handle);
+  const bytes = await bytesOf(files, directory, handle);
+  if (bytes === undefined) throw corrupt(file, `it is missing; it holds the state of ${whose}`);
+  if (bytes.length !== handle.length)
+    throw corrupt(file, `it has ${bytes.length} bytes instead of ${handle.length} (state of ${whose})`);
+  if (sha256(bytes) !== handle.sha256)
+    throw corrupt(file, `its SHA-256 is not that of the metadata (state of ${whose})`);
+  return bytes;
+}
+
+async function bytesOf(
+  files: Files,
+  directory: string,
+  handle: StateHandle,
+): Promise<Uint8Array | undefined> {
+  if (handle.file === undefined) return Buffer.from(handle.inline ?? '', 'base64');
+  try {
+    return await readIfExists(files, join(directory, handle.file));
+  } catch (error) {
+    throw storageFailed('the state of a checkpoint could not be read', error);
+  }
+}
+
+function fileOf(directory: string, handle: StateHandle): string {
+  return join(directory, handle.file ?? METADATA_FILE);
+}
+
+async function syncDirectory(files: Files, directory: string): Promise<void> {
+  try {
+    await files.syncDirectory(directory);
+  } catch (error) {
+    // A checkpoint in a place that cannot be written, such as a read-only copy, does not change either.
+    if (!isFilesError(error, 'denied'))
+      throw storageFailed('the directory of a checkpoint is not durable', error);
+  }
+}
+
+async function notFound(files: Files, directory: string): Promise<MillraceError> {
+  const status = await files.stat(directory);
+  const what =
+    status === undefined
+      ? 'does not exist'
+      : status.kind === 'directory'
+        ? `has no ${METADATA_FILE}: it is no checkpoint, or one that was never completed`
+        : `is not a directory`;
+  return new MillraceError('CHECKPOINT_NOT_FOUND', `${directory} ${what}`);
+}
