@@ -23,7 +23,7 @@ export interface CompileSettings {
   readonly maxParallelism?: number | undefined;
   /** `pipeline.operator-chaining.enabled`; default true. */
   readonly chaining?: boolean | undefined;
-  /** `pipeline.operator-chaining.chain-operators-with-different-max-parallelism`; default true. */
+  /** Whether operators with different max parallelism may share a chain; default true, as in Flink. */
   readonly chainDifferentMaxParallelism?: boolean | undefined;
 }
 
@@ -51,7 +51,10 @@ export function compile(graph: StreamGraph, settings: CompileSettings): Compiled
 
 function checkShape(graph: StreamGraph): void {
   if (graph.nodes.length === 0) {
-    throw new MillraceError('GRAPH_EMPTY', 'the job has no operator: nothing was read and nothing was written');
+    throw new MillraceError(
+      'GRAPH_EMPTY',
+      'the job has no operator: nothing was read and nothing was written',
+    );
   }
 }
 
@@ -125,7 +128,8 @@ function functionsOf(
   for (const node of graph.nodes) {
     const { uid } = identities[node.id]!;
     factories.set(uid, node.factory);
-    if (node.keySelectors.some((selector) => selector !== undefined)) keySelectors.set(uid, node.keySelectors);
+    if (node.keySelectors.some((selector) => selector !== undefined))
+      keySelectors.set(uid, node.keySelectors);
     if (node.source !== undefined) sources.set(uid, node.source);
     if (node.sink !== undefined) sinks.set(uid, node.sink);
   }
@@ -135,4 +139,3 @@ function functionsOf(
   });
   return { factories, keySelectors, customPartitioners, sources, sinks };
 }
-

@@ -77,7 +77,8 @@ function differenceOf(what: string, { index, expected, actual }: Pair): string {
     (field) => canonicalJson(expected.fields[field]) !== canonicalJson(actual.fields[field]),
   );
   const details = changed.map(
-    (field) => `${field} is ${canonicalJson(actual.fields[field])}, not ${canonicalJson(expected.fields[field])}`,
+    (field) =>
+      `${field} is ${canonicalJson(actual.fields[field])}, not ${canonicalJson(expected.fields[field])}`,
   );
   return `${what} ${index + 1}, ${expected.name}: ${details.join('; ')}`;
 }

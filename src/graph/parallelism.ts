@@ -40,13 +40,21 @@ function placeNode(node: StreamNode, defaults: ParallelismDefaults): PlacedNode 
   const limit = node.parallelismLimit ?? MAX_PARALLELISM_LIMIT;
   const parallelism = node.parallelism ?? Math.min(defaults.parallelism, limit);
   const maxParallelism =
-    node.maxParallelism ?? defaults.maxParallelism ?? defaultMaxParallelism(checkedParallelism(node, parallelism));
+    node.maxParallelism ??
+    defaults.maxParallelism ??
+    defaultMaxParallelism(checkedParallelism(node, parallelism));
   checkedParallelism(node, parallelism);
   if (parallelism > limit) {
-    throw invalid(node, `parallelism ${parallelism} is more than the ${limit} that this ${node.kind} can have`);
+    throw invalid(
+      node,
+      `parallelism ${parallelism} is more than the ${limit} that this ${node.kind} can have`,
+    );
   }
   if (!isCount(maxParallelism)) {
-    throw invalid(node, `max parallelism ${maxParallelism} is not a whole number from 1 to ${MAX_PARALLELISM_LIMIT}`);
+    throw invalid(
+      node,
+      `max parallelism ${maxParallelism} is not a whole number from 1 to ${MAX_PARALLELISM_LIMIT}`,
+    );
   }
   if (parallelism > maxParallelism) {
     throw invalid(node, `parallelism ${parallelism} is more than its max parallelism ${maxParallelism}`);

@@ -10,20 +10,17 @@ import type { NodeKind, NodeSettings, Origin, StreamEdge, StreamNode, KeySelecto
 
 /** A job without any decision about how it runs. */
 export interface StreamGraph {
-  /** What the job calls itself. */
-  readonly name: string | undefined;
   /** Topological (G1). */
   readonly nodes: readonly StreamNode[];
   readonly edges: readonly StreamEdge[];
-  /** Flink's keys that the job sets in code; the command line and others come before them. */
-  readonly configuration: Readonly<Record<string, ConfigurationValue>>;
+  /** Options that the job sets in code, by key; the command line and others come before them. */
+  readonly configuration: Readonly<Record<string, unknown>>;
 }
 
-/** What a job may set in code. */
-export type ConfigurationValue = string | number | boolean;
-
 /** An operator to add; what is left out has its default. */
-export interface NewNode extends Partial<Omit<NodeSettings, 'name'>>, Partial<Omit<NodeKind, 'kind' | 'factory'>> {
+export interface NewNode
+  extends Partial<Omit<NodeSettings, 'name'>>,
+    Partial<Omit<NodeKind, 'kind' | 'factory'>> {
   readonly kind: string;
   /** Default: the kind. */
   readonly name?: string | undefined;
@@ -42,8 +39,7 @@ export interface NewInput {
 export class StreamGraphBuilder {
   readonly #nodes: StreamNode[] = [];
   readonly #edges: StreamEdge[] = [];
-  readonly #configuration = new Map<string, ConfigurationValue>();
-  #name: string | undefined;
+  readonly #configuration = new Map<string, unknown>();
 
   /** Adds an operator behind others and returns its id. */
   add({ inputs, name, ...given }: NewNode): number {
@@ -85,17 +81,12 @@ export class StreamGraphBuilder {
     return node;
   }
 
-  configure(key: string, value: ConfigurationValue): void {
+  configure(key: string, value: unknown): void {
     this.#configuration.set(key, value);
-  }
-
-  setName(name: string): void {
-    this.#name = name;
   }
 
   build(): StreamGraph {
     return Object.freeze({
-      name: this.#name,
       nodes: Object.freeze([...this.#nodes]),
       edges: Object.freeze([...this.#edges]),
       configuration: Object.freeze(Object.fromEntries(this.#configuration)),

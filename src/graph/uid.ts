@@ -47,10 +47,14 @@ function checkUids(nodes: readonly PlacedNode[]): void {
 }
 
 function missing(node: PlacedNode): MillraceError {
-  return new MillraceError('GRAPH_UID_MISSING', `${describe(node)} (${node.kind}) keeps state but has no uid`, {
-    where: { operator: node.name },
-    remedy: `Add { uid: '…' } to its options: a name that stays when the job changes.`,
-  });
+  return new MillraceError(
+    'GRAPH_UID_MISSING',
+    `${describe(node)} (${node.kind}) keeps state but has no uid`,
+    {
+      where: { operator: node.name },
+      remedy: `Add { uid: '…' } to its options: a name that stays when the job changes.`,
+    },
+  );
 }
 
 function duplicate(node: PlacedNode, other: PlacedNode): MillraceError {

@@ -85,7 +85,10 @@ export class WatermarkEmitter implements WatermarkOutput {
 
   watermark(timestamp: number): void {
     if (!Number.isSafeInteger(timestamp)) {
-      throw new MillraceError('WATERMARK_INVALID', `a watermark of ${timestamp} is not a whole number of milliseconds`);
+      throw new MillraceError(
+        'WATERMARK_INVALID',
+        `a watermark of ${timestamp} is not a whole number of milliseconds`,
+      );
     }
     if (timestamp <= this.#last) return;
     this.active();

@@ -22,7 +22,7 @@ export interface EventTimeContext {
 /** Event time of one subtask, or of one split. */
 export interface EventTime<T> {
   /** The timestamp of a record that came with `recordTimestamp`; `MIN_TIMESTAMP` = none. */
-  timestampOf(event: T, recordTimestamp: number): number;
+  readonly timestampOf: (event: T, recordTimestamp: number) => number;
   readonly generator: WatermarkGenerator<T>;
 }
 
@@ -64,7 +64,10 @@ export class WatermarkStrategy<T> {
   withIdleness(duration: Duration): WatermarkStrategy<T> {
     const idleAfterMs = parseDuration(duration, 'the idleness of a watermark strategy');
     if (idleAfterMs === 0) {
-      throw new MillraceError('WATERMARK_INVALID', 'the idleness of a watermark strategy must be more than 0 ms');
+      throw new MillraceError(
+        'WATERMARK_INVALID',
+        'the idleness of a watermark strategy must be more than 0 ms',
+      );
     }
     return new WatermarkStrategy(this.#createTime, idleAfterMs);
   }

@@ -3,7 +3,12 @@
 import { type Duration, parseDuration } from '../base/duration.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { WatermarkGenerator, WatermarkOutput } from './watermark-generator.ts';
-import { type EventTime, type EventTimeContext, keepTimestamp, WatermarkStrategy } from './watermark-strategy.ts';
+import {
+  type EventTime,
+  type EventTimeContext,
+  keepTimestamp,
+  WatermarkStrategy,
+} from './watermark-strategy.ts';
 
 /**
  * The strategies: how far the order of records may be off, and what watermarks follow.

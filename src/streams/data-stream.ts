@@ -1,0 +1,542 @@
+/**
+ * The fluent interface: streams, and what can be done with them.
+ *
+ * A stream is an immutable handle: each call adds an operator to the graph of the job and returns a new stream, so a
+ * stream can be read any number of times. Nothing runs here. The classes make each other and live in one file
+ * because files must not import each other in a circle; the file is long because the interface is wide.
+ */
+
+import type { Key } from '../base/key-groups.ts';
+import { MillraceError } from '../base/errors.ts';
+import { didYouMean } from '../base/suggest.ts';
+import { printSink } from '../connectors/print.ts';
+import type { PoisonPolicy } from '../graph/job-graph.ts';
+import type { CustomPartitioner, KeySelector, NodeSettings, Origin } from '../graph/nodes.ts';
+import type { NewNode, StreamGraphBuilder } from '../graph/stream-graph.ts';
+import type { DeadLetter } from '../operators/dead-letter.ts';
+import { FilterOperator } from '../operators/filter.ts';
+import { FlatMapOperator } from '../operators/flat-map.ts';
+import { MapOperator } from '../operators/map.ts';
+import { DEAD_LETTER_TAG } from '../operators/operator.ts';
+import { KeyedProcessOperator, ProcessOperator } from '../operators/process.ts';
+import type { KeyedProcessFunction, ProcessFunction } from '../operators/process.ts';
+import type {
+  Nothing,
+  OutputDeclaration,
+  SideOutputs,
+  StateDeclaration,
+} from '../operators/process-context.ts';
+import { type ReduceFunction, ReduceOperator } from '../operators/reduce.ts';
+import type { ResultOf, Results } from '../operators/results.ts';
+import { type FieldOf, maxByOf, maxOf, minByOf, minOf, type Ordered, sumOf } from '../operators/rolling.ts';
+import { SinkWriterOperator } from '../operators/sink-operator.ts';
+import type { Sink } from '../operators/sink.ts';
+import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks.ts';
+import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
+import type { ExtremeOptions, OperatorOptions, SinkOptions, StatefulOptions } from './options.ts';
+import { settingsOf } from './options.ts';
+
+/** What `map` makes of a function that gives back a promise: a type that says why nothing can be done with it. */
+export type Immediate<R> =
+  R extends PromiseLike<unknown>
+    ? 'the function gives back a promise: it must give its result back at once'
+    : R;
+
+/** The side output that a policy adds. */
+export type DeadLetters<E, T> = E extends 'dead-letter'
+  ? { readonly [DEAD_LETTER_TAG]: DeadLetter<T> }
+  : Nothing;
+
+/** A process function without a key, with the options of its operator. */
+export type Process<T, O, L, R extends Results, E extends PoisonPolicy> = ProcessFunction<T, O, L, R> &
+  OperatorOptions<E> & {
+    readonly state?: 'keyed state needs keyBy() first';
+    readonly onTimer?: 'timers need keyBy() first';
+  };
+
+/** A process function behind `keyBy`, with the options of its operator. */
+export type KeyedProcess<
+  T,
+  K,
+  S,
+  O,
+  L,
+  R extends Results,
+  Fired extends Results,
+  E extends PoisonPolicy,
+> = KeyedProcessFunction<T, K, S, O, L, R, Fired> & StatefulOptions<E>;
+
+/**
+ * A stream of records of type `T`.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromData(['to be', 'or not to be'])
+ *     .flatMap((line) => line.split(' '))
+ *     .filter((word) => word.length > 2)
+ *     .map((word) => word.toUpperCase())
+ *     .print();
+ * });
+ * ```
+ */
+export class DataStream<T> {
+  /** For the fluent interface itself. */
+  protected readonly job: StreamGraphBuilder;
+  protected readonly origins: readonly Origin[];
+
+  constructor(job: StreamGraphBuilder, origins: readonly Origin[]) {
+    this.job = job;
+    this.origins = origins;
+  }
+
+  /** Makes one record of each. */
+  map<R, E extends PoisonPolicy = 'fail'>(
+    map: (value: T) => R,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<Immediate<R>, DeadLetters<E, T>> {
+    return this.#then('map', 'Map', () => new MapOperator(map), options);
+  }
+
+  /**
+   * Makes any number of records of each: those of the array or other iterable that the function returns, or none.
+   * A generator is pulled as the receivers have room.
+   */
+  flatMap<R extends Results, E extends PoisonPolicy = 'fail'>(
+    flatMap: (value: T) => R,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<ResultOf<R>, DeadLetters<E, T>> {
+    return this.#then('flat-map', 'Flat Map', () => new FlatMapOperator(flatMap), options);
+  }
+
+  /** Keeps the records for which the predicate is true; a type predicate narrows the type of the stream. */
+  filter<Narrow extends T, E extends PoisonPolicy = 'fail'>(
+    predicate: (value: T) => value is Narrow,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<Narrow, DeadLetters<E, T>>;
+  filter<E extends PoisonPolicy = 'fail'>(
+    predicate: (value: T) => boolean,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T>>;
+  filter<E extends PoisonPolicy>(
+    predicate: (value: T) => boolean,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T>> {
+    return this.#then('filter', 'Filter', () => new FilterOperator(predicate), options);
+  }
+
+  /** Runs a function with side outputs and clocks. For state and timers call `keyBy()` first. */
+  process<
+    R extends Results,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(definition: Process<T, O, L, R, E>): OperatorStream<ResultOf<R>, SideOutputs<O> & DeadLetters<E, T>> {
+    if (definition.state !== undefined || definition.onTimer !== undefined) throw needsKey(definition);
+    const tags = tagsOf(definition.outputs);
+    return this.#then('process', 'Process', () => new ProcessOperator(definition), definition, tags);
+  }
+
+  /** Sends records with the same key to the same subtask. The key comes from a function or is a field of the record. */
+  keyBy<const K extends Key>(key: (value: T) => K): KeyedStream<T, K>;
+  keyBy<const F extends FieldOf<T, Key>>(field: F): KeyedStream<T, T[F]>;
+  keyBy(key: ((value: T) => unknown) | string): KeyedStream<T, unknown> {
+    const selector = typeof key === 'function' ? key : (value: T) => value[key as keyof T];
+    return new KeyedStream(this.job, this.#partitioned('key-group'), selector as KeySelector);
+  }
+
+  /** One stream of the records of several, in no particular order between them. A stream may be united with itself. */
+  union<U = T>(...others: readonly DataStream<U>[]): DataStream<T | U> {
+    for (const other of others) {
+      if (other.job !== this.job) {
+        throw new MillraceError(
+          'STREAM_INVALID',
+          'union() of streams of two environments: a job has one environment',
+        );
+      }
+    }
+    return new DataStream(this.job, [...this.origins, ...others.flatMap(({ origins }) => origins)]);
+  }
+
+  /**
+   * Gives the records their timestamps and makes watermarks. What a source or an earlier strategy said about time
+   * no longer counts.
+   */
+  assignTimestampsAndWatermarks<E extends PoisonPolicy = 'fail'>(
+    strategy: WatermarkStrategy<T>,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T>> {
+    return this.#then(
+      'timestamps-and-watermarks',
+      'Timestamps/Watermarks',
+      () => new TimestampsAndWatermarksOperator(strategy),
+      options,
+    );
+  }
+
+  /** Sends each record to the next subtask in turn: what skewed sources need. */
+  rebalance(): DataStream<T> {
+    return new DataStream(this.job, this.#partitioned('rebalance'));
+  }
+
+  /** As `rebalance`, but each subtask only serves its share of the receivers, without crossing all with all. */
+  rescale(): DataStream<T> {
+    return new DataStream(this.job, this.#partitioned('rescale'));
+  }
+
+  /** Sends each record to a subtask at random. */
+  shuffle(): DataStream<T> {
+    return new DataStream(this.job, this.#partitioned('shuffle'));
+  }
+
+  /** Sends each record to every subtask. */
+  broadcast(): DataStream<T> {
+    return new DataStream(this.job, this.#partitioned('broadcast'));
+  }
+
+  /** Sends all records to the first subtask. */
+  global(): DataStream<T> {
+    return new DataStream(this.job, this.#partitioned('global'));
+  }
+
+  /** Keeps each record in its subtask; refused when the next operator has another parallelism. */
+  forward(): DataStream<T> {
+    return new DataStream(this.job, this.#partitioned('forward'));
+  }
+
+  /** Sends each record to the subtask (0 to `subtasks - 1`) that `partition` chooses for its key. */
+  partitionCustom<K>(partition: (key: K, subtasks: number) => number, key: (value: T) => K): DataStream<T> {
+    const custom: CustomPartitioner = (value, subtasks) => partition(key(value as T), subtasks);
+    return new DataStream(this.job, this.#partitioned('custom', custom));
+  }
+
+  /** Writes the records to a sink. */
+  sinkTo(sink: Sink<T>, options: SinkOptions): DataStreamSink {
+    return this.#writeTo(sink, settingsOf(options), sink.guarantee === 'exactly-once');
+  }
+
+  /** Prints the records in the terminal of the process that runs the job, each line after `prefix`. */
+  print(prefix?: string, options?: OperatorOptions<'fail'>): DataStreamSink {
+    const sink = printSink<T>(prefix === undefined ? {} : { prefix });
+    return this.#writeTo(sink, settingsOf(options), false);
+  }
+
+  #writeTo(sink: Sink<T>, settings: Partial<NodeSettings>, stateful: boolean): DataStreamSink {
+    const node = this.job.add({
+      kind: 'sink',
+      factory: () => new SinkWriterOperator(sink),
+      ...settings,
+      name: settings.name ?? sink.name,
+      stateful,
+      needsUid: stateful,
+      sink: sink as Sink<unknown>,
+      inputs: [{ origins: this.origins }],
+    });
+    return new DataStreamSink(this.job, node);
+  }
+
+  #then<Out, O>(
+    kind: string,
+    name: string,
+    factory: NewNode['factory'],
+    options: OperatorOptions | undefined,
+    tags: readonly string[] = [],
+  ): OperatorStream<Out, O> {
+    const settings = settingsOf(options);
+    const node = this.job.add({ kind, name, factory, inputs: [{ origins: this.origins }], ...settings });
+    return new OperatorStream(this.job, node, outputsOf(tags, settings.poison));
+  }
+
+  #partitioned(
+    partitioner: NonNullable<Origin['partitioner']>,
+    customPartitioner?: CustomPartitioner,
+  ): readonly Origin[] {
+    return this.origins.map((origin) => ({ ...origin, partitioner, customPartitioner }));
+  }
+}
+
+/**
+ * The main output of an operator, and the operator itself: its name, its numbers and its side outputs.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const numbers = env.fromSequence(1, 100);
+ *   numbers
+ *     .map((number) => number * number)
+ *     .name('square')
+ *     .setParallelism(2)
+ *     .print();
+ * });
+ * ```
+ */
+export class OperatorStream<T, O = Nothing> extends DataStream<T> {
+  readonly #node: number;
+  readonly #tags: readonly string[];
+
+  constructor(job: StreamGraphBuilder, node: number, tags: readonly string[]) {
+    super(job, [{ node, tag: undefined, partitioner: undefined, customPartitioner: undefined }]);
+    this.#node = node;
+    this.#tags = tags;
+  }
+
+  /** The records that the operator sent to one of its declared side outputs. */
+  sideOutput<Tag extends keyof O & string>(tag: Tag): DataStream<O[Tag]> {
+    if (!this.#tags.includes(tag)) throw unknownOutput(tag, this.#tags);
+    const origin = { node: this.#node, tag, partitioner: undefined, customPartitioner: undefined };
+    return new DataStream(this.job, [origin]);
+  }
+
+  /** Names the operator in plans, logs and metrics. This and the following calls change the operator itself. */
+  name(name: string): this {
+    return this.#set({ name });
+  }
+
+  /** By the uid the operator's state is found again; it stays when the job changes. Unique in the job. */
+  uid(uid: string): this {
+    return this.#set({ uid });
+  }
+
+  /** The number of subtasks, whatever the configuration says. */
+  setParallelism(parallelism: number): this {
+    return this.#set({ parallelism });
+  }
+
+  /** The number of key groups: the upper bound of the parallelism at every later restore. */
+  setMaxParallelism(maxParallelism: number): this {
+    return this.#set({ maxParallelism });
+  }
+
+  /** Puts a queue in front of the operator; those behind it may still share its chain. */
+  startNewChain(): this {
+    return this.#set({ chaining: 'head' });
+  }
+
+  /** Puts a queue in front of the operator and behind it. */
+  disableChaining(): this {
+    return this.#set({ chaining: 'never' });
+  }
+
+  #set(settings: Partial<NodeSettings>): this {
+    this.job.set(this.#node, settings);
+    return this;
+  }
+}
+
+/**
+ * A stream whose records with the same key meet in the same subtask, where state and timers belong to the key.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromData([{ user: 'ada' }, { user: 'bob' }, { user: 'ada' }])
+ *     .keyBy((event) => event.user)
+ *     .process({
+ *       uid: 'count',
+ *       state: { seen: state.value(0) },
+ *       process(event, ctx) {
+ *         const seen = ctx.state.seen.value() + 1;
+ *         ctx.state.seen.update(seen);
+ *         return [`${event.user} ${seen}`];
+ *       },
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export class KeyedStream<T, K> {
+  readonly #job: StreamGraphBuilder;
+  readonly #origins: readonly Origin[];
+  readonly #keySelector: KeySelector;
+
+  constructor(job: StreamGraphBuilder, origins: readonly Origin[], keySelector: KeySelector) {
+    this.#job = job;
+    this.#origins = origins;
+    this.#keySelector = keySelector;
+  }
+
+  /**
+   * Runs a function with state and timers of the key of each record. What `process` and `onTimer` return (an array,
+   * another iterable such as a generator, or nothing) is the resulting stream.
+   */
+  process<
+    R extends Results,
+    Fired extends Results = never,
+    S extends StateDeclaration = Nothing,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: KeyedProcess<T, K, S, O, L, R, Fired, E>,
+  ): OperatorStream<ResultOf<R> | ResultOf<Fired>, SideOutputs<O> & DeadLetters<E, T>> {
+    const tags = tagsOf(definition.outputs);
+    return this.#then(
+      'keyed-process',
+      'Process',
+      () => new KeyedProcessOperator(definition),
+      definition,
+      tags,
+    );
+  }
+
+  /** For each record the reduction of all records of its key so far. The first one is its own reduction. */
+  reduce<E extends PoisonPolicy = 'fail'>(
+    reduce: ReduceFunction<T>,
+    optionsWithUid: StatefulOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T>> {
+    return this.#then('reduce', 'Reduce', () => new ReduceOperator(reduce), optionsWithUid);
+  }
+
+  /** For each record the sum of a field so far; the other fields are those of the first record of the key. */
+  sum(
+    field: FieldOf<T, number | bigint>,
+    optionsWithUid: StatefulOptions<'fail' | 'skip'>,
+  ): OperatorStream<T> {
+    return this.#roll('Sum', sumOf<T>(field), optionsWithUid);
+  }
+
+  /** For each record the least value of a field so far; the other fields are those of the first record of the key. */
+  min(field: FieldOf<T, Ordered>, optionsWithUid: StatefulOptions<'fail' | 'skip'>): OperatorStream<T> {
+    return this.#roll('Min', minOf<T>(field), optionsWithUid);
+  }
+
+  /** For each record the greatest value of a field so far; the other fields are those of the first record of the key. */
+  max(field: FieldOf<T, Ordered>, optionsWithUid: StatefulOptions<'fail' | 'skip'>): OperatorStream<T> {
+    return this.#roll('Max', maxOf<T>(field), optionsWithUid);
+  }
+
+  /** For each record the whole record with the least value of a field so far. */
+  minBy(field: FieldOf<T, Ordered>, optionsWithUid: ExtremeOptions): OperatorStream<T> {
+    return this.#roll('Min By', minByOf<T>(field, optionsWithUid.ties ?? 'first'), optionsWithUid);
+  }
+
+  /** For each record the whole record with the greatest value of a field so far. */
+  maxBy(field: FieldOf<T, Ordered>, optionsWithUid: ExtremeOptions): OperatorStream<T> {
+    return this.#roll('Max By', maxByOf<T>(field, optionsWithUid.ties ?? 'first'), optionsWithUid);
+  }
+
+  /** Makes one record of each, in the subtask of its key. The result is no longer keyed. */
+  map<R, E extends PoisonPolicy = 'fail'>(
+    map: (value: T) => R,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<Immediate<R>, DeadLetters<E, T>> {
+    return this.#unkeyed().map(map, options);
+  }
+
+  /** Makes any number of records of each, in the subtask of its key. The result is no longer keyed. */
+  flatMap<R extends Results, E extends PoisonPolicy = 'fail'>(
+    flatMap: (value: T) => R,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<ResultOf<R>, DeadLetters<E, T>> {
+    return this.#unkeyed().flatMap(flatMap, options);
+  }
+
+  /** Writes the records to a sink; records with the same key are written by the same subtask. */
+  sinkTo(sink: Sink<T>, options: SinkOptions): DataStreamSink {
+    return this.#unkeyed().sinkTo(sink, options);
+  }
+
+  /** Prints the records in the terminal of the process that runs the job, each line after `prefix`. */
+  print(prefix?: string, options?: OperatorOptions<'fail'>): DataStreamSink {
+    return this.#unkeyed().print(prefix, options);
+  }
+
+  #unkeyed(): DataStream<T> {
+    return new DataStream(this.#job, this.#origins);
+  }
+
+  #roll(name: string, reduce: ReduceFunction<T>, options: StatefulOptions): OperatorStream<T> {
+    return this.#then('reduce', name, () => new ReduceOperator(reduce), options);
+  }
+
+  #then<Out, O>(
+    kind: string,
+    name: string,
+    factory: NewNode['factory'],
+    options: StatefulOptions,
+    tags: readonly string[] = [],
+  ): OperatorStream<Out, O> {
+    const settings = settingsOf(options);
+    const node = this.#job.add({
+      kind,
+      name,
+      factory,
+      stateful: true,
+      needsUid: true,
+      inputs: [{ origins: this.#origins, keySelector: this.#keySelector }],
+      ...settings,
+    });
+    return new OperatorStream(this.#job, node, outputsOf(tags, settings.poison));
+  }
+}
+
+/**
+ * The end of a stream: the operator that writes to a sink.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env.fromSequence(1, 3).print().name('numbers').setParallelism(1);
+ * });
+ * ```
+ */
+export class DataStreamSink {
+  readonly #job: StreamGraphBuilder;
+  readonly #node: number;
+
+  constructor(job: StreamGraphBuilder, node: number) {
+    this.#job = job;
+    this.#node = node;
+  }
+
+  /** Names the operator in plans, logs and metrics. */
+  name(name: string): this {
+    return this.#set({ name });
+  }
+
+  /** By the uid what was prepared and not committed is found again. Unique in the job. */
+  uid(uid: string): this {
+    return this.#set({ uid });
+  }
+
+  /** The number of subtasks, whatever the configuration says. */
+  setParallelism(parallelism: number): this {
+    return this.#set({ parallelism });
+  }
+
+  /** Puts a queue in front of the operator. */
+  disableChaining(): this {
+    return this.#set({ chaining: 'never' });
+  }
+
+  #set(settings: Partial<NodeSettings>): this {
+    this.#job.set(this.#node, settings);
+    return this;
+  }
+}
+
+function tagsOf(outputs: OutputDeclaration | undefined): readonly string[] {
+  const tags = Object.keys(outputs ?? {});
+  if (tags.includes(DEAD_LETTER_TAG)) {
+    throw new MillraceError(
+      'STREAM_INVALID',
+      `a side output cannot be called "${DEAD_LETTER_TAG}": onError: 'dead-letter' makes the one with this name`,
+    );
+  }
+  return tags;
+}
+
+function outputsOf(tags: readonly string[], poison: PoisonPolicy | undefined): readonly string[] {
+  return poison === 'dead-letter' ? [...tags, DEAD_LETTER_TAG] : tags;
+}
+
+function needsKey(definition: { readonly state?: unknown }): MillraceError {
+  const what = definition.state === undefined ? 'timers need' : 'keyed state needs';
+  return new MillraceError('STREAM_INVALID', `${what} keyBy() first: this stream has no key`, {
+    remedy: 'Call keyBy() before process().',
+  });
+}
+
+function unknownOutput(tag: string, tags: readonly string[]): MillraceError {
+  const known = tags.length === 0 ? 'the operator declares none' : `the operator declares ${tags.join(', ')}`;
+  const meant = didYouMean(tag, tags);
+  return new MillraceError('STREAM_INVALID', `there is no side output "${tag}": ${known}.${meant}`);
+}

@@ -1,0 +1,93 @@
+/**
+ * Describes a job without running it: what a worker, `millrace info` and the start of a run do first.
+ *
+ * A script describes its job by calling `env.execute()` at its top level, which then never resolves: what stands
+ * behind it belongs to the thread that runs the job. Its module is evaluated once per thread, so the graph is kept.
+ */
+
+import { MillraceError } from '../base/errors.ts';
+import type { StreamGraph } from '../graph/stream-graph.ts';
+import { StreamExecutionEnvironment } from './environment.ts';
+import { isJobDefinition, type JobDefinition } from './job.ts';
+import { JobArguments } from './job-arguments.ts';
+import { setJobRunner } from './job-runner.ts';
+
+/** What a description depends on; equal in every thread. */
+export interface DescribeOptions {
+  /** The arguments of the job. */
+  readonly args?: readonly string[] | undefined;
+}
+
+/** Describes a job that was made by `job(…)`. Each call builds it anew. */
+export function describeJob(definition: JobDefinition, { args = [] }: DescribeOptions = {}): StreamGraph {
+  const jobArguments = new JobArguments(args);
+  const env = new StreamExecutionEnvironment(jobArguments, () => {
+    throw invalidModule('env.execute() was called inside job(…), which runs by itself', 'Remove the call.');
+  });
+  if (definition.name !== undefined) env.configure({ 'pipeline.name': definition.name });
+  const result: unknown = definition.build(env, jobArguments);
+  if (typeof result === 'object' && result !== null && 'then' in result) {
+    throw invalidModule(
+      'the function given to job(…) is asynchronous',
+      'Describe the job synchronously; load what it needs at the top level of its module, before `export default`.',
+    );
+  }
+  jobArguments.refuseUnknown();
+  return env.streamGraph();
+}
+
+/**
+ * Describes the job of a module: its default export, or what it executes at its top level.
+ *
+ * Call it once per module and thread, and not twice at a time.
+ */
+export function describeModule(
+  load: () => Promise<unknown>,
+  { args = [] }: DescribeOptions = {},
+): Promise<StreamGraph> {
+  return new Promise((resolve, reject) => {
+    let executed = false;
+    const before = setJobRunner({
+      args,
+      execute(graph) {
+        if (executed) {
+          throw invalidModule('env.execute() was called twice', 'Put each job into a module of its own.');
+        }
+        executed = true;
+        setJobRunner(before);
+        resolve(graph);
+        return new Promise(() => {});
+      },
+    });
+    const loaded = (module: unknown): void => {
+      if (executed) return;
+      setJobRunner(before);
+      resolve(describeJob(definitionOf(module), { args }));
+    };
+    const failed = (error: unknown): void => {
+      if (!executed) setJobRunner(before);
+      reject(error);
+    };
+    load().then(loaded).catch(failed);
+  });
+}
+
+/** The job that a module exports by default. */
+export function definitionOf(module: unknown): JobDefinition {
+  const exported = (module as { default?: unknown } | undefined)?.default;
+  if (isJobDefinition(exported)) return exported;
+  const nested = (exported as { default?: unknown } | undefined)?.default;
+  if (isJobDefinition(nested)) return nested;
+  if (typeof exported === 'function') {
+    throw invalidModule('the default export is a plain function', 'Wrap it: `export default job(…)`.');
+  }
+  throw invalidModule(
+    exported === undefined
+      ? 'the module has no default export and does not call env.execute() at its top level'
+      : 'the default export is no job',
+  );
+}
+
+function invalidModule(message: string, remedy?: string): MillraceError {
+  return new MillraceError('JOB_MODULE_INVALID', message, remedy === undefined ? {} : { remedy });
+}

@@ -1,0 +1,44 @@
+/**
+ * Who runs a job that a script has described on `executionEnvironment()`.
+ *
+ * Describing never imports running: whoever runs jobs (the embedded run, a worker that only describes, a test) fills
+ * this one place, of which there is one per thread.
+ */
+
+import { MillraceError } from '../base/errors.ts';
+import type { StreamGraph } from '../graph/stream-graph.ts';
+
+/** How a run ended well. */
+export interface JobExecutionResult {
+  readonly jobId: string;
+  readonly jobName: string;
+  /** From the start to the end of the run, ms. */
+  readonly runtimeMs: number;
+}
+
+/** Takes what a script describes. */
+export interface JobRunner {
+  /** The arguments of the job. */
+  readonly args: readonly string[];
+  /** Resolves when the job has finished; never, when the script is only asked to describe it. */
+  execute(graph: StreamGraph): Promise<JobExecutionResult>;
+}
+
+let current: JobRunner | undefined;
+
+/** Puts a runner into its place, or takes it away; returns the one before, to be put back. */
+export function setJobRunner(runner: JobRunner | undefined): JobRunner | undefined {
+  const before = current;
+  current = runner;
+  return before;
+}
+
+/** The runner of this thread. */
+export function jobRunner(): JobRunner {
+  if (current === undefined) {
+    throw new MillraceError('JOB_MODULE_INVALID', 'there is nobody to run a job in this thread', {
+      remedy: 'Import `millrace` (not a file of it), and run the job in the main thread.',
+    });
+  }
+  return current;
+}

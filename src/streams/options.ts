@@ -1,0 +1,70 @@
+/** What may be said about an operator where it is made. */
+
+import type { PoisonPolicy } from '../graph/job-graph.ts';
+import type { NodeSettings } from '../graph/nodes.ts';
+import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
+
+/** What may be said about every operator. */
+export interface NodeOptions {
+  /** By it the operator's state is found again; it stays when the job changes. Unique in the job. */
+  readonly uid?: string | undefined;
+  /** Shown in plans, logs and metrics. */
+  readonly name?: string | undefined;
+  /** Number of subtasks; default: the job's. */
+  readonly parallelism?: number | undefined;
+  /** Number of key groups, the upper bound of the parallelism at every later restore. */
+  readonly maxParallelism?: number | undefined;
+}
+
+/** What may be said about an operator that runs a function of yours. */
+export interface OperatorOptions<E extends PoisonPolicy = PoisonPolicy> extends NodeOptions {
+  /**
+   * What happens with a record for which the function throws: fail the job (default), skip the record with all its
+   * effects, or hand it to the side output `dead-letter`.
+   */
+  readonly onError?: E | undefined;
+}
+
+/** What must be said about an operator with state. */
+export interface StatefulOptions<E extends PoisonPolicy = PoisonPolicy> extends OperatorOptions<E> {
+  /** An operator with state needs a uid: by it the state is found again. It stays when the job changes. Unique in the job. */
+  readonly uid: string;
+}
+
+/** What may be said about `minBy` and `maxBy`. */
+export interface ExtremeOptions extends StatefulOptions<'fail' | 'skip'> {
+  /** Which of several records with the same value is kept; default the first. */
+  readonly ties?: 'first' | 'last' | undefined;
+}
+
+/** What must be said about a source. */
+export interface SourceOptions<T> extends NodeOptions {
+  /** A source keeps its position in its state, which is found again by the uid. Unique in the job. */
+  readonly uid: string;
+  /** Timestamps and watermarks, made per split. */
+  readonly watermarks?: WatermarkStrategy<T> | undefined;
+}
+
+/** What may be said about a source for trying things out. */
+export interface DataOptions<T> extends NodeOptions {
+  /** Timestamps and watermarks, made per split. */
+  readonly watermarks?: WatermarkStrategy<T> | undefined;
+}
+
+/** What must be said about a sink. */
+export interface SinkOptions extends NodeOptions {
+  /** What a sink has prepared and not committed is found again by the uid. Unique in the job. */
+  readonly uid: string;
+}
+
+/** The options as the graph keeps them. */
+export function settingsOf(options: OperatorOptions = {}): Partial<NodeSettings> {
+  const { uid, name, parallelism, maxParallelism, onError } = options;
+  return {
+    uid,
+    parallelism,
+    maxParallelism,
+    ...(name === undefined ? {} : { name }),
+    ...(onError === undefined ? {} : { poison: onError }),
+  };
+}
