@@ -15,11 +15,6 @@ export function systemClock(): Clock {
   };
 }
 
-/** Resolves when every promise that could settle without an event of the host has settled. For tests and simulations. */
-export function microtasksDrained(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
-}
-
 class SystemTimer implements Timer {
   readonly #dueMs: number;
   readonly #run: () => void;
