@@ -82,6 +82,12 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Declare the codec that the message names, or give the state a new name and start it empty.',
   },
+  STATE_CODEC_FAILED: {
+    title: 'a codec threw while state became bytes or bytes became state',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the codec that is declared for the state; the cause is the error that it threw.',
+  },
   STATE_CORRUPT: {
     title: 'the bytes of keyed state are damaged',
     owner: 'external',

@@ -45,13 +45,16 @@ export interface AggregatingDescriptor<In, Acc, Out> {
   readonly codec?: Codec<Acc>;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: the types of a declaration stand in parameters and in results, so that no other type holds all declarations
+type Anything = any;
+
 /** Any declaration. */
 export type StateDescriptor =
-  | ValueDescriptor<any>
-  | ListDescriptor<any>
-  | MapDescriptor<any, any>
-  | ReducingDescriptor<any>
-  | AggregatingDescriptor<any, any, any>;
+  | ValueDescriptor<Anything>
+  | ListDescriptor<Anything>
+  | MapDescriptor<Anything, Anything>
+  | ReducingDescriptor<Anything>
+  | AggregatingDescriptor<Anything, Anything, Anything>;
 
 /** One value of the current key. What `value` returns must not be changed; only `update` stores. */
 export interface ValueState<T> {
@@ -107,7 +110,7 @@ export type StateHandle<D> =
         ? MapState<K, V>
         : D extends ReducingDescriptor<infer T>
           ? ReducingState<T>
-          : D extends AggregatingDescriptor<infer In, any, infer Out>
+          : D extends AggregatingDescriptor<infer In, Anything, infer Out>
             ? AggregatingState<In, Out>
             : never;
 

@@ -1,0 +1,219 @@
+/**
+ * Keyed state in memory: one per keyed operator and subtask, used by one thread.
+ *
+ * Owns the key groups of its range and the timers in them. Called by the operator (through handles), by the
+ * chain (current key, undo) and by the task (freeze, restore).
+ *
+ * B1 Nothing outside the range is held or touched (I-K1).
+ * B2 At most one snapshot is unreleased; what it gives is the state at `freeze` (F1 of snapshot.ts).
+ * B3 What was restored is held, fired or written again, whether or not anybody declares it.
+ * B4 Between `beginUndo` and `rollback` every change is taken back exactly; no snapshot is taken in between.
+ */
+
+import { assert } from '../../base/assert.ts';
+import { MillraceError } from '../../base/errors.ts';
+import { checkKey, type Key, type KeyGroupRange, keyGroupOf } from '../../base/key-groups.ts';
+import { BinaryWriter } from '../../codecs/binary.ts';
+import { genericCodec } from '../../codecs/generic.ts';
+import type { FrozenKeyedState, KeyedStateBackend } from '../backend.ts';
+import type { StateDescriptor, StateHandle } from '../descriptors.ts';
+import { canonicalKey } from './canonical-key.ts';
+import {
+  MemoryAggregatingState,
+  MemoryListState,
+  MemoryMapState,
+  MemoryReducingState,
+  MemoryValueState,
+} from './handles.ts';
+import { KeyContext } from './key-context.ts';
+import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
+import { KeyGroupState } from './key-group-state.ts';
+import { MemorySnapshot } from './snapshot.ts';
+import { StateTable } from './state-table.ts';
+import type { StateLayout } from './table-bytes.ts';
+import { TimerIndex } from './timer-index.ts';
+import { MemoryTimers } from './timers.ts';
+import { UndoJournal } from './undo-journal.ts';
+
+/** What a backend must know. */
+export interface MemoryStateBackendOptions {
+  /** Both inclusive. */
+  readonly keyGroupRange: KeyGroupRange;
+  readonly maxParallelism: number;
+  /** Tests: stored values are frozen, so that code that changes them fails where it does. */
+  readonly freezeValues: boolean;
+  /** For messages. */
+  readonly operatorUid: string;
+}
+
+interface DeclaredState {
+  readonly table: StateTable;
+  readonly handle: unknown;
+}
+
+/** The keyed state of one operator of one subtask, in memory. */
+export class MemoryStateBackend implements KeyedStateBackend {
+  readonly timers: MemoryTimers;
+  readonly #options: MemoryStateBackendOptions;
+  readonly #context: KeyContext;
+  /** By key group minus start of the range; a hole holds nothing. */
+  readonly #groups: (KeyGroupState | undefined)[];
+  readonly #states = new Map<string, DeclaredState>();
+  readonly #layouts: StateLayout[] = [];
+  readonly #out = new BinaryWriter();
+  #snapshot: MemorySnapshot | undefined = undefined;
+  #isInUse = false;
+
+  constructor(options: MemoryStateBackendOptions) {
+    const { start, end } = options.keyGroupRange;
+    this.#options = options;
+    this.#context = new KeyContext(options.operatorUid);
+    this.#groups = new Array<KeyGroupState | undefined>(Math.max(0, end - start + 1)).fill(undefined);
+    this.timers = new MemoryTimers(this.#context);
+  }
+
+  /** Hot path: runs once per record; a repeated key costs a comparison. */
+  setCurrentKey(key: Key): void {
+    const checked = typeof key === 'string' ? key : checkKey(key);
+    const context = this.#context;
+    if (checked === context.key) return;
+    const group = this.#group(keyGroupOf(checked, this.#options.maxParallelism));
+    if (group === undefined) throw this.#outOfRange(checked);
+    this.#isInUse = true;
+    context.set(checked, canonicalKey(checked), group);
+  }
+
+  currentKey(): Key {
+    this.#context.requireGroup();
+    return this.#context.key!;
+  }
+
+  clearCurrentKey(): void {
+    this.#context.clear();
+  }
+
+  state<D extends StateDescriptor>(name: string, descriptor: D): StateHandle<D> {
+    const declared = this.#states.get(name) ?? this.#declare(name, descriptor);
+    const { kind } = declared.table.layout;
+    if (kind !== descriptor.kind) {
+      throw new MillraceError(
+        'STATE_TYPE_CHANGED',
+        `state "${name}" of operator ${this.#options.operatorUid} is declared as ${descriptor.kind} and as ${kind}`,
+        { where: { uid: this.#options.operatorUid } },
+      );
+    }
+    return declared.handle as StateHandle<D>;
+  }
+
+  freeze(): FrozenKeyedState {
+    assert(this.#snapshot === undefined, 'B2: a snapshot is released before the next one is taken');
+    assert(this.#context.journal === undefined, 'B4: no snapshot is taken within a record');
+    const groups = this.#groups.filter((group) => group !== undefined && !group.isEmpty());
+    this.#snapshot = new MemorySnapshot(
+      groups as KeyGroupState[],
+      (group) => this.#encode(group),
+      () => {
+        this.#snapshot = undefined;
+      },
+    );
+    return this.#snapshot;
+  }
+
+  restore(keyGroup: number, bytes: Uint8Array): void {
+    assert(!this.#isInUse, 'state is restored before the first record');
+    const group = this.#group(keyGroup);
+    assert(group !== undefined, 'B1: only key groups of the own range are restored');
+    assert(group.isEmpty(), 'a key group is restored once');
+    const where = { operatorUid: this.#options.operatorUid, keyGroup };
+    const restored = decodeKeyGroup(bytes, where, this.#options.maxParallelism);
+    for (const section of restored.sections) {
+      this.#states.get(section.name)?.table.checkRestored(section);
+      group.restored.set(section.name, section);
+    }
+    for (const { time, key } of restored.eventTimers) this.timers.restore('event', time, key, group);
+    for (const { time, key } of restored.processingTimers)
+      this.timers.restore('processing', time, key, group);
+  }
+
+  beginUndo(): void {
+    assert(this.#context.journal === undefined, 'one record at a time can be undone');
+    this.#context.journal = new UndoJournal();
+  }
+
+  commit(): void {
+    assert(this.#context.journal !== undefined, 'commit follows beginUndo');
+    this.#context.journal = undefined;
+  }
+
+  rollback(): void {
+    const { journal } = this.#context;
+    assert(journal !== undefined, 'rollback follows beginUndo');
+    this.#context.journal = undefined;
+    journal.rollback();
+    this.#context.generation++;
+  }
+
+  size(): number {
+    let size = 0;
+    for (const group of this.#groups) size += group?.size() ?? 0;
+    return size;
+  }
+
+  /** `undefined` outside the range (B1). */
+  #group(keyGroup: number): KeyGroupState | undefined {
+    const index = keyGroup - this.#options.keyGroupRange.start;
+    if (index < 0 || index >= this.#groups.length) return undefined;
+    return (this.#groups[index] ??= new KeyGroupState(keyGroup, new TimerIndex(), new TimerIndex()));
+  }
+
+  #declare(name: string, descriptor: StateDescriptor): DeclaredState {
+    const layout: StateLayout = {
+      name,
+      kind: descriptor.kind,
+      codec: descriptor.codec ?? genericCodec,
+      keyCodec: (descriptor.kind === 'map' ? descriptor.keyCodec : undefined) ?? genericCodec,
+    };
+    const { maxParallelism, freezeValues } = this.#options;
+    const index = this.#layouts.length;
+    const table = new StateTable({ layout, index, context: this.#context, maxParallelism, freezeValues });
+    for (const group of this.#groups) {
+      const section = group?.restored.get(name);
+      if (section !== undefined) table.checkRestored(section);
+    }
+    const declared = { table, handle: handleOf(descriptor, table) };
+    this.#layouts.push(layout);
+    this.#states.set(name, declared);
+    return declared;
+  }
+
+  #encode(group: KeyGroupState): Uint8Array {
+    const writing = { operatorUid: this.#options.operatorUid, layouts: this.#layouts };
+    return encodeKeyGroup(group, writing, this.#out);
+  }
+
+  #outOfRange(key: Key): MillraceError {
+    const { keyGroupRange, maxParallelism, operatorUid } = this.#options;
+    const keyGroup = keyGroupOf(key, maxParallelism);
+    return new MillraceError(
+      'KEY_GROUP_OUT_OF_RANGE',
+      `operator ${operatorUid} got the key ${String(key)} of key group ${keyGroup}, but owns ` +
+        `${keyGroupRange.start} to ${keyGroupRange.end}`,
+      { where: { uid: operatorUid } },
+    );
+  }
+}
+
+function handleOf(descriptor: StateDescriptor, table: StateTable): unknown {
+  switch (descriptor.kind) {
+    case 'value':
+      return new MemoryValueState(table, descriptor.initial);
+    case 'list':
+      return new MemoryListState(table);
+    case 'map':
+      return new MemoryMapState(table);
+    case 'reducing':
+      return new MemoryReducingState(table, descriptor.reduce);
+    case 'aggregating':
+      return new MemoryAggregatingState(table, descriptor.aggregate);
+  }
+}

@@ -1,0 +1,240 @@
+/** The handles of the five kinds of state: what a function sees of the state of the current key. */
+
+import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
+import { deepFreeze } from '../deep-freeze.ts';
+import type {
+  AggregateFunction,
+  AggregatingState,
+  ListState,
+  MapState,
+  ReducingState,
+  ValueState,
+} from '../descriptors.ts';
+import type { Cell } from './key-group-state.ts';
+import { ListBuffer } from './list-buffer.ts';
+import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
+import type { StateTable } from './state-table.ts';
+import type { UndoJournal } from './undo-journal.ts';
+
+const EMPTY_LIST: readonly never[] = Object.freeze([]);
+
+/** One value. Hot path: neither call allocates for a key that has a value. */
+export class MemoryValueState<T> implements ValueState<T> {
+  readonly #table: StateTable;
+  readonly #initial: T;
+
+  constructor(table: StateTable, initial: T) {
+    this.#table = table;
+    this.#initial = table.freezeValues ? deepFreeze(initial) : initial;
+  }
+
+  value(): T {
+    const cell = this.#table.cell();
+    return cell === undefined ? this.#initial : (cell.value as T);
+  }
+
+  update(value: T): void {
+    if (value === undefined || value === null) this.#table.remove();
+    else this.#table.store(value);
+  }
+
+  clear(): void {
+    this.#table.remove();
+  }
+}
+
+/** A list. */
+export class MemoryListState<T> implements ListState<T> {
+  readonly #table: StateTable;
+
+  constructor(table: StateTable) {
+    this.#table = table;
+  }
+
+  get(): readonly T[] {
+    const cell = this.#table.cell();
+    if (cell === undefined) return EMPTY_LIST;
+    return (cell.value as ListBuffer).read(this.#table.freezeValues) as readonly T[];
+  }
+
+  add(value: T): void {
+    const cell = this.#table.cell();
+    const journal = this.#table.change();
+    if (this.#table.freezeValues) deepFreeze(value);
+    if (cell === undefined) this.#table.storeMutable(new ListBuffer([value]));
+    else push(cell.value as ListBuffer, [value], journal);
+  }
+
+  addAll(values: Iterable<T>): void {
+    // Taken first: the values may come from code that throws, or that uses this very state.
+    const added = [...values];
+    if (added.length === 0) return;
+    const cell = this.#table.cell();
+    const journal = this.#table.change();
+    if (this.#table.freezeValues) added.forEach(deepFreeze);
+    if (cell === undefined) this.#table.storeMutable(new ListBuffer(added));
+    else push(cell.value as ListBuffer, added, journal);
+  }
+
+  update(values: Iterable<T>): void {
+    const items = [...values];
+    if (this.#table.freezeValues) items.forEach(deepFreeze);
+    if (items.length === 0) this.#table.remove();
+    else this.#table.storeMutable(new ListBuffer(items));
+  }
+
+  clear(): void {
+    this.#table.remove();
+  }
+}
+
+/** A map. A key without entries holds nothing. */
+export class MemoryMapState<K, V> implements MapState<K, V> {
+  readonly #table: StateTable;
+
+  constructor(table: StateTable) {
+    this.#table = table;
+  }
+
+  get(key: K): V | undefined {
+    return this.#map()?.get(this.#canonical(key)) as V | undefined;
+  }
+
+  has(key: K): boolean {
+    return this.#map()?.has(this.#canonical(key)) ?? false;
+  }
+
+  set(key: K, value: V): void {
+    const canonical = this.#canonical(key);
+    const journal = this.#table.change();
+    if (this.#table.freezeValues) {
+      deepFreeze(key);
+      deepFreeze(value);
+    }
+    const map = this.#map() ?? this.#create();
+    if (journal !== undefined) journal.add(undoEntry(map, canonical));
+    map.set(canonical, key, value);
+  }
+
+  delete(key: K): void {
+    const map = this.#map();
+    const canonical = this.#canonical(key);
+    if (map === undefined || !map.has(canonical)) return;
+    const journal = this.#table.change();
+    if (journal !== undefined) journal.add(undoEntry(map, canonical));
+    map.delete(canonical);
+    if (map.size === 0) this.#table.remove();
+  }
+
+  entries(): IterableIterator<[K, V]> {
+    return (this.#map()?.entries() ?? [].values()) as IterableIterator<[K, V]>;
+  }
+
+  keys(): IterableIterator<K> {
+    return (this.#map()?.keys() ?? [].values()) as IterableIterator<K>;
+  }
+
+  values(): IterableIterator<V> {
+    return (this.#map()?.values() ?? [].values()) as IterableIterator<V>;
+  }
+
+  isEmpty(): boolean {
+    return this.#map() === undefined;
+  }
+
+  clear(): void {
+    this.#table.remove();
+  }
+
+  #map(): MapBuffer | undefined {
+    return this.#table.cell()?.value as MapBuffer | undefined;
+  }
+
+  #create(): MapBuffer {
+    const map = new MapBuffer();
+    this.#table.storeMutable(map);
+    return map;
+  }
+
+  #canonical(key: K): unknown {
+    return canonicalMapKey(key, this.#table.layout.keyCodec);
+  }
+}
+
+/** One reduced value. */
+export class MemoryReducingState<T> implements ReducingState<T> {
+  readonly #table: StateTable;
+  readonly #reduce: (accumulated: T, value: T) => T;
+
+  constructor(table: StateTable, reduce: (accumulated: T, value: T) => T) {
+    this.#table = table;
+    this.#reduce = reduce;
+  }
+
+  get(): T | undefined {
+    return this.#table.cell()?.value as T | undefined;
+  }
+
+  add(value: T): void {
+    const cell = this.#table.cell();
+    this.#table.store(cell === undefined ? value : this.#reduce(cell.value as T, value));
+  }
+
+  clear(): void {
+    this.#table.remove();
+  }
+}
+
+/** One accumulator, which the function may change in place: so it is copied before, not after. */
+export class MemoryAggregatingState<In, Acc, Out> implements AggregatingState<In, Out> {
+  readonly #table: StateTable;
+  readonly #aggregate: AggregateFunction<In, Acc, Out>;
+
+  constructor(table: StateTable, aggregate: AggregateFunction<In, Acc, Out>) {
+    this.#table = table;
+    this.#aggregate = aggregate;
+  }
+
+  get(): Out | undefined {
+    const cell = this.#table.cell();
+    return cell === undefined ? undefined : this.#aggregate.result(cell.value as Acc);
+  }
+
+  add(value: In): void {
+    const cell = this.#table.cell();
+    const journal = this.#table.change();
+    if (cell !== undefined && journal !== undefined) this.#keep(cell, journal);
+    const before = cell === undefined ? this.#aggregate.createAccumulator() : (cell.value as Acc);
+    this.#table.storeMutable(this.#aggregate.add(value, before));
+  }
+
+  clear(): void {
+    this.#table.remove();
+  }
+
+  // Only a copy by its codec is sure to share nothing with the accumulator.
+  #keep(cell: Cell, journal: UndoJournal): void {
+    if (!journal.keepOnce(cell)) return;
+    const { codec } = this.#table.layout;
+    const out = new BinaryWriter();
+    codec.encode(cell.value, out);
+    journal.add(() => {
+      cell.value = codec.decode(new BinaryReader(out.peek()));
+    });
+  }
+}
+
+function push(list: ListBuffer, values: readonly unknown[], journal: UndoJournal | undefined): void {
+  if (journal !== undefined) {
+    const mark = list.mark();
+    journal.add(() => list.backTo(mark));
+  }
+  for (const value of values) list.push(value);
+}
+
+function undoEntry(map: MapBuffer, canonical: unknown): () => void {
+  if (!map.has(canonical)) return () => map.delete(canonical);
+  const key = map.original(canonical);
+  const value = map.get(canonical);
+  return () => map.set(canonical, key, value);
+}

@@ -1,0 +1,61 @@
+/**
+ * All that one key group holds: a table per state, timers, and restored bytes that nobody has read yet.
+ *
+ * G1 While a snapshot waits for this key group, `beforeChange` runs before anything in it changes, so that
+ *    the bytes of the snapshot are those of the barrier.
+ * G2 Restored bytes of a state stay until its table takes their place; a state that no operator declares
+ *    keeps them, and each snapshot writes them again.
+ */
+
+import type { Key } from '../../base/key-groups.ts';
+import type { RestoredSection } from './key-group-bytes.ts';
+import type { TimerIndex } from './timer-index.ts';
+
+/** What one key holds in one state. */
+export interface Cell {
+  readonly key: Key;
+  value: unknown;
+}
+
+/** One state of one key group, by canonical key. */
+export type Table = Map<unknown, Cell>;
+
+/** Who must see a key group before it changes. */
+export interface CopyBeforeChange {
+  capture(group: KeyGroupState): void;
+}
+
+/** One key group of one operator. */
+export class KeyGroupState {
+  readonly keyGroup: number;
+  /** By index of the state; a hole is a state that was not touched here. */
+  readonly tables: (Table | undefined)[] = [];
+  readonly restored = new Map<string, RestoredSection>();
+  readonly eventTimers: TimerIndex;
+  readonly processingTimers: TimerIndex;
+  /** The snapshot that has yet to see this key group. */
+  awaitedBy: CopyBeforeChange | undefined = undefined;
+
+  constructor(keyGroup: number, eventTimers: TimerIndex, processingTimers: TimerIndex) {
+    this.keyGroup = keyGroup;
+    this.eventTimers = eventTimers;
+    this.processingTimers = processingTimers;
+  }
+
+  /** G1. Hot path: one comparison when no snapshot waits. */
+  beforeChange(): void {
+    if (this.awaitedBy !== undefined) this.awaitedBy.capture(this);
+  }
+
+  /** Entries over all states. */
+  size(): number {
+    let size = 0;
+    for (const table of this.tables) size += table?.size ?? 0;
+    for (const section of this.restored.values()) size += section.count;
+    return size;
+  }
+
+  isEmpty(): boolean {
+    return this.size() === 0 && this.eventTimers.size === 0 && this.processingTimers.size === 0;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * One declared state over all key groups, as its handle sees it: the cell of the current key.
+ *
+ * Hot path: the cell is looked up once per key and then kept; nothing is allocated for a key that has one.
+ *
+ * S1 Every change of a cell passes `change` first: a waiting snapshot sees the key group before it (G1 of
+ *    key-group-state.ts), and the journal learns how to take it back (U1 of undo-journal.ts).
+ * S2 The cached cell is that of the current key: it is dropped when the generation of the context grows.
+ */
+
+import { keyGroupOf } from '../../base/key-groups.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import type { Codec } from '../../codecs/codec.ts';
+import { GENERIC_CODEC_ID, genericCodec } from '../../codecs/generic.ts';
+import { deepFreeze } from '../deep-freeze.ts';
+import { codecFailed, corruptKeyGroup, type RestoredSection } from './key-group-bytes.ts';
+import type { KeyContext } from './key-context.ts';
+import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
+import { decodeTable, type StateLayout } from './table-bytes.ts';
+import type { UndoJournal } from './undo-journal.ts';
+
+const NOTHING: Table = new Map();
+
+/** What a state table is made of. */
+export interface StateTableParts {
+  readonly layout: StateLayout;
+  /** Where the tables of this state are in each key group. */
+  readonly index: number;
+  readonly context: KeyContext;
+  readonly maxParallelism: number;
+  readonly freezeValues: boolean;
+}
+
+/** The cells of one state. */
+export class StateTable {
+  readonly layout: StateLayout;
+  readonly freezeValues: boolean;
+  readonly #context: KeyContext;
+  readonly #index: number;
+  readonly #maxParallelism: number;
+  #generation = -1;
+  #table: Table = NOTHING;
+  #cell: Cell | undefined = undefined;
+
+  constructor(parts: StateTableParts) {
+    this.layout = parts.layout;
+    this.freezeValues = parts.freezeValues;
+    this.#context = parts.context;
+    this.#index = parts.index;
+    this.#maxParallelism = parts.maxParallelism;
+  }
+
+  /** What the current key holds. */
+  cell(): Cell | undefined {
+    if (this.#generation !== this.#context.generation) this.#find();
+    return this.#cell;
+  }
+
+  /** Stores a value for the current key. */
+  store(value: unknown): void {
+    const cell = this.cell();
+    const journal = this.change();
+    if (this.freezeValues) deepFreeze(value);
+    this.#put(cell, value, journal);
+  }
+
+  /** Stores what only its owner may see, such as an accumulator, which is never frozen. */
+  storeMutable(value: unknown): void {
+    const cell = this.cell();
+    this.#put(cell, value, this.change());
+  }
+
+  /** Forgets what the current key holds. */
+  remove(): void {
+    const cell = this.cell();
+    if (cell === undefined) return;
+    const journal = this.change();
+    const { canonical } = this.#context;
+    const table = this.#table;
+    table.delete(canonical);
+    this.#cell = undefined;
+    if (journal !== undefined) journal.add(() => table.set(canonical, cell));
+  }
+
+  /** S1; to be called before a value is changed in place. Returns the journal that must learn of it. */
+  change(): UndoJournal | undefined {
+    this.#context.requireGroup().beforeChange();
+    return this.#context.journal;
+  }
+
+  /** Throws unless restored bytes can be read as this state is declared. */
+  checkRestored(section: RestoredSection): void {
+    const { name, kind, codec, keyCodec } = this.layout;
+    if (section.kind !== kind) {
+      throw this.#refused(
+        'STATE_TYPE_CHANGED',
+        `state "${name}" is declared as ${kind}, but was restored as ${section.kind}`,
+      );
+    }
+    for (const [declared, stored] of [
+      [codec, section.codecId],
+      [keyCodec, section.keyCodecId],
+    ] as const) {
+      if (stored === '' || stored === GENERIC_CODEC_ID || stored === declared.id) continue;
+      throw this.#refused(
+        'STATE_CODEC_CHANGED',
+        `state "${name}" is declared with the codec ${declared.id}, but was written by ${stored}`,
+      );
+    }
+  }
+
+  #find(): void {
+    const { canonical } = this.#context;
+    const group = this.#context.requireGroup();
+    this.#table = group.tables[this.#index] ?? this.#bind(group);
+    this.#cell = this.#table.get(canonical);
+    this.#generation = this.#context.generation;
+  }
+
+  // G2: takes the place of the restored bytes, which are read only when the first key of the group comes.
+  #bind(group: KeyGroupState): Table {
+    const section = group.restored.get(this.layout.name);
+    const table = section === undefined ? new Map<unknown, Cell>() : this.#decode(group, section);
+    group.restored.delete(this.layout.name);
+    group.tables[this.#index] = table;
+    return table;
+  }
+
+  #decode(group: KeyGroupState, section: RestoredSection): Table {
+    const where = { operatorUid: this.#context.operatorUid, keyGroup: group.keyGroup };
+    const stored: StateLayout = {
+      ...this.layout,
+      codec: storedCodec(section.codecId, this.layout.codec),
+      keyCodec: storedCodec(section.keyCodecId, this.layout.keyCodec),
+    };
+    try {
+      const table = decodeTable(stored, section.body, this.freezeValues);
+      for (const { key } of table.values()) {
+        if (keyGroupOf(key, this.#maxParallelism) === group.keyGroup) continue;
+        throw new MillraceError('CODEC_CORRUPT', 'a key belongs to another key group');
+      }
+      return table;
+    } catch (cause) {
+      if (!isMillraceError(cause)) throw codecFailed(where.operatorUid, this.layout.name, cause);
+      throw corruptKeyGroup(where, `state "${this.layout.name}"`, section.offset, cause);
+    }
+  }
+
+  #put(cell: Cell | undefined, value: unknown, journal: UndoJournal | undefined): void {
+    if (cell === undefined) this.#create(value, journal);
+    else {
+      if (journal !== undefined) {
+        const before = cell.value;
+        journal.add(() => {
+          cell.value = before;
+        });
+      }
+      cell.value = value;
+    }
+  }
+
+  #create(value: unknown, journal: UndoJournal | undefined): void {
+    const { canonical, key } = this.#context;
+    const table = this.#table;
+    this.#cell = { key: key!, value };
+    table.set(canonical, this.#cell);
+    if (journal !== undefined) journal.add(() => table.delete(canonical));
+  }
+
+  #refused(code: 'STATE_TYPE_CHANGED' | 'STATE_CODEC_CHANGED', message: string): MillraceError {
+    const uid = this.#context.operatorUid;
+    return new MillraceError(code, `${message} (operator ${uid})`, { where: { uid } });
+  }
+}
+
+// Bytes of the generic codec are always readable, so that a codec can be declared later.
+function storedCodec(id: string, declared: Codec<unknown>): Codec<unknown> {
+  return id === GENERIC_CODEC_ID ? genericCodec : declared;
+}

@@ -1,0 +1,163 @@
+/**
+ * The table of one state and key group as bytes, column by column.
+ *
+ * ```
+ * table  = varint n, n keys, columns          keys as base/key.ts draws them
+ * value | reducing | aggregating: n values
+ * list                          : n × varint length, then all items
+ * map                           : n × varint size, then all map keys, then all values
+ * column = values, one after the other by their codec; by the generic codec as one batch
+ * ```
+ */
+
+import { decodeKeyAt, encodeKey, type Key } from '../../base/key-groups.ts';
+import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
+import type { Codec } from '../../codecs/codec.ts';
+import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
+import { deepFreeze } from '../deep-freeze.ts';
+import type { StateDescriptor } from '../descriptors.ts';
+import { canonicalKey } from './canonical-key.ts';
+import type { Cell, Table } from './key-group-state.ts';
+import { ListBuffer } from './list-buffer.ts';
+import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
+
+/** The kind of a state. */
+export type StateKind = StateDescriptor['kind'];
+
+/** How the tables of one state become bytes; `keyCodec` is for the keys of a map state. */
+export interface StateLayout {
+  readonly name: string;
+  readonly kind: StateKind;
+  readonly codec: Codec<unknown>;
+  readonly keyCodec: Codec<unknown>;
+}
+
+/** Writes a table. */
+export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter): void {
+  out.varint(table.size);
+  for (const cell of table.values()) out.raw(encodeKey(cell.key));
+  if (layout.kind === 'list') encodeLists(layout, table, out);
+  else if (layout.kind === 'map') encodeMaps(layout, table, out);
+  else encodeColumn(layout.codec, Array.from(table.values(), valueOf), out);
+}
+
+/** Reads a table: all of `body`, or it throws. `freezeValues`: what users see of it is frozen. */
+export function decodeTable(layout: StateLayout, body: Uint8Array, freezeValues: boolean): Table {
+  const from = new BinaryReader(body);
+  const keys = decodeKeys(from, body);
+  const isVisible = layout.kind !== 'aggregating';
+  const values = decodeCellValues({ layout, from, freeze: freezeValues && isVisible }, keys.length);
+  from.end();
+  const table: Table = new Map();
+  keys.forEach((key, index) => {
+    table.set(canonicalKey(key), { key, value: values[index] });
+  });
+  if (table.size !== keys.length) throw from.corrupt('a key is there twice');
+  return table;
+}
+
+/** Reads one key at the position of `from`, a reader of `bytes`. */
+export function decodeOneKey(from: BinaryReader, bytes: Uint8Array): Key {
+  const { key, end } = decodeKeyAt(bytes, from.position);
+  from.skip(end - from.position);
+  return key;
+}
+
+function valueOf(cell: Cell): unknown {
+  return cell.value;
+}
+
+function encodeLists(layout: StateLayout, table: Table, out: BinaryWriter): void {
+  const items: unknown[] = [];
+  for (const cell of table.values()) {
+    const list = (cell.value as ListBuffer).peek();
+    out.varint(list.length);
+    for (const item of list) items.push(item);
+  }
+  encodeColumn(layout.codec, items, out);
+}
+
+function encodeMaps(layout: StateLayout, table: Table, out: BinaryWriter): void {
+  const keys: unknown[] = [];
+  const values: unknown[] = [];
+  for (const cell of table.values()) {
+    const map = cell.value as MapBuffer;
+    out.varint(map.size);
+    for (const [key, value] of map.entries()) {
+      keys.push(key);
+      values.push(value);
+    }
+  }
+  encodeColumn(layout.keyCodec, keys, out);
+  encodeColumn(layout.codec, values, out);
+}
+
+function encodeColumn(codec: Codec<unknown>, values: readonly unknown[], out: BinaryWriter): void {
+  if (codec.id === GENERIC_CODEC_ID) encodeValues(values, out);
+  else for (const value of values) codec.encode(value, out);
+}
+
+function decodeKeys(from: BinaryReader, body: Uint8Array): Key[] {
+  const count = from.length();
+  const keys: Key[] = [];
+  for (let index = 0; index < count; index++) keys.push(decodeOneKey(from, body));
+  return keys;
+}
+
+interface Columns {
+  readonly layout: StateLayout;
+  readonly from: BinaryReader;
+  readonly freeze: boolean;
+}
+
+function decodeCellValues(columns: Columns, count: number): unknown[] {
+  const { kind, codec } = columns.layout;
+  if (kind === 'list') return decodeLists(columns, count);
+  if (kind === 'map') return decodeMaps(columns, count);
+  return decodeColumn(columns, codec, count);
+}
+
+function decodeLists(columns: Columns, count: number): ListBuffer[] {
+  const lengths = decodeLengths(count, columns.from);
+  const items = decodeColumn(columns, columns.layout.codec, sum(lengths));
+  let start = 0;
+  return lengths.map((length) => new ListBuffer(items.slice(start, (start += length))));
+}
+
+function decodeMaps(columns: Columns, count: number): MapBuffer[] {
+  const { layout, from } = columns;
+  const sizes = decodeLengths(count, from);
+  const keys = decodeColumn(columns, layout.keyCodec, sum(sizes));
+  const values = decodeColumn(columns, layout.codec, keys.length);
+  let start = 0;
+  return sizes.map((size) => {
+    const map = new MapBuffer();
+    for (const end = start + size; start < end; start++) {
+      map.set(canonicalMapKey(keys[start], layout.keyCodec), keys[start], values[start]);
+    }
+    if (map.size !== size) throw from.corrupt('a map key is there twice');
+    return map;
+  });
+}
+
+function decodeLengths(count: number, from: BinaryReader): number[] {
+  return Array.from({ length: count }, () => from.varint());
+}
+
+function decodeColumn(columns: Columns, codec: Codec<unknown>, count: number): unknown[] {
+  const values = decodeAll(codec, count, columns.from);
+  if (columns.freeze) values.forEach(deepFreeze);
+  return values;
+}
+
+function decodeAll(codec: Codec<unknown>, count: number, from: BinaryReader): unknown[] {
+  if (codec.id !== GENERIC_CODEC_ID) return Array.from({ length: count }, () => codec.decode(from));
+  const at = from.position;
+  const values = decodeValues(from);
+  if (values.length !== count) throw from.corrupt(`${count} values were expected, not ${values.length}`, at);
+  return values;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
