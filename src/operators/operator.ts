@@ -21,6 +21,9 @@ export interface OperatorInfo {
   readonly attempt: string;
 }
 
+/** The side output that carries `{ value, error }` of records given up under the `dead-letter` policy. */
+export const DEAD_LETTER_TAG = 'dead-letter';
+
 /** Where an operator's results go: the next operators of the chain and the outputs of the task. */
 export interface Output {
   /** Hands one record on. `MIN_TIMESTAMP` = no timestamp. */
@@ -55,7 +58,10 @@ export interface OperatorStateWriter {
 export interface ClientPort {
   /** False when the client is behind: stop reading until it is true again. */
   writable(): boolean;
-  /** `sequence` makes a repeated send harmless: the client drops what it has seen of (sink, subtask). */
+  /**
+   * `sequence` makes a repeated send harmless: the client drops one that it has seen of (sink, subtask). It is compared
+   * for equality: `<checkpoint id>` for what is committed, `<attempt>.<number>` for what is sent at once.
+   */
   send(sink: string, values: readonly unknown[], sequence: string): void;
 }
 
@@ -63,6 +69,7 @@ export interface ClientPort {
 export interface OperatorContext {
   readonly info: OperatorInfo;
   readonly output: Output;
+  /** What its timers call runs in the mailbox of the task: between two records, never inside one or its results. */
   readonly clock: Clock;
   readonly random: Random;
   readonly files: Files;
@@ -74,6 +81,8 @@ export interface OperatorContext {
   readonly restoredCheckpointId: number | undefined;
   /** The keyed state; throws OPERATOR_NOT_KEYED for an operator without a keyed input. */
   readonly keyed: KeyedStateBackend;
+  /** How often watermarks are made from time, ms; 0 = only from records. */
+  readonly autoWatermarkIntervalMs: number;
   /** The operator's current event time: the smallest watermark over its inputs; `MIN_TIMESTAMP` at first. */
   currentWatermark(): number;
   /** Sections of the restored checkpoint for this subtask, already redistributed; empty on a fresh start. */
@@ -114,6 +123,11 @@ export interface Operator {
   writable?(): boolean;
   /** All inputs have ended; results may still be handed on. */
   finish?(): void | Pull;
+  /**
+   * Without checkpointing only, after `finish`: makes visible what was held back for a checkpoint. The task has ended
+   * when it resolves.
+   */
+  commitAtEnd?(): Promise<void>;
   /** Releases resources; called once, also after a failure; must not touch what is committed or pending. */
   close?(): void | Promise<void>;
 }
@@ -125,12 +139,14 @@ export type SourceStatus = 'more' | 'nothing' | 'end';
 export interface SourceOperator extends Operator {
   /** Emits up to `maxRecords` records. `nothing`: call again after `wakeUp`. `end`: all input was emitted. */
   poll(maxRecords: number): SourceStatus;
-  /** Splits from the enumerator, as bytes of the source's split codec. */
+  /** Splits from the enumerator: each plain JSON data as UTF-8. None, and no `noMoreSplits`: there is none at present. */
   addSplits(splits: readonly Uint8Array[]): void;
   /** No split will follow. */
   noMoreSplits(): void;
-  /** True when the reader asks the enumerator for (another) split; asked after each `poll`. */
+  /** True once per request: the reader asks the enumerator for (another) split; asked after each `poll`. */
   wantsSplit(): boolean;
+  /** Where it stands in its input, for error messages: `auth.log:1234`. */
+  position?(): string | undefined;
 }
 
 /** Makes the operator of one subtask; called once per subtask and attempt. */

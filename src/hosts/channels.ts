@@ -1,0 +1,39 @@
+/** Where a slot finds its ends of the channels; made by the host that started the slot. */
+
+import type { ChannelReader, ChannelWriter } from '../exchange/channel.ts';
+import { consumersOf } from '../exchange/partitioners.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
+
+/** Names one channel of a job. */
+export interface ChannelAddress {
+  /** Index in `graph.edges`. */
+  readonly edge: number;
+  readonly producer: number;
+  readonly consumer: number;
+}
+
+/** The ends of the channels that touch one slot. */
+export interface ChannelEnds {
+  writer(address: ChannelAddress): ChannelWriter;
+  reader(address: ChannelAddress): ChannelReader;
+}
+
+/** Every channel of a job, in the order of edges, producers, consumers. */
+export function channelsOf(graph: JobGraph): ChannelAddress[] {
+  const addresses: ChannelAddress[] = [];
+  for (const edge of graph.edges) {
+    const producers = graph.vertices[edge.from]!.parallelism;
+    const consumers = graph.vertices[edge.to]!.parallelism;
+    for (let producer = 0; producer < producers; producer++) {
+      for (const consumer of consumersOf(edge.partitioner, producer, producers, consumers)) {
+        addresses.push({ edge: edge.index, producer, consumer });
+      }
+    }
+  }
+  return addresses;
+}
+
+/** A string that names a channel in maps. */
+export function channelKey({ edge, producer, consumer }: ChannelAddress): string {
+  return `${edge}:${producer}:${consumer}`;
+}

@@ -1,0 +1,78 @@
+/** All slots in the calling thread: for tests, the simulation, and whoever wants no second thread. */
+
+import type { Env } from '../base/env.ts';
+import { createLocalChannel } from '../exchange/local.ts';
+import type { CompiledJob } from '../graph/job-graph.ts';
+import { type ChannelEnds, channelKey, channelsOf } from './channels.ts';
+import { Fifo } from './fifo.ts';
+import type { SlotCommand, SlotGateway, SlotProvider, SlotReport, SlotSettings } from './messages.ts';
+import { SlotExecutor } from './slot-executor.ts';
+
+/** Elements that one channel inside a thread holds. */
+const CHANNEL_ELEMENTS = 8;
+
+/**
+ * Slots in this thread. `build` is called once per slot, so that functions of different subtasks share nothing.
+ *
+ * @param options.env a seam per slot: the slot's own clock, chance and files
+ */
+export function inProcessSlots(options: {
+  readonly env: (slot: number) => Env;
+  readonly build: () => CompiledJob;
+  /** Of one channel; small values make back pressure likely. */
+  readonly channelElements?: number;
+}): SlotProvider {
+  return {
+    start: (settings, onReport) => {
+      const compiled = options.build();
+      const channels = localChannels(compiled, settings, options.channelElements ?? CHANNEL_ELEMENTS);
+      const gateways: SlotGateway[] = [];
+      for (let slot = 0; slot < settings.slots; slot++) {
+        const own = slot === 0 ? compiled : options.build();
+        gateways.push(startSlot({ slot, settings, compiled: own, env: options.env(slot), channels, onReport }));
+      }
+      return Promise.resolve(gateways);
+    },
+  };
+}
+
+function startSlot(parts: {
+  readonly slot: number;
+  readonly settings: SlotSettings;
+  readonly compiled: CompiledJob;
+  readonly env: Env;
+  readonly channels: ChannelEnds;
+  readonly onReport: (report: SlotReport) => void;
+}): SlotGateway {
+  const { slot, env } = parts;
+  const reports = new Fifo<SlotReport>(env.clock, `report of slot ${slot}`, parts.onReport);
+  const executor = new SlotExecutor({ ...parts, report: (report) => reports.send(report) });
+  const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) => executor.handle(command));
+  reports.send({ kind: 'ready', slot });
+  return {
+    slot,
+    send: (command) => commands.send(command),
+    terminate: async () => {
+      commands.close();
+      reports.close();
+      await executor.terminate();
+    },
+  };
+}
+
+function localChannels(compiled: CompiledJob, settings: SlotSettings, capacityElements: number): ChannelEnds {
+  const channels = new Map(
+    channelsOf(compiled.graph).map((address) => [
+      channelKey(address),
+      createLocalChannel({
+        capacityElements,
+        alwaysEncode: settings.alwaysEncode,
+        freezeRecords: settings.freezeRecords,
+      }),
+    ]),
+  );
+  return {
+    writer: (address) => channels.get(channelKey(address))!.writer,
+    reader: (address) => channels.get(channelKey(address))!.reader,
+  };
+}

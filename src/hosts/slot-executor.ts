@@ -1,0 +1,235 @@
+/**
+ * A slot: runs one subtask of every vertex in one thread, and speaks with the job master.
+ *
+ * Owner: the thread. Partners: the task runners below, the job master at the other end of `report` and `handle`.
+ *
+ * X1  One deployment per executor; commands and reports of other attempts are ignored.
+ * X2  Work happens in turns of at most TURN_MS; between two turns the thread returns to its event loop.
+ * X3  Every runner gets its step in every turn, so that a barrier passes however busy a neighbour is.
+ * X4  After `cancel` or `finish` every operator is closed once, then the slot says so, and reports nothing more.
+ */
+
+import type { Env } from '../base/env.ts';
+import { serializeError } from '../base/errors.ts';
+import type { CompiledJob } from '../graph/job-graph.ts';
+import type { ChannelEnds } from './channels.ts';
+import { CreditedClientPort } from './client-port.ts';
+import type { SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
+import { TaskRunner } from './task-runner.ts';
+import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
+import { buildGate, buildPorts, restoredOperators } from './wiring.ts';
+
+/** What an executor is made of. */
+export interface ExecutorParts {
+  readonly slot: number;
+  readonly settings: SlotSettings;
+  readonly compiled: CompiledJob;
+  readonly env: Env;
+  readonly channels: ChannelEnds;
+  readonly report: (report: SlotReport) => void;
+}
+
+/** A thread works so long at most before it returns to its event loop, ms. */
+const TURN_MS = 5;
+/** One runner's share of a turn, ms. */
+const STEP_MS = 2;
+const FIGURES_INTERVAL_MS = 500;
+
+/** See the head of the file. */
+export class SlotExecutor {
+  readonly #parts: ExecutorParts;
+  readonly #storage: SlotStorage;
+  #runners: TaskRunner[] = [];
+  readonly #byAddress = new Map<string, TaskRunner>();
+  readonly #clients = new Map<string, CreditedClientPort>();
+  #attempt = 0;
+  #scheduled = false;
+  #woken = false;
+  #closing = false;
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts;
+    this.#storage = createSlotStorage(parts.settings, parts.env);
+  }
+
+  /** Takes a command; never throws: what goes wrong is reported as the failure of a task. */
+  handle(command: SlotCommand): void {
+    if (command.kind === 'deploy') {
+      this.#attempt = command.attempt;
+      this.#deploy(command.tasks, command.restoredCheckpointId);
+      return;
+    }
+    if (command.attempt !== this.#attempt) return;
+    switch (command.kind) {
+      case 'trigger':
+        for (const runner of this.#runners) if (runner.isSource) runner.trigger(command.barrier);
+        return;
+      case 'complete':
+        for (const runner of this.#runners) runner.complete(command.checkpointId);
+        return;
+      case 'abort':
+        for (const runner of this.#runners) runner.abort(command.checkpointId);
+        return;
+      case 'splits':
+        this.#runner(command.vertex, command.subtask)?.addSplits(command.splits, command.noMore);
+        return;
+      case 'client-credit':
+        this.#clients.get(address(command.vertex, command.subtask))?.credit(command.records);
+        return;
+      case 'cancel':
+        this.#close('canceled');
+        return;
+      case 'finish':
+        this.#close('finished');
+        return;
+    }
+  }
+
+  #runner(vertex: number, subtask: number): TaskRunner | undefined {
+    return this.#byAddress.get(address(vertex, subtask));
+  }
+
+  #deploy(tasks: readonly TaskDeployment[], restoredCheckpointId: number | undefined): void {
+    for (const task of tasks) {
+      try {
+        const runner = this.#createRunner(task, restoredCheckpointId);
+        this.#runners.push(runner);
+        this.#byAddress.set(address(task.vertex, task.subtask), runner);
+      } catch (error) {
+        this.#reportFailure(task, error);
+        return;
+      }
+    }
+    // Consumers before producers, so that a chain is ready when its input begins.
+    this.#runners.reverse();
+    for (const runner of this.#runners) runner.open().catch((error: unknown) => runner.fail(error));
+    this.#armFigures();
+  }
+
+  #reportFailure(task: TaskDeployment, error: unknown): void {
+    this.#parts.report({
+      kind: 'failed',
+      slot: this.#parts.slot,
+      attempt: this.#attempt,
+      vertex: task.vertex,
+      subtask: task.subtask,
+      error: serializeError(error),
+    });
+  }
+
+  #createRunner(task: TaskDeployment, restoredCheckpointId: number | undefined): TaskRunner {
+    const { slot, settings, compiled, env, report } = this.#parts;
+    const { vertex, subtask } = task;
+    const planned = compiled.graph.vertices[vertex]!;
+    const attempt = `${settings.processAttempt}-${this.#attempt}`;
+    const where = { slot, attempt: this.#attempt, vertex, subtask };
+    const client = new CreditedClientPort(
+      (sink, values, sequence) => report({ kind: 'client', ...where, sink, values, sequence }),
+      () => this.#wakeUp(),
+    );
+    this.#clients.set(address(vertex, subtask), client);
+    const gate = buildGate({ ...this.#parts, random: env.random, vertex, subtask, restore: task.restore });
+    return new TaskRunner({
+      ...where,
+      task: { vertex, compiled, restored: restoredOperators(task.restore) },
+      env,
+      host: {
+        info: {
+          jobId: settings.jobId,
+          jobName: settings.jobName,
+          subtask,
+          parallelism: planned.parallelism,
+          maxParallelism: planned.maxParallelism,
+          attempt,
+        },
+        env,
+        client,
+        checkpointing: settings.checkpointing,
+        restoredCheckpointId,
+        autoWatermarkIntervalMs: settings.autoWatermarkIntervalMs,
+        freezeRecords: settings.freezeRecords,
+        checkFence: () => this.#storage.checkFence(),
+      },
+      ports: buildPorts({ ...this.#parts, random: env.random, vertex, subtask }),
+      gate,
+      inputs: new Set(compiled.graph.edges.filter((edge) => edge.to === vertex).map((edge) => edge.input)).size,
+      store: (checkpointId, bytes) =>
+        this.#storage.store({ checkpointId, vertexId: planned.id, subtask, attempt, bytes }),
+      report,
+      wakeUp: () => this.#wakeUp(),
+    });
+  }
+
+  // ---- turns (X2, X3) ----
+
+  #wakeUp(): void {
+    this.#woken = true;
+    if (this.#scheduled || this.#closing) return;
+    this.#scheduled = true;
+    this.#parts.env.clock.defer(() => this.#turn(), `slot ${this.#parts.slot} turn`);
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    if (this.#closing) return;
+    const clock = this.#parts.env.clock;
+    const end = clock.monotonic() + TURN_MS;
+    let more = false;
+    for (let round = 0; round < ROUNDS_PER_TURN; round++) {
+      this.#woken = false;
+      more = false;
+      for (const runner of this.#runners) {
+        if (runner.step(Math.min(end, clock.monotonic() + STEP_MS)) === 'more') more = true;
+      }
+      if ((!more && !this.#woken) || clock.monotonic() >= end) break;
+    }
+    if (more || this.#woken) this.#wakeUp();
+  }
+
+  // ---- the end (X4) ----
+
+  #close(kind: 'canceled' | 'finished'): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#closeAll()
+      .catch((error: unknown) => this.#parts.env.log.error('closing failed', { error: String(error) }))
+      .finally(() => this.#parts.report({ kind, slot: this.#parts.slot, attempt: this.#attempt }));
+  }
+
+  /** Closes without a word; for a host that gives the slot up. */
+  async terminate(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    await this.#closeAll();
+  }
+
+  async #closeAll(): Promise<void> {
+    for (const runner of this.#runners) {
+      try {
+        await runner.close();
+      } catch (error) {
+        this.#parts.env.log.warn('an operator failed to close', { error: String(error) });
+      }
+    }
+  }
+
+  #armFigures(): void {
+    this.#parts.env.clock.timer(
+      FIGURES_INTERVAL_MS,
+      () => {
+        if (this.#closing) return;
+        const tasks = this.#runners.map((runner) => runner.figures());
+        this.#parts.report({ kind: 'figures', slot: this.#parts.slot, attempt: this.#attempt, tasks });
+        this.#armFigures();
+      },
+      'figures',
+    );
+  }
+}
+
+/** Rounds over all runners in one turn, where the clock stands still. */
+const ROUNDS_PER_TURN = 16;
+
+function address(vertex: number, subtask: number): string {
+  return `${vertex}:${subtask}`;
+}

@@ -1,0 +1,376 @@
+/**
+ * Runs one task in a slot: feeds it from its gate or its source, takes its barriers, stores its snapshots.
+ *
+ * Owner: the slot executor's thread. Partners: `StreamTask` below; input gate and output ports; the executor above.
+ *
+ * R1  The task gets its next element only when it is done with the last one and its outputs have room.
+ * R2  A barrier is taken between two records. An unaligned one also in the middle of a batch, whose rest is in-flight data.
+ * R3  What a task reports carries its attempt; after the first failure it reports nothing but that.
+ * R4  An acknowledgement is sent once, after the bytes of the snapshot are durable.
+ * R5  Commits run one after the other in the order of the notifications.
+ * R6  A step ends after a bounded amount of work, also where the clock stands still.
+ */
+
+import { serializeError } from '../base/errors.ts';
+import type { Env, Timer } from '../base/env.ts';
+import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
+import type { CheckpointBarrier } from '../exchange/events.ts';
+import type { GateElement, InputGate } from '../exchange/input.ts';
+import type { OutputPort } from '../exchange/output.ts';
+import { StreamTask } from '../task/task.ts';
+import type { TaskHost } from '../task/task-host.ts';
+import { PendingSnapshot } from './pending-snapshot.ts';
+import type { CheckpointFigures, SlotReport, TaskFigures } from './messages.ts';
+import type { StateHandle } from '../checkpoint/state-handle.ts';
+import type { TaskParts } from '../task/task.ts';
+
+/** What a runner is made of. */
+export interface RunnerParts {
+  readonly slot: number;
+  readonly attempt: number;
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly task: Omit<TaskParts, 'host'>;
+  readonly env: Env;
+  /** The task's host without what the runner itself provides. */
+  readonly host: Omit<TaskHost, 'port' | 'wakeUp' | 'fail' | 'ended'>;
+  readonly ports: ReadonlyMap<number, OutputPort>;
+  /** `undefined` for a source. */
+  readonly gate: InputGate | undefined;
+  readonly inputs: number;
+  /** Makes the bytes of a snapshot durable, or keeps them for the metadata. */
+  readonly store: (checkpointId: number, bytes: Uint8Array) => Promise<StateHandle>;
+  readonly report: (report: SlotReport) => void;
+  /** Have `step` called again. */
+  readonly wakeUp: () => void;
+}
+
+/** What one step came to: call again at once, or after the next wake-up. */
+export type StepResult = 'more' | 'rest';
+
+/** Elements or polls in one step (R6). */
+const ELEMENTS_PER_STEP = 64;
+
+/** See the head of the file. */
+export class TaskRunner {
+  readonly task: StreamTask;
+  readonly #parts: RunnerParts;
+  readonly #ports: readonly OutputPort[];
+  #phase: 'created' | 'running' | 'failed' | 'closed' = 'created';
+  #pending: PendingSnapshot[] = [];
+  #lastBarrier = -1;
+  #triggers: CheckpointBarrier[] = [];
+  #stopped = false;
+  #sourceEnd = false;
+  #askedForSplit = false;
+  #commits: Promise<void> = Promise.resolve();
+  #alignmentFrom: number | undefined;
+  #busyMs = 0;
+  #blockedMs = 0;
+  #blockedSince: number | undefined;
+  #gateTimer: Timer | undefined;
+  #gateDeadline: number | undefined;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+    this.#ports = [...parts.ports.values()];
+    const host: TaskHost = {
+      ...parts.host,
+      port: (edge) => parts.ports.get(edge)!,
+      wakeUp: parts.wakeUp,
+      fail: (error) => this.fail(error),
+      ended: () => this.#report({ kind: 'ended', ...this.#address }),
+    };
+    this.task = new StreamTask({ ...parts.task, host });
+  }
+
+  get isSource(): boolean {
+    return this.#parts.gate === undefined;
+  }
+
+  get #address(): { slot: number; attempt: number; vertex: number; subtask: number } {
+    const { slot, attempt, vertex, subtask } = this.#parts;
+    return { slot, attempt, vertex, subtask };
+  }
+
+  #report(report: SlotReport): void {
+    if (this.#phase !== 'failed' && this.#phase !== 'closed') this.#parts.report(report);
+  }
+
+  /** Opens the operators; then the runner may be stepped. */
+  async open(): Promise<void> {
+    try {
+      await this.task.open();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (this.#phase !== 'created') return;
+    this.#phase = 'running';
+    this.#report({ kind: 'running', ...this.#address });
+    this.#parts.wakeUp();
+  }
+
+  fail(error: unknown): void {
+    if (this.#phase === 'failed' || this.#phase === 'closed') return;
+    this.#report({ kind: 'failed', ...this.#address, error: serializeError(error) });
+    this.#phase = 'failed';
+  }
+
+  // ---- commands ----
+
+  /** Sources: take this checkpoint next. */
+  trigger(barrier: CheckpointBarrier): void {
+    this.#triggers.push(barrier);
+    this.#parts.wakeUp();
+  }
+
+  addSplits(splits: readonly Uint8Array[], noMore: boolean): void {
+    if (this.#phase !== 'running') return;
+    this.#askedForSplit = false;
+    try {
+      if (splits.length > 0) this.task.source.addSplits(splits);
+      if (noMore) this.task.source.noMoreSplits();
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#parts.wakeUp();
+  }
+
+  complete(checkpointId: number): void {
+    this.#commits = this.#commits
+      .then(() => (this.#phase === 'running' ? this.task.onCheckpointComplete(checkpointId) : undefined))
+      .then(() => this.#report({ kind: 'committed', ...this.#address, checkpointId }))
+      .catch((error: unknown) => this.fail(error));
+  }
+
+  abort(checkpointId: number): void {
+    this.#triggers = this.#triggers.filter((barrier) => barrier.id !== checkpointId);
+    this.#parts.gate?.abort(checkpointId);
+    const aborted = this.#pending.filter((pending) => pending.barrier.id === checkpointId);
+    this.#pending = this.#pending.filter((pending) => pending.barrier.id !== checkpointId);
+    for (const pending of aborted) pending.release();
+    if (this.#phase === 'running') this.task.onCheckpointAborted(checkpointId);
+    this.#parts.wakeUp();
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#pending = [];
+    this.#gateTimer?.cancel();
+    await this.task.close();
+  }
+
+  // ---- steps ----
+
+  /** Works until `deadline` (monotonic ms) or until there is nothing to do. */
+  step(deadline: number): StepResult {
+    if (this.#phase !== 'running') return 'rest';
+    const clock = this.#parts.env.clock;
+    const from = clock.monotonic();
+    if (this.#blockedSince !== undefined) {
+      this.#blockedMs += from - this.#blockedSince;
+      this.#blockedSince = undefined;
+    }
+    try {
+      const result = this.#work(deadline);
+      this.#busyMs += clock.monotonic() - from;
+      return result;
+    } catch (error) {
+      this.fail(error);
+      return 'rest';
+    }
+  }
+
+  #work(deadline: number): StepResult {
+    const clock = this.#parts.env.clock;
+    for (let elements = 0; elements < ELEMENTS_PER_STEP; elements++) {
+      const result = this.#element(deadline);
+      this.#advanceSnapshots();
+      if (result === 'rest') return this.#rest();
+      if (result === 'more' || clock.monotonic() >= deadline) break;
+    }
+    const now = clock.monotonic();
+    for (const port of this.#ports) port.flushDue(now);
+    return 'more';
+  }
+
+  /** One element: `next` = done with it, `more` = the slice is over in the middle of it, `rest` = nothing can be done. */
+  #element(deadline: number): 'next' | StepResult {
+    if (this.task.busy()) {
+      const ran = this.task.run(deadline);
+      if (ran === 'more') return 'more';
+      if (ran === 'blocked') return this.#blocked();
+    }
+    if (this.#triggers.length > 0) {
+      this.#take(this.#triggers.shift()!);
+      return 'next';
+    }
+    if (!this.task.writable()) return this.#blocked();
+    if (this.task.onProcessingTime()) return 'next';
+    return this.#parts.gate === undefined ? this.#pollSource() : this.#readGate(this.#parts.gate);
+  }
+
+  /** No room in the outputs: only an unaligned barrier can go on (R2). */
+  #blocked(): 'next' | 'rest' {
+    if (this.task.interruptible()) {
+      const element = this.#parts.gate?.nextPriority(
+        this.task.remainder(),
+        this.#parts.env.clock.monotonic(),
+      );
+      if (element !== undefined) {
+        this.#take(element.barrier);
+        return 'next';
+      }
+    }
+    this.#blockedSince ??= this.#parts.env.clock.monotonic();
+    return 'rest';
+  }
+
+  #pollSource(): 'next' | 'rest' {
+    if (this.#stopped || this.#sourceEnd) return 'rest';
+    const status = this.task.poll();
+    if (status === 'end') {
+      this.#sourceEnd = true;
+      this.task.onSourceEnd();
+      return 'next';
+    }
+    if (!this.#askedForSplit && this.task.source.wantsSplit()) {
+      this.#askedForSplit = true;
+      this.#report({ kind: 'request-split', ...this.#address });
+    }
+    return status === 'more' ? 'next' : 'rest';
+  }
+
+  #readGate(gate: InputGate): 'next' | 'rest' {
+    const element = gate.next(this.#parts.env.clock.monotonic());
+    if (element === undefined) return 'rest';
+    this.#give(element);
+    return 'next';
+  }
+
+  #give(element: GateElement): void {
+    switch (element.kind) {
+      case 'batch':
+        return this.task.onBatch(element.input, element.batch);
+      case 'watermark':
+        return this.task.onWatermark(element.input, element.timestamp);
+      case 'status':
+        return this.task.onStatus(element.input, element.idle);
+      case 'end-of-data':
+        return this.task.onEndOfInput(element.input, this.#parts.inputs);
+      case 'barrier':
+        return this.#take(element.barrier);
+    }
+  }
+
+  /** Before the task waits for a wake-up: everything on its way, everything armed. */
+  #rest(): StepResult {
+    for (const port of this.#ports) port.flush();
+    if (this.#pending.some((pending) => pending.encodeNext())) return 'more';
+    this.#advanceSnapshots();
+    this.task.armProcessingTimer();
+    for (const port of this.#ports) if (!port.writable()) port.onWritable(this.#parts.wakeUp);
+    this.#parts.gate?.onReadable(this.#parts.wakeUp);
+    this.#armGateDeadline();
+    return 'rest';
+  }
+
+  /** An aligned barrier that waits too long becomes unaligned: ask the gate again then. */
+  #armGateDeadline(): void {
+    const deadline = this.#parts.gate?.deadline();
+    if (deadline === this.#gateDeadline) return;
+    this.#gateTimer?.cancel();
+    this.#gateDeadline = deadline;
+    if (deadline === undefined) return;
+    const clock = this.#parts.env.clock;
+    this.#gateTimer = clock.timer(
+      Math.max(0, deadline - clock.monotonic()),
+      () => {
+        this.#gateDeadline = undefined;
+        this.#parts.wakeUp();
+      },
+      'aligned checkpoint timeout',
+    );
+  }
+
+  // ---- checkpoints ----
+
+  #take(barrier: CheckpointBarrier): void {
+    if (barrier.id <= this.#lastBarrier) return;
+    this.#lastBarrier = barrier.id;
+    const clock = this.#parts.env.clock;
+    const from = clock.monotonic();
+    this.task.beforeBarrier(barrier.id);
+    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));
+    const snapshot = this.task.snapshot(barrier.id);
+    if (barrier.kind === 'stop') this.#stopped = true;
+    const asyncFrom = clock.monotonic();
+    this.#pending.push(
+      new PendingSnapshot({
+        barrier,
+        snapshot,
+        outputs,
+        ended: this.task.hasEnded,
+        times: {
+          startDelayMs: Math.max(0, clock.now() - barrier.timestamp),
+          alignmentMs: this.#alignmentFrom === undefined ? 0 : from - this.#alignmentFrom,
+          syncMs: asyncFrom - from,
+          asyncFrom,
+        },
+      }),
+    );
+    this.#alignmentFrom = undefined;
+  }
+
+  #advanceSnapshots(): void {
+    for (const pending of this.#pending) {
+      if (pending.needsInputs) {
+        const inputs = this.#parts.gate === undefined ? [] : this.#parts.gate.takeInFlight(pending.barrier.id);
+        if (inputs !== undefined) pending.setInputs(inputs);
+      }
+      pending.encodeNext();
+    }
+    const collected = this.#pending.filter((pending) => pending.collected);
+    if (collected.length === 0) return;
+    this.#pending = this.#pending.filter((pending) => !pending.collected);
+    for (const pending of collected) {
+      this.#acknowledge(pending).catch((error: unknown) => this.fail(error));
+    }
+  }
+
+  async #acknowledge(pending: PendingSnapshot): Promise<void> {
+    const checkpointId = pending.barrier.id;
+    try {
+      const bytes = encodeSubtaskSnapshot(await pending.complete());
+      const state = await this.#parts.store(checkpointId, bytes);
+      const figures: CheckpointFigures = {
+        startDelayMs: pending.times.startDelayMs,
+        alignmentMs: pending.times.alignmentMs,
+        syncMs: pending.times.syncMs,
+        asyncMs: this.#parts.env.clock.monotonic() - pending.times.asyncFrom,
+        stateBytes: bytes.length,
+        inFlightBytes: pending.inFlightBytes(),
+      };
+      this.#report({ kind: 'acknowledge', ...this.#address, checkpointId, state, figures });
+    } catch (error) {
+      this.#report({ kind: 'decline', ...this.#address, checkpointId, error: serializeError(error) });
+    }
+  }
+
+  // ---- figures ----
+
+  figures(): TaskFigures {
+    return {
+      vertex: this.#parts.vertex,
+      subtask: this.#parts.subtask,
+      recordsIn: this.task.recordsIn,
+      recordsOut: this.task.recordsOut,
+      busyMs: this.#busyMs,
+      backPressuredMs: this.#blockedMs,
+      watermark: this.task.watermark(),
+      counters: { ...this.task.chain.counters },
+    };
+  }
+}

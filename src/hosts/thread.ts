@@ -1,0 +1,155 @@
+/**
+ * Slots in worker threads, one thread a slot, with rings in shared memory between them.
+ *
+ * Owner: the main thread, which never runs an operator. Partners: `worker.ts` in each thread.
+ *
+ * H1  A start makes new threads and new rings; what an earlier one left behind cannot reach them.
+ * H2  Messages of a thread that was terminated are dropped; the loss of any other is told once, with its cause.
+ * H3  The port to each worker keeps both sides alive; the waits of the rings do not.
+ */
+
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { deserializeError, MillraceError } from '../base/errors.ts';
+import { allocateRing } from '../exchange/ring-memory.ts';
+import { allocateDoorbell } from '../exchange/thread.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
+import { type ChannelAddress, channelsOf } from './channels.ts';
+import type { SlotGateway, SlotProvider, SlotReport, SlotSettings } from './messages.ts';
+
+/** A ring and what it connects. */
+export interface RingDescription extends ChannelAddress {
+  readonly ring: SharedArrayBuffer;
+}
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly slot: number;
+  readonly settings: SlotSettings;
+  /** How to build the job: understood by the entry file, opaque here. */
+  readonly load: unknown;
+  readonly fingerprint: string;
+  readonly rings: readonly RingDescription[];
+  /** By slot. */
+  readonly doorbells: readonly SharedArrayBuffer[];
+}
+
+/** What a worker posts. */
+export type WorkerMessage =
+  | { readonly kind: 'report'; readonly report: SlotReport }
+  | { readonly kind: 'unloadable'; readonly error: ReturnType<typeof import('../base/errors.ts').serializeError> };
+
+/** How threads are started. */
+export interface ThreadOptions {
+  /** The file that a worker runs; it calls `runSlotWorker`. */
+  readonly entry: URL;
+  readonly load: unknown;
+  readonly graph: JobGraph;
+  /** Bytes of one ring; default 64 KiB. */
+  readonly ringBytes?: number;
+  readonly resourceLimits?: ResourceLimits;
+}
+
+/** A provider of slots in worker threads. */
+export function threadSlots(options: ThreadOptions): SlotProvider {
+  return {
+    start: (settings, onReport, onLost) => startThreads(options, settings, onReport, onLost),
+  };
+}
+
+async function startThreads(
+  options: ThreadOptions,
+  settings: SlotSettings,
+  onReport: (report: SlotReport) => void,
+  onLost: (slot: number, error: Error) => void,
+): Promise<SlotGateway[]> {
+  const rings = channelsOf(options.graph)
+    .filter(({ producer, consumer }) => producer !== consumer)
+    .map((address) => ({ ...address, ring: allocateRing(options.ringBytes) }));
+  const doorbells = Array.from({ length: settings.slots }, () => allocateDoorbell());
+  const workers = doorbells.map(
+    (_, slot) =>
+      new SlotWorker(options, {
+        slot,
+        settings,
+        load: options.load,
+        fingerprint: options.graph.fingerprint,
+        rings: rings.filter(({ producer, consumer }) => producer === slot || consumer === slot),
+        doorbells,
+      }),
+  );
+  try {
+    for (const worker of workers) await worker.ready();
+  } catch (error) {
+    for (const worker of workers) await worker.terminate();
+    throw error;
+  }
+  for (const worker of workers) worker.listen(onReport, onLost);
+  return workers;
+}
+
+/** One worker thread as the job master sees it. */
+class SlotWorker implements SlotGateway {
+  readonly slot: number;
+  readonly #worker: Worker;
+  readonly #ready: Promise<void>;
+  readonly #early: SlotReport[] = [];
+  #onReport: ((report: SlotReport) => void) | undefined;
+  #onLost: ((slot: number, error: Error) => void) | undefined;
+  #lost: Error | undefined;
+  #terminated = false;
+
+  constructor(options: ThreadOptions, start: WorkerStart) {
+    this.slot = start.slot;
+    this.#worker = new Worker(options.entry, {
+      workerData: start,
+      name: `millrace slot ${start.slot}`,
+      ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+    });
+    this.#ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: WorkerMessage) => {
+        if (message.kind === 'unloadable') return reject(deserializeError(message.error));
+        if (message.report.kind === 'ready') resolve();
+        this.#receive(message.report);
+      });
+      this.#worker.on('error', (error: unknown) => this.#lose(error, reject));
+      this.#worker.on('exit', (code) => this.#lose(`it exited with code ${code}`, reject));
+    });
+    // Told to `ready` and `listen`; alone it must not count as unhandled.
+    this.#ready.catch(() => undefined);
+  }
+
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  listen(onReport: (report: SlotReport) => void, onLost: (slot: number, error: Error) => void): void {
+    this.#onReport = onReport;
+    this.#onLost = onLost;
+    for (const report of this.#early.splice(0)) onReport(report);
+    if (this.#lost !== undefined) onLost(this.slot, this.#lost);
+  }
+
+  #receive(report: SlotReport): void {
+    if (this.#terminated) return;
+    if (this.#onReport === undefined) this.#early.push(report);
+    else this.#onReport(report);
+  }
+
+  /** Invariant H2: once, and not for a thread that was terminated. */
+  #lose(cause: unknown, reject: (error: Error) => void): void {
+    if (this.#terminated || this.#lost !== undefined) return;
+    const text = cause instanceof Error ? cause.message : String(cause);
+    this.#lost = new MillraceError('WORKER_LOST', `the thread of slot ${this.slot} ended: ${text}`, { cause });
+    reject(this.#lost);
+    this.#onLost?.(this.slot, this.#lost);
+  }
+
+  send(command: Parameters<SlotGateway['send']>[0]): void {
+    if (!this.#terminated) this.#worker.postMessage(command);
+  }
+
+  async terminate(): Promise<void> {
+    this.#terminated = true;
+    await this.#worker.terminate();
+  }
+}

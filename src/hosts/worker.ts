@@ -1,0 +1,87 @@
+/**
+ * The thread of one slot: builds the job, proves that it is the same job, and runs its subtasks.
+ *
+ * Owner: the worker thread. Partner: `thread.ts` at the other end of the port.
+ */
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
+import type { Env } from '../base/env.ts';
+import { serializeError } from '../base/errors.ts';
+import { createLocalChannel } from '../exchange/local.ts';
+import { ThreadEndpoint } from '../exchange/thread.ts';
+import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
+import { type ChannelAddress, type ChannelEnds, channelKey } from './channels.ts';
+import type { SlotCommand, SlotReport } from './messages.ts';
+import { SlotExecutor } from './slot-executor.ts';
+import type { WorkerMessage, WorkerStart } from './thread.ts';
+
+/** What the entry file of a worker provides. */
+export interface SlotWorkerOptions {
+  readonly env: Env;
+  /** Imports the job's module and plans it as the main thread did. */
+  readonly build: (load: unknown) => Promise<CompiledJob>;
+  /** Throws GRAPH_MISMATCH, naming the first difference, when `built` is another plan than `fingerprint` says. */
+  readonly checkSame: (built: JobGraph, load: unknown, fingerprint: string) => void;
+}
+
+/** Runs the slot of this worker thread until it is terminated. */
+export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
+  const port = parentPort;
+  assert(port !== null, 'a slot worker runs in a worker thread');
+  const start = workerData as WorkerStart;
+  const early: SlotCommand[] = [];
+  // The listener keeps the thread alive while the job is imported, and nothing that is sent meanwhile is lost.
+  let handle = (command: SlotCommand): void => void early.push(command);
+  port.on('message', (command: SlotCommand) => handle(command));
+  try {
+    const compiled = await options.build(start.load);
+    options.checkSame(compiled.graph, start.load, start.fingerprint);
+    const executor = createExecutor(start, compiled, options.env, port);
+    handle = (command) => executor.handle(command);
+    for (const command of early) executor.handle(command);
+    post(port, { kind: 'report', report: { kind: 'ready', slot: start.slot } });
+  } catch (error) {
+    post(port, { kind: 'unloadable', error: serializeError(error) });
+  }
+}
+
+function createExecutor(start: WorkerStart, compiled: CompiledJob, env: Env, port: MessagePort): SlotExecutor {
+  return new SlotExecutor({
+    slot: start.slot,
+    settings: start.settings,
+    compiled,
+    env,
+    channels: ringChannels(start),
+    report: (report: SlotReport) => post(port, { kind: 'report', report }),
+  });
+}
+
+function post(port: MessagePort, message: WorkerMessage): void {
+  port.postMessage(message);
+}
+
+/** Channels to the own slot are local, all others rings. */
+function ringChannels(start: WorkerStart): ChannelEnds {
+  const { slot, settings, doorbells } = start;
+  const endpoint = new ThreadEndpoint(doorbells[slot]!);
+  const rings = new Map(start.rings.map((description) => [channelKey(description), description.ring]));
+  const local = new Map<string, ReturnType<typeof createLocalChannel>>();
+  const localOf = (address: ChannelAddress): ReturnType<typeof createLocalChannel> => {
+    const key = channelKey(address);
+    const { alwaysEncode, freezeRecords } = settings;
+    const channel = local.get(key) ?? createLocalChannel({ alwaysEncode, freezeRecords });
+    local.set(key, channel);
+    return channel;
+  };
+  return {
+    writer: (address) => {
+      if (address.consumer === slot) return localOf(address).writer;
+      return endpoint.writer(rings.get(channelKey(address))!, doorbells[address.consumer]!);
+    },
+    reader: (address) => {
+      if (address.producer === slot) return localOf(address).reader;
+      return endpoint.reader(rings.get(channelKey(address))!, doorbells[address.producer]!);
+    },
+  };
+}

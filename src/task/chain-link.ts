@@ -1,0 +1,204 @@
+/**
+ * One operator in a chain, with its key context, its timers and its poison policy.
+ *
+ * Owner: the chain. Partners: the operator, its output, the frame stack of the task.
+ *
+ * L1  The current key is the key of the record or timer whose call runs; nothing else runs before its frames are done.
+ * L2  Event-time timers up to a watermark fire, in order, before the watermark reaches the operator and goes on.
+ * L3  Whatever a call throws carries the operator, the subtask and the position in the input when it leaves the link.
+ */
+
+import { checkKey } from '../base/key-groups.ts';
+import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { PlannedOperator } from '../graph/job-graph.ts';
+import { DEAD_LETTER_TAG, type Operator, type Pull } from '../operators/operator.ts';
+import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import type { ChainOutput } from './chain-output.ts';
+import { type FrameStack, PullFrame } from './frames.ts';
+
+/** Gives an error its place (L3). */
+export type Locate = (error: unknown, operator: PlannedOperator) => Error;
+
+/** What a link is made of. */
+export interface LinkParts {
+  readonly planned: PlannedOperator;
+  readonly operator: Operator;
+  readonly output: ChainOutput;
+  readonly backend: KeyedStateBackend | undefined;
+  /** By input. */
+  readonly keySelectors: readonly (((value: unknown) => unknown) | undefined)[];
+  readonly frames: FrameStack;
+  readonly locate: Locate;
+  /** A record was given up under the poison policy. */
+  readonly onPoison: (error: Error) => void;
+}
+
+/** Results that one call may give back under a poison policy that holds them. */
+const PULLED_MAX = 1_048_576;
+
+/** An operator as its upstream sees it. */
+export class ChainLink {
+  readonly planned: PlannedOperator;
+  readonly operator: Operator;
+  readonly output: ChainOutput;
+  readonly backend: KeyedStateBackend | undefined;
+  readonly #keySelectors: readonly (((value: unknown) => unknown) | undefined)[];
+  readonly #frames: FrameStack;
+  readonly #locate: Locate;
+  readonly #onPoison: (error: Error) => void;
+  readonly #guarded: boolean;
+  currentWatermark = MIN_TIMESTAMP;
+  recordsIn = 0;
+
+  constructor(parts: LinkParts) {
+    this.planned = parts.planned;
+    this.operator = parts.operator;
+    this.output = parts.output;
+    this.backend = parts.backend;
+    this.#keySelectors = parts.keySelectors;
+    this.#frames = parts.frames;
+    this.#locate = parts.locate;
+    this.#onPoison = parts.onPoison;
+    this.#guarded = parts.planned.poison !== 'fail';
+  }
+
+  /** A record from the operator before, on the only input that a chained operator has. */
+  deliver(value: unknown, timestamp: number): void {
+    this.deliverTo(0, value, timestamp);
+  }
+
+  // Hot path: one call per record and operator.
+  deliverTo(input: number, value: unknown, timestamp: number): void {
+    this.recordsIn++;
+    if (this.#guarded) return this.#deliverGuarded(input, value, timestamp);
+    try {
+      const selector = this.#keySelectors[input];
+      if (selector !== undefined) this.backend!.setCurrentKey(checkKey(selector(value)));
+      const pull = this.operator.record(input, value, timestamp);
+      if (pull !== undefined) this.#push(pull, timestamp);
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    }
+  }
+
+  #push(pull: Pull, timestamp: number): void {
+    this.#frames.push(new PullFrame(this.#located(pull), (value) => this.output.emit(value, timestamp)));
+  }
+
+  /** The generator runs later, outside of `deliverTo`: its errors get their place here. */
+  #located(pull: Pull): Pull {
+    return {
+      next: () => {
+        try {
+          return pull.next();
+        } catch (error) {
+          throw this.#locate(error, this.planned);
+        }
+      },
+    };
+  }
+
+  /** The whole effect of a poisoned record disappears: outputs are held, state and timers are undone. */
+  #deliverGuarded(input: number, value: unknown, timestamp: number): void {
+    this.#guard(value, timestamp, () => {
+      const selector = this.#keySelectors[input];
+      if (selector !== undefined) this.backend!.setCurrentKey(checkKey(selector(value)));
+      return this.operator.record(input, value, timestamp);
+    });
+  }
+
+  #guard(value: unknown, timestamp: number, call: () => void | Pull): void {
+    this.backend?.beginUndo();
+    this.output.hold();
+    try {
+      const pull = call();
+      if (pull !== undefined) this.#exhaust(pull, timestamp);
+    } catch (error) {
+      this.backend?.rollback();
+      this.output.dropHeld();
+      this.#giveUp(this.#locate(error, this.planned), value, timestamp);
+      return;
+    }
+    this.backend?.commit();
+    this.output.releaseHeld();
+  }
+
+  #exhaust(pull: Pull, timestamp: number): void {
+    let pulled = 0;
+    for (let next = pull.next(); next.done !== true; next = pull.next()) {
+      if (++pulled > PULLED_MAX) throw new RangeError(`one call gave back more than ${PULLED_MAX} results`);
+      this.output.emit(next.value, timestamp);
+    }
+  }
+
+  #giveUp(error: Error, value: unknown, timestamp: number): void {
+    this.#onPoison(error);
+    if (this.planned.poison === 'dead-letter') {
+      const cause = error.cause instanceof Error ? error.cause : error;
+      this.output.side(DEAD_LETTER_TAG, { value, error: `${cause.name}: ${cause.message}` }, timestamp);
+    }
+  }
+
+  /** Event time arrives here: timers (L2), then the operator, then what is behind it. Pauses after each timer. */
+  *walkWatermark(timestamp: number): Generator<void, void> {
+    if (timestamp <= this.currentWatermark) return;
+    this.currentWatermark = timestamp;
+    yield* this.#walkTimers('event', timestamp);
+    if (this.operator.watermark !== undefined) {
+      this.#call(() => this.operator.watermark?.(timestamp));
+      yield;
+    } else {
+      yield* this.output.walkWatermark(timestamp);
+    }
+  }
+
+  *walkStatus(idle: boolean): Generator<void, void> {
+    if (this.operator.status !== undefined) {
+      this.#call(() => this.operator.status?.(idle));
+      yield;
+    } else {
+      yield* this.output.walkStatus(idle);
+    }
+  }
+
+  /** Fires the processing-time timers that are due at `now`. */
+  *walkProcessingTimers(now: number): Generator<void, void> {
+    yield* this.#walkTimers('processing', now);
+  }
+
+  *#walkTimers(domain: TimerDomain, upTo: number): Generator<void, void> {
+    const timers = this.backend?.timers;
+    if (timers === undefined) return;
+    for (let time = timers.poll(domain, upTo); time !== undefined; time = timers.poll(domain, upTo)) {
+      this.#fire(time, domain);
+      yield;
+    }
+  }
+
+  #fire(time: number, domain: TimerDomain): void {
+    const timestamp = domain === 'event' ? time : MIN_TIMESTAMP;
+    if (this.#guarded) {
+      this.#guard({ timer: time, domain, key: this.backend?.currentKey() }, timestamp, () =>
+        this.operator.timer?.(time, domain),
+      );
+      return;
+    }
+    const pull = this.#call(() => this.operator.timer?.(time, domain));
+    if (pull !== undefined) this.#push(pull, timestamp);
+  }
+
+  /** The end of all input, for this operator only. */
+  *walkFinish(): Generator<void, void> {
+    const pull = this.#call(() => this.operator.finish?.());
+    if (pull !== undefined) this.#push(pull, MIN_TIMESTAMP);
+    yield;
+  }
+
+  #call<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    }
+  }
+}

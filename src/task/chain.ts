@@ -1,0 +1,152 @@
+/** Builds the chain of one vertex: operators, outputs, state backends and contexts, wired together. */
+
+import { assert } from '../base/assert.ts';
+import { MillraceError, isMillraceError } from '../base/errors.ts';
+import { keyGroupRange } from '../base/key-groups.ts';
+import type { CompiledJob, JobVertex, PlannedOperator } from '../graph/job-graph.ts';
+import type { OperatorContext } from '../operators/operator.ts';
+import type { KeyedStateBackend } from '../state/backend.ts';
+import { MemoryStateBackend } from '../state/memory/backend.ts';
+import { ChainLink } from './chain-link.ts';
+import { ChainOutput, type Targets } from './chain-output.ts';
+import type { FrameStack } from './frames.ts';
+import { ChainOperatorContext } from './operator-context.ts';
+import type { RestoredOperator } from './snapshot.ts';
+import type { TaskHost } from './task-host.ts';
+
+/** What a chain is built from. */
+export interface ChainParts {
+  /** Index in `graph.vertices`. */
+  readonly vertex: number;
+  readonly compiled: CompiledJob;
+  readonly host: TaskHost;
+  readonly frames: FrameStack;
+  readonly restored: ReadonlyMap<string, RestoredOperator>;
+  readonly fail: (error: unknown) => void;
+}
+
+/** The operators of one subtask, wired. */
+export class Chain {
+  /** Topological; `links[0]` is the head. */
+  readonly links: readonly ChainLink[];
+  readonly contexts: readonly OperatorContext[];
+  readonly counters: Record<string, number> = {};
+  readonly #parts: ChainParts;
+  readonly #vertex: JobVertex;
+
+  constructor(parts: ChainParts) {
+    this.#parts = parts;
+    this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
+    const { operators, source } = this.#vertex;
+    this.links = operators.map((planned) => this.#link(planned));
+    this.contexts = this.links.map((link) => this.#context(link));
+    for (const [index, link] of this.links.entries()) this.#connect(index, link);
+    if (source) this.links[0]!.output.runInline();
+  }
+
+  get head(): ChainLink {
+    return this.links[0]!;
+  }
+
+  #link(planned: PlannedOperator): ChainLink {
+    const { compiled, frames, host } = this.#parts;
+    const factory = compiled.factories.get(planned.uid);
+    assert(factory !== undefined, 'every operator of the plan has a factory');
+    return new ChainLink({
+      planned,
+      operator: factory(),
+      output: new ChainOutput({ frames, freeze: host.freezeRecords, wakeUp: () => host.wakeUp() }),
+      backend: planned.keyed ? this.#backend(planned) : undefined,
+      keySelectors: compiled.keySelectors.get(planned.uid) ?? [],
+      frames,
+      locate: (error, operator) => this.#locate(error, operator),
+      onPoison: (error) => {
+        this.#count('recordsGivenUp', 1);
+        host.env.log.warn('a record was given up', { uid: planned.uid, error: error.message });
+      },
+    });
+  }
+
+  #backend(planned: PlannedOperator): KeyedStateBackend {
+    const { info, freezeRecords } = this.#parts.host;
+    const backend = new MemoryStateBackend({
+      keyGroupRange: keyGroupRange(info.subtask, info.parallelism, info.maxParallelism),
+      maxParallelism: info.maxParallelism,
+      freezeValues: freezeRecords,
+      operatorUid: planned.uid,
+    });
+    for (const { keyGroup, bytes } of this.#parts.restored.get(planned.uid)?.keyGroups ?? []) {
+      backend.restore(keyGroup, bytes);
+    }
+    return backend;
+  }
+
+  #context(link: ChainLink): OperatorContext {
+    const { host, restored, fail } = this.#parts;
+    return new ChainOperatorContext({
+      planned: link.planned,
+      host,
+      output: link.output,
+      backend: link.backend,
+      restored: restored.get(link.planned.uid)?.sections ?? new Map(),
+      currentWatermark: () => link.currentWatermark,
+      fail: (error) => fail(this.#locate(error, link.planned)),
+      count: (name, by) => this.#count(name, by),
+    });
+  }
+
+  #connect(index: number, link: ChainLink): void {
+    const tags = new Set<string | undefined>();
+    for (const chained of link.planned.chained) tags.add(chained.tag);
+    for (const edge of this.#edgesOf(index)) tags.add(edge.tag);
+    const sides = new Map<string, Targets>();
+    for (const tag of tags) if (tag !== undefined) sides.set(tag, this.#targets(index, link, tag));
+    link.output.connect(this.#targets(index, link, undefined), sides);
+  }
+
+  #targets(index: number, link: ChainLink, tag: string | undefined): Targets {
+    return {
+      links: link.planned.chained.filter((chained) => chained.tag === tag).map((chained) => this.links[chained.to]!),
+      ports: this.#edgesOf(index)
+        .filter((edge) => edge.tag === tag)
+        .map((edge) => this.#parts.host.port(edge.index)),
+    };
+  }
+
+  #edgesOf(operator: number): CompiledJob['graph']['edges'] {
+    return this.#parts.compiled.graph.edges.filter(
+      (edge) => edge.from === this.#parts.vertex && edge.fromOperator === operator,
+    );
+  }
+
+  #count(name: string, by: number): void {
+    this.counters[name] = (this.counters[name] ?? 0) + by;
+  }
+
+  /** Invariant L3: the innermost operator names itself; outer links pass it on. */
+  #locate(error: unknown, operator: PlannedOperator): Error {
+    if (isMillraceError(error) && error.where.uid !== undefined) return error;
+    const { info } = this.#parts.host;
+    const position = this.#position();
+    const where = {
+      job: info.jobName,
+      operator: operator.name,
+      uid: operator.uid,
+      subtask: info.subtask,
+      ...(isMillraceError(error) ? error.where : {}),
+      ...(position === undefined ? {} : { position }),
+    };
+    if (isMillraceError(error)) {
+      const located = new MillraceError(error.code, error.message, { where, remedy: error.remedy, cause: error.cause });
+      if (error.stack !== undefined) located.stack = error.stack;
+      return located;
+    }
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
+    return new MillraceError('OPERATOR_FAILED', message, { where, cause: error });
+  }
+
+  #position(): string | undefined {
+    const head = this.links[0]?.operator as { position?: () => string | undefined } | undefined;
+    return this.#vertex.source ? head?.position?.() : undefined;
+  }
+}

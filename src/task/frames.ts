@@ -1,0 +1,93 @@
+/**
+ * What a task still has to do before it may take its next element: a stack of frames, run top down.
+ *
+ * Owner: the task. Partners: chain outputs and links push, `StreamTask.run` steps.
+ *
+ * F1  What a call of an operator causes is done before what came after it in the stream: frames that one call
+ *     pushes run in the order in which they were pushed, and all of them before the frame that made the call goes on.
+ *     Therefore a push goes directly above the running frame, below what the same call pushed before.
+ * F2  A frame is stepped only while the outputs have room; between two steps the task may return to the event loop.
+ * F3  A barrier is taken only while no frame exists: what a frame would still emit is in no snapshot.
+ */
+
+import { assert } from '../base/assert.ts';
+
+/** A piece of work that can pause after each step. */
+export interface Frame {
+  /** Does some work; true when nothing is left. */
+  step(): boolean;
+}
+
+/** Frames that one call may leave behind; reached only by a chain that multiplies generators. */
+const FRAMES_MAX = 65_536;
+
+/** The stack of frames of one task. */
+export class FrameStack {
+  readonly #frames: Frame[] = [];
+  /** Where the next push goes: directly above the running frame (F1). */
+  #base = 0;
+
+  get size(): number {
+    return this.#frames.length;
+  }
+
+  push(frame: Frame): void {
+    assert(this.#frames.length < FRAMES_MAX, 'the frames of one task stay below their bound');
+    this.#frames.splice(this.#base, 0, frame);
+  }
+
+  /** Steps the top frame once. */
+  step(): void {
+    const index = this.#frames.length - 1;
+    const frame = this.#frames[index];
+    assert(frame !== undefined, 'a frame is stepped only when there is one');
+    const outer = this.#base;
+    this.#base = index + 1;
+    try {
+      if (frame.step()) this.#frames.splice(index, 1);
+    } finally {
+      this.#base = outer;
+    }
+  }
+
+  /** Steps until only `size` frames are left, without a pause: for calls that cannot be interrupted. */
+  drainTo(size: number): void {
+    while (this.#frames.length > size) this.step();
+  }
+
+  clear(): void {
+    this.#frames.length = 0;
+    this.#base = 0;
+  }
+}
+
+/** Pulls results out of a generator, one a step. */
+export class PullFrame implements Frame {
+  readonly #iterator: Iterator<unknown, unknown>;
+  readonly #emit: (value: unknown) => void;
+
+  constructor(iterator: Iterator<unknown, unknown>, emit: (value: unknown) => void) {
+    this.#iterator = iterator;
+    this.#emit = emit;
+  }
+
+  step(): boolean {
+    const next = this.#iterator.next();
+    if (next.done === true) return true;
+    this.#emit(next.value);
+    return false;
+  }
+}
+
+/** Runs a generator that yields where it may pause. */
+export class WalkFrame implements Frame {
+  readonly #walk: Iterator<void, void>;
+
+  constructor(walk: Iterator<void, void>) {
+    this.#walk = walk;
+  }
+
+  step(): boolean {
+    return this.#walk.next().done === true;
+  }
+}

@@ -1,0 +1,84 @@
+/** What one operator of a chain sees of its task: implements {@link OperatorContext} over the task's host. */
+
+import type { Clock, Files, Log, Random } from '../base/env.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { PlannedOperator } from '../graph/job-graph.ts';
+import type { ClientPort, OperatorContext, OperatorInfo, Output } from '../operators/operator.ts';
+import type { KeyedStateBackend } from '../state/backend.ts';
+import type { TaskHost } from './task-host.ts';
+
+/** What a context is made of. */
+export interface ContextParts {
+  readonly planned: PlannedOperator;
+  readonly host: TaskHost;
+  readonly output: Output;
+  readonly backend: KeyedStateBackend | undefined;
+  readonly restored: ReadonlyMap<string, readonly Uint8Array[]>;
+  readonly currentWatermark: () => number;
+  readonly fail: (error: unknown) => void;
+  readonly count: (name: string, by: number) => void;
+}
+
+/** The context of one operator and subtask. */
+export class ChainOperatorContext implements OperatorContext {
+  readonly info: OperatorInfo;
+  readonly output: Output;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly log: Log;
+  readonly client: ClientPort;
+  readonly checkpointing: boolean;
+  readonly autoWatermarkIntervalMs: number;
+  readonly restoredCheckpointId: number | undefined;
+  readonly #parts: ContextParts;
+
+  constructor(parts: ContextParts) {
+    const { host, planned } = parts;
+    this.#parts = parts;
+    this.info = { ...host.info, uid: planned.uid, name: planned.name };
+    this.output = parts.output;
+    this.clock = host.env.clock;
+    this.random = host.env.random.fork(`${planned.uid}#${host.info.subtask}`);
+    this.files = host.env.files;
+    this.log = host.env.log.child({ uid: planned.uid, subtask: host.info.subtask });
+    this.client = host.client;
+    this.checkpointing = host.checkpointing;
+    this.autoWatermarkIntervalMs = host.autoWatermarkIntervalMs;
+    this.restoredCheckpointId = host.restoredCheckpointId;
+  }
+
+  get keyed(): KeyedStateBackend {
+    const { backend, planned, host } = this.#parts;
+    if (backend === undefined) {
+      throw new MillraceError('OPERATOR_NOT_KEYED', `operator '${planned.name}' has no keyed input`, {
+        where: { operator: planned.name, uid: planned.uid, subtask: host.info.subtask },
+      });
+    }
+    return backend;
+  }
+
+  currentWatermark(): number {
+    return this.#parts.currentWatermark();
+  }
+
+  restored(name: string): readonly Uint8Array[] {
+    return this.#parts.restored.get(name) ?? [];
+  }
+
+  wakeUp(): void {
+    this.#parts.host.wakeUp();
+  }
+
+  fail(error: unknown): void {
+    this.#parts.fail(error);
+  }
+
+  count(name: string, by = 1): void {
+    this.#parts.count(name, by);
+  }
+
+  checkFence(): Promise<void> {
+    return this.#parts.host.checkFence();
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * One subtask of one chain: the state machine that every host drives.
+ *
+ *   created ──open──▶ open ──end of all inputs──▶ ended
+ *      │               │                            │
+ *      └───────────────┴────────── close ───────────┴──▶ closed
+ *
+ * Owner: the host's thread. Partners: the chain below, the host above.
+ *
+ * T1  One element at a time: the next batch, watermark or barrier is taken only when `busy()` is false.
+ * T2  `run` pauses after a record when the outputs are full or the slice is over, and goes on where it was.
+ * T3  A barrier is taken between records only: after `interruptible()`, with `remainder()` as in-flight data (F3).
+ * T4  After the first failure the task does nothing more; the host closes it.
+ */
+
+import { assert } from '../base/assert.ts';
+import { MAX_TIMESTAMP } from '../base/time.ts';
+import type { Timer } from '../base/env.ts';
+import type { RecordBatch } from '../exchange/batch.ts';
+import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
+import type { SourceOperator, SourceStatus } from '../operators/operator.ts';
+import { Chain } from './chain.ts';
+import type { ChainLink } from './chain-link.ts';
+import { FrameStack, WalkFrame } from './frames.ts';
+import { type RestoredOperator, TaskSnapshot } from './snapshot.ts';
+import type { TaskHost, TaskPort } from './task-host.ts';
+
+/** What a task is built from. */
+export interface TaskParts {
+  /** Index in `graph.vertices`. */
+  readonly vertex: number;
+  readonly compiled: CompiledJob;
+  readonly host: TaskHost;
+  /** By operator uid. */
+  readonly restored: ReadonlyMap<string, RestoredOperator>;
+}
+
+/** Why `run` returned: nothing left, no room in the outputs, or the slice is over. */
+export type RunResult = 'done' | 'blocked' | 'more';
+
+/** Records between two looks at the clock. */
+const RECORDS_PER_CLOCK = 16;
+/** Steps of one `run`: a bound that also holds where the clock stands still (a simulation). */
+const STEPS_PER_RUN = 1_024;
+/** Records that a source is asked for at most in one call. */
+const POLL_MAX = 64;
+
+/** The task; see the head of the file. */
+export class StreamTask {
+  readonly chain: Chain;
+  readonly #vertex: JobVertex;
+  readonly #host: TaskHost;
+  readonly #frames = new FrameStack();
+  readonly #ports: readonly TaskPort[];
+  readonly #pacing: readonly ChainLink[];
+  readonly #keyed: readonly ChainLink[];
+  #state: 'created' | 'open' | 'ended' | 'closed' = 'created';
+  #batch: RecordBatch | undefined;
+  #batchInput = 0;
+  #next = 0;
+  #pollSize = POLL_MAX;
+  #processingTimer: Timer | undefined;
+  #processingTimerAt: number | undefined;
+  #endedInputs = new Set<number>();
+  #snapshot: TaskSnapshot | undefined;
+  #opened = 0;
+
+  constructor(parts: TaskParts) {
+    this.#host = parts.host;
+    this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
+    this.chain = new Chain({ ...parts, frames: this.#frames, fail: (error) => parts.host.fail(error) });
+    this.#ports = parts.compiled.graph.edges
+      .filter((edge) => edge.from === parts.vertex)
+      .map((edge) => parts.host.port(edge.index));
+    this.#pacing = this.chain.links.filter((link) => link.operator.writable !== undefined);
+    this.#keyed = this.chain.links.filter((link) => link.backend !== undefined);
+  }
+
+  /** Opens the operators, the last one first: nobody emits into an operator that is not open. */
+  async open(): Promise<void> {
+    assert(this.#state === 'created', 'a task is opened once');
+    for (let index = this.chain.links.length - 1; index >= 0; index--) {
+      this.#opened++;
+      await this.chain.links[index]!.operator.open(this.chain.contexts[index]!);
+      if (this.#isClosed()) return;
+    }
+    this.#state = 'open';
+  }
+
+  // ---- what the host hands over (T1) ----
+
+  onBatch(input: number, batch: RecordBatch): void {
+    assert(!this.busy(), 'a task takes one element at a time');
+    this.#batch = batch;
+    this.#batchInput = input;
+    this.#next = 0;
+  }
+
+  /** `timestamp` is merged over the channels of the input; with several inputs the operator's merge follows here. */
+  onWatermark(_input: number, timestamp: number): void {
+    this.#walk(this.chain.head.walkWatermark(timestamp));
+  }
+
+  onStatus(_input: number, idle: boolean): void {
+    this.#walk(this.chain.head.walkStatus(idle));
+  }
+
+  onEndOfInput(input: number, inputs: number): void {
+    this.#endedInputs.add(input);
+    if (this.#endedInputs.size >= inputs) this.#walk(this.#walkEnd());
+  }
+
+  /** Fires processing-time timers that are due; true when there were any. */
+  onProcessingTime(): boolean {
+    const now = this.#host.env.clock.now();
+    const due = this.#keyed.filter((link) => (link.backend!.timers.next('processing') ?? MAX_TIMESTAMP) <= now);
+    for (const link of due) this.#walk(link.walkProcessingTimers(now));
+    return due.length > 0;
+  }
+
+  #walk(walk: Iterator<void, void>): void {
+    this.#frames.push(new WalkFrame(walk));
+  }
+
+  *#walkEnd(): Generator<void, void> {
+    for (const link of this.chain.links) yield* link.walkFinish();
+    for (const port of this.#ports) port.event({ kind: 'end-of-data' });
+    this.#state = 'ended';
+    this.#host.ended();
+  }
+
+  // ---- work ----
+
+  /** Something was taken and is not done. */
+  busy(): boolean {
+    return this.#batch !== undefined || this.#frames.size > 0;
+  }
+
+  writable(): boolean {
+    for (let i = 0; i < this.#ports.length; i++) if (!this.#ports[i]!.writable()) return false;
+    for (let i = 0; i < this.#pacing.length; i++) if (!this.#pacing[i]!.operator.writable!()) return false;
+    return true;
+  }
+
+  /** Goes on with what was taken, until it is done, the outputs are full, or `deadline` (monotonic ms) has passed. */
+  run(deadline: number): RunResult {
+    let untilClock = RECORDS_PER_CLOCK;
+    let steps = 0;
+    while (this.busy()) {
+      if (steps++ >= STEPS_PER_RUN) return 'more';
+      if (!this.writable()) return 'blocked';
+      if (this.#frames.size > 0) this.#frames.step();
+      else this.#nextRecord();
+      if (--untilClock <= 0) {
+        if (this.#host.env.clock.monotonic() >= deadline && this.busy()) return 'more';
+        untilClock = RECORDS_PER_CLOCK;
+      }
+    }
+    return 'done';
+  }
+
+  #nextRecord(): void {
+    const batch = this.#batch!;
+    const index = this.#next++;
+    if (this.#next >= batch.values.length) this.#batch = undefined;
+    this.chain.head.deliverTo(this.#batchInput, batch.values[index], batch.timestamps[index]!);
+  }
+
+  /** Sources: reads some records. */
+  poll(): SourceStatus {
+    const before = this.#frames.size;
+    const status = this.source.poll(this.#pollSize);
+    assert(this.#frames.size === before, 'a source runs what it causes inline');
+    if (!this.writable()) this.#pollSize = Math.max(1, this.#pollSize >> 1);
+    else if (status === 'more') this.#pollSize = Math.min(POLL_MAX, this.#pollSize << 1);
+    return status;
+  }
+
+  /** Sources: the last record was read. */
+  onSourceEnd(): void {
+    this.#walk(this.#walkSourceEnd());
+  }
+
+  *#walkSourceEnd(): Generator<void, void> {
+    yield* this.chain.head.output.walkWatermark(MAX_TIMESTAMP);
+    yield* this.#walkEnd();
+  }
+
+  get source(): SourceOperator {
+    assert(this.#vertex.source, 'only a source is polled');
+    return this.chain.head.operator as SourceOperator;
+  }
+
+  get hasEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
+  // ---- checkpoints ----
+
+  /** A barrier may be taken now although a batch is half done (T3). */
+  interruptible(): boolean {
+    return this.#frames.size === 0;
+  }
+
+  /** What is left of the batch that is half done. */
+  remainder(): RecordBatch | undefined {
+    const batch = this.#batch;
+    if (batch === undefined || this.#next === 0) return batch;
+    return { values: batch.values.slice(this.#next), timestamps: batch.timestamps.slice(this.#next) };
+  }
+
+  /** Before the barrier goes out: operators hand on what they buffer. */
+  beforeBarrier(checkpointId: number): void {
+    assert(this.interruptible(), 'a barrier is taken between records (F3)');
+    for (const link of this.chain.links) link.operator.beforeBarrier?.(checkpointId);
+    this.#frames.drainTo(0);
+  }
+
+  /** The state as of now (S1). An older snapshot that is still being encoded is completed first. */
+  snapshot(checkpointId: number): TaskSnapshot {
+    const older = this.#snapshot;
+    if (older !== undefined) while (older.encodeNext());
+    this.#snapshot = new TaskSnapshot(checkpointId, this.chain.links);
+    return this.#snapshot;
+  }
+
+  /** Commits, operator after operator. */
+  async onCheckpointComplete(checkpointId: number): Promise<void> {
+    for (const link of this.chain.links) {
+      if (this.#isClosed()) return;
+      await link.operator.checkpointComplete?.(checkpointId);
+    }
+  }
+
+  onCheckpointAborted(checkpointId: number): void {
+    for (const link of this.chain.links) link.operator.checkpointAborted?.(checkpointId);
+  }
+
+  // ---- timers ----
+
+  /** Before the task rests: one physical timer for the earliest processing-time timer. */
+  armProcessingTimer(): void {
+    let earliest: number | undefined;
+    for (const link of this.#keyed) {
+      const next = link.backend!.timers.next('processing');
+      if (next !== undefined && (earliest === undefined || next < earliest)) earliest = next;
+    }
+    if (earliest === this.#processingTimerAt) return;
+    this.#processingTimer?.cancel();
+    this.#processingTimerAt = earliest;
+    if (earliest === undefined) return;
+    const delay = Math.min(Math.max(earliest - this.#host.env.clock.now(), 0) + 1, TIMER_DELAY_MAX_MS);
+    this.#processingTimer = this.#host.env.clock.timer(
+      delay,
+      () => {
+        this.#processingTimerAt = undefined;
+        this.#host.wakeUp();
+      },
+      'processing-time timer',
+    );
+  }
+
+  // ---- end ----
+
+  /** Closes every operator that was opened; the first error is thrown after all were closed. */
+  async close(): Promise<void> {
+    if (this.#isClosed()) return;
+    this.#state = 'closed';
+    this.#processingTimer?.cancel();
+    this.#snapshot?.release();
+    this.#frames.clear();
+    const links = this.chain.links.slice(this.chain.links.length - this.#opened);
+    const errors: unknown[] = [];
+    for (const link of links) {
+      try {
+        await link.operator.close?.();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** The lowest current watermark of the chain's operators, for metrics. */
+  watermark(): number {
+    return this.chain.links.reduce((least, link) => Math.min(least, link.currentWatermark), MAX_TIMESTAMP);
+  }
+
+  get recordsIn(): number {
+    return this.chain.head.recordsIn;
+  }
+
+  get recordsOut(): number {
+    return this.chain.links.at(-1)?.output.recordsOut ?? 0;
+  }
+}
+
+/** Longer delays than a 32-bit timer are waited for in pieces. */
+const TIMER_DELAY_MAX_MS = 2 ** 31 - 1;
