@@ -26,6 +26,9 @@ export interface SinkPrepareContext {
   readonly attempt: string;
 }
 
+/** The id under which everything is committed at the end of input when checkpointing is off; above every checkpoint's. */
+export const END_OF_INPUT_COMMIT: number = Number.MAX_SAFE_INTEGER;
+
 /** Writes the records of one subtask. */
 export interface SinkWriter<T> {
   write(value: T, timestamp: number): void;
@@ -45,6 +48,8 @@ export interface SinkWriter<T> {
 export interface SinkCommitter {
   /** Idempotent: `handles` may have been committed already. An error fails the task, and the commit is tried again after the restart. */
   commit(checkpointId: number, handles: readonly Uint8Array[]): Promise<void>;
+  /** The task ends: a commit that waits for something gives up with an error; one that is under way may finish. */
+  close?(): void;
 }
 
 /** A sink as the user gives it to `sinkTo`. It must hold no mutable state. */
@@ -56,6 +61,14 @@ export interface Sink<T> {
   createWriter(context: OperatorContext): SinkWriter<T> | Promise<SinkWriter<T>>;
   /** Needed when `prepareCommit` returns handles. */
   createCommitter?(context: OperatorContext): SinkCommitter;
+  /**
+   * The part in the thread that called `execute`: takes what writers sent through `context.client`, in order per
+   * subtask. A promise holds the credit of that subtask back; an error fails the job.
+   */
+  receive?(
+    values: readonly T[],
+    from: { readonly subtask: number; readonly parallelism: number },
+  ): void | Promise<void>;
   /** Phantom for inference. */
   readonly _accepts?: (value: T) => void;
 }

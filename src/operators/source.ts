@@ -23,7 +23,7 @@ export interface EnumeratorContext {
 export interface SplitEnumerator<Split extends SourceSplit> {
   /** Looks at the outside world once, before the first request; not after a restore from `snapshot`. */
   start(): Promise<void>;
-  /** The next split for a reader; `wait`: ask again after a change; `none`: no split will ever follow for it. */
+  /** The next split for a reader; `none`: no split will ever follow for it. */
   next(subtask: number): Split | 'none';
   /** What has not been handed out, as JSON data. */
   snapshot(): unknown;
@@ -43,21 +43,27 @@ export interface ReaderContext {
   count(name: string, by?: number): void;
 }
 
-/** Takes what a reader reads. `position` in errors names split and offset. */
+/** Takes what a reader reads. */
 export interface ReaderOutput<T> {
-  /** `timestamp` defaults to "none". */
+  /** The split that the records which follow are from (watermarks are made per split); before the first `emit` of a poll. */
+  split(splitId: string): void;
+  /** `timestamp` defaults to "none". The reader's position is behind the record already: it is not read again if this throws. */
   emit(value: T, timestamp?: number): void;
+  /** The split has no more records, and is not part of `snapshot` any longer. */
+  splitFinished(splitId: string): void;
 }
+
+/** What a reader has after a poll: more at once, or nothing until it calls `wakeUp`. */
+export type ReaderStatus = 'more' | 'nothing';
 
 /** The reader's part: reads its splits, knows where it is in each. */
 export interface SourceReader<T, Split extends SourceSplit> {
   /** Takes a split with its position; also at restore. */
   addSplit(split: Split): void;
-  /** Emits up to `maxRecords` of one split; `splitId` tells which (watermarks are made per split). Never blocks. */
-  poll(
-    maxRecords: number,
-    output: ReaderOutput<T>,
-  ): { readonly splitId: string | undefined; readonly status: 'more' | 'nothing' | 'split-end' };
+  /** Emits up to `maxRecords`. Never blocks. What it throws is about one record: the next poll goes on behind it. */
+  poll(maxRecords: number, output: ReaderOutput<T>): ReaderStatus;
+  /** Can it take one more split now? Default: when it has none. */
+  wantsSplit?(): boolean;
   /** The splits that are not finished, with positions as of now: all that was emitted is behind them. */
   snapshot(): readonly Split[];
   /** Where the reader stands, for error messages: `auth.log:1234`. */
@@ -74,6 +80,8 @@ export interface Source<T, Split extends SourceSplit = SourceSplit> {
   readonly bounded: boolean;
   /** Can it continue from a position? If not, `at-most-once` is all that it allows. */
   readonly replayable: boolean;
+  /** Most subtasks that can share the reading; 1 for what cannot be split. Default: no limit. */
+  readonly parallelismMax?: number;
   createEnumerator(context: EnumeratorContext, restored: unknown): SplitEnumerator<Split>;
   createReader(context: ReaderContext): SourceReader<T, Split>;
   /** Phantom for inference. */

@@ -1,0 +1,65 @@
+/**
+ * The watermark of one source subtask: the smallest over its active splits.
+ *
+ * W1  A split without a watermark yet counts as "minus infinity" unless it is idle (I-W2).
+ * W2  An idle split, and one that was removed, holds nothing back.
+ * W3  The combined watermark never falls (I-W1); while no split is active it stands still.
+ */
+
+import { MIN_TIMESTAMP } from '../base/time.ts';
+
+interface SplitTime {
+  watermark: number;
+  idle: boolean;
+}
+
+/** Event time over the splits of one reader. */
+export class SplitWatermarks {
+  readonly #splits = new Map<string, SplitTime>();
+  #combined = MIN_TIMESTAMP;
+
+  /** The combined watermark. */
+  get watermark(): number {
+    return this.#combined;
+  }
+
+  /** True when there are splits and all of them are idle. */
+  get allIdle(): boolean {
+    if (this.#splits.size === 0) return false;
+    for (const split of this.#splits.values()) if (!split.idle) return false;
+    return true;
+  }
+
+  add(splitId: string): void {
+    this.#splits.set(splitId, { watermark: MIN_TIMESTAMP, idle: false });
+  }
+
+  remove(splitId: string): void {
+    this.#splits.delete(splitId);
+    this.#combine();
+  }
+
+  /** A split's watermark; lower ones than before are ignored. */
+  advance(splitId: string, watermark: number): void {
+    const split = this.#splits.get(splitId);
+    if (split === undefined || watermark <= split.watermark) return;
+    const heldBack = split.watermark <= this.#combined;
+    split.watermark = watermark;
+    if (heldBack) this.#combine();
+  }
+
+  setIdle(splitId: string, idle: boolean): void {
+    const split = this.#splits.get(splitId);
+    if (split === undefined || split.idle === idle) return;
+    split.idle = idle;
+    this.#combine();
+  }
+
+  #combine(): void {
+    let least = Number.POSITIVE_INFINITY;
+    for (const split of this.#splits.values()) {
+      if (!split.idle && split.watermark < least) least = split.watermark;
+    }
+    if (least !== Number.POSITIVE_INFINITY && least > this.#combined) this.#combined = least;
+  }
+}
