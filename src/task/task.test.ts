@@ -1,0 +1,328 @@
+// The task against naive expectations: order of what chained functions give back, pauses, poison, timers, barriers.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import type { CompiledJob, PlannedOperator, PoisonPolicy } from '../graph/job-graph.ts';
+import type { Operator, OperatorContext, Pull } from '../operators/operator.ts';
+import { Kernel } from '../testing/kernel.ts';
+import type { TaskHost, TaskPort } from './task-host.ts';
+import { StreamTask } from './task.ts';
+
+/** A port with a given number of credits; the rest waits. */
+class CreditPort implements TaskPort {
+  readonly out: unknown[] = [];
+  credits = Number.POSITIVE_INFINITY;
+
+  emit(value: unknown): void {
+    this.credits--;
+    this.out.push(value);
+  }
+
+  emitAll(values: readonly unknown[], timestamp: number): void {
+    for (const value of values) this.emit(value);
+    void timestamp;
+  }
+
+  event(event: object): void {
+    this.out.push(event);
+  }
+
+  writable(): boolean {
+    return this.credits > 0;
+  }
+}
+
+type Fn = (value: number) => Iterable<number>;
+
+class FlatMapping implements Operator {
+  context!: OperatorContext;
+  readonly #fn: Fn;
+  readonly #generator: boolean;
+
+  constructor(fn: Fn, generator: boolean) {
+    this.#fn = fn;
+    this.#generator = generator;
+  }
+
+  open(context: OperatorContext): void {
+    this.context = context;
+  }
+
+  record(_input: number, value: unknown, timestamp: number): void | Pull {
+    const results = this.#fn(value as number);
+    if (this.#generator) return results[Symbol.iterator]();
+    this.context.output.emitAll([...results], timestamp);
+  }
+}
+
+function planned(uid: string, index: number, last: boolean, more: Partial<PlannedOperator> = {}): PlannedOperator {
+  return {
+    uid,
+    explicitUid: true,
+    id: uid,
+    name: uid,
+    kind: 'test',
+    keyed: false,
+    stateful: false,
+    poison: 'fail' as PoisonPolicy,
+    chained: last ? [] : [{ to: index + 1, tag: undefined }],
+    ...more,
+  };
+}
+
+interface Rig {
+  readonly task: StreamTask;
+  readonly port: CreditPort;
+  readonly failures: unknown[];
+  readonly kernel: Kernel;
+}
+
+async function rig(
+  operators: readonly Operator[],
+  more: readonly Partial<PlannedOperator>[] = [],
+  keySelector?: (value: unknown) => unknown,
+): Promise<Rig> {
+  const plan = operators.map((_, index) =>
+    planned(`op${index}`, index, index === operators.length - 1, more[index]),
+  );
+  const compiled: CompiledJob = {
+    graph: {
+      name: 'test',
+      fingerprint: '',
+      vertices: [
+        { id: 'v', name: 'v', parallelism: 1, maxParallelism: 128, operators: plan, source: false },
+        { id: 'w', name: 'w', parallelism: 1, maxParallelism: 128, operators: [], source: false },
+      ],
+      edges: [
+        {
+          index: 0,
+          from: 0,
+          fromOperator: operators.length - 1,
+          tag: undefined,
+          to: 1,
+          input: 0,
+          partitioner: 'forward',
+          unaligned: false,
+        },
+      ],
+    },
+    factories: new Map(operators.map((operator, index) => [`op${index}`, () => operator])),
+    keySelectors: new Map([['op0', [keySelector]]]),
+    customPartitioners: new Map(),
+    sources: new Map(),
+    sinks: new Map(),
+  };
+  const port = new CreditPort();
+  const failures: unknown[] = [];
+  const kernel = new Kernel({ seed: 1 });
+  const host: TaskHost = {
+    info: { jobId: 'j', jobName: 'test', subtask: 0, parallelism: 1, maxParallelism: 128, attempt: '1-1' },
+    env: kernel.env('node'),
+    client: { writable: () => true, send: () => undefined },
+    checkpointing: true,
+    restoredCheckpointId: undefined,
+    autoWatermarkIntervalMs: 200,
+    freezeRecords: true,
+    port: () => port,
+    wakeUp: () => undefined,
+    fail: (error) => failures.push(error),
+    ended: () => undefined,
+    checkFence: () => Promise.resolve(),
+  };
+  const task = new StreamTask({ vertex: 0, compiled, host, restored: new Map() });
+  await task.open();
+  return { task, port, failures, kernel };
+}
+
+function give(task: StreamTask, values: readonly unknown[]): void {
+  task.onBatch(0, { values, timestamps: values.map(() => MIN_TIMESTAMP) });
+}
+
+test('chained functions give their results in depth-first order, however they give them and wherever credit ends', async () => {
+  let cases = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ copies: fc.integer({ min: 0, max: 3 }), generator: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 1, max: 7 }),
+      async (stages, records, credit) => {
+        cases++;
+        const fns = stages.map(
+          (stage, level): Fn =>
+            function* (value) {
+              for (let copy = 0; copy < stage.copies; copy++) yield value * 10 + copy + level * 0;
+            },
+        );
+        const { task, port } = await rig(fns.map((fn, index) => new FlatMapping(fn, stages[index]!.generator)));
+        const input = Array.from({ length: records }, (_, index) => index + 1);
+        const expected = fns.reduce((values, fn) => values.flatMap((value) => [...fn(value)]), input);
+        give(task, input);
+        for (let round = 0; task.busy(); round++) {
+          assert.ok(round < 10_000, 'the task makes progress');
+          port.credits = credit;
+          task.run(Number.POSITIVE_INFINITY);
+        }
+        assert.deepEqual(port.out, expected);
+      },
+    ),
+    { seed: 7, numRuns: 400 },
+  );
+  console.log(`cases: depth-first order ${cases} (minimum 400)`);
+});
+
+test('a generator is pulled only as far as credit allows', async () => {
+  let pulled = 0;
+  const endless: Fn = function* () {
+    for (;;) yield pulled++;
+  };
+  const { task, port } = await rig([new FlatMapping(endless, true)]);
+  give(task, [1]);
+  port.credits = 5;
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
+  assert.equal(pulled, 5);
+});
+
+test('a barrier between two records of a batch leaves the rest of the batch as in-flight data', async () => {
+  const { task, port } = await rig([new FlatMapping((value) => [value], false)]);
+  give(task, [1, 2, 3]);
+  port.credits = 1;
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
+  assert.ok(task.interruptible());
+  assert.deepEqual(task.remainder()?.values, [2, 3]);
+});
+
+test('no barrier is taken in the middle of a generator', async () => {
+  const { task, port } = await rig([new FlatMapping((value) => [value, value], true)]);
+  give(task, [1]);
+  port.credits = 1;
+  task.run(Number.POSITIVE_INFINITY);
+  assert.equal(task.interruptible(), false);
+});
+
+/** Counts per key, emits at 3, throws at a negative value after it has changed everything it can. */
+class CountingOperator implements Operator {
+  context!: OperatorContext;
+
+  open(context: OperatorContext): void {
+    this.context = context;
+  }
+
+  record(_input: number, value: unknown, timestamp: number): void {
+    const { n } = value as { n: number };
+    const state = this.context.keyed.state('count', { kind: 'value', initial: 0 });
+    state.update(state.value() + 1);
+    this.context.keyed.timers.register('event', Math.abs(n));
+    this.context.output.emit({ n, count: state.value() }, timestamp);
+    if (n < 0) throw new Error(`negative ${n}`);
+  }
+
+  timer(time: number): void {
+    this.context.output.emit({ timer: time }, time);
+  }
+}
+
+const keyOf = (value: unknown): unknown => (value as { key: string }).key;
+
+test('a poisoned record leaves nothing behind under skip: no output, no state, no timer', async () => {
+  const operator = new CountingOperator();
+  const { task, port, failures } = await rig([operator], [{ keyed: true, stateful: true, poison: 'skip' }], keyOf);
+  give(task, [
+    { key: 'a', n: 1 },
+    { key: 'a', n: -5 },
+    { key: 'a', n: 2 },
+  ]);
+  task.run(Number.POSITIVE_INFINITY);
+  task.onWatermark(0, 10);
+  task.run(Number.POSITIVE_INFINITY);
+  assert.deepEqual(port.out, [
+    { n: 1, count: 1 },
+    { n: 2, count: 2 },
+    { timer: 1 },
+    { timer: 2 },
+    { kind: 'watermark', timestamp: 10 },
+  ]);
+  assert.deepEqual(failures, []);
+  assert.equal(task.chain.counters['recordsGivenUp'], 1);
+});
+
+test('without a policy the error names operator and subtask and keeps the cause', async () => {
+  const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
+  give(task, [{ key: 'a', n: -5 }]);
+  assert.throws(
+    () => task.run(Number.POSITIVE_INFINITY),
+    (error: { code?: string; where?: object; cause?: Error }) =>
+      error.code === 'OPERATOR_FAILED' &&
+      JSON.stringify(error.where) === JSON.stringify({ job: 'test', operator: 'op0', uid: 'op0', subtask: 0 }) &&
+      error.cause?.message === 'negative -5',
+  );
+});
+
+test('a key that is null is an error that says so', async () => {
+  const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], () => null);
+  give(task, [{ n: 1 }]);
+  assert.throws(() => task.run(Number.POSITIVE_INFINITY), { code: 'KEY_INVALID' });
+});
+
+test('timers fire in order before the watermark goes on, one per pause', async () => {
+  const { task, port } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
+  give(task, [30, 10, 20, 10].map((n) => ({ key: 'k', n })));
+  task.run(Number.POSITIVE_INFINITY);
+  port.out.length = 0;
+  task.onWatermark(0, 25);
+  port.credits = 1;
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
+  assert.deepEqual(port.out, [{ timer: 10 }]);
+  port.credits = 10;
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'done');
+  assert.deepEqual(port.out, [{ timer: 10 }, { timer: 20 }, { kind: 'watermark', timestamp: 25 }]);
+});
+
+test('a watermark that does not rise is not forwarded, the end of data comes last', async () => {
+  const { task, port } = await rig([new FlatMapping((value) => [value], false)]);
+  for (const timestamp of [5, 5, 3, MAX_TIMESTAMP]) {
+    task.onWatermark(0, timestamp);
+    task.run(Number.POSITIVE_INFINITY);
+  }
+  task.onEndOfInput(0, 1);
+  task.run(Number.POSITIVE_INFINITY);
+  assert.deepEqual(port.out, [
+    { kind: 'watermark', timestamp: 5 },
+    { kind: 'watermark', timestamp: MAX_TIMESTAMP },
+    { kind: 'end-of-data' },
+  ]);
+  assert.ok(task.hasEnded);
+});
+
+test('a snapshot is the state at the barrier although records follow while it is encoded', async () => {
+  const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
+  give(task, [{ key: 'a', n: 1 }]);
+  task.run(Number.POSITIVE_INFINITY);
+  const early = task.snapshot(1);
+  while (early.encodeNext());
+  const reference = await early.parts();
+  const late = task.snapshot(2);
+  give(task, [{ key: 'a', n: 2 }, { key: 'b', n: 3 }]);
+  task.run(Number.POSITIVE_INFINITY);
+  while (late.encodeNext());
+  assert.deepEqual(await late.parts(), reference);
+});
+
+test('a failed operator closes all that were opened and tells the first error', async () => {
+  const closed: string[] = [];
+  const closing = (name: string, fails: boolean): Operator => ({
+    open: () => undefined,
+    record: () => undefined,
+    close: () => {
+      closed.push(name);
+      if (fails) throw new Error(name);
+    },
+  });
+  const { task } = await rig([closing('first', true), closing('second', false)]);
+  await assert.rejects(task.close(), { message: 'first' });
+  assert.deepEqual(closed, ['first', 'second']);
+});
