@@ -552,7 +552,11 @@ export function isMillraceError(error: unknown, code?: ErrorCode): error is Mill
   );
 }
 
-/** Turns any thrown value into plain data; causes are followed to a depth of 8. */
+/**
+ * Turns any thrown value into plain data; causes are followed to a depth of 8.
+ *
+ * An error of the file system that nobody gave a code of its own gets `FILES_FAILED`.
+ */
 export function serializeError(error: unknown, depth = 0): SerializedError {
   if (!(error instanceof Error)) {
     return {
@@ -567,7 +571,7 @@ export function serializeError(error: unknown, depth = 0): SerializedError {
   }
   const own = isMillraceError(error) ? error : undefined;
   return {
-    code: own?.code,
+    code: own?.code ?? (error.name === 'FilesError' ? 'FILES_FAILED' : undefined),
     name: error.name,
     message: error.message,
     stack: error.stack,

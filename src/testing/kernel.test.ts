@@ -246,7 +246,7 @@ test('whoever reaches past the Env is caught, and only within events', async () 
     () => queueMicrotask(() => undefined),
   ]) {
     const kernel = new Kernel({ seed: 1 });
-    kernel.env('a').clock.timer(1, () => void reach(), 'reach');
+    kernel.env('a').clock.timer(1, reach, 'reach');
     await assert.rejects(() => kernel.run({ until: () => Date.now() < 0 }), /would not repeat; use env\./);
     reach();
   }
