@@ -116,5 +116,7 @@ export class ClientResults {
 
 function callbackFailed(sink: string, cause: unknown): MillraceError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new MillraceError('CLIENT_CALLBACK_FAILED', `the callback of sink "${sink}" failed: ${message}`, { cause });
+  return new MillraceError('CLIENT_CALLBACK_FAILED', `the callback of sink "${sink}" failed: ${message}`, {
+    cause,
+  });
 }

@@ -38,6 +38,11 @@ export const EXECUTION_MOVES: Readonly<Record<ExecutionState, readonly Execution
   FAILED: [],
 };
 
+/** True when the execution will never move again. */
+export function isOver(state: ExecutionState): boolean {
+  return EXECUTION_MOVES[state].length === 0;
+}
+
 /** Names a subtask. */
 export interface SubtaskId {
   readonly vertex: number;

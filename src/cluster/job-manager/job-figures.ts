@@ -1,5 +1,6 @@
 /** The figures of a job, put together from what its subtasks report: for the progress line and the summary. */
 
+import type { CheckpointSummary } from '../../checkpoint/statistics.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import type { TaskFigures } from '../../hosts/messages.ts';
 import type { JobState } from './job-states.ts';
@@ -106,6 +107,22 @@ export class VertexFiguresBook {
       counters: addCounters([base.counters, ...subtasks.map((task) => task.counters)]),
     };
   }
+}
+
+/** The figures of the coordinator as they are shown; `pathOf` says where a checkpoint is. */
+export function checkpointCounts(
+  summary: CheckpointSummary,
+  pathOf: (checkpointId: number) => string | undefined,
+): CheckpointCounts {
+  const { total, completed, failed, inProgress, averageBytes, averageDurationMs, latestCompleted } = summary;
+  const last = latestCompleted && {
+    id: latestCompleted.id,
+    path: pathOf(latestCompleted.id),
+    completedAt: latestCompleted.triggeredAt + latestCompleted.durationMs,
+    durationMs: latestCompleted.durationMs,
+    stateBytes: latestCompleted.bytes,
+  };
+  return { triggered: total, completed, failed, inProgress, averageBytes, averageDurationMs, last };
 }
 
 /** Adds counters by name. */

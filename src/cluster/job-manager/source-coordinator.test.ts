@@ -41,21 +41,30 @@ function listSource(starts: string[]): Source<unknown> {
 }
 
 function start(source: Source<unknown>, restored = new Map<string, unknown>()) {
-  return startSourceCoordinators({ graph, sources: new Map([['numbers', source]]), attempt: 3, env, restored });
+  return startSourceCoordinators({
+    graph,
+    sources: new Map([['numbers', source]]),
+    attempt: 3,
+    env,
+    restored,
+  });
 }
 
 test('a split is either with a reader or in the snapshot', async () => {
   const [coordinator] = await start(listSource([]));
   assert.ok(coordinator);
   const command = coordinator.answer(1);
-  assert.deepEqual({ ...command, splits: command.splits.map(decode) }, {
-    kind: 'splits',
-    attempt: 3,
-    vertex: 0,
-    subtask: 1,
-    splits: [{ id: 'a' }],
-    noMore: false,
-  });
+  assert.deepEqual(
+    { ...command, splits: command.splits.map(decode) },
+    {
+      kind: 'splits',
+      attempt: 3,
+      vertex: 0,
+      subtask: 1,
+      splits: [{ id: 'a' }],
+      noMore: false,
+    },
+  );
   assert.deepEqual(coordinator.snapshot(), ['b', 'c']);
 });
 

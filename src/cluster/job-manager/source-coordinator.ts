@@ -118,8 +118,12 @@ function encodeSplit(split: SourceSplit): Uint8Array {
 function enumeratorFailed(uid: string, cause: unknown): MillraceError {
   if (isMillraceError(cause)) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new MillraceError('SOURCE_ENUMERATOR_FAILED', `the source "${uid}" cannot tell its splits: ${message}`, {
-    where: { uid },
-    cause,
-  });
+  return new MillraceError(
+    'SOURCE_ENUMERATOR_FAILED',
+    `the source "${uid}" cannot tell its splits: ${message}`,
+    {
+      where: { uid },
+      cause,
+    },
+  );
 }

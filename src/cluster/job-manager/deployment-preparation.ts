@@ -1,0 +1,73 @@
+/**
+ * Everything that has to be there before the tasks of a job can start: checked sinks, started sources, assigned
+ * state, slots. Asynchronous and without effect on the job master: it hands back a value.
+ */
+
+import type { Env } from '../../base/env.ts';
+import type { RestoreAssignment } from '../../checkpoint/restore.ts';
+import type { CompiledJob, JobGraph } from '../../graph/job-graph.ts';
+import type { SlotProvider, SlotReport, SlotSettings, TaskDeployment } from '../../hosts/messages.ts';
+import type { DeploymentParts } from './deployment.ts';
+import { startSourceCoordinators } from './source-coordinator.ts';
+
+/** What a deployment is prepared from. */
+export interface PreparationOptions {
+  readonly attempt: number;
+  readonly compiled: CompiledJob;
+  readonly settings: SlotSettings;
+  readonly env: Env;
+  readonly provider: SlotProvider;
+  readonly state: RestoreAssignment | undefined;
+  readonly discardLaterOutput: boolean;
+  /** Makes the choice of the checkpoint final, once nothing refuses it any more. */
+  readonly commit: () => Promise<void>;
+  readonly onReport: (report: SlotReport) => void;
+  readonly onLost: (slot: number, error: Error) => void;
+}
+
+/**
+ * Prepares a deployment. First whatever may refuse the start without having changed anything, then the choice is made
+ * final; output is moved aside only after that, so that a crash in between leaves no gap in what is there. The slots
+ * come last, so that an error before them leaves nothing to clean up.
+ */
+export async function prepareDeployment(options: PreparationOptions): Promise<DeploymentParts> {
+  const { attempt, compiled, settings, env, provider, state, discardLaterOutput } = options;
+  const { graph } = compiled;
+  const restored = state?.enumerators ?? new Map<string, unknown>();
+  const sources = await startSourceCoordinators({ graph, sources: compiled.sources, attempt, env, restored });
+  if (!discardLaterOutput) await prepareSinks(options);
+  await options.commit();
+  if (discardLaterOutput) await prepareSinks(options);
+  const gateways = await provider.start(settings, options.onReport, options.onLost);
+  const tasks = Array.from({ length: settings.slots }, (_, slot) => tasksOfSlot(graph, slot, state));
+  return { attempt, graph, gateways, sources, tasks, restoredCheckpointId: state?.checkpointId };
+}
+
+async function prepareSinks({
+  attempt,
+  compiled,
+  settings,
+  env,
+  state,
+  discardLaterOutput,
+}: PreparationOptions): Promise<void> {
+  for (const [uid, sink] of compiled.sinks) {
+    await sink.prepareJob?.({
+      jobId: settings.jobId,
+      jobName: settings.jobName,
+      uid,
+      files: env.files,
+      clock: env.clock,
+      log: env.log.child({ operator: uid }),
+      restoredCheckpointId: state?.checkpointId,
+      discardLaterOutput,
+      attempt: `${settings.processAttempt}-${attempt}`,
+    });
+  }
+}
+
+function tasksOfSlot(graph: JobGraph, slot: number, state: RestoreAssignment | undefined): TaskDeployment[] {
+  return graph.vertices.flatMap(({ parallelism }, vertex) =>
+    slot < parallelism ? [{ vertex, subtask: slot, restore: state?.vertices[vertex]?.[slot] }] : [],
+  );
+}

@@ -1,0 +1,816 @@
+/**
+ * Runs one job from its start to its end: longer than most files because it is one state machine.
+ *
+ * Owns: the job's state, its current deployment, the attempt numbers. Talks to: the slots (by the deployment), the
+ * checkpoint driver, the job's storage, and whoever started the job.
+ *
+ * ```text
+ *  recover ─▶ prepare ─▶ deploy ─▶ run ─▶ all input ended ─▶ final checkpoint ─▶ all committed ─▶ marker ─▶ finish
+ *                ▲                  │  └▶ stop ─▶ last checkpoint ─▶ all committed ─▶ leave
+ *                └── wait ◀─ leave ◀┘ a failure
+ * ```
+ *
+ * JM-1 One writer: everything happens in handlers of the inbox. What is asynchronous returns a value and has no
+ *      effect of its own; its handler checks that it is still wanted (FLINK-27148, FLINK-9494).
+ * JM-2 A deployment starts only when nothing of the one before runs any more, and when no publication of a
+ *      checkpoint is under way: what it restores is the latest.
+ * JM-3 Attempts only grow; a report of another attempt changes nothing.
+ * JM-4 The job is finished when the terminal marker is durable, and the marker is written after every subtask has
+ *      confirmed the commits of the final checkpoint. From then on no failure changes the outcome (FLINK-11813).
+ * JM-5 A terminal state is final (I-H5); `ended` is resolved once.
+ * JM-6 A stop that cannot be carried out cleanly ends the job at its latest checkpoint: what that holds pending is
+ *      committed by whoever continues from it.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Env, Timer } from '../../base/env.ts';
+import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
+import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
+import { discardsAtEnd, type RetentionPolicy, type Termination } from '../../checkpoint/retention.ts';
+import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
+import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
+import { CheckpointDriver, subtaskKey } from './checkpoint-driver.ts';
+import { type ClientReport, ClientResults, type ResultCallback } from './client-results.ts';
+import { CANCEL_DEADLINE_MS, Deployment, type DeploymentParts, terminateAll } from './deployment.ts';
+import { prepareDeployment } from './deployment-preparation.ts';
+import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
+import { isOver, type SubtaskId } from './execution-graph.ts';
+import { Inbox } from './inbox.ts';
+import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
+import { isTerminal, type JobState, moveJob } from './job-states.ts';
+import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
+import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } from './restart-strategy.ts';
+
+/** A final or last checkpoint that failed and was tolerated is tried again after so long. */
+const REQUEST_AGAIN_MS = 100;
+
+/** What a job runs with. */
+export interface JobMasterOptions {
+  readonly jobId: string;
+  readonly compiled: CompiledJob;
+  readonly env: Env;
+  readonly provider: SlotProvider;
+  readonly storage: JobStorage;
+  readonly checkpoints: CoordinatorConfig;
+  readonly retention: RetentionPolicy;
+  readonly restartStrategy: RestartStrategy;
+  /** What slots need to know besides what the job master adds. */
+  readonly slotSettings: Omit<SlotSettings, 'jobId' | 'jobName' | 'slots' | 'processAttempt'>;
+  /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
+  readonly discardLaterOutput: boolean;
+  /** Callbacks of this thread by sink name. */
+  readonly callbacks: ReadonlyMap<string, ResultCallback>;
+  readonly listener?: JobListener;
+}
+
+/** Whoever wants to see what happens, at once; must not throw and must not block. */
+export interface JobListener {
+  onState?(state: JobState): void;
+  onFailure?(failure: ExceptionEntry): void;
+  onCheckpoint?(checkpoint: CheckpointReference): void;
+  /** What the job continues from; `undefined` = from the beginning. Again after each restart. */
+  onRestore?(checkpoint: CheckpointReference | undefined): void;
+}
+
+/** How a job ended. */
+export type JobStatus = 'FINISHED' | 'STOPPED' | 'CANCELED' | 'FAILED' | 'ALREADY_FINISHED';
+
+/** The outcome of a run. */
+export interface JobResult {
+  readonly status: JobStatus;
+  readonly jobId: string;
+  readonly jobName: string;
+  /** What the job can be continued from. */
+  readonly checkpoint: CheckpointReference | undefined;
+  /** What this run began with. */
+  readonly restoredFrom: CheckpointReference | undefined;
+  /** FAILED: why; STOPPED: what kept the stop from being clean. */
+  readonly error: Error | undefined;
+  readonly exceptions: readonly ExceptionEntry[];
+  readonly figures: JobFigures;
+}
+
+type Phase = 'preparing' | 'running' | 'leaving' | 'waiting' | 'over';
+
+/** What to do when nothing runs any more. */
+type Intent =
+  | { readonly kind: 'restart'; readonly at: number; readonly error: Error }
+  | { readonly kind: 'fail'; readonly error: Error; readonly reason: string }
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'suspend'; readonly error: Error | undefined }
+  | { readonly kind: 'finish' };
+
+/** The way to the end of a running job. */
+interface Ending {
+  readonly kind: 'final' | 'stop';
+  step: 'checkpointing' | 'committing' | 'recording';
+  checkpointId: number | undefined;
+}
+
+/** What a deployment was prepared with. */
+interface Prepared {
+  readonly parts: DeploymentParts;
+  readonly restored: CheckpointReference | undefined;
+  readonly found: { readonly durable: readonly number[]; readonly orphans: readonly number[] } | undefined;
+}
+
+/** See the head of the file. */
+export class JobMaster {
+  /** Resolved when the job has ended, however it did; never rejected. */
+  readonly ended: Promise<JobResult>;
+  readonly #options: JobMasterOptions;
+  readonly #env: Env;
+  readonly #inbox: Inbox;
+  readonly #checkpoints: CheckpointDriver;
+  readonly #results: ClientResults;
+  readonly #exceptions = new ExceptionHistory();
+  readonly #vertexFigures: VertexFiguresBook;
+  readonly #startedAt: number;
+  #resolveEnded: (result: JobResult) => void = () => {};
+
+  #state: JobState = 'INITIALIZING';
+  #phase: Phase = 'preparing';
+  #intent: Intent | undefined;
+  #ending: Ending | undefined;
+  #recovery: (Recovery & { kind: 'ready' }) | undefined;
+  #attempt = 0;
+  #deployment: Deployment | undefined;
+  /** The preparation that is under way; a result of another one is not wanted any more. */
+  #preparation: object | undefined;
+  #lostWhilePreparing: Error | undefined;
+  #timer: Timer | undefined;
+  #restarts: RestartMemory = NO_FAILURES;
+  #latest: CheckpointReference | undefined;
+  #cancelAfterwards = false;
+  #endedAt: number | undefined;
+
+  constructor(options: JobMasterOptions) {
+    this.#options = options;
+    this.#env = options.env;
+    this.#inbox = new Inbox((error, what) => this.#handlerFailed(error, what));
+    this.#checkpoints = new CheckpointDriver(options.checkpoints, options.env, this.#inbox, {
+      trigger: (barrier) => this.#trigger(barrier),
+      complete: (id) => this.#complete(id),
+      abort: (checkpointId) => this.#deployment?.broadcast({ kind: 'abort', checkpointId }),
+      fail: (error) => this.#fail(error),
+    });
+    this.#results = new ClientResults({
+      callbacks: options.callbacks,
+      inbox: this.#inbox,
+      credit: (report) => this.#credit(report),
+      fail: (error) => this.#inbox.post('a result callback failed', () => this.#fail(error)),
+    });
+    this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
+    this.#startedAt = options.env.clock.monotonic();
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  get state(): JobState {
+    return this.#state;
+  }
+
+  /** Begins; once. */
+  start(): void {
+    this.#inbox.post('start', () => {
+      this.#prepare('the job is recovered', this.#options.storage.recover(), {
+        ready: (recovery) => this.#recovered(recovery),
+        // The claim stays: the next start takes a higher one.
+        unwanted: (_, then) => then(),
+      });
+    });
+  }
+
+  /** Stops without drain: a last checkpoint, its commits, and the end. */
+  stop(): void {
+    this.#inbox.post('stop', () => this.#stop());
+  }
+
+  /** Cancels; a second call does not wait for the slots any more. What is committed stays. */
+  cancel(): void {
+    this.#inbox.post('cancel', () => this.#cancel());
+  }
+
+  /** Takes a checkpoint now. */
+  triggerCheckpoint(): Promise<CheckpointReference> {
+    return new Promise((resolve, reject) => {
+      this.#inbox.post('a checkpoint is asked for', () => {
+        if (this.#phase !== 'running') return reject(this.#notRunning());
+        this.#checkpoints.request('manual', {
+          onDone: (id) => resolve(this.#options.storage.reference(id)),
+          onFailed: reject,
+        });
+      });
+    });
+  }
+
+  /** The figures as of now. */
+  figures(): JobFigures {
+    const vertices = this.#vertexFigures.vertices();
+    return {
+      state: this.#state,
+      elapsedMs: (this.#endedAt ?? this.#env.clock.monotonic()) - this.#startedAt,
+      restarts: Math.max(0, this.#attempt - 1),
+      vertices,
+      counters: addCounters(vertices.map((vertex) => vertex.counters)),
+      checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#own(id)?.path),
+    };
+  }
+
+  /** The last failures. */
+  exceptions(): readonly ExceptionEntry[] {
+    return this.#exceptions.entries();
+  }
+
+  // ---- from the start to a running deployment ----
+
+  /** Follows a preparation; a value that nobody wants any more is given back to `unwanted`, which calls `then`. */
+  #prepare<T>(
+    what: string,
+    work: Promise<T>,
+    outcome: {
+      readonly ready: (value: T) => void;
+      readonly unwanted: (value: T, then: () => void) => void;
+    },
+  ): void {
+    const preparation = {};
+    this.#phase = 'preparing';
+    this.#preparation = preparation;
+    const isAwaited = (): boolean => this.#preparation === preparation;
+    const isOverNow = (): void => {
+      if (!isAwaited()) return;
+      this.#preparation = undefined;
+      this.#gone();
+    };
+    this.#inbox.follow(
+      what,
+      work,
+      (value) => {
+        if (!isAwaited() || this.#phase !== 'preparing') return outcome.unwanted(value, isOverNow);
+        this.#preparation = undefined;
+        outcome.ready(value);
+      },
+      (error) => {
+        if (isAwaited() && this.#phase === 'preparing') {
+          this.#preparation = undefined;
+          return this.#fail(error);
+        }
+        this.#note(error, undefined, 'ignored: the job is leaving');
+        isOverNow();
+      },
+    );
+  }
+
+  #recovered(recovery: Recovery): void {
+    if (recovery.kind === 'finished') {
+      this.#intent = { kind: 'finish' };
+      return this.#end('FINISHED');
+    }
+    this.#recovery = recovery;
+    this.#latest = recovery.base;
+    for (const warning of recovery.warnings) this.#env.log.warn(warning);
+    if (recovery.store !== undefined) this.#checkpoints.useStore(recovery.store);
+    this.#checkpoints.tell({
+      kind: 'restored',
+      checkpointId: recovery.base?.id,
+      nextId: recovery.nextCheckpointId,
+      durable: recovery.durable,
+      orphans: recovery.orphans,
+    });
+    this.#move('CREATED');
+    // After the fact above was taken.
+    this.#inbox.post('deploy', () => this.#phase === 'preparing' && this.#deploy());
+  }
+
+  #deploy(): void {
+    this.#attempt += 1;
+    this.#lostWhilePreparing = undefined;
+    this.#vertexFigures.nextDeployment();
+    this.#prepare('a deployment is prepared', this.#prepareDeployment(this.#attempt), {
+      ready: (prepared) => this.#prepared(prepared),
+      unwanted: (prepared, then) => this.#terminate(prepared.parts, then),
+    });
+  }
+
+  async #prepareDeployment(attempt: number): Promise<Prepared> {
+    const { compiled, env, provider, storage } = this.#options;
+    const { restored, found } = await this.#choose();
+    const state = restored === undefined ? undefined : await storage.restore(restored);
+    for (const warning of state?.warnings ?? []) env.log.warn(warning);
+    const parts = await prepareDeployment({
+      attempt,
+      compiled,
+      settings: this.#slotSettings(),
+      env,
+      provider,
+      state,
+      discardLaterOutput: this.#options.discardLaterOutput && attempt === 1,
+      commit: () => (attempt === 1 ? storage.commitStart() : Promise.resolve()),
+      onReport: (report) => this.#inbox.post('report', () => this.#report(attempt, report)),
+      onLost: (slot, error) => this.#inbox.post('slot lost', () => this.#slotLost(attempt, slot, error)),
+    });
+    return { parts, restored, found };
+  }
+
+  /** What to continue from: the latest checkpoint that this run completed, else what the run began with. */
+  async #choose(): Promise<Pick<Prepared, 'restored' | 'found'>> {
+    const point = this.#checkpoints.restorePoint();
+    assert(point.kind !== 'unsettled', 'a deployment waits until a publication has an outcome');
+    if (point.kind === 'checkpoint') return { restored: this.#own(point.checkpointId), found: undefined };
+    const found = await this.#options.storage.survey();
+    return { restored: this.#own(found.durable.at(-1)), found };
+  }
+
+  /** A checkpoint of this run; the base for an id of an earlier run, which may be newer than the base that was chosen. */
+  #own(id: number | undefined): CheckpointReference | undefined {
+    const recovery = this.#recovery;
+    if (id === undefined || recovery === undefined || id < recovery.nextCheckpointId) return recovery?.base;
+    return this.#options.storage.reference(id);
+  }
+
+  #slotSettings(): SlotSettings {
+    const { jobId, compiled, slotSettings } = this.#options;
+    return {
+      ...slotSettings,
+      jobId,
+      jobName: compiled.graph.name,
+      slots: requiredSlots(compiled.graph),
+      processAttempt: this.#recovery?.processAttempt ?? 0,
+    };
+  }
+
+  #prepared({ parts, restored, found }: Prepared): void {
+    const deployment = new Deployment(parts, this.#env, this.#inbox);
+    this.#deployment = deployment;
+    this.#latest = restored ?? this.#latest;
+    if (this.#attempt > 1) {
+      this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
+    }
+    this.#phase = 'running';
+    this.#move('RUNNING');
+    const from = restored === undefined ? 'from the beginning' : `from checkpoint ${restored.id}`;
+    this.#env.log.info(`the job runs ${from}`, { attempt: this.#attempt, checkpoint: restored?.path });
+    this.#options.listener?.onRestore?.(restored);
+    if (this.#lostWhilePreparing !== undefined) return this.#fail(this.#lostWhilePreparing);
+    deployment.deploy();
+  }
+
+  /** Slots were started that nobody needs any more. */
+  #terminate({ gateways }: DeploymentParts, then: () => void): void {
+    this.#inbox.follow('unwanted slots are terminated', terminateAll(gateways), then, (error) => {
+      this.#env.log.error('a slot could not be terminated', { error });
+      then();
+    });
+  }
+
+  // ---- what slots report ----
+
+  #report(attempt: number, report: SlotReport): void {
+    if (report.kind === 'ready') return;
+    // Results are known by their sequence, whatever attempt they are of.
+    if (report.kind === 'client') return this.#phase === 'over' ? undefined : this.#results.receive(report);
+    const deployment = this.#deployment;
+    if (deployment?.attempt !== attempt || report.attempt !== attempt) return; // JM-3
+    switch (report.kind) {
+      case 'figures':
+        return this.#vertexFigures.report(report.tasks);
+      case 'canceled':
+      case 'finished':
+        return deployment.left(report.slot, report.kind);
+      case 'failed':
+        return this.#taskFailed(deployment, report);
+      default:
+        if (this.#phase === 'running') this.#progress(deployment, report);
+    }
+  }
+
+  #progress(
+    deployment: Deployment,
+    report: Exclude<
+      SlotReport,
+      { readonly kind: 'ready' | 'client' | 'figures' | 'canceled' | 'finished' | 'failed' }
+    >,
+  ): void {
+    switch (report.kind) {
+      case 'running':
+        return this.#taskRuns(deployment, report);
+      case 'ended':
+        deployment.executions.ended(report);
+        return this.#checkAllEnded();
+      case 'acknowledge':
+        return this.#checkpoints.acknowledge(report);
+      case 'decline':
+        return this.#checkpoints.decline(report);
+      case 'committed':
+        deployment.executions.committed(report, report.checkpointId);
+        return this.#checkCommitted();
+      case 'request-split':
+        return this.#assignSplit(deployment, report);
+    }
+  }
+
+  #taskRuns(deployment: Deployment, task: SubtaskId): void {
+    const { executions } = deployment;
+    executions.move(task, 'RUNNING');
+    if (!executions.allIn('RUNNING')) return;
+    const tasks = executions.all().map(({ vertex, subtask }) => subtaskKey(vertex, subtask));
+    this.#checkpoints.tell({ kind: 'tasks-running', tasks });
+    this.#checkAllEnded();
+  }
+
+  #assignSplit(deployment: Deployment, { vertex, subtask }: SubtaskId): void {
+    try {
+      const { slot } = deployment.executions.get({ vertex, subtask });
+      deployment.send(slot, deployment.source(vertex).answer(subtask)); // SC-1
+    } catch (error) {
+      this.#fail(error, { vertex, subtask });
+    }
+  }
+
+  #credit({ attempt, slot, vertex, subtask, values }: ClientReport): void {
+    const deployment = this.#deployment;
+    if (deployment?.attempt !== attempt) return;
+    deployment.send(slot, { kind: 'client-credit', vertex, subtask, records: values.length });
+  }
+
+  #taskFailed(deployment: Deployment, report: SlotReport & { kind: 'failed' }): void {
+    const execution = deployment.executions.get(report);
+    if (!isOver(execution.state)) deployment.executions.move(report, 'FAILED');
+    this.#fail(deserializeError(report.error), report);
+  }
+
+  #slotLost(attempt: number, slot: number, error: Error): void {
+    if (this.#deployment?.attempt === attempt) {
+      this.#fail(error, this.#deployment.executions.inSlot(slot)[0]);
+      this.#deployment?.lost(slot);
+    } else if (this.#attempt === attempt && this.#phase === 'preparing') {
+      this.#lostWhilePreparing ??= error;
+    }
+  }
+
+  // ---- checkpoints ----
+
+  #trigger(barrier: BarrierToSend): ReadonlyMap<string, unknown> {
+    const deployment = this.#deployment;
+    assert(deployment !== undefined, 'a checkpoint is triggered while tasks run');
+    const snapshots = new Map(deployment.sources.map((source) => [source.uid, source.snapshot()]));
+    deployment.sendToSources({ kind: 'trigger', barrier }); // SC-2
+    return snapshots;
+  }
+
+  #complete(checkpointId: number): void {
+    this.#latestIs(checkpointId);
+    this.#deployment?.broadcast({ kind: 'complete', checkpointId });
+  }
+
+  #latestIs(checkpointId: number): void {
+    if (this.#recovery?.store === undefined) return;
+    this.#latest = this.#options.storage.reference(checkpointId);
+    this.#options.listener?.onCheckpoint?.(this.#latest);
+  }
+
+  // ---- the end ----
+
+  #checkAllEnded(): void {
+    const executions = this.#deployment?.executions;
+    const isAtEnd = executions?.allEnded() === true && executions.allIn('RUNNING');
+    if (this.#ending === undefined && isAtEnd) this.#endBy('final');
+  }
+
+  /** Takes the checkpoint after which nothing is emitted any more, and again if it fails and may. */
+  #endBy(kind: Ending['kind']): void {
+    const ending: Ending = { kind, step: 'checkpointing', checkpointId: undefined };
+    this.#ending = ending;
+    const isCurrent = (): boolean => this.#ending === ending && this.#phase === 'running';
+    this.#checkpoints.request(kind, {
+      onDone: (checkpointId) => {
+        if (!isCurrent()) return;
+        ending.step = 'committing';
+        ending.checkpointId = checkpointId;
+        this.#checkCommitted();
+      },
+      onFailed: (error) => {
+        if (!isCurrent()) return;
+        this.#env.log.warn('the last checkpoint is tried again', { error });
+        this.#timer = this.#env.clock.timer(
+          REQUEST_AGAIN_MS,
+          () => this.#inbox.post('again', () => isCurrent() && this.#endBy(kind)),
+          'the last checkpoint is tried again',
+        );
+      },
+    });
+  }
+
+  #checkCommitted(): void {
+    const ending = this.#ending;
+    if (ending?.step !== 'committing' || ending.checkpointId === undefined) return;
+    if (this.#deployment?.executions.allCommitted(ending.checkpointId) !== true) return;
+    ending.step = 'recording';
+    this.#results.whenIdle(() => {
+      this.#inbox.post('all is committed', () => {
+        if (this.#ending !== ending || this.#phase !== 'running') return;
+        if (ending.kind === 'stop') this.#leave({ kind: 'suspend', error: undefined });
+        else this.#record(ending);
+      });
+    });
+  }
+
+  /** JM-4: from here on only the outcome of the marker decides. */
+  #record(ending: Ending): void {
+    ending.step = 'recording';
+    this.#inbox.follow(
+      'the job is marked as finished',
+      this.#options.storage.finish(this.#stored(ending.checkpointId)),
+      () => {
+        this.#leave({ kind: 'finish' });
+      },
+      (error) => {
+        ending.step = 'checkpointing';
+        if (this.#cancelAfterwards) this.#cancel();
+        else this.#fail(error);
+      },
+    );
+  }
+
+  #stored(checkpointId: number | undefined): number | undefined {
+    return this.#recovery?.store === undefined ? undefined : checkpointId;
+  }
+
+  #stop(): void {
+    switch (this.#phase) {
+      case 'preparing':
+        return this.#leave({ kind: 'suspend', error: undefined });
+      case 'running':
+        return this.#stopRunning();
+      case 'leaving':
+      case 'waiting':
+        if (this.#intent?.kind !== 'restart') return;
+        this.#intent = { kind: 'suspend', error: this.#intent.error };
+        return this.#stopWaiting();
+      case 'over':
+        return;
+    }
+  }
+
+  #stopRunning(): void {
+    if (this.#ending !== undefined) return; // It finishes, or stops already.
+    if (this.#recovery?.store === undefined) return this.#cancel();
+    if (this.#deployment?.executions.allIn('RUNNING') === true) return this.#endBy('stop');
+    this.#leave({ kind: 'suspend', error: undefined });
+  }
+
+  #cancel(): void {
+    if (this.#phase === 'over') return;
+    if (this.#intent?.kind === 'finish' || this.#intent?.kind === 'cancel') return this.#deployment?.hurry();
+    if (this.#ending?.step === 'recording') {
+      this.#cancelAfterwards = true;
+      return;
+    }
+    this.#move('CANCELLING');
+    if (this.#phase === 'preparing' || this.#phase === 'running') return this.#leave({ kind: 'cancel' });
+    this.#intent = { kind: 'cancel' };
+    this.#stopWaiting();
+  }
+
+  /** Ends the back-off, if that is what the job is waiting for. */
+  #stopWaiting(): void {
+    if (this.#phase !== 'waiting') return;
+    this.#timer?.cancel();
+    this.#phase = 'leaving';
+    this.#gone();
+  }
+
+  // ---- failures ----
+
+  #fail(error: unknown, task?: SubtaskId): void {
+    const wasAlive = this.#phase === 'preparing' || this.#phase === 'running';
+    if (!wasAlive || this.#ending?.step === 'recording') return this.#failLate(error, task);
+    const intent = this.#intentAfter(asError(error));
+    this.#note(error, task, consequence(intent, this.#env.clock.monotonic()));
+    this.#move('FAILING');
+    this.#leave(intent);
+  }
+
+  /** A failure while the job leaves changes nothing, except that an error which cannot be helped ends the restarts. */
+  #failLate(error: unknown, task: SubtaskId | undefined): void {
+    const cause = asError(error);
+    if (this.#phase === 'leaving' && this.#intent?.kind === 'restart' && isFatal(cause)) {
+      this.#intent = { kind: 'fail', error: cause, reason: FATAL_REASON };
+      return this.#note(error, task, consequence(this.#intent, 0));
+    }
+    this.#note(error, task, `ignored: the job is ${this.#state}`);
+  }
+
+  #intentAfter(error: Error): Intent {
+    if (isFatal(error)) return { kind: 'fail', error, reason: FATAL_REASON };
+    const hasStarted = this.#attempt > 1 || this.#deployment !== undefined;
+    if (!hasStarted) return { kind: 'fail', error, reason: 'the job could not be started' };
+    const now = this.#env.clock.monotonic();
+    const failure = { now, chance: this.#env.random.float() };
+    const decision = decideRestart(this.#options.restartStrategy, this.#restarts, failure);
+    if (decision.kind === 'fail') return { kind: 'fail', error, reason: decision.reason };
+    this.#restarts = decision.memory;
+    if (this.#ending?.kind === 'stop') return { kind: 'suspend', error }; // JM-6
+    return { kind: 'restart', at: now + decision.delayMs, error };
+  }
+
+  #note(error: unknown, task: SubtaskId | undefined, outcome: string): void {
+    const entry: ExceptionEntry = {
+      at: this.#env.clock.now(),
+      attempt: this.#attempt,
+      task: task === undefined ? undefined : { vertex: task.vertex, subtask: task.subtask },
+      error: serializeError(error),
+      consequence: outcome,
+    };
+    this.#exceptions.add(entry);
+    this.#env.log.warn('a failure', { ...entry });
+    this.#options.listener?.onFailure?.(entry);
+  }
+
+  /** A handler of the inbox threw: a bug, or an error of user code that runs in this thread. */
+  #handlerFailed(error: unknown, what: string): void {
+    this.#env.log.error('a handler of the job master failed', { what, error: serializeError(error) });
+    try {
+      this.#fail(error);
+    } catch (second) {
+      // The state machine itself is broken; whoever waits for the end must not wait for ever.
+      this.#phase = 'over';
+      this.#checkpoints.close();
+      this.#resolveEnded(this.#result('FAILED', asError(second)));
+    }
+  }
+
+  // ---- leaving ----
+
+  #leave(intent: Intent): void {
+    this.#timer?.cancel();
+    this.#phase = 'leaving';
+    this.#intent = intent;
+    this.#checkpoints.tell({ kind: 'tasks-stopped' });
+    if (this.#deployment !== undefined) {
+      return this.#deployment.leave(intent.kind === 'finish' ? 'finish' : 'cancel', () => this.#gone());
+    }
+    if (this.#preparation === undefined) return this.#gone();
+    this.#awaitPreparation();
+  }
+
+  /** A preparation cannot be interrupted; a job that ends does not wait for it for ever, a restart does (JM-2). */
+  #awaitPreparation(): void {
+    this.#timer = this.#env.clock.timer(
+      CANCEL_DEADLINE_MS,
+      () =>
+        this.#inbox.post('a preparation takes long', () => {
+          if (this.#preparation === undefined || this.#phase !== 'leaving') return;
+          if (this.#intent?.kind === 'restart') return this.#awaitPreparation();
+          this.#preparation = undefined;
+          this.#gone();
+        }),
+      'a preparation has to end',
+    );
+  }
+
+  /** Nothing of the deployment runs any more; what now, is decided when no publication is under way (JM-2). */
+  #gone(): void {
+    this.#timer?.cancel();
+    this.#deployment = undefined;
+    this.#inbox.post('gone', () => {
+      this.#checkpoints.whenSettled(() => this.#inbox.post('what now', () => this.#next()));
+    });
+  }
+
+  #next(): void {
+    const intent = this.#intent;
+    assert(this.#phase === 'leaving' && intent !== undefined, 'a job that has left knows what comes next');
+    switch (intent.kind) {
+      case 'restart':
+        return this.#restartAt(intent.at);
+      case 'fail':
+        return this.#end('FAILED');
+      case 'cancel':
+        return this.#end('CANCELED');
+      case 'suspend':
+        return this.#end('SUSPENDED');
+      case 'finish':
+        return this.#end('FINISHED');
+    }
+  }
+
+  #restartAt(at: number): void {
+    this.#move('RESTARTING');
+    this.#phase = 'waiting';
+    const afterMs = Math.max(0, at - this.#env.clock.monotonic());
+    const run = (): void => {
+      if (this.#phase !== 'waiting') return;
+      this.#ending = undefined;
+      this.#intent = undefined;
+      this.#move('CREATED');
+      this.#deploy();
+    };
+    this.#timer = this.#env.clock.timer(afterMs, () => this.#inbox.post('restart', run), 'restart');
+  }
+
+  #end(state: JobState): void {
+    this.#phase = 'over';
+    this.#move(state);
+    assert(isTerminal(state), 'a job ends in a terminal state');
+    this.#endedAt = this.#env.clock.monotonic();
+    const point = this.#checkpoints.restorePoint();
+    if (point.kind === 'checkpoint') this.#latest = this.#own(point.checkpointId);
+    this.#checkpoints.close();
+    if (this.#recovery !== undefined && discardsAtEnd(this.#options.retention, TERMINATIONS[state])) {
+      this.#checkpoints.discardAll();
+      if (state !== 'FINISHED') this.#latest = undefined;
+    }
+    const result = this.#resultOf(state);
+    this.#checkpoints.whenSettled(() => this.#resolveEnded(result));
+  }
+
+  #resultOf(state: JobState): JobResult {
+    const intent = this.#intent;
+    switch (state) {
+      case 'FINISHED':
+        return this.#result(this.#recovery === undefined ? 'ALREADY_FINISHED' : 'FINISHED', undefined);
+      case 'SUSPENDED':
+        return this.#result('STOPPED', intent?.kind === 'suspend' ? intent.error : undefined);
+      case 'CANCELED':
+        return this.#result('CANCELED', undefined);
+      default:
+        assert(intent?.kind === 'fail', 'a failed job knows why');
+        return this.#result('FAILED', this.#jobFailed(intent.error, intent.reason));
+    }
+  }
+
+  #result(status: JobStatus, error: Error | undefined): JobResult {
+    return {
+      status,
+      jobId: this.#options.jobId,
+      jobName: this.#options.compiled.graph.name,
+      checkpoint: this.#latest,
+      restoredFrom: this.#recovery?.base,
+      error,
+      exceptions: this.#exceptions.entries(),
+      figures: this.figures(),
+    };
+  }
+
+  #jobFailed(cause: Error, reason: string): MillraceError {
+    const { name } = this.#options.compiled.graph;
+    return new MillraceError('JOB_FAILED', `the job "${name}" failed (${reason}): ${cause.message}`, {
+      where: isMillraceError(cause) ? cause.where : {},
+      ...(isMillraceError(cause) ? { remedy: cause.remedy } : {}),
+      cause,
+    });
+  }
+
+  #notRunning(): MillraceError {
+    return new MillraceError('JOB_NOT_RUNNING', `the job is ${this.#state}`);
+  }
+
+  #move(state: JobState): void {
+    this.#state = moveJob(this.#state, state);
+    this.#env.log.info('the job is now in another state', { state });
+    this.#options.listener?.onState?.(state);
+  }
+}
+
+const FATAL_REASON = 'this error cannot be helped by a restart';
+
+const TERMINATIONS: Readonly<Record<JobState, Termination>> = {
+  INITIALIZING: 'suspended',
+  CREATED: 'suspended',
+  RUNNING: 'suspended',
+  FAILING: 'suspended',
+  RESTARTING: 'suspended',
+  CANCELLING: 'suspended',
+  FAILED: 'failed',
+  CANCELED: 'canceled',
+  FINISHED: 'finished',
+  SUSPENDED: 'stopped',
+};
+
+/** True when the error, or one that caused it, says that the same job cannot succeed. */
+function isFatal(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (isMillraceError(cause) && cause.retry === 'never') return true;
+  }
+  return false;
+}
+
+function consequence(intent: Intent, now: number): string {
+  switch (intent.kind) {
+    case 'restart':
+      return `restart in ${Math.max(0, intent.at - now)} ms`;
+    case 'fail':
+      return `the job fails: ${intent.reason}`;
+    case 'suspend':
+      return 'the job stops at its latest checkpoint';
+    case 'cancel':
+    case 'finish':
+      return `the job is about to ${intent.kind}`;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,243 @@
+/**
+ * The durable side of one job as its job master sees it: what to continue from, where checkpoints go, how it ends.
+ *
+ * Owns: the claim on the job's folder. Talks to: the checkpoint room. Without a folder nothing is claimed and nothing
+ * is stored; a checkpoint that was named by its path can be continued from all the same.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Env } from '../../base/env.ts';
+import { MillraceError } from '../../base/errors.ts';
+import { aliveUpTo, loadLatest, surveyFolder } from '../../checkpoint/latest.ts';
+import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../checkpoint/load.ts';
+import { describeCheckpoint } from '../../checkpoint/metadata.ts';
+import { markFinished } from '../../checkpoint/ownership.ts';
+import { assignState, type RestoreAssignment } from '../../checkpoint/restore.ts';
+import { type RestoreChoice, startAttempt, type StartedAttempt } from '../../checkpoint/start.ts';
+import { CheckpointStorage } from '../../checkpoint/storage.ts';
+import type { JobGraph } from '../../graph/job-graph.ts';
+import { type CheckpointStore, type CheckpointToPublish, subtaskKey } from './checkpoint-driver.ts';
+
+/** A checkpoint that can be continued from. */
+export interface CheckpointReference {
+  readonly id: number;
+  /** Its directory, absolute. */
+  readonly path: string;
+}
+
+/** What a start has found. */
+export type Recovery =
+  /** The job finished earlier: nothing runs, nothing is written. */
+  | { readonly kind: 'finished' }
+  | {
+      readonly kind: 'ready';
+      /** Higher than that of every start before. */
+      readonly processAttempt: number;
+      /** What to continue from; `undefined` = from the beginning. */
+      readonly base: CheckpointReference | undefined;
+      readonly nextCheckpointId: number;
+      /** Complete checkpoints that this job may remove one day, ascending. */
+      readonly durable: readonly number[];
+      /** Directories that never became a checkpoint. */
+      readonly orphans: readonly number[];
+      /** To be shown to the user. */
+      readonly warnings: readonly string[];
+      /** Absent when nothing is stored. */
+      readonly store: CheckpointStore | undefined;
+    };
+
+/** The durable side of one job. */
+export interface JobStorage {
+  /** Looks at what is there, claims the job, and chooses what to continue from. */
+  recover(): Promise<Recovery>;
+  /** Makes the choice final: before anything is written or committed, and once. */
+  commitStart(): Promise<void>;
+  /** Looks at the folder again, for when the outcome of a publication is not known. */
+  survey(): Promise<{ readonly durable: readonly number[]; readonly orphans: readonly number[] }>;
+  /** Reads a checkpoint and deals its state to the subtasks. */
+  restore(checkpoint: CheckpointReference): Promise<RestoreAssignment>;
+  /** Where checkpoint `id` of this job is. */
+  reference(id: number): CheckpointReference;
+  /** Writes the terminal marker, after checking the fence. */
+  finish(lastCheckpointId: number | undefined): Promise<void>;
+}
+
+/** What a storage is made of. */
+export interface JobStorageOptions {
+  readonly env: Env;
+  readonly jobId: string;
+  readonly graph: JobGraph;
+  /** `<dir>/<job-id>`; `undefined` = store nothing. */
+  readonly jobDirectory: string | undefined;
+  readonly choice: RestoreChoice;
+  readonly allowNonRestored: boolean;
+  readonly inlineThresholdBytes: number;
+}
+
+/** The durable side of a job, on the files of `env`. */
+export function createJobStorage(options: JobStorageOptions): JobStorage {
+  const { jobDirectory } = options;
+  return jobDirectory === undefined
+    ? new UnstoredJob(options)
+    : new FolderStorage({ ...options, jobDirectory });
+}
+
+/** See the head of the file. */
+class FolderStorage implements JobStorage {
+  readonly #options: JobStorageOptions & { readonly jobDirectory: string };
+  readonly #loaded: LoadedOnce;
+  #started: StartedAttempt | undefined;
+  #storage: CheckpointStorage | undefined;
+
+  constructor(options: JobStorageOptions & { readonly jobDirectory: string }) {
+    this.#options = options;
+    this.#loaded = new LoadedOnce(options);
+  }
+
+  async recover(): Promise<Recovery> {
+    const { env, jobDirectory, jobId, choice, inlineThresholdBytes } = this.#options;
+    const found = await startAttempt(env, { jobDirectory, jobId, choice });
+    if (found.kind === 'finished') return { kind: 'finished' };
+    const { attempt, checkpoint, nextId, durable, orphans, warnings } = found;
+    this.#started = found;
+    this.#storage = new CheckpointStorage(env, { jobDirectory, attempt, inlineThresholdBytes });
+    return {
+      kind: 'ready',
+      processAttempt: attempt,
+      base: checkpoint && this.#loaded.keep(checkpoint),
+      nextCheckpointId: nextId,
+      durable,
+      orphans,
+      warnings,
+      store: this.#store(this.#storage, attempt),
+    };
+  }
+
+  async commitStart(): Promise<void> {
+    await this.#claimed().recordBase();
+  }
+
+  async survey(): Promise<{ durable: readonly number[]; orphans: readonly number[] }> {
+    const { env, jobDirectory, jobId } = this.#options;
+    const folder = await surveyFolder(env.files, jobDirectory);
+    // Damage is an error here too: what is skipped would be committed again.
+    const latest = await loadLatest(env.files, jobDirectory, jobId, folder);
+    const upTo = latest?.metadata.checkpointId ?? 0;
+    return { durable: await aliveUpTo(env.files, jobDirectory, folder, upTo), orphans: folder.torn };
+  }
+
+  restore(checkpoint: CheckpointReference): Promise<RestoreAssignment> {
+    return this.#loaded.assign(checkpoint);
+  }
+
+  reference(id: number): CheckpointReference {
+    assert(this.#storage !== undefined, 'checkpoints have a place once the job is claimed');
+    return { id, path: this.#storage.directoryOf(id) };
+  }
+
+  async finish(checkpointId: number | undefined): Promise<void> {
+    const { env, jobDirectory, jobId, graph } = this.#options;
+    const { attempt } = this.#claimed();
+    const finishedAt = env.clock.now();
+    await markFinished(env, jobDirectory, { jobId, jobName: graph.name, attempt, checkpointId, finishedAt });
+  }
+
+  #claimed(): StartedAttempt {
+    assert(this.#started !== undefined, 'the job was claimed');
+    return this.#started;
+  }
+
+  #store(storage: CheckpointStorage, attempt: number): CheckpointStore {
+    const { jobId, graph } = this.#options;
+    return {
+      claim: (id) => storage.claimCheckpoint(id),
+      discard: (id) => storage.discard(id),
+      publish: async ({ barrier, states, enumerators }: CheckpointToPublish) =>
+        storage.publish(
+          describeCheckpoint({
+            jobId,
+            jobName: graph.name,
+            attempt,
+            barrier,
+            plan: graph,
+            stateOf: (vertex, subtask) => states.get(subtaskKey(vertex, subtask)),
+            enumerators,
+          }),
+        ),
+    };
+  }
+}
+
+/** A job without a folder: nothing is claimed and nothing is stored. */
+class UnstoredJob implements JobStorage {
+  readonly #options: JobStorageOptions;
+  readonly #loaded: LoadedOnce;
+
+  constructor(options: JobStorageOptions) {
+    this.#options = options;
+    this.#loaded = new LoadedOnce(options);
+  }
+
+  async recover(): Promise<Recovery> {
+    const { env, jobId, choice } = this.#options;
+    const named =
+      choice.kind === 'path'
+        ? await loadCheckpoint(env.files, directoryOfPath(choice.path), jobId)
+        : undefined;
+    const base = named && this.#loaded.keep(named);
+    return {
+      kind: 'ready',
+      // Names of files carry it, and nobody counts the starts.
+      processAttempt: env.clock.now(),
+      base,
+      nextCheckpointId: (base?.id ?? 0) + 1,
+      durable: [],
+      orphans: [],
+      warnings: [],
+      store: undefined,
+    };
+  }
+
+  commitStart(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  survey(): Promise<{ durable: readonly number[]; orphans: readonly number[] }> {
+    return Promise.resolve({ durable: [], orphans: [] });
+  }
+
+  restore(checkpoint: CheckpointReference): Promise<RestoreAssignment> {
+    return this.#loaded.assign(checkpoint);
+  }
+
+  reference(id: number): CheckpointReference {
+    throw new MillraceError('ASSERTION_FAILED', `checkpoint ${id} is stored nowhere`);
+  }
+
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Keeps the checkpoint that the start has read until it is dealt out, so that it is not read twice. */
+class LoadedOnce {
+  readonly #options: JobStorageOptions;
+  #kept: LoadedCheckpoint | undefined;
+
+  constructor(options: JobStorageOptions) {
+    this.#options = options;
+  }
+
+  keep(checkpoint: LoadedCheckpoint): CheckpointReference {
+    this.#kept = checkpoint;
+    return { id: checkpoint.metadata.checkpointId, path: checkpoint.directory };
+  }
+
+  async assign({ path }: CheckpointReference): Promise<RestoreAssignment> {
+    const { env, jobId, graph, allowNonRestored } = this.#options;
+    const kept = this.#kept;
+    this.#kept = undefined;
+    const checkpoint = kept?.directory === path ? kept : await loadCheckpoint(env.files, path, jobId);
+    return assignState({ checkpoint, plan: graph, allowNonRestored });
+  }
+}
