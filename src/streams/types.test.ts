@@ -76,20 +76,12 @@ it('infers every type of a job without an annotation', () => {
 
     const kept = alerts.filter((result) => 'count' in result);
     isStreamOf<{ key: string; count: number; at: number | undefined }>()(kept, true);
-    kept.sinkTo(
-      callbackSink<Alert>(() => {}),
-      { uid: 'alerts' },
-    );
+    const alertSink = callbackSink<Alert>(() => {});
+    kept.sinkTo(alertSink, { uid: 'alerts' });
     // @ts-expect-error the sink takes alerts, the stream has events
-    events.sinkTo(
-      callbackSink<Alert>(() => {}),
-      { uid: 'wrong' },
-    );
+    events.sinkTo(alertSink, { uid: 'wrong' });
     // @ts-expect-error a sink needs a uid
-    kept.sinkTo(
-      callbackSink<Alert>(() => {}),
-      {},
-    );
+    kept.sinkTo(alertSink, {});
   });
   assert.equal(describeJob(definition).nodes.length, 8);
 });

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isMillraceError } from '../base/errors.ts';
+import { list, value } from '../state/state.ts';
+import { OperatorHarness, runInEveryMode } from '../testing/operator-harness.ts';
+import { KeyedProcessOperator, ProcessOperator } from './process.ts';
+import { type Nothing, type } from './process-context.ts';
+
+const keySelectors = [(record: string) => record[0]];
+
+describe('a process function without a key', () => {
+  it('emits what it returns, and sends to declared side outputs with the timestamp of the record', async () => {
+    const emitted = await runInEveryMode(
+      {
+        operator: () =>
+          new ProcessOperator<number, { odd: ReturnType<typeof type<number>> }, undefined>({
+            outputs: { odd: type<number>() },
+            process(n, ctx) {
+              if (n % 2 === 0) return [n, ctx.timestamp];
+              ctx.output('odd', n);
+            },
+          }),
+      },
+      [{ record: 1, timestamp: 5 }, { record: 2, timestamp: 6 }, { record: 4 }],
+    );
+    assert.deepEqual(emitted, [
+      { record: 1, timestamp: 5, tag: 'odd' },
+      { record: 2, timestamp: 6 },
+      { record: 6, timestamp: 6 },
+      { record: 4 },
+      { record: undefined },
+    ]);
+  });
+
+  it('refuses a side output that is not declared', async () => {
+    const harness = await OperatorHarness.open({
+      operator: () =>
+        new ProcessOperator<number, Nothing, undefined>({
+          process: (_n, ctx) => (ctx as { output(tag: string, value: number): void }).output('late', 1),
+        }),
+    });
+    assert.throws(
+      () => harness.record(1),
+      (error) => isMillraceError(error, 'STREAM_INVALID') && /"late" is not declared/.test(error.message),
+    );
+  });
+
+  it('reads both clocks', async () => {
+    const emitted = await runInEveryMode(
+      {
+        operator: () =>
+          new ProcessOperator<number, Nothing, undefined>({
+            process: (_n, { time }) => [time.currentWatermark(), time.currentProcessingTime()],
+          }),
+      },
+      [{ record: 1 }, { watermark: 3 }, { passMs: 20 }, { record: 1 }],
+    );
+    assert.deepEqual(emitted, [
+      { record: Number.MIN_SAFE_INTEGER },
+      { record: 0 },
+      { watermark: 3 },
+      { record: 3 },
+      { record: 20 },
+    ]);
+  });
+
+  it('opens with what it keeps for itself, per subtask, and closes with it', async () => {
+    const events: string[] = [];
+    let made = 0;
+    const operator = () =>
+      new ProcessOperator<string, Nothing, { id: number }>({
+        local: () => ({ id: made++ }),
+        open: (ctx) => void events.push(`open ${ctx.local.id} in ${ctx.info.subtask}`),
+        process: (text, ctx) => [`${text}${ctx.local.id}`],
+        close: (ctx) => void events.push(`close ${ctx.local.id}`),
+      });
+    const first = await OperatorHarness.open({ operator });
+    const second = await OperatorHarness.open({ operator });
+    first.record('a');
+    second.record('b');
+    await first.close();
+    assert.deepEqual([first.records, second.records], [['a0'], ['b1']]);
+    assert.deepEqual(events, ['open 0 in 0', 'open 1 in 0', 'close 0']);
+  });
+
+  it('closes quietly when it was never opened', () => {
+    const operator = new ProcessOperator({ process: () => [], close: () => assert.fail('not opened') });
+    assert.equal(operator.close(), undefined);
+  });
+});
+
+describe('a keyed process function', () => {
+  it('keeps state for each key', async () => {
+    const emitted = await runInEveryMode(
+      {
+        keySelectors,
+        operator: () =>
+          new KeyedProcessOperator({
+            state: { count: value(0), seen: list<string>() },
+            process(record: string, ctx) {
+              ctx.state.count.update(ctx.state.count.value() + 1);
+              ctx.state.seen.add(record);
+              return [`${ctx.key} ${ctx.state.count.value()} ${ctx.state.seen.get().join()}`];
+            },
+          }),
+      },
+      [{ record: 'a1', timestamp: 1 }, { record: 'b1' }, { record: 'a2' }],
+    );
+    assert.deepEqual(emitted, [
+      { record: 'a 1 a1', timestamp: 1 },
+      { record: 'b 1 b1' },
+      { record: 'a 2 a1,a2' },
+    ]);
+  });
+
+  it('fires event-time timers in order before the watermark goes on, once each, with the time of the timer', async () => {
+    const emitted = await runInEveryMode(
+      {
+        keySelectors,
+        operator: () =>
+          new KeyedProcessOperator({
+            process(record: string, ctx) {
+              const at = Number(record.slice(1));
+              ctx.timers.registerEventTime(at);
+              ctx.timers.registerEventTime(at);
+              if (at === 30) ctx.timers.deleteEventTime(30);
+            },
+            onTimer: (time, ctx) => [`${ctx.key} ${time} ${ctx.timestamp} ${ctx.domain}`],
+          }),
+      },
+      [{ record: 'a20' }, { record: 'b10' }, { record: 'c30' }, { record: 'd99' }, { watermark: 50 }],
+    );
+    assert.deepEqual(emitted, [
+      { record: 'b 10 10 event', timestamp: 10 },
+      { record: 'a 20 20 event', timestamp: 20 },
+      { watermark: 50 },
+    ]);
+  });
+
+  it('fires a timer that is behind the watermark with the next watermark', async () => {
+    const emitted = await runInEveryMode(
+      {
+        keySelectors,
+        operator: () =>
+          new KeyedProcessOperator({
+            process: (_record: string, ctx) => ctx.timers.registerEventTime(5),
+            onTimer: (time) => [time],
+          }),
+      },
+      [{ watermark: 9 }, { record: 'a' }, { watermark: 9 }, { watermark: 10 }],
+    );
+    assert.deepEqual(emitted, [{ watermark: 9 }, { record: 5, timestamp: 5 }, { watermark: 10 }]);
+  });
+
+  it('fires processing-time timers by the clock; what they emit has no timestamp', async () => {
+    const emitted = await runInEveryMode(
+      {
+        keySelectors,
+        operator: () =>
+          new KeyedProcessOperator({
+            process(record: string, ctx) {
+              ctx.timers.registerProcessingTime(ctx.timers.currentProcessingTime() + Number(record.slice(1)));
+            },
+            *onTimer(time, ctx) {
+              yield `${ctx.key} ${time}`;
+              yield ctx.timestamp;
+            },
+          }),
+      },
+      [{ record: 'a100', timestamp: 1 }, { record: 'b50' }, { passMs: 60 }, { passMs: 60 }],
+    );
+    assert.deepEqual(emitted, [
+      { record: 'b 50' },
+      { record: undefined },
+      { record: 'a 100' },
+      { record: undefined },
+    ]);
+  });
+
+  it('pulls a generator with the key, state and timestamp of its record', async () => {
+    const emitted = await runInEveryMode(
+      {
+        keySelectors,
+        operator: () =>
+          new KeyedProcessOperator({
+            state: { sum: value(0) },
+            *process(record: string, ctx) {
+              for (let n = 0; n < 2; n++) {
+                ctx.state.sum.update(ctx.state.sum.value() + 1);
+                yield `${record} ${ctx.key} ${ctx.state.sum.value()} ${ctx.timestamp}`;
+              }
+            },
+          }),
+      },
+      [
+        { record: 'a1', timestamp: 1 },
+        { record: 'b1', timestamp: 2 },
+        { record: 'a2', timestamp: 3 },
+      ],
+    );
+    assert.deepEqual(
+      emitted.map((each) => 'record' in each && each.record),
+      ['a1 a 1 1', 'a1 a 2 1', 'b1 b 1 2', 'b1 b 2 2', 'a2 a 3 3', 'a2 a 4 3'],
+    );
+  });
+
+  it('counts and logs under its own name', async () => {
+    const harness = await OperatorHarness.open({
+      keySelectors,
+      operator: () =>
+        new KeyedProcessOperator({
+          process(_record: string, ctx) {
+            ctx.count('seen');
+            ctx.count('bytes', 3);
+          },
+        }),
+    });
+    harness.record('a');
+    harness.record('a');
+    assert.deepEqual(Object.fromEntries(harness.counters), { seen: 2, bytes: 6 });
+  });
+
+  it('ignores a restored timer when the function has no onTimer any more', async () => {
+    const before = await OperatorHarness.open({
+      keySelectors,
+      operator: () =>
+        new KeyedProcessOperator({ process: (_record: string, ctx) => ctx.timers.registerEventTime(5) }),
+    });
+    before.record('a');
+    const restored = await before.snapshot();
+    const after = await OperatorHarness.open({
+      keySelectors,
+      operator: () => new KeyedProcessOperator({ process: () => [] }),
+      restored,
+    });
+    after.watermark(9);
+    assert.deepEqual(after.emitted, [{ watermark: 9 }]);
+  });
+});

@@ -1,0 +1,315 @@
+/**
+ * Runs one operator by itself: what the task does around it, in the smallest form, with everything recorded.
+ *
+ * Owns the operator, its keyed state and its clock. H1: as in a task, nothing else happens until what one call gave
+ * back was pulled, timers fire before the watermark that made them due goes on, and a snapshot is taken in between.
+ */
+
+import assertions from 'node:assert/strict';
+import { assert } from '../base/assert.ts';
+import type { Clock, Files } from '../base/env.ts';
+import { checkKey, keyGroupRange } from '../base/key-groups.ts';
+import { recordingLog } from '../base/log.ts';
+import { seededRandom } from '../base/random.ts';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import type { Operator, OperatorContext, OperatorFactory, Output, Pull } from '../operators/operator.ts';
+import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import { MemoryStateBackend } from '../state/memory/backend.ts';
+import { ManualClock } from './manual-clock.ts';
+
+/** What came out of an operator; a record without timestamp has none here. */
+export type Emitted =
+  | { readonly record: unknown; readonly timestamp?: number; readonly tag?: string }
+  | { readonly watermark: number }
+  | { readonly idle: boolean };
+
+/** What an operator is given. */
+export type Step =
+  | { readonly record: unknown; readonly timestamp?: number; readonly input?: number }
+  | { readonly watermark: number }
+  | { readonly idle: boolean }
+  | { readonly passMs: number }
+  | { readonly end: true };
+
+/** How an operator is run. */
+export interface HarnessOptions {
+  /** Makes the operator; a restored one is made anew. */
+  readonly operator: OperatorFactory;
+  /** By input, for keyed inputs. */
+  readonly keySelectors?: readonly (((value: never) => unknown) | undefined)[];
+  readonly restored?: HarnessSnapshot;
+  readonly clock?: ManualClock;
+  readonly autoWatermarkIntervalMs?: number;
+  readonly files?: Files;
+}
+
+/** What a checkpoint would hold. */
+export interface HarnessSnapshot {
+  readonly keyed: ReadonlyMap<number, Uint8Array>;
+  readonly sections: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** Neither is part of a checkpoint: a test goes on where it was. */
+  readonly clock: ManualClock;
+  readonly watermark: number;
+}
+
+const MAX_PARALLELISM = 128;
+/** Results that one call may give back; more is an operator that does not end. */
+const PULLED_MAX = 1_000_000;
+
+/** One operator between a test's hands. */
+export class OperatorHarness {
+  readonly clock: ManualClock;
+  /** All that came out, in order. */
+  readonly emitted: Emitted[] = [];
+  readonly counters = new Map<string, number>();
+  readonly failures: unknown[] = [];
+  readonly #operator: Operator;
+  readonly #options: HarnessOptions;
+  readonly #backend: MemoryStateBackend | undefined;
+  readonly #output: Output;
+  #watermark: number;
+
+  private constructor(options: HarnessOptions) {
+    this.#options = options;
+    this.clock = options.clock ?? options.restored?.clock ?? new ManualClock();
+    this.#watermark = options.restored?.watermark ?? MIN_TIMESTAMP;
+    this.#operator = options.operator();
+    this.#backend = options.keySelectors?.some((selector) => selector !== undefined)
+      ? new MemoryStateBackend({
+          keyGroupRange: keyGroupRange(0, 1, MAX_PARALLELISM),
+          maxParallelism: MAX_PARALLELISM,
+          freezeValues: true,
+          operatorUid: 'operator',
+        })
+      : undefined;
+    this.#output = this.#recordingOutput();
+  }
+
+  /** Makes, restores and opens an operator. */
+  static async open(options: HarnessOptions): Promise<OperatorHarness> {
+    const harness = new OperatorHarness(options);
+    for (const [keyGroup, bytes] of options.restored?.keyed ?? []) harness.#backend?.restore(keyGroup, bytes);
+    await harness.#operator.open(harness.#context());
+    return harness;
+  }
+
+  /** The records that came out of the main output. */
+  get records(): unknown[] {
+    return this.emitted.flatMap((each) => ('record' in each && each.tag === undefined ? [each.record] : []));
+  }
+
+  /** Whatever a step says. */
+  do(step: Step): void {
+    if ('record' in step) this.record(step.record, step.timestamp, step.input);
+    else if ('watermark' in step) this.watermark(step.watermark);
+    else if ('idle' in step) this.idle(step.idle);
+    else if ('passMs' in step) this.passMs(step.passMs);
+    else this.end();
+  }
+
+  record(value: unknown, timestamp = MIN_TIMESTAMP, input = 0): void {
+    this.#pull(this.start(value, timestamp, input), timestamp);
+  }
+
+  /** As `record`, but what the operator gives back is left to be pulled: what a task does whose outputs are full. */
+  start(value: unknown, timestamp = MIN_TIMESTAMP, input = 0): void | Pull {
+    const selector = this.#options.keySelectors?.[input] as ((value: unknown) => unknown) | undefined;
+    if (selector !== undefined) this.#backend!.setCurrentKey(checkKey(selector(value)));
+    return this.#operator.record(input, value, timestamp);
+  }
+
+  watermark(timestamp: number): void {
+    if (timestamp <= this.#watermark) return;
+    this.#watermark = timestamp;
+    this.#fire('event', timestamp);
+    if (this.#operator.watermark === undefined) this.#output.watermark(timestamp);
+    else this.#operator.watermark(timestamp);
+  }
+
+  idle(idle: boolean): void {
+    if (this.#operator.status === undefined) this.#output.status(idle);
+    else this.#operator.status(idle);
+  }
+
+  /** Lets processing time pass, millisecond by millisecond as far as timers are concerned. */
+  passMs(ms: number): void {
+    const end = this.clock.now() + ms;
+    for (let due = this.#nextDue(end); due !== undefined; due = this.#nextDue(end)) {
+      this.clock.advance(Math.max(0, due - this.clock.now()));
+      this.#fire('processing', due);
+    }
+    this.clock.advance(end - this.clock.now());
+  }
+
+  /** The end of the input: the operator finishes, and event time with it. */
+  end(): void {
+    this.watermark(MAX_TIMESTAMP);
+    this.#pull(this.#operator.finish?.(), MIN_TIMESTAMP);
+  }
+
+  /** What a checkpoint taken now would hold. */
+  async snapshot(checkpointId = 1): Promise<HarnessSnapshot> {
+    const sections = new Map<string, readonly Uint8Array[] | Promise<readonly Uint8Array[]>>();
+    this.#operator.beforeBarrier?.(checkpointId);
+    this.#operator.snapshot?.(checkpointId, {
+      section: (name, _redistribution, items) => {
+        assert(!sections.has(name), 'a section is written once');
+        sections.set(name, items);
+      },
+    });
+    const keyed = new Map<number, Uint8Array>();
+    const frozen = this.#backend?.freeze();
+    for (const keyGroup of frozen?.keyGroups() ?? []) keyed.set(keyGroup, frozen!.encode(keyGroup));
+    frozen?.release();
+    const written = new Map<string, readonly Uint8Array[]>();
+    for (const [name, items] of sections) written.set(name, await items);
+    return { keyed, sections: written, clock: this.clock, watermark: this.#watermark };
+  }
+
+  async close(): Promise<void> {
+    await this.#operator.close?.();
+  }
+
+  #nextDue(end: number): number | undefined {
+    const next = this.#backend?.timers.next('processing');
+    return next !== undefined && next <= end ? next : undefined;
+  }
+
+  #fire(domain: TimerDomain, upTo: number): void {
+    const timers = this.#backend?.timers;
+    for (let time = timers?.poll(domain, upTo); time !== undefined; time = timers?.poll(domain, upTo)) {
+      this.#pull(this.#operator.timer?.(time, domain), domain === 'event' ? time : MIN_TIMESTAMP);
+    }
+  }
+
+  #pull(pull: void | Pull, timestamp: number): void {
+    if (pull === undefined) return;
+    let pulled = 0;
+    for (let next = pull.next(); next.done !== true; next = pull.next()) {
+      assert(++pulled <= PULLED_MAX, 'one call gives back a bounded number of results');
+      this.#output.emit(next.value, timestamp);
+    }
+  }
+
+  #recordingOutput(): Output {
+    const push = (record: unknown, timestamp: number, tag?: string): void => {
+      this.emitted.push({
+        record,
+        ...(timestamp === MIN_TIMESTAMP ? {} : { timestamp }),
+        ...(tag === undefined ? {} : { tag }),
+      });
+    };
+    return {
+      emit: (value, timestamp) => push(value, timestamp),
+      emitAll: (values, timestamp) => {
+        for (const value of values) push(value, timestamp);
+      },
+      side: (tag, value, timestamp) => push(value, timestamp, tag),
+      watermark: (watermark) => this.emitted.push({ watermark }),
+      status: (idle) => this.emitted.push({ idle }),
+    };
+  }
+
+  #context(): OperatorContext {
+    const backend = this.#backend;
+    const { restored, files, autoWatermarkIntervalMs = 200 } = this.#options;
+    return {
+      info: OPERATOR_INFO,
+      output: this.#output,
+      clock: this.clock as Clock,
+      random: seededRandom(1),
+      get files(): Files {
+        assert(files !== undefined, 'the test gives the operator files');
+        return files;
+      },
+      log: recordingLog(),
+      client: { writable: () => true, send: () => {} },
+      checkpointing: true,
+      restoredCheckpointId: restored === undefined ? undefined : 1,
+      get keyed(): KeyedStateBackend {
+        assert(backend !== undefined, 'an operator with keyed state has a key selector');
+        return backend;
+      },
+      autoWatermarkIntervalMs,
+      currentWatermark: () => this.#watermark,
+      restored: (name) => restored?.sections.get(name) ?? [],
+      wakeUp: () => {},
+      fail: (error) => this.failures.push(error),
+      count: (name, by = 1) => this.counters.set(name, (this.counters.get(name) ?? 0) + by),
+      checkFence: () => Promise.resolve(),
+    };
+  }
+}
+
+const OPERATOR_INFO = {
+  jobId: 'job',
+  jobName: 'job',
+  uid: 'operator',
+  name: 'operator',
+  subtask: 0,
+  parallelism: 1,
+  maxParallelism: MAX_PARALLELISM,
+  attempt: '1-1',
+} as const;
+
+/**
+ * Runs an operator through the same steps in every mode and returns what came out, which must be the same each time:
+ * straight through; with a snapshot and a restored copy after each step; and pulled one result at a time.
+ */
+export async function runInEveryMode(
+  options: Omit<HarnessOptions, 'restored' | 'clock'>,
+  steps: readonly Step[],
+): Promise<Emitted[]> {
+  const straight = await runStraight(options, steps);
+  assertions.deepEqual(await runRestored(options, steps), straight, 'restored after each step, the operator gives the same');
+  assertions.deepEqual(await runPulled(options, steps), straight, 'pulled one at a time, the operator gives the same');
+  return straight;
+}
+
+async function runStraight(options: HarnessOptions, steps: readonly Step[]): Promise<Emitted[]> {
+  const harness = await OperatorHarness.open(options);
+  for (const step of steps) harness.do(step);
+  await harness.close();
+  return harness.emitted;
+}
+
+async function runRestored(options: HarnessOptions, steps: readonly Step[]): Promise<Emitted[]> {
+  const emitted: Emitted[] = [];
+  let harness = await OperatorHarness.open(options);
+  for (const [index, step] of steps.entries()) {
+    harness.do(step);
+    emitted.push(...harness.emitted);
+    if (index === steps.length - 1) break;
+    const restored = await harness.snapshot(index + 1);
+    await harness.close();
+    harness = await OperatorHarness.open({ ...options, restored });
+  }
+  await harness.close();
+  return emitted;
+}
+
+/** Results that are given back to be pulled are pulled behind a full output: nothing may have been made in advance. */
+async function runPulled(options: HarnessOptions, steps: readonly Step[]): Promise<Emitted[]> {
+  const harness = await OperatorHarness.open(options);
+  for (const step of steps) {
+    if (!('record' in step)) {
+      harness.do(step);
+      continue;
+    }
+    const timestamp = step.timestamp ?? MIN_TIMESTAMP;
+    const pull = harness.start(step.record, timestamp, step.input);
+    if (pull === undefined) continue;
+    for (let next = pull.next(); next.done !== true; next = pull.next()) {
+      harness.emitted.push({
+        record: next.value,
+        ...(timestamp === MIN_TIMESTAMP ? {} : { timestamp }),
+      });
+      // The outputs are full: the event loop turns, and the operator must wait.
+      const waiting = harness.emitted.length;
+      await Promise.resolve();
+      assert(harness.emitted.length === waiting, 'an operator emits nothing while its results wait to be pulled');
+    }
+  }
+  await harness.close();
+  return harness.emitted;
+}
