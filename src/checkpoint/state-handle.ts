@@ -44,10 +44,20 @@ export interface SubtaskSnapshot {
   readonly outputs: readonly ChannelStateSection[];
 }
 
+/** In-flight data of one old channel, for a new subtask to process before new input. */
+export interface RestoredChannel extends ChannelStateSection {
+  /** Every subtask gets all of it: keep only the records whose key group is the own. */
+  readonly reroute: boolean;
+  /** The old channel is no channel of the new job: its watermarks and statuses mean nothing. Always so with `reroute`. */
+  readonly dropEvents: boolean;
+}
+
 /** What a new subtask restores: already redistributed to its key-group range and parallelism. */
 export interface SubtaskRestore {
   readonly checkpointId: number;
+  /** All old subtasks behind it had ended: it has nothing to read and nothing to hand on at its end. */
+  readonly ended: boolean;
   readonly operators: readonly OperatorSnapshot[];
-  /** In-flight frames to process before new input, oldest first; `reroute`: parallelism changed, keep only the own records. */
-  readonly channels: readonly (ChannelStateSection & { readonly reroute: boolean })[];
+  /** In-flight frames to process before new input, oldest first per old channel. */
+  readonly channels: readonly RestoredChannel[];
 }

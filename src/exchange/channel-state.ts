@@ -11,4 +11,6 @@ export interface ChannelStateSection {
 /** In-flight data to process before new input; `reroute`: the parallelism changed, so keep only the own records. */
 export interface RecoveredSection extends ChannelStateSection {
   readonly reroute: boolean;
+  /** The old channel is no channel of the new job: its watermarks and statuses mean nothing. */
+  readonly dropEvents?: boolean;
 }

@@ -54,13 +54,13 @@ export class RecoveredInput {
 
   #read(section: RecoveredSection, frame: Uint8Array): RecoveredElement | undefined {
     const element = decodeElement(frame);
-    const { edge, producer, reroute } = section;
+    const { edge, producer, reroute, dropEvents } = section;
     if (element.kind === 'batch') {
       const batch = reroute ? this.#own(edge, element.batch) : element.batch;
       return batch.values.length === 0 ? undefined : { kind: 'batch', edge, producer, batch };
     }
     const event = element.event;
-    if (reroute) return undefined;
+    if (reroute || dropEvents) return undefined;
     // The producer ends again by itself, and a barrier that was overtaken is of no checkpoint any more.
     return event.kind === 'watermark' || event.kind === 'status'
       ? { kind: 'event', edge, producer, event }

@@ -1,0 +1,213 @@
+/**
+ * Gives the state of a checkpoint to the operators of a plan, which may have other chains, edges and parallelism.
+ *
+ * 1. State is found by operator uid, never by vertex: chains may be others.
+ * 2. State that nobody claims is refused, unless it may be dropped; empty leftovers are ignored. The error names each
+ *    uid and the nearest one of the job.
+ * 3. Keyed state keeps its max parallelism.
+ * 4. What is assigned is a permutation of what was stored (I-K2): redistribution.ts, in-flight.ts.
+ */
+
+import { MillraceError } from '../base/errors.ts';
+import { didYouMean } from '../base/suggest.ts';
+import { collectInFlight, dealInFlight, findEdge } from './in-flight.ts';
+import type { LoadedCheckpoint } from './load.ts';
+import type { CheckpointedOperator, CheckpointedPlan, CheckpointedVertex } from './plan.ts';
+import { holdsKeyedState, holdsState, type OldSubtasks, redistribute } from './redistribution.ts';
+import type { OperatorSnapshot, RestoredChannel, SubtaskRestore } from './state-handle.ts';
+
+/** What is restored into what. */
+export interface RestoreOptions {
+  readonly checkpoint: Pick<LoadedCheckpoint, 'metadata' | 'snapshots'>;
+  readonly plan: CheckpointedPlan;
+  /** `-n`: drop state that no operator claims. */
+  readonly allowNonRestored: boolean;
+}
+
+/** The state of a new job, dealt to its subtasks. */
+export interface RestoreAssignment {
+  readonly checkpointId: number;
+  /** By vertex of the plan, then by subtask. */
+  readonly vertices: readonly (readonly SubtaskRestore[])[];
+  /** By uid of the source. */
+  readonly enumerators: ReadonlyMap<string, unknown>;
+  /** To be shown to the user. */
+  readonly warnings: readonly string[];
+}
+
+/** The state of an operator of the old job. */
+interface OldOperator {
+  readonly operator: CheckpointedOperator;
+  readonly vertex: CheckpointedVertex;
+  readonly subtasks: OldSubtasks;
+  /** By subtask. */
+  readonly ended: readonly boolean[];
+}
+
+/** Deals a checkpoint to the subtasks of `plan`. Throws STATE_UNMATCHED, STATE_PARALLELISM, STATE_IN_FLIGHT. */
+export function assignState({ checkpoint, plan, allowNonRestored }: RestoreOptions): RestoreAssignment {
+  const { metadata } = checkpoint;
+  const old = oldOperators(checkpoint);
+  const matched = match(plan, old);
+  const channels = dealChannels(checkpoint, plan);
+  const lost = [...unmatchedOperators(plan, old, matched, metadata.enumerators), ...channels.lost];
+  if (lost.length > 0 && !allowNonRestored) {
+    const message = `checkpoint ${metadata.checkpointId} holds state that the job does not claim:\n${lost.join('\n')}`;
+    throw new MillraceError('STATE_UNMATCHED', message);
+  }
+  return {
+    checkpointId: metadata.checkpointId,
+    vertices: plan.vertices.map((vertex, index) =>
+      assignVertex(vertex, matched, metadata.checkpointId, channels.byVertex[index]!),
+    ),
+    enumerators: enumeratorsOf(matched, metadata.enumerators),
+    warnings: [...lost.map((text) => `dropped:${text}`), ...derivedUids(plan, matched)],
+  };
+}
+
+function oldOperators({ metadata, snapshots }: RestoreOptions['checkpoint']): OldOperator[] {
+  return metadata.vertices.flatMap((vertex, index) =>
+    vertex.operators.map((operator) => ({
+      operator,
+      vertex,
+      subtasks: snapshots[index]!.map(({ operators }) => operators.find(({ uid }) => uid === operator.uid)),
+      ended: snapshots[index]!.map(({ ended }) => ended),
+    })),
+  );
+}
+
+/** Old operators by the uid of the new one that continues them. */
+function match(plan: CheckpointedPlan, old: readonly OldOperator[]): Map<string, OldOperator> {
+  const byUid = new Map(old.map((found) => [found.operator.uid, found]));
+  const matched = new Map<string, OldOperator>();
+  for (const { uid } of operatorsOf(plan)) {
+    const found = byUid.get(uid);
+    if (found !== undefined) matched.set(uid, found);
+  }
+  return matched;
+}
+
+function unmatchedOperators(
+  plan: CheckpointedPlan,
+  old: readonly OldOperator[],
+  matched: ReadonlyMap<string, OldOperator>,
+  enumerators: Readonly<Record<string, unknown>>,
+): string[] {
+  const claimed = new Set(matched.values());
+  const uids = operatorsOf(plan).map(({ uid }) => uid);
+  const keyedNow = new Map(operatorsOf(plan).map(({ uid, keyed }) => [uid, keyed]));
+  const nobody = old
+    .filter((found) => !claimed.has(found))
+    .filter(({ operator, subtasks }) => holdsState(subtasks) || enumerators[operator.uid] !== undefined)
+    .map(({ operator: { uid, name } }) => `  uid '${uid}' (${name}).${didYouMean(uid, uids)}`);
+  const notKeyed = [...matched]
+    .filter(([uid, { subtasks }]) => keyedNow.get(uid) === false && holdsKeyedState(subtasks))
+    .map(([uid]) => `  keyed state of uid '${uid}', which is not keyed any more.`);
+  return [...nobody, ...notKeyed];
+}
+
+function assignVertex(
+  vertex: CheckpointedVertex,
+  matched: ReadonlyMap<string, OldOperator>,
+  checkpointId: number,
+  channels: readonly (readonly RestoredChannel[])[],
+): SubtaskRestore[] {
+  checkScale(vertex, matched);
+  const found = vertex.operators.flatMap((operator) => {
+    const old = matched.get(operator.uid);
+    return old === undefined ? [] : [{ operator, old }];
+  });
+  const dealt = found.map(({ operator, old }) => dealOperator(operator, old, vertex));
+  return Array.from({ length: vertex.parallelism }, (_, subtask) => ({
+    checkpointId,
+    ended:
+      found.length === vertex.operators.length &&
+      found.every(({ old }) => hadEnded(old, subtask, vertex.parallelism)),
+    operators: dealt.map((subtasks) => subtasks[subtask]!),
+    channels: channels[subtask]!,
+  }));
+}
+
+function dealOperator(
+  { uid, keyed }: CheckpointedOperator,
+  { subtasks }: OldOperator,
+  vertex: CheckpointedVertex,
+): OperatorSnapshot[] {
+  // Keyed state of an operator without keys was allowed to be dropped.
+  const kept = keyed ? subtasks : subtasks.map((snapshot) => snapshot && { ...snapshot, keyGroups: [] });
+  return redistribute(uid, kept, vertex);
+}
+
+// With another parallelism the subtasks that had ended are spread over all new ones: only the whole can be ended.
+function hadEnded({ ended }: OldOperator, subtask: number, parallelism: number): boolean {
+  return ended.length === parallelism ? ended[subtask] === true : ended.every(Boolean);
+}
+
+function checkScale(vertex: CheckpointedVertex, matched: ReadonlyMap<string, OldOperator>): void {
+  const { name, parallelism, maxParallelism } = vertex;
+  if (parallelism > maxParallelism)
+    throw new MillraceError(
+      'STATE_PARALLELISM',
+      `parallelism ${parallelism} of ${name} is above its max parallelism ${maxParallelism}`,
+    );
+  for (const { uid, keyed } of vertex.operators) {
+    const old = matched.get(uid);
+    if (old === undefined || !keyed || !holdsKeyedState(old.subtasks)) continue;
+    const before = old.vertex.maxParallelism;
+    if (before === maxParallelism) continue;
+    throw new MillraceError(
+      'STATE_PARALLELISM',
+      `keyed state of '${uid}' was written with max parallelism ${before}, which is ${maxParallelism} now`,
+      {
+        remedy: `Keep it: setMaxParallelism(${before}) on '${uid}', with a parallelism of at most ${before}.`,
+      },
+    );
+  }
+}
+
+function dealChannels(
+  { metadata, snapshots }: RestoreOptions['checkpoint'],
+  plan: CheckpointedPlan,
+): { byVertex: RestoredChannel[][][]; lost: string[] } {
+  const byVertex = plan.vertices.map(({ parallelism }) =>
+    Array.from({ length: parallelism }, (): RestoredChannel[] => []),
+  );
+  const lost: string[] = [];
+  for (const old of collectInFlight(metadata.edges, snapshots)) {
+    const edge = findEdge(plan, old.edge);
+    if (edge === undefined) {
+      lost.push(`  records in flight from '${old.edge.from}' to '${old.edge.to}'.`);
+      continue;
+    }
+    const consumer = byVertex[plan.edges.find(({ index }) => index === edge.index)!.to]!;
+    dealInFlight(old, edge).forEach((sections, subtask) => {
+      consumer[subtask]!.push(...sections);
+    });
+  }
+  return { byVertex, lost };
+}
+
+function enumeratorsOf(
+  matched: ReadonlyMap<string, OldOperator>,
+  enumerators: Readonly<Record<string, unknown>>,
+): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  for (const [uid, { operator }] of matched) {
+    const state = enumerators[operator.uid];
+    if (state !== undefined) found.set(uid, state);
+  }
+  return found;
+}
+
+function derivedUids(plan: CheckpointedPlan, matched: ReadonlyMap<string, OldOperator>): string[] {
+  return operatorsOf(plan)
+    .filter(({ uid, explicitUid }) => !explicitUid && holdsState(matched.get(uid)?.subtasks ?? []))
+    .map(
+      ({ uid, name }) =>
+        `${name} has state and no uid of its own: it is found as '${uid}' only while the job keeps its shape`,
+    );
+}
+
+function operatorsOf(plan: CheckpointedPlan): CheckpointedOperator[] {
+  return plan.vertices.flatMap(({ operators }) => operators);
+}
