@@ -60,7 +60,7 @@ export interface ClientPort {
   writable(): boolean;
   /**
    * `sequence` makes a repeated send harmless: the client drops one that it has seen of (sink, subtask). It is compared
-   * for equality: `<checkpoint id>` for what is committed, `<attempt>.<number>` for what is sent at once.
+   * for equality: `<checkpoint id>.<number>` for what is committed, `<attempt>.<number>` for what is sent at once.
    */
   send(sink: string, values: readonly unknown[], sequence: string): void;
 }

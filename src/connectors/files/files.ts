@@ -1,0 +1,48 @@
+/** The public face of files: sources and exactly-once sinks of lines. */
+
+import type { Sink } from '../../operators/sink.ts';
+import type { Source } from '../../operators/source.ts';
+import { type FileSinkOptions, jsonLinesSink, linesSink } from './file-sink.ts';
+import { type JsonLinesOptions, jsonLinesSource } from './json-lines.ts';
+import type { FileSplit } from './input-files.ts';
+import { type LinesOptions, linesSource } from './lines.ts';
+
+/** Sources and sinks over files. */
+export interface FileConnectors {
+  /**
+   * The lines of a file, of the files of a directory (sorted by name, without names that start with `.` or `_`), or
+   * of a list of both. One file is read by one subtask, so its lines keep their order; files are read side by side.
+   * The source is bounded: it ends with the last file.
+   */
+  lines(path: string | readonly string[], options?: LinesOptions): Source<string, FileSplit>;
+  /** The JSON values of files with one value a line; blank lines are left out. Files are found as by `lines`. */
+  jsonLines<T = unknown>(
+    path: string | readonly string[],
+    options?: JsonLinesOptions<T>,
+  ): Source<T, FileSplit>;
+  /**
+   * Writes each value as a line of JSON, exactly once: a part file appears under its name `part-…` when the checkpoint
+   * behind it is durable. The directory is made, and must belong to this sink alone.
+   */
+  jsonLinesSink<T = unknown>(directory: string, options?: FileSinkOptions): Sink<T>;
+  /** Writes each string as a line of text, as `jsonLinesSink` does. */
+  linesSink(directory: string, options?: FileSinkOptions): Sink<string>;
+}
+
+/**
+ * Sources and sinks over files.
+ *
+ * ```ts
+ * const log = files.lines('/var/log/auth.log', { ratePerSecond: 300 });
+ * const orders = files.jsonLines<{ id: string; amount: number }>(['orders-1.jsonl', 'orders-2.jsonl'], {
+ *   onBroken: 'skip',
+ * });
+ * const alerts = files.jsonLinesSink<{ user: string }>('alerts', { maxPartBytes: '64 mb' });
+ * ```
+ */
+export const files: FileConnectors = Object.freeze({
+  lines: linesSource,
+  jsonLines: jsonLinesSource,
+  jsonLinesSink,
+  linesSink,
+});

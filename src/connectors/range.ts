@@ -1,0 +1,131 @@
+/**
+ * The reader of every source whose records are a function of an index: position = the next index.
+ *
+ * R1  A split's index moves before the record is made and emitted: what throws is not made again.
+ * R2  Splits take turns, one poll each, so that none starves; with a rate each split has its own share.
+ */
+
+import type { Timer } from '../base/env.ts';
+import type {
+  ReaderContext,
+  ReaderOutput,
+  ReaderStatus,
+  SourceReader,
+  SourceSplit,
+} from '../operators/source.ts';
+import { RateLimiter } from './rate-limiter.ts';
+
+/** A range of indexes, `next` to `end` (exclusive; `null` = without end). */
+export interface RangeSplit extends SourceSplit {
+  /** 0 to `of - 1`. */
+  readonly number: number;
+  /** How many splits the source has. */
+  readonly of: number;
+  readonly next: number;
+  readonly end: number | null;
+}
+
+/** What a reader of ranges needs to know. */
+export interface RangeReaderOptions<T> {
+  /** Makes the record of an index. */
+  readonly element: (index: number, split: number) => T;
+  /** Over the whole source; `undefined` = as fast as possible. */
+  readonly ratePerSecond?: number | undefined;
+}
+
+interface ActiveRange {
+  readonly split: RangeSplit;
+  readonly limiter: RateLimiter | undefined;
+  next: number;
+}
+
+/** `count` indexes from `from` on in `splits` runs of about the same length, in order; empty ones are left out. */
+export function splitRange(from: number, count: number, splits: number): RangeSplit[] {
+  const ranges: RangeSplit[] = [];
+  const of = Math.max(1, Math.min(splits, count));
+  let next = from;
+  for (let number = 0; number < of; number++) {
+    const end = from + Math.floor((count * (number + 1)) / of);
+    if (end > next) ranges.push({ id: String(number), number, of, next, end });
+    next = end;
+  }
+  return ranges;
+}
+
+/** Reads all of its ranges by turns. */
+export class RangeReader<T> implements SourceReader<T, RangeSplit> {
+  readonly #context: ReaderContext;
+  readonly #options: RangeReaderOptions<T>;
+  readonly #ranges: ActiveRange[] = [];
+  #turn = 0;
+  #last: ActiveRange | undefined;
+  #pause: Timer | undefined;
+
+  constructor(context: ReaderContext, options: RangeReaderOptions<T>) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  addSplit(split: RangeSplit): void {
+    const rate = this.#options.ratePerSecond;
+    const limiter = rate === undefined ? undefined : new RateLimiter(this.#context.clock, rate / split.of);
+    this.#ranges.push({ split, limiter, next: split.next });
+  }
+
+  /** All at once: a range without end would keep the others from ever starting. */
+  wantsSplit(): boolean {
+    return true;
+  }
+
+  poll(maxRecords: number, output: ReaderOutput<T>): ReaderStatus {
+    for (let tried = 0; tried < this.#ranges.length; tried++) {
+      const range = this.#ranges[this.#turn % this.#ranges.length]!;
+      this.#turn = (this.#turn + 1) % this.#ranges.length;
+      const allowed = range.limiter === undefined ? maxRecords : range.limiter.take(maxRecords);
+      if (allowed === 0) continue;
+      this.#emit(range, allowed, output);
+      return this.#ranges.length > 0 ? 'more' : 'nothing';
+    }
+    this.#sleep();
+    return 'nothing';
+  }
+
+  snapshot(): RangeSplit[] {
+    return this.#ranges.map(({ split, next }) => ({ ...split, next }));
+  }
+
+  position(): string | undefined {
+    const range = this.#last;
+    if (range === undefined) return undefined;
+    return `record ${range.next - 1}${range.split.of > 1 ? ` of split ${range.split.id}` : ''}`;
+  }
+
+  close(): void {
+    this.#pause?.cancel();
+  }
+
+  // Hot path, the loop once per record.
+  #emit(range: ActiveRange, allowed: number, output: ReaderOutput<T>): void {
+    const { split } = range;
+    const { element } = this.#options;
+    this.#last = range;
+    output.split(split.id);
+    const upTo = Math.min(range.next + allowed, split.end ?? Number.MAX_SAFE_INTEGER);
+    while (range.next < upTo) {
+      const index = range.next++;
+      output.emit(element(index, split.number));
+    }
+    if (range.next === split.end) {
+      this.#ranges.splice(this.#ranges.indexOf(range), 1);
+      output.splitFinished(split.id);
+    }
+  }
+
+  #sleep(): void {
+    let pauseMs = Number.POSITIVE_INFINITY;
+    for (const { limiter } of this.#ranges) if (limiter) pauseMs = Math.min(pauseMs, limiter.pauseMs());
+    if (pauseMs === Number.POSITIVE_INFINITY) return;
+    this.#pause?.cancel();
+    this.#pause = this.#context.clock.timer(pauseMs, () => this.#context.wakeUp(), 'rate of a source');
+  }
+}
