@@ -1,0 +1,75 @@
+/** The shared memory of a ring, behind the few operations that the ring does on it. */
+
+import { assert } from '../base/assert.ts';
+
+/** Bytes of a ring's data unless it is told otherwise. */
+export const RING_CAPACITY_BYTES = 64 * 1024;
+
+const CONTROL_WORDS = 96;
+const CONTROL_BYTES = CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT;
+const CAPACITY_MIN = 64;
+const CAPACITY_MAX = 2 ** 30;
+
+/** What the two ends of a ring do on shared memory; words are atomic, in one order that all threads agree on. */
+export interface RingMemory {
+  /** Bytes of data: a power of two. */
+  readonly capacity: number;
+  load(word: number): number;
+  store(word: number, value: number): void;
+  exchange(word: number, value: number): number;
+  /** Copies bytes into the data from offset `at` on. */
+  copyIn(at: number, bytes: Uint8Array): void;
+  /** Fills `into` with the data from offset `at` on. */
+  copyOut(at: number, into: Uint8Array): void;
+}
+
+/** Makes the memory of a ring; it may be posted to other threads, which attach to it. */
+export function allocateRing(capacityBytes: number = RING_CAPACITY_BYTES): SharedArrayBuffer {
+  assertCapacity(capacityBytes);
+  return new SharedArrayBuffer(CONTROL_BYTES + capacityBytes);
+}
+
+/** The memory of a ring that `allocateRing` made, here or in another thread. */
+export function sharedRingMemory(ring: SharedArrayBuffer): RingMemory {
+  return new SharedRingMemory(ring);
+}
+
+class SharedRingMemory implements RingMemory {
+  readonly capacity: number;
+  readonly #words: Int32Array;
+  readonly #data: Uint8Array;
+
+  constructor(ring: SharedArrayBuffer) {
+    this.capacity = ring.byteLength - CONTROL_BYTES;
+    assertCapacity(this.capacity);
+    this.#words = new Int32Array(ring, 0, CONTROL_WORDS);
+    this.#data = new Uint8Array(ring, CONTROL_BYTES);
+  }
+
+  load(word: number): number {
+    return Atomics.load(this.#words, word);
+  }
+
+  store(word: number, value: number): void {
+    Atomics.store(this.#words, word, value);
+  }
+
+  exchange(word: number, value: number): number {
+    return Atomics.exchange(this.#words, word, value);
+  }
+
+  copyIn(at: number, bytes: Uint8Array): void {
+    this.#data.set(bytes, at);
+  }
+
+  copyOut(at: number, into: Uint8Array): void {
+    into.set(this.#data.subarray(at, at + into.length));
+  }
+}
+
+function assertCapacity(bytes: number): void {
+  assert(
+    bytes >= CAPACITY_MIN && bytes <= CAPACITY_MAX && (bytes & (bytes - 1)) === 0,
+    'a ring has a power of two of bytes, from 64 to 2^30',
+  );
+}
