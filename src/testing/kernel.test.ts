@@ -214,6 +214,19 @@ test('the wall clock may jump, the other clock never', async () => {
   assert.equal(clock.now(), before - 58_500);
 });
 
+test('what a crashed node left in the queue moves no clock and ends no run', async () => {
+  const kernel = new Kernel({ seed: 1 });
+  const order: string[] = [];
+  kernel.env('a').clock.timer(5, () => order.push('dead'), 'dead');
+  kernel.env('a').clock.timer(200_000_000, () => order.push('dead'), 'dead');
+  kernel.env('b').clock.timer(100, () => order.push('alive'), 'alive');
+  kernel.crash('a');
+  await kernel.runFor(10);
+  assert.deepEqual([kernel.now, order], [10, []]);
+  await kernel.run({ maxEvents: 1 });
+  assert.deepEqual([kernel.now, order], [100, ['alive']]);
+});
+
 test('a failure names the seed, the step, the line that replays it and the last events', async () => {
   const kernel = new Kernel({ seed: 42, replay: 'npm test -- --seed 42' });
   kernel.env('a').clock.timer(2, () => assert.fail('broken'), 'trouble');

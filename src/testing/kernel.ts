@@ -146,6 +146,7 @@ export class Kernel {
     const node = this.#node(name);
     if (node.isUp) throw new Error(`${name} is up; crash it first`);
     node.isUp = true;
+    node.held = undefined;
     node.incarnation++;
     return this.env(name, thread);
   }
@@ -203,19 +204,17 @@ export class Kernel {
   /** Runs events, one at a time, until `until` holds or nothing is left; whatever goes wrong fails with the seed. */
   async run(options: RunOptions = {}): Promise<void> {
     const { until, maxEvents = EVENTS_MAX, maxVirtualMs = VIRTUAL_MS_MAX } = options;
-    const lastStep = this.#steps + maxEvents;
     const lastUs = this.#nowUs + maxVirtualMs * 1_000;
-    await this.#drive(until, () => {
-      if (this.#steps >= lastStep) throw this.#failure(`the run is not over after ${maxEvents} events`);
-      if (this.#nowUs > lastUs) throw this.#failure(`the run is not over after ${maxVirtualMs} ms`);
-    });
-    if (until !== undefined && !until()) throw this.#failure(this.#idleReason());
+    const hasEnded = await this.#drive(lastUs, maxEvents, until);
+    if (hasEnded) return;
+    if (this.#peek() !== undefined) throw this.#failure(`the run is not over after ${maxVirtualMs} ms`);
+    if (until !== undefined) throw this.#failure(this.#idleReason());
   }
 
   /** Runs whatever happens within `ms` of virtual time. */
   async runFor(ms: number): Promise<void> {
     const endUs = this.#nowUs + Math.round(ms * 1_000);
-    await this.#drive(() => (this.#queue.peek()?.timeUs ?? Number.POSITIVE_INFINITY) > endUs);
+    await this.#drive(endUs, EVENTS_MAX);
     this.#nowUs = Math.max(this.#nowUs, endUs);
   }
 
@@ -233,34 +232,46 @@ export class Kernel {
     return promise;
   }
 
-  async #drive(until: (() => boolean) | undefined, check: () => void = ignore): Promise<void> {
+  // Returns whether `until` ended it; otherwise nothing is left to happen up to `lastUs`.
+  async #drive(lastUs: number, maxEvents: number, until?: () => boolean): Promise<boolean> {
     if (this.#isRunning) throw new Error('the kernel runs already; one run at a time');
     this.#isRunning = true;
     this.#trap.install();
+    const lastStep = this.#steps + maxEvents;
     try {
       while (until?.() !== true) {
-        check();
-        const event = this.#next();
-        if (event === undefined) return;
+        const event = this.#next(lastUs);
+        if (event === undefined) return false;
         await this.#happen(event);
+        if (this.#steps > lastStep) throw this.#failure(`the run is not over after ${maxEvents} events`);
       }
+      return true;
     } finally {
       this.#trap.remove();
       this.#isRunning = false;
     }
   }
 
-  // The next event whose node is alive (2) and not paused.
-  #next(): Scheduled | undefined {
+  // The next event up to `lastUs` whose node is not paused.
+  #next(lastUs: number): Scheduled | undefined {
     for (;;) {
-      const event = this.#queue.pop();
+      const event = this.#peek();
+      if (event === undefined || event.timeUs > lastUs) return undefined;
+      this.#queue.pop();
+      if (event.node?.held === undefined) return event;
+      event.node.held.push(event);
+    }
+  }
+
+  // The next event, without those of nodes that are gone (2).
+  #peek(): Scheduled | undefined {
+    for (;;) {
+      const event = this.#queue.peek();
       if (event === undefined) return undefined;
-      const { node, isCanceled } = event;
-      if (isCanceled) continue;
-      if (node === undefined) return event;
-      if (!node.isUp || node.incarnation !== event.incarnation) continue;
-      if (node.held === undefined) return event;
-      node.held.push(event);
+      const { node, incarnation, isCanceled } = event;
+      if (!isCanceled && (node === undefined || (node.isUp && node.incarnation === incarnation)))
+        return event;
+      this.#queue.pop();
     }
   }
 

@@ -78,13 +78,12 @@ export class SimulatedFiles implements Files {
     return this.#openHandles;
   }
 
-  open(path: string, mode: 'read' | 'create'): Promise<FileHandle> {
-    const operation = mode === 'read' ? 'open' : 'create';
-    return this.run(operation, path, () => {
-      const file = mode === 'read' ? this.disk.open(path) : this.disk.create(path);
-      this.#openHandles++;
-      return new SimulatedHandle(this, file, path, () => this.#openHandles--);
-    });
+  async open(path: string, mode: 'read' | 'create'): Promise<FileHandle> {
+    const file = await this.run(mode === 'read' ? 'open' : 'create', path, () =>
+      mode === 'read' ? this.disk.open(path) : this.disk.create(path),
+    );
+    this.#openHandles++;
+    return new SimulatedHandle(this, file, path, () => this.#openHandles--);
   }
 
   read(path: string): Promise<Uint8Array> {
