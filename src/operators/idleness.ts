@@ -59,7 +59,7 @@ export class ActivityClock {
   #last: number;
   #now = 0;
 
-  /** Between two ticks at most `stepMsMax` counts, for instance twice the interval in which it is ticked. */
+  /** Between two ticks at most `stepMsMax` counts: the interval in which it is ticked. */
   constructor(monotonic: () => number, stepMsMax: number) {
     this.#monotonic = monotonic;
     this.#stepMsMax = stepMsMax;

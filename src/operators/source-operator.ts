@@ -31,8 +31,8 @@ export type SourceTime<T> =
 /** The section of operator state that holds splits: UTF-8 JSON, one item a split. */
 export const SPLITS_SECTION = 'splits';
 
-/** How often a subtask may count as held back for longer than the interval of its ticks. */
-const ACTIVITY_INTERVALS_MAX = 2;
+/** Intervals that count between two ticks, at most: what is longer was spent held back. */
+const ACTIVITY_INTERVALS_MAX = 1;
 
 /** The operator of a source. */
 export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> implements SourceOperator {

@@ -28,7 +28,7 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   open(context: OperatorContext): void {
     this.#context = context;
     this.#emitter = new WatermarkEmitter(context.output);
-    this.#activity = new ActivityClock(() => context.clock.monotonic(), 2 * context.autoWatermarkIntervalMs);
+    this.#activity = new ActivityClock(() => context.clock.monotonic(), context.autoWatermarkIntervalMs);
     this.#time = this.#strategy.create({ clock: context.clock, activity: this.#activity });
     this.#schedule();
   }

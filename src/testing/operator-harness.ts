@@ -261,8 +261,16 @@ export async function runInEveryMode(
   steps: readonly Step[],
 ): Promise<Emitted[]> {
   const straight = await runStraight(options, steps);
-  assertions.deepEqual(await runRestored(options, steps), straight, 'restored after each step, the operator gives the same');
-  assertions.deepEqual(await runPulled(options, steps), straight, 'pulled one at a time, the operator gives the same');
+  assertions.deepEqual(
+    await runRestored(options, steps),
+    straight,
+    'restored after each step, the operator gives the same',
+  );
+  assertions.deepEqual(
+    await runPulled(options, steps),
+    straight,
+    'pulled one at a time, the operator gives the same',
+  );
   return straight;
 }
 
@@ -307,7 +315,10 @@ async function runPulled(options: HarnessOptions, steps: readonly Step[]): Promi
       // The outputs are full: the event loop turns, and the operator must wait.
       const waiting = harness.emitted.length;
       await Promise.resolve();
-      assert(harness.emitted.length === waiting, 'an operator emits nothing while its results wait to be pulled');
+      assert(
+        harness.emitted.length === waiting,
+        'an operator emits nothing while its results wait to be pulled',
+      );
     }
   }
   await harness.close();
