@@ -276,6 +276,31 @@ test('a snapshot gives the same bytes at each call, and so does the next one of 
   assert.throws(() => backend.freeze(), /B2/, 'releasing an old snapshot again does not release the new one');
 });
 
+test('a key group becomes bytes once per snapshot, and not at all after the release', () => {
+  let encoded = 0;
+  const counting: Codec<number> = {
+    ...numberCodec,
+    encode(value: number, out: BinaryWriter): void {
+      encoded++;
+      numberCodec.encode(value, out);
+    },
+  };
+  const backend = backendWith();
+  const count = backend.state('count', state.value(0, { codec: counting }));
+  backend.setCurrentKey('a');
+  count.update(1);
+  const snapshot = backend.freeze();
+  assert.equal(encoded, 0);
+  count.update(2);
+  count.update(3);
+  snapshot.encode(snapshot.keyGroups()[0]!);
+  assert.equal(encoded, 1);
+  snapshot.release();
+  backend.freeze().release();
+  count.update(4);
+  assert.equal(encoded, 1);
+});
+
 test('a value that cannot become bytes fails the snapshot, not the record after the barrier', () => {
   const backend = backendWith();
   const handle = backend.state('broken', state.value<unknown>(0));

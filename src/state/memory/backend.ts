@@ -163,7 +163,12 @@ export class MemoryStateBackend implements KeyedStateBackend {
   #group(keyGroup: number): KeyGroupState | undefined {
     const index = keyGroup - this.#options.keyGroupRange.start;
     if (index < 0 || index >= this.#groups.length) return undefined;
-    return (this.#groups[index] ??= new KeyGroupState(keyGroup, new TimerIndex(), new TimerIndex()));
+    let group = this.#groups[index];
+    if (group === undefined) {
+      group = new KeyGroupState(keyGroup, new TimerIndex(), new TimerIndex());
+      this.#groups[index] = group;
+    }
+    return group;
   }
 
   #declare(name: string, descriptor: StateDescriptor): DeclaredState {

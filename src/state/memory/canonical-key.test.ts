@@ -27,3 +27,10 @@ test('two keys have the same canonical key exactly when they are equal', () => {
   );
   console.log(`cases: canonical keys ${RUNS} (minimum ${RUNS})`);
 });
+
+test('no string is taken for a tuple, not even the one that stands for it', () => {
+  for (const tuple of [[], ['a'], [1, [true]]]) {
+    const text = canonicalKey(tuple);
+    assert.notEqual(canonicalKey(text as string), text);
+  }
+});

@@ -38,7 +38,7 @@ export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter
   for (const cell of table.values()) out.raw(encodeKey(cell.key));
   if (layout.kind === 'list') encodeLists(layout, table, out);
   else if (layout.kind === 'map') encodeMaps(layout, table, out);
-  else encodeColumn(layout.codec, Array.from(table.values(), valueOf), out);
+  else encodeColumn(layout.codec, Array.from(table.values(), cellValue), out);
 }
 
 /** Reads a table: all of `body`, or it throws. `freezeValues`: what users see of it is frozen. */
@@ -63,7 +63,7 @@ export function decodeOneKey(from: BinaryReader, bytes: Uint8Array): Key {
   return key;
 }
 
-function valueOf(cell: Cell): unknown {
+function cellValue(cell: Cell): unknown {
   return cell.value;
 }
 
@@ -120,8 +120,11 @@ function decodeCellValues(columns: Columns, count: number): unknown[] {
 function decodeLists(columns: Columns, count: number): ListBuffer[] {
   const lengths = decodeLengths(count, columns.from);
   const items = decodeColumn(columns, columns.layout.codec, sum(lengths));
-  let start = 0;
-  return lengths.map((length) => new ListBuffer(items.slice(start, (start += length))));
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return new ListBuffer(items.slice(end - length, end));
+  });
 }
 
 function decodeMaps(columns: Columns, count: number): MapBuffer[] {

@@ -1,47 +1,35 @@
 /** The timers of one domain and key group, found by key and time: registering one twice changes nothing. */
 
-import type { Key } from '../../base/key-groups.ts';
-import type { QueueEntry } from '../../base/priority-queue.ts';
-import type { KeyGroupState } from './key-group-state.ts';
-
-/** A registered timer. */
-export interface Timer {
-  readonly time: number;
-  readonly key: Key;
-  readonly canonical: unknown;
-  readonly group: KeyGroupState;
-}
-
-type Entry = QueueEntry<Timer>;
+import type { Timer } from './timer-queue.ts';
 
 /** Most keys have one timer: it stands for itself, and only further ones need a map by time. */
 export class TimerIndex {
-  readonly #byKey = new Map<unknown, Entry | Map<number, Entry>>();
+  readonly #byKey = new Map<unknown, Timer | Map<number, Timer>>();
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  find(canonical: unknown, time: number): Entry | undefined {
+  find(canonical: unknown, time: number): Timer | undefined {
     const found = this.#byKey.get(canonical);
     if (found === undefined) return undefined;
     if (found instanceof Map) return found.get(time);
-    return found.value.time === time ? found : undefined;
+    return found.time === time ? found : undefined;
   }
 
   /** Adds a timer that {@link find} does not find. */
-  add(entry: Entry): void {
-    const { canonical, time } = entry.value;
+  add(timer: Timer): void {
+    const { canonical, time } = timer;
     const found = this.#byKey.get(canonical);
-    if (found === undefined) this.#byKey.set(canonical, entry);
-    else if (found instanceof Map) found.set(time, entry);
+    if (found === undefined) this.#byKey.set(canonical, timer);
+    else if (found instanceof Map) found.set(time, timer);
     else {
       this.#byKey.set(
         canonical,
         new Map([
-          [found.value.time, found],
-          [time, entry],
+          [found.time, found],
+          [time, timer],
         ]),
       );
     }
@@ -60,8 +48,8 @@ export class TimerIndex {
 
   *timers(): Generator<Timer> {
     for (const found of this.#byKey.values()) {
-      if (found instanceof Map) for (const entry of found.values()) yield entry.value;
-      else yield found.value;
+      if (found instanceof Map) yield* found.values();
+      else yield found;
     }
   }
 }

@@ -2,24 +2,26 @@
  * The timers of one keyed operator: a queue per domain over all its key groups, an index per key group.
  *
  * T1 A timer is in the queue of its domain exactly when it is in the index of its key group.
- * T2 Timers fire in the order of time, then of key bytes: the same before and after a restore (I-T1).
+ * T2 Timers fire in the order of time, then of key bytes, which timer-queue.ts keeps: the same before and
+ *    after a restore (I-T1).
  */
 
-import { compareKeys, type Key } from '../../base/key-groups.ts';
+import { assert } from '../../base/assert.ts';
+import type { Key } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
-import { PriorityQueue } from '../../base/priority-queue.ts';
 import type { KeyedTimers, TimerDomain } from '../backend.ts';
 import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
 import type { KeyGroupState } from './key-group-state.ts';
-import type { Timer, TimerIndex } from './timer-index.ts';
+import type { TimerIndex } from './timer-index.ts';
+import { type Timer, TimerQueue } from './timer-queue.ts';
 
 /** Timers whose keys live in the same backend. */
 export class MemoryTimers implements KeyedTimers {
   readonly #context: KeyContext;
-  readonly #queues: Readonly<Record<TimerDomain, PriorityQueue<Timer>>> = {
-    event: new PriorityQueue(compareTimers),
-    processing: new PriorityQueue(compareTimers),
+  readonly #queues: Readonly<Record<TimerDomain, TimerQueue>> = {
+    event: new TimerQueue(),
+    processing: new TimerQueue(),
   };
 
   constructor(context: KeyContext) {
@@ -33,15 +35,15 @@ export class MemoryTimers implements KeyedTimers {
     if (indexOf(group, domain).find(canonical, time) !== undefined) return;
     group.beforeChange();
     // -0 would make another timer of the same time once it is bytes.
-    const timer: Timer = { time: time === 0 ? 0 : time, key: key!, canonical, group };
+    const timer: Timer = { time: time === 0 ? 0 : time, key: key!, canonical, group, position: -1 };
     this.#add(domain, timer);
     if (journal !== undefined) journal.add(() => this.#remove(domain, timer));
   }
 
   delete(domain: TimerDomain, time: number): void {
     const group = this.#context.requireGroup();
-    const entry = indexOf(group, domain).find(this.#context.canonical, time);
-    if (entry !== undefined) this.#take(domain, entry.value);
+    const timer = indexOf(group, domain).find(this.#context.canonical, time);
+    if (timer !== undefined) this.#take(domain, timer);
   }
 
   next(domain: TimerDomain): number | undefined {
@@ -60,12 +62,12 @@ export class MemoryTimers implements KeyedTimers {
     return this.#queues[domain].size;
   }
 
-  /** Adds a timer of a snapshot; false when it is there already. */
-  restore(domain: TimerDomain, time: number, key: Key, group: KeyGroupState): boolean {
+  /** Adds a timer of a snapshot, which holds each once. */
+  restore(domain: TimerDomain, time: number, key: Key, group: KeyGroupState): void {
     const canonical = canonicalKey(key);
-    if (indexOf(group, domain).find(canonical, time) !== undefined) return false;
-    this.#add(domain, { time, key, canonical, group });
-    return true;
+    const isNew = indexOf(group, domain).find(canonical, time) === undefined;
+    assert(isNew, 'T1: a snapshot holds a timer once');
+    this.#add(domain, { time, key, canonical, group, position: -1 });
   }
 
   #take(domain: TimerDomain, timer: Timer): void {
@@ -77,14 +79,13 @@ export class MemoryTimers implements KeyedTimers {
 
   // T1: these two are the only ones that touch queue or index.
   #add(domain: TimerDomain, timer: Timer): void {
-    indexOf(timer.group, domain).add(this.#queues[domain].push(timer));
+    this.#queues[domain].push(timer);
+    indexOf(timer.group, domain).add(timer);
   }
 
   #remove(domain: TimerDomain, timer: Timer): void {
-    const index = indexOf(timer.group, domain);
-    const entry = index.find(timer.canonical, timer.time)!;
-    this.#queues[domain].remove(entry);
-    index.remove(timer);
+    this.#queues[domain].remove(timer);
+    indexOf(timer.group, domain).remove(timer);
   }
 
   #invalid(time: number): MillraceError {
@@ -96,9 +97,4 @@ export class MemoryTimers implements KeyedTimers {
 
 function indexOf(group: KeyGroupState, domain: TimerDomain): TimerIndex {
   return domain === 'event' ? group.eventTimers : group.processingTimers;
-}
-
-// T2
-function compareTimers(left: Timer, right: Timer): number {
-  return left.time - right.time || compareKeys(left.key, right.key);
 }
