@@ -66,12 +66,20 @@ export type SlotCommand =
   | { readonly kind: 'cancel'; readonly attempt: number }
   | { readonly kind: 'finish'; readonly attempt: number };
 
+/** What one operator of a chain took in and handed on. */
+export interface OperatorFigures {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+}
+
 /** Figures of one subtask, cumulative since its deployment. */
 export interface TaskFigures {
   readonly vertex: number;
   readonly subtask: number;
   readonly recordsIn: number;
   readonly recordsOut: number;
+  /** One for each operator, in the order of `JobVertex.operators`. */
+  readonly operators: readonly OperatorFigures[];
   readonly busyMs: number;
   readonly backPressuredMs: number;
   readonly watermark: number;

@@ -327,7 +327,8 @@ export class TaskRunner {
   #advanceSnapshots(): void {
     for (const pending of this.#pending) {
       if (pending.needsInputs) {
-        const inputs = this.#parts.gate === undefined ? [] : this.#parts.gate.takeInFlight(pending.barrier.id);
+        const inputs =
+          this.#parts.gate === undefined ? [] : this.#parts.gate.takeInFlight(pending.barrier.id);
         if (inputs !== undefined) pending.setInputs(inputs);
       }
       pending.encodeNext();
@@ -367,6 +368,10 @@ export class TaskRunner {
       subtask: this.#parts.subtask,
       recordsIn: this.task.recordsIn,
       recordsOut: this.task.recordsOut,
+      operators: this.task.chain.links.map(({ recordsIn, output }) => ({
+        recordsIn,
+        recordsOut: output.recordsOut,
+      })),
       busyMs: this.#busyMs,
       backPressuredMs: this.#blockedMs,
       watermark: this.task.watermark(),

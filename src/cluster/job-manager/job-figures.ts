@@ -2,7 +2,7 @@
 
 import type { CheckpointSummary } from '../../checkpoint/statistics.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
-import type { TaskFigures } from '../../hosts/messages.ts';
+import type { OperatorFigures, TaskFigures } from '../../hosts/messages.ts';
 import type { JobState } from './job-states.ts';
 
 /** The figures of one vertex over all its subtasks. */
@@ -12,6 +12,8 @@ export interface VertexFigures {
   /** Records over all deployments of this run; what was processed again after a restart counts again. */
   readonly recordsIn: number;
   readonly recordsOut: number;
+  /** One for each operator of the chain, in its order. */
+  readonly operators: readonly OperatorFigures[];
   /** Of the current deployment. */
   readonly busyMs: number;
   readonly backPressuredMs: number;
@@ -63,7 +65,7 @@ export class VertexFiguresBook {
 
   constructor(graph: JobGraph) {
     this.#graph = graph;
-    this.#base = graph.vertices.map(() => ({ recordsIn: 0, recordsOut: 0, counters: {} }));
+    this.#base = graph.vertices.map(({ operators }) => nothingYet(operators.length));
   }
 
   /** The latest figures of some subtasks of the current deployment. */
@@ -99,11 +101,18 @@ export class VertexFiguresBook {
   }
 
   #totals(vertex: number): Totals {
-    const base = this.#base[vertex] ?? { recordsIn: 0, recordsOut: 0, counters: {} };
+    const base = this.#base[vertex] ?? nothingYet(0);
     const subtasks = this.#subtasks(vertex);
     return {
       recordsIn: base.recordsIn + sum(subtasks.map((task) => task.recordsIn)),
       recordsOut: base.recordsOut + sum(subtasks.map((task) => task.recordsOut)),
+      operators: base.operators.map((before, index) => {
+        const all = [before, ...subtasks.map(({ operators }) => operators[index] ?? NO_RECORDS)];
+        return {
+          recordsIn: sum(all.map(({ recordsIn }) => recordsIn)),
+          recordsOut: sum(all.map(({ recordsOut }) => recordsOut)),
+        };
+      }),
       counters: addCounters([base.counters, ...subtasks.map((task) => task.counters)]),
     };
   }
@@ -134,9 +143,16 @@ export function addCounters(all: readonly Readonly<Record<string, number>>[]): R
   return total;
 }
 
+const NO_RECORDS: OperatorFigures = { recordsIn: 0, recordsOut: 0 };
+
+function nothingYet(operators: number): Totals {
+  return { ...NO_RECORDS, operators: Array.from({ length: operators }, () => NO_RECORDS), counters: {} };
+}
+
 interface Totals {
   readonly recordsIn: number;
   readonly recordsOut: number;
+  readonly operators: readonly OperatorFigures[];
   readonly counters: Readonly<Record<string, number>>;
 }
 
