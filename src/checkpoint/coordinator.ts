@@ -336,7 +336,7 @@ export class CheckpointCoordinator {
   /** What may be triggered now. */
   #next(now: number): (Partial<WaitingRequest> & { request: RequestKind }) | undefined {
     const { phase, pending, waiting, pausedUntil } = this.#state;
-    if (phase !== 'running' || this.#runsAlone()) return undefined;
+    if (phase !== 'running') return undefined;
     const first = waiting[0];
     if (first === undefined) return this.#periodicAt() <= now ? { request: 'periodic' } : undefined;
     if (isExclusive(first.request)) return pending.size === 0 ? first : undefined;
@@ -348,7 +348,7 @@ export class CheckpointCoordinator {
   #periodicAt(): number {
     const { phase, pending, waiting, sealed, nextPeriodicAt, pausedUntil } = this.#state;
     const off = this.#config.intervalMs === 0 || !this.#config.storage;
-    const blocked = waiting.length > 0 || pending.size >= this.#config.maxConcurrent || this.#runsAlone();
+    const blocked = waiting.length > 0 || pending.size >= this.#config.maxConcurrent;
     if (phase !== 'running' || off || sealed || blocked) return Number.POSITIVE_INFINITY;
     return Math.max(nextPeriodicAt, pausedUntil);
   }
@@ -430,11 +430,6 @@ export class CheckpointCoordinator {
   #publishing(): PendingCheckpoint | undefined {
     for (const pending of this.#state.pending.values()) if (pending.phase === 'publishing') return pending;
     return undefined;
-  }
-
-  #runsAlone(): boolean {
-    for (const { barrier } of this.#state.pending.values()) if (isExclusive(barrier.kind)) return true;
-    return false;
   }
 
   #decide(decision: CheckpointDecision): void {
