@@ -19,8 +19,8 @@ import { encodePart } from './part-committer.ts';
 import { committedName, inProgressName, type PartPlace } from './part-names.ts';
 import { sinkDirectoryError } from './sink-directory.ts';
 
-/** Characters that are written together. */
-const FLUSH_LENGTH = 65_536;
+/** Characters that are written together, unless a part is smaller. */
+const FLUSH_LENGTH_MAX = 65_536;
 /** Bytes that wait for the disk before the job is held back. */
 const WAITING_BYTES_MAX = 1_048_576;
 
@@ -53,6 +53,7 @@ export class PartWriter<T> implements SinkWriter<T> {
   readonly #directory: string;
   readonly #format: LineFormat<T>;
   readonly #rolling: Rolling;
+  readonly #flushLength: number;
   readonly #steps: StepQueue;
   #text = '';
   #waitingBytes = 0;
@@ -69,6 +70,7 @@ export class PartWriter<T> implements SinkWriter<T> {
     this.#directory = directory;
     this.#format = format;
     this.#rolling = rolling;
+    this.#flushLength = Math.min(FLUSH_LENGTH_MAX, rolling.maxPartBytes);
     this.#steps = new StepQueue({
       locate: (error) => this.#located(error),
       report: (error) => context.fail(error),
@@ -78,7 +80,7 @@ export class PartWriter<T> implements SinkWriter<T> {
   // Hot path, once per record.
   write(value: T): void {
     this.#text += `${this.#format.encode(value)}\n`;
-    if (this.#text.length >= FLUSH_LENGTH) this.#flush();
+    if (this.#text.length >= this.#flushLength) this.#flush();
   }
 
   writable(): boolean {
