@@ -17,9 +17,9 @@ import { crc32 } from 'node:zlib';
 import { keyGroupOf, encodeKey, type Key } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
-import type { KeyGroupState } from './key-group-state.ts';
-import { decodeOneKey, encodeTable, type StateKind, type StateLayout } from './table-bytes.ts';
-import type { TimerIndex } from './timer-index.ts';
+import type { KeyGroupState, TimersByKey } from './key-group-state.ts';
+import type { RestoredSection, StateKind, StateLayout } from './state-layout.ts';
+import { decodeOneKey, encodeTable } from './table-bytes.ts';
 
 const MAGIC = 0x474b524d;
 const VERSION = 1;
@@ -29,19 +29,6 @@ const CHECKSUM_BYTES = 4;
 const BYTES_MIN = LENGTH_OFFSET + 4 + CHECKSUM_BYTES;
 /** By number in the bytes: the order never changes. */
 const KINDS: readonly StateKind[] = ['value', 'list', 'map', 'reducing', 'aggregating'];
-
-/** The bytes of one state, not read yet. */
-export interface RestoredSection {
-  readonly name: string;
-  readonly kind: StateKind;
-  readonly codecId: string;
-  readonly keyCodecId: string;
-  /** Entries, for metrics. */
-  readonly count: number;
-  /** Where the table began in the bytes of the key group. */
-  readonly offset: number;
-  readonly body: Uint8Array;
-}
 
 /** A timer of a snapshot. */
 export interface RestoredTimer {
@@ -169,7 +156,7 @@ function writeSection(
   out.patchU32(at, out.length - at - 4);
 }
 
-function encodeTimers(timers: TimerIndex, out: BinaryWriter): void {
+function encodeTimers(timers: TimersByKey, out: BinaryWriter): void {
   out.varint(timers.size);
   for (const { time, key } of timers.timers()) {
     out.zigzag(time);

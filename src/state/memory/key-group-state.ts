@@ -8,8 +8,7 @@
  */
 
 import type { Key } from '../../base/key-groups.ts';
-import type { RestoredSection } from './key-group-bytes.ts';
-import type { TimerIndex } from './timer-index.ts';
+import type { RestoredSection } from './state-layout.ts';
 
 /** What one key holds in one state. */
 export interface Cell {
@@ -19,6 +18,27 @@ export interface Cell {
 
 /** One state of one key group, by canonical key. */
 export type Table = Map<unknown, Cell>;
+
+/** A registered timer. */
+export interface Timer {
+  readonly time: number;
+  readonly key: Key;
+  readonly canonical: unknown;
+  readonly group: KeyGroupState;
+  /** Where it stands in the queue; only the queue writes it. */
+  position: number;
+}
+
+/** The timers of one domain and key group, found by key and time. */
+export interface TimersByKey {
+  readonly size: number;
+  find(canonical: unknown, time: number): Timer | undefined;
+  /** Adds a timer that `find` does not find. */
+  add(timer: Timer): void;
+  /** Removes a timer that `find` finds. */
+  remove(timer: Timer): void;
+  timers(): Iterable<Timer>;
+}
 
 /** Who must see a key group before it changes. */
 export interface CopyBeforeChange {
@@ -31,12 +51,12 @@ export class KeyGroupState {
   /** By index of the state; a hole is a state that was not touched here. */
   readonly tables: (Table | undefined)[] = [];
   readonly restored = new Map<string, RestoredSection>();
-  readonly eventTimers: TimerIndex;
-  readonly processingTimers: TimerIndex;
+  readonly eventTimers: TimersByKey;
+  readonly processingTimers: TimersByKey;
   /** The snapshot that has yet to see this key group. */
   awaitedBy: CopyBeforeChange | undefined = undefined;
 
-  constructor(keyGroup: number, eventTimers: TimerIndex, processingTimers: TimerIndex) {
+  constructor(keyGroup: number, eventTimers: TimersByKey, processingTimers: TimersByKey) {
     this.keyGroup = keyGroup;
     this.eventTimers = eventTimers;
     this.processingTimers = processingTimers;

@@ -13,10 +13,11 @@ import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { GENERIC_CODEC_ID, genericCodec } from '../../codecs/generic.ts';
 import { deepFreeze } from '../deep-freeze.ts';
-import { codecFailed, corruptKeyGroup, type RestoredSection } from './key-group-bytes.ts';
+import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import type { KeyContext } from './key-context.ts';
 import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
-import { decodeTable, type StateLayout } from './table-bytes.ts';
+import type { RestoredSection, StateLayout } from './state-layout.ts';
+import { decodeTable } from './table-bytes.ts';
 import type { UndoJournal } from './undo-journal.ts';
 
 const NOTHING: Table = new Map();

@@ -15,22 +15,11 @@ import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import { deepFreeze } from '../deep-freeze.ts';
-import type { StateDescriptor } from '../descriptors.ts';
 import { canonicalKey } from './canonical-key.ts';
 import type { Cell, Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
-
-/** The kind of a state. */
-export type StateKind = StateDescriptor['kind'];
-
-/** How the tables of one state become bytes; `keyCodec` is for the keys of a map state. */
-export interface StateLayout {
-  readonly name: string;
-  readonly kind: StateKind;
-  readonly codec: Codec<unknown>;
-  readonly keyCodec: Codec<unknown>;
-}
+import type { StateLayout } from './state-layout.ts';
 
 /** Writes a table. */
 export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter): void {

@@ -1,9 +1,9 @@
-/** The timers of one domain and key group, found by key and time: registering one twice changes nothing. */
+/** Finds the timers of one domain and key group by key and time. */
 
-import type { Timer } from './timer-queue.ts';
+import type { Timer, TimersByKey } from './key-group-state.ts';
 
 /** Most keys have one timer: it stands for itself, and only further ones need a map by time. */
-export class TimerIndex {
+export class TimerIndex implements TimersByKey {
   readonly #byKey = new Map<unknown, Timer | Map<number, Timer>>();
   #size = 0;
 
@@ -18,7 +18,6 @@ export class TimerIndex {
     return found.time === time ? found : undefined;
   }
 
-  /** Adds a timer that {@link find} does not find. */
   add(timer: Timer): void {
     const { canonical, time } = timer;
     const found = this.#byKey.get(canonical);
@@ -36,7 +35,6 @@ export class TimerIndex {
     this.#size++;
   }
 
-  /** Removes a timer that {@link find} finds. */
   remove({ canonical, time }: Timer): void {
     const found = this.#byKey.get(canonical);
     if (found instanceof Map) {

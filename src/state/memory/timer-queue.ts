@@ -6,18 +6,8 @@
  * of base, which knows nothing about times, for this reason only.
  */
 
-import { compareKeys, type Key } from '../../base/key-groups.ts';
-import type { KeyGroupState } from './key-group-state.ts';
-
-/** A registered timer. */
-export interface Timer {
-  readonly time: number;
-  readonly key: Key;
-  readonly canonical: unknown;
-  readonly group: KeyGroupState;
-  /** Where it stands in the queue; only the queue writes it. */
-  position: number;
-}
+import { compareKeys } from '../../base/key-groups.ts';
+import type { Timer } from './key-group-state.ts';
 
 const ARITY = 4;
 

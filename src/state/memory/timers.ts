@@ -12,9 +12,8 @@ import { MillraceError } from '../../base/errors.ts';
 import type { KeyedTimers, TimerDomain } from '../backend.ts';
 import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
-import type { KeyGroupState } from './key-group-state.ts';
-import type { TimerIndex } from './timer-index.ts';
-import { type Timer, TimerQueue } from './timer-queue.ts';
+import type { KeyGroupState, Timer, TimersByKey } from './key-group-state.ts';
+import { TimerQueue } from './timer-queue.ts';
 
 /** Timers whose keys live in the same backend. */
 export class MemoryTimers implements KeyedTimers {
@@ -95,6 +94,6 @@ export class MemoryTimers implements KeyedTimers {
   }
 }
 
-function indexOf(group: KeyGroupState, domain: TimerDomain): TimerIndex {
+function indexOf(group: KeyGroupState, domain: TimerDomain): TimersByKey {
   return domain === 'event' ? group.eventTimers : group.processingTimers;
 }
