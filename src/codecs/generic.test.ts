@@ -97,7 +97,7 @@ test('keeps what other formats lose', () => {
     -(2 ** 53 - 1),
     2n ** 200n,
     -(2n ** 63n),
-    new Date(Number.NaN),
+    new Date(-1),
     '\ud800\ud800',
     withHoles(5, { 1: 1, 3: undefined }),
     new Map<unknown, unknown>([[{ a: 1 }, new Set([Number.NaN])]]),
@@ -110,6 +110,10 @@ test('keeps what other formats lose', () => {
   ];
   for (const value of values) assertSame(roundTrip(value), value);
   assert.ok(Object.is(roundTrip(-0), -0));
+  assert.ok(
+    Number.isNaN((roundTrip(new Date(Number.NaN)) as Date).getTime()),
+    'Node 22 does not compare these',
+  );
 });
 
 test('a key `__proto__` is a property and pollutes nothing', () => {

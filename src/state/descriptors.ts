@@ -25,6 +25,7 @@ export interface MapDescriptor<K, V> {
 /** One value per key into which each added value is reduced. */
 export interface ReducingDescriptor<T> {
   readonly kind: 'reducing';
+  /** Returns a new value; must change neither argument. */
   readonly reduce: (accumulated: T, value: T) => T;
   readonly codec?: Codec<T>;
 }
@@ -66,6 +67,7 @@ export interface ValueState<T> {
 
 /** The list of the current key, in insertion order. */
 export interface ListState<T> {
+  /** The items as of now: later changes of the list do not show in it. */
   get(): readonly T[];
   add(value: T): void;
   addAll(values: Iterable<T>): void;

@@ -177,6 +177,8 @@ export class MemoryReducingState<T> implements ReducingState<T> {
 
   add(value: T): void {
     const cell = this.#table.cell();
+    // Before the function runs: one that changes its argument, which it must not, at least harms no snapshot.
+    this.#table.change();
     this.#table.store(cell === undefined ? value : this.#reduce(cell.value as T, value));
   }
 
