@@ -9,22 +9,17 @@ import { Buffer } from 'node:buffer';
 import { readBigInt } from './bigints.ts';
 import type { BinaryReader } from './binary.ts';
 import * as format from './generic-format.ts';
-import { type ReadObject, readerOfShape } from './shape-reader.ts';
-
-/** A shape is worth a compiled reader from its third object on: most calls hold fewer. */
-const INTERPRETED_READS = 2;
 
 interface Shape {
   readonly keys: readonly string[];
-  reads: number;
-  compiled: ReadObject | undefined;
+  /** No key is special, so that a plain assignment makes an own property. */
+  readonly plain: boolean;
 }
 
 /** Reads the values that one `GenericEncoder` wrote. */
 export class GenericDecoder {
   readonly #from: BinaryReader;
   readonly #shapes: Shape[] = [];
-  readonly #next = (): unknown => this.value();
   #depth = 0;
 
   constructor(from: BinaryReader) {
@@ -96,21 +91,22 @@ export class GenericDecoder {
     const count = this.#from.length();
     for (let index = 0; index < count; index++) keys.push(this.#from.string());
     if (this.#shapes.length >= format.SHAPES_MAX) throw this.#from.corrupt('there are too many shapes');
-    this.#shapes.push({ keys, reads: 0, compiled: undefined });
-    return this.#interpreted(keys);
+    const shape = { keys, plain: !keys.includes('__proto__') };
+    this.#shapes.push(shape);
+    return this.#fields(shape);
   }
 
   #shaped(index: number): object {
     const shape = this.#shapes[index];
     if (shape === undefined) throw this.#from.corrupt(`shape ${index} was not named before`);
-    if (shape.compiled !== undefined) return shape.compiled(this.#next);
-    if (++shape.reads >= INTERPRETED_READS) shape.compiled = readerOfShape(shape.keys);
-    return this.#interpreted(shape.keys);
+    return this.#fields(shape);
   }
 
-  #interpreted(keys: readonly string[]): object {
+  // Hot path. Compiling a literal per shape would be faster, but keys come from the input, and input is never code.
+  #fields({ keys, plain }: Shape): object {
     const object: Record<string, unknown> = {};
-    for (const key of keys) setOwn(object, key, this.value());
+    if (plain) for (const key of keys) object[key] = this.value();
+    else for (const key of keys) setOwn(object, key, this.value());
     return object;
   }
 

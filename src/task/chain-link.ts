@@ -9,6 +9,7 @@
  */
 
 import { checkKey } from '../base/key-groups.ts';
+import { isMillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { PlannedOperator } from '../graph/job-graph.ts';
 import { DEAD_LETTER_TAG, type Operator, type Pull } from '../operators/operator.ts';
@@ -116,6 +117,7 @@ export class ChainLink {
     } catch (error) {
       this.backend?.rollback();
       this.output.dropHeld();
+      if (!isPoison(error)) throw this.#locate(error, this.planned);
       this.#giveUp(this.#locate(error, this.planned), value, timestamp);
       return;
     }
@@ -201,4 +203,9 @@ export class ChainLink {
       throw this.#locate(error, this.planned);
     }
   }
+}
+
+/** A record is poisoned when the job's own code cannot take it; what the engine or the outside reports fails the task. */
+function isPoison(error: unknown): boolean {
+  return !isMillraceError(error) || error.owner === 'user';
 }
