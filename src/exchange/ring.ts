@@ -250,7 +250,8 @@ export class RingReader implements ChannelReader, RingEnd {
   /** The last `written` that was seen; the true one is the same or further. */
   #writtenSeen: number;
   #frames = 0;
-  #barriersTaken: number;
+  /** From 0 on: the writer may have been faster than the one who attached the reader. */
+  #barriersTaken = 0;
   #onReadable: (() => void) | undefined;
 
   constructor(memory: RingMemory, bell: Bell) {
@@ -258,7 +259,6 @@ export class RingReader implements ChannelReader, RingEnd {
     this.#bell = bell;
     this.#read = memory.load(READ);
     this.#writtenSeen = this.#read;
-    this.#barriersTaken = memory.load(BARRIERS);
   }
 
   read(): ChannelElement | undefined {

@@ -1,0 +1,336 @@
+// Interleavings of a ring's two ends, which are stopped before each access to shared memory (reliability rule R8):
+// all of them up to a number of preemptions. Switching from a party that waits for its bell is no preemption.
+//
+// A party is a program over the real RingWriter or RingReader. To stop it in the middle it is run again from its start:
+// accesses that it has made give what they gave then, the next ones are made, and the first one too many throws.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ChannelElement } from './channel.ts';
+import type { CheckpointBarrier } from './events.ts';
+import { decodeElement } from './frame.ts';
+import { RingReader, RingWriter } from './ring.ts';
+import type { RingMemory } from './ring-memory.ts';
+
+const WORDS = 96;
+const WRITER = 0;
+const READER = 1;
+
+/** What both parties see: the words and the data of the ring, and the two doorbells. */
+interface World {
+  readonly words: Int32Array;
+  readonly data: Uint8Array;
+  readonly bells: number[];
+}
+
+type Result = number | Uint8Array;
+type Program = (party: Party) => void;
+
+class Stopped {
+  /** The bell count that the party waits to change; `undefined` when it can go on. */
+  readonly parkedAt: number | undefined;
+
+  constructor(parkedAt: number | undefined) {
+    this.parkedAt = parkedAt;
+  }
+}
+
+class Party implements RingMemory {
+  readonly capacity: number;
+  readonly #self: number;
+  readonly #world: World;
+  readonly #history: Result[];
+  #position = 0;
+  #mayAct: number;
+
+  constructor(self: number, world: World, history: Result[], mayAct: number) {
+    this.#mayAct = mayAct;
+    this.#self = self;
+    this.#world = world;
+    this.#history = history;
+    this.capacity = world.data.length;
+  }
+
+  load(word: number): number {
+    return this.#access(() => this.#world.words[word]!) as number;
+  }
+
+  store(word: number, value: number): void {
+    this.#access(() => (this.#world.words[word] = value));
+  }
+
+  exchange(word: number, value: number): number {
+    return this.#access(() => {
+      const before = this.#world.words[word]!;
+      this.#world.words[word] = value;
+      return before;
+    }) as number;
+  }
+
+  copyIn(at: number, bytes: Uint8Array): void {
+    this.#access(() => {
+      this.#world.data.set(bytes, at);
+      return 0;
+    });
+  }
+
+  copyOut(at: number, into: Uint8Array): void {
+    into.set(this.#access(() => this.#world.data.slice(at, at + into.length)) as Uint8Array);
+  }
+
+  ring(): void {
+    this.#access(() => this.#world.bells[1 - this.#self]!++);
+  }
+
+  bell(): number {
+    return this.#access(() => this.#world.bells[this.#self]!) as number;
+  }
+
+  park(seen: number): void {
+    this.#access(() => 0, seen);
+  }
+
+  #access(act: () => Result, parkedAt?: number): Result {
+    const position = this.#position++;
+    if (position < this.#history.length) return this.#history[position]!;
+    // A party that has just found nothing stops in any case, so that the other one may go on.
+    if (this.#mayAct === 0 || parkedAt === this.#world.bells[this.#self]) throw new Stopped(parkedAt);
+    this.#mayAct--;
+    const result = act();
+    this.#history.push(result);
+    return result;
+  }
+}
+
+/** What a thread does until `done` says so: try, register, wait for the own bell; as in `thread.ts`. */
+function untilDone(
+  party: Party,
+  done: () => boolean,
+  register: (run: () => void) => void,
+  poll: () => void,
+): void {
+  while (!done()) {
+    let ready = false;
+    register(() => {
+      ready = true;
+    });
+    while (!ready) {
+      const seen = party.bell();
+      poll();
+      if (!ready) party.park(seen);
+    }
+  }
+}
+
+type Sent = ChannelElement | CheckpointBarrier;
+
+function writing(sent: readonly Sent[]): Program {
+  return (party) => {
+    const writer = new RingWriter(party, party);
+    for (const item of sent) {
+      if (!('kind' in item && (item.kind === 'batch' || item.kind === 'event'))) {
+        writer.writePriority(item as CheckpointBarrier);
+        continue;
+      }
+      untilDone(
+        party,
+        () => writer.tryWrite(item),
+        (run) => writer.onWritable(run),
+        () => writer.poll(),
+      );
+    }
+  };
+}
+
+/** Reads `count` elements and the barrier `last`; tells what it saw in the end. */
+function reading(count: number, last: number, saw: (log: string[]) => void): Program {
+  return (party) => {
+    const reader = new RingReader(party, party);
+    const log: string[] = [];
+    let barrier = 0;
+    const more = (): boolean => {
+      const priority = reader.readPriority();
+      if (priority !== undefined) {
+        barrier = priority.barrier.id;
+        assert.deepEqual(priority.barrier, barrierOf(barrier), 'a barrier is never half of another one');
+        const frames = reader.peekFrames(priority.position);
+        log.push(`barrier ${barrier} over [${frames.map((frame) => nameOf(decodeElement(frame)))}]`);
+        return true;
+      }
+      const element = reader.read();
+      if (element !== undefined) log.push(nameOf(element));
+      return element !== undefined;
+    };
+    untilDone(
+      party,
+      () => {
+        while (more());
+        return reader.position() === count && barrier === last;
+      },
+      (run) => reader.onReadable(run),
+      () => reader.poll(),
+    );
+    saw(log);
+  };
+}
+
+function nameOf(element: ChannelElement): string {
+  if (element.kind === 'batch') return `batch ${element.batch.values.join()}`;
+  return element.event.kind === 'watermark' ? String(element.event.timestamp) : element.event.kind;
+}
+
+function barrierOf(id: number): CheckpointBarrier {
+  return { id, timestamp: id * 1e12 + 0.5, alignment: 'unaligned', alignedTimeoutMs: id, kind: 'periodic' };
+}
+
+interface State {
+  readonly world: World;
+  readonly histories: readonly [Result[], Result[]];
+  readonly parkedAt: readonly (number | undefined)[];
+  readonly done: readonly boolean[];
+  readonly schedule: string;
+}
+
+/** Runs every schedule with at most so many preemptions; returns how many there are. */
+function explore(capacity: number, programs: readonly [Program, Program], preemptions: number): number {
+  const world = { words: new Int32Array(WORDS), data: new Uint8Array(capacity), bells: [0, 0] };
+  let schedules = 0;
+  const start: State = {
+    world,
+    histories: [[], []],
+    parkedAt: [undefined, undefined],
+    done: [false, false],
+    schedule: '',
+  };
+  const go = (state: State, self: number, left: number): void => {
+    const other = 1 - self;
+    if (canMove(state, self)) {
+      if (left > 0 && canMove(state, other) && state.histories[self].length > 0) go(state, other, left - 1);
+      go(move(state, self, programs[self]!, left === 0 ? Number.POSITIVE_INFINITY : 1), self, left);
+    } else if (canMove(state, other)) {
+      go(state, other, left);
+    } else {
+      assert.deepEqual(state.done, [true, true], `lost wake-up: ${state.schedule}`);
+      schedules++;
+    }
+  };
+  go(start, WRITER, preemptions);
+  go(start, READER, preemptions);
+  return schedules;
+}
+
+function canMove(state: State, self: number): boolean {
+  if (state.done[self]) return false;
+  return state.parkedAt[self] === undefined || state.parkedAt[self] !== state.world.bells[self];
+}
+
+function move(state: State, self: number, program: Program, accesses: number): State {
+  const world = {
+    words: state.world.words.slice(),
+    data: state.world.data.slice(),
+    bells: [...state.world.bells],
+  };
+  const histories: [Result[], Result[]] = [[...state.histories[WRITER]], [...state.histories[READER]]];
+  const parkedAt = [...state.parkedAt];
+  const done = [...state.done];
+  const before = histories[self]!.length;
+  let failure: unknown;
+  try {
+    program(new Party(self, world, histories[self]!, accesses));
+    done[self] = true;
+  } catch (error) {
+    if (error instanceof Stopped) parkedAt[self] = error.parkedAt;
+    else failure = error;
+  }
+  const schedule = state.schedule + 'wr'[self]!.repeat(histories[self]!.length - before);
+  if (failure !== undefined) throw new Error(`schedule ${schedule}`, { cause: failure });
+  return { world, histories, parkedAt, done, schedule };
+}
+
+function watermark(timestamp: number): ChannelElement {
+  return { kind: 'event', event: { kind: 'watermark', timestamp } };
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly capacity: number;
+  readonly sent: readonly Sent[];
+  readonly preemptions: number;
+  readonly minimum: number;
+  readonly last?: number;
+  /** What the reader may have seen; all of these must occur. */
+  readonly outcomes: readonly string[];
+}
+
+const large: ChannelElement = { kind: 'batch', batch: { values: ['abcdefgh'], timestamps: [5] } };
+
+const scenarios: Scenario[] = [
+  {
+    name: 'a ring that holds one frame',
+    capacity: 16,
+    sent: [watermark(1), watermark(2), watermark(3)],
+    preemptions: 3,
+    minimum: 8000,
+    outcomes: ['1 2 3'],
+  },
+  {
+    name: 'a ring that holds two frames',
+    capacity: 32,
+    sent: [watermark(1), watermark(2), watermark(3)],
+    preemptions: 3,
+    minimum: 8000,
+    outcomes: ['1 2 3'],
+  },
+  {
+    name: 'a frame in pieces',
+    capacity: 32,
+    sent: [watermark(1), large, watermark(2)],
+    preemptions: 3,
+    minimum: 8000,
+    outcomes: ['1 batch abcdefgh 2'],
+  },
+  {
+    name: 'a barrier between frames, never passed by what comes after it',
+    capacity: 32,
+    sent: [watermark(1), barrierOf(1), watermark(2)],
+    last: 1,
+    preemptions: 3,
+    minimum: 8000,
+    outcomes: ['1 barrier 1 over [] 2', 'barrier 1 over [1] 1 2'],
+  },
+  {
+    name: 'a barrier over a full ring',
+    capacity: 16,
+    sent: [watermark(1), barrierOf(1), watermark(2)],
+    last: 1,
+    preemptions: 3,
+    minimum: 8000,
+    outcomes: ['1 barrier 1 over [] 2', 'barrier 1 over [1] 1 2'],
+  },
+  {
+    name: 'barriers that replace each other, one slot written twice',
+    capacity: 16,
+    sent: [barrierOf(1), barrierOf(2), barrierOf(3)],
+    last: 3,
+    preemptions: 3,
+    minimum: 8000,
+    outcomes: [
+      'barrier 1 over [] barrier 2 over [] barrier 3 over []',
+      'barrier 1 over [] barrier 3 over []',
+      'barrier 2 over [] barrier 3 over []',
+      'barrier 3 over []',
+    ],
+  },
+];
+
+for (const { name, capacity, sent, preemptions, minimum, last = 0, outcomes } of scenarios) {
+  test(`no interleaving loses, tears or reorders anything: ${name}`, () => {
+    const seen = new Set<string>();
+    const frames = sent.filter((item) => 'kind' in item && (item.kind === 'batch' || item.kind === 'event'));
+    const reader = reading(frames.length, last, (log) => seen.add(log.join(' ')));
+    const schedules = explore(capacity, [writing(sent), reader], preemptions);
+    console.log(`cases: ring schedules, ${name} ${schedules} (minimum ${minimum})`);
+    assert.ok(schedules >= minimum);
+    assert.deepEqual([...seen].sort(), [...outcomes].sort());
+  });
+}
