@@ -19,6 +19,8 @@ export type Emitted =
 
 export class RecordingOutput implements Output {
   readonly emitted: Emitted[] = [];
+  /** How many of them are records. */
+  records = 0;
 
   get values(): unknown[] {
     return this.emitted.flatMap((element) => (element.kind === 'record' ? [element.value] : []));
@@ -29,6 +31,7 @@ export class RecordingOutput implements Output {
   }
 
   emit(value: unknown, timestamp: number): void {
+    this.records++;
     this.emitted.push({ kind: 'record', value, timestamp });
   }
 

@@ -45,7 +45,14 @@ async function openSink(
     env?: Env;
   } = {},
 ) {
-  const { attempt = '1-1', checkpointId, items = [], maxPartBytes, rolloverInterval, env = envOf(files) } = options;
+  const {
+    attempt = '1-1',
+    checkpointId,
+    items = [],
+    maxPartBytes,
+    rolloverInterval,
+    env = envOf(files),
+  } = options;
   const sink = connectors.jsonLinesSink(DIRECTORY, {
     ...(maxPartBytes === undefined ? {} : { maxPartBytes }),
     ...(rolloverInterval === undefined ? {} : { rolloverInterval }),
@@ -189,7 +196,9 @@ describe('the file sink', () => {
     write('a');
     await snapshot(1);
     files.disk.remove(`${DIRECTORY}/.part-0-1-1-0.inprogress`);
-    await assert.rejects(operator.checkpointComplete(1), (error) => isMillraceError(error, 'SINK_COMMIT_LOST'));
+    await assert.rejects(operator.checkpointComplete(1), (error) =>
+      isMillraceError(error, 'SINK_COMMIT_LOST'),
+    );
     assert.ok(isMillraceError(context.failures[0], 'SINK_COMMIT_LOST'));
   });
 
@@ -209,7 +218,10 @@ describe('the file sink', () => {
     const files = memoryFiles();
     const { operator, write, snapshot } = await openSink(files);
     for (const value of [undefined, () => 1, 1n, { big: 1n }]) {
-      assert.throws(() => write(value), (error) => isMillraceError(error, 'SINK_VALUE_UNWRITABLE'));
+      assert.throws(
+        () => write(value),
+        (error) => isMillraceError(error, 'SINK_VALUE_UNWRITABLE'),
+      );
     }
     write('fine');
     await snapshot(1);
@@ -219,7 +231,10 @@ describe('the file sink', () => {
     const lines = new SinkWriterOperator(connectors.linesSink('/out/lines'));
     await lines.open(new RecordingContext(envOf(files)));
     for (const value of ['two\nlines', 'carriage\rreturn', 5]) {
-      assert.throws(() => lines.record(0, value, 0), (error) => isMillraceError(error, 'SINK_VALUE_UNWRITABLE'));
+      assert.throws(
+        () => lines.record(0, value, 0),
+        (error) => isMillraceError(error, 'SINK_VALUE_UNWRITABLE'),
+      );
     }
   });
 });
@@ -337,12 +352,17 @@ class CrashingJob {
   readonly #plan: CrashPlan;
   readonly #kernel: Kernel;
   #attempt = 0;
+  /** File operations of this attempt. */
+  #calls = 0;
   #crashed = 0;
   #durable: { readonly id: number; readonly next: number; readonly items: readonly Uint8Array[] } | undefined;
 
   constructor(plan: CrashPlan) {
     this.#plan = plan;
-    this.#kernel = new Kernel({ seed: plan.seed, faults: { onOperation: (call) => this.#onOperation(call) } });
+    this.#kernel = new Kernel({
+      seed: plan.seed,
+      faults: { onOperation: (call) => this.#onOperation(call) },
+    });
   }
 
   async run(): Promise<number> {
@@ -363,7 +383,7 @@ class CrashingJob {
   }
 
   #onOperation(call: FileCall): undefined {
-    if (call.count !== this.#plan.at[this.#attempt - 1]) return;
+    if (call.operation === 'read' || ++this.#calls !== this.#plan.at[this.#attempt - 1]) return;
     const node = `task-${this.#attempt}`;
     const attempt = this.#attempt;
     this.#kernel.schedule({
@@ -380,6 +400,7 @@ class CrashingJob {
 
   async #runAttempt(): Promise<void> {
     this.#attempt++;
+    this.#calls = 0;
     const env = this.#kernel.env(`task-${this.#attempt}`);
     const durable = this.#durable;
     const { operator, snapshot, write } = await openSink(env.files, {
@@ -390,7 +411,8 @@ class CrashingJob {
     });
     let id = durable?.id ?? 0;
     for (let next = durable?.next ?? 0; next < 9; ) {
-      for (let count = 0; count < 3; count++, next++) write({ value: next, text: 'x'.repeat(1_000 * (next % 2)) });
+      for (let count = 0; count < 3; count++, next++)
+        write({ value: next, text: 'x'.repeat(1_000 * (next % 2)) });
       id++;
       this.#durable = { id, next, items: await snapshot(id) };
       await operator.checkpointComplete(id);

@@ -2,10 +2,10 @@
 
 import { basename } from 'node:path';
 import { MillraceError } from '../../base/errors.ts';
-import type { Source } from '../../operators/source.ts';
+import type { ReaderContext, Source } from '../../operators/source.ts';
 import type { FileSplit } from './input-files.ts';
 import { jsonErrorColumn } from './json-error.ts';
-import { NO_RECORD } from './line-reader.ts';
+import { type LineDecoder, NO_RECORD } from './line-reader.ts';
 import { fileSource, type LinesOptions } from './lines.ts';
 
 /** A line that could not be read. */
@@ -23,8 +23,8 @@ export interface JsonLinesOptions<T> extends LinesOptions {
   /** Checks or converts the JSON value; what it throws makes the line broken. */
   readonly parse?: (value: unknown) => T;
   /**
-   * What to do with a line that is not JSON, or that `parse` refuses: fail (default), skip it and count it as
-   * `brokenLines`, or use what a function makes of it; `undefined` skips it.
+   * What to do with a line that is not JSON, or that `parse` refuses: fail (default), skip it, or use what a
+   * function makes of it; `undefined` skips it. The counter `brokenLines` counts those that did not fail.
    */
   readonly onBroken?: 'fail' | 'skip' | ((broken: BrokenLine) => T | undefined);
 }
@@ -38,8 +38,12 @@ export function jsonLinesSource<T = unknown>(
   path: string | readonly string[],
   options: JsonLinesOptions<T> = {},
 ): Source<T, FileSplit> {
+  return fileSource('json lines', path, options, (context) => jsonDecoder(options, context));
+}
+
+function jsonDecoder<T>(options: JsonLinesOptions<T>, context: ReaderContext): LineDecoder<T> {
   const { parse, onBroken = 'fail' } = options;
-  const decode = (text: string, file: string, line: number): T | typeof NO_RECORD => {
+  return (text, file, line) => {
     try {
       const value: unknown = JSON.parse(text);
       return parse === undefined ? (value as T) : parse(value);
@@ -47,11 +51,11 @@ export function jsonLinesSource<T = unknown>(
       if (BLANK.test(text)) return NO_RECORD;
       const error = brokenLine(text, file, line, cause);
       if (onBroken === 'fail') throw error;
+      context.count('brokenLines');
       const replaced = onBroken === 'skip' ? undefined : onBroken({ text, file, line, error });
       return replaced === undefined ? NO_RECORD : replaced;
     }
   };
-  return fileSource('json lines', path, options, decode);
 }
 
 function brokenLine(text: string, file: string, line: number, cause: unknown): MillraceError {

@@ -19,9 +19,13 @@ import { LineSplitter } from './line-splitter.ts';
 /** In place of a record: the line is left out. */
 export const NO_RECORD: unique symbol = Symbol('no record');
 
+/** Turns a line into a record; `file` is absolute, `line` counts from 1. */
+export type LineDecoder<T> = (text: string, file: string, line: number) => T | typeof NO_RECORD;
+
 /** How lines become records. */
 export interface LineReaderOptions<T> {
-  readonly decode: (text: string, file: string, line: number) => T | typeof NO_RECORD;
+  /** Makes the decoder of one subtask. */
+  readonly createDecoder: (context: ReaderContext) => LineDecoder<T>;
   readonly maxLineBytes: number;
   readonly invalid: 'fail' | 'replace';
   /** Over the whole source; `undefined` = as fast as possible. */
@@ -40,6 +44,7 @@ interface OpenFile {
 export class LineReader<T> implements SourceReader<T, FileSplit> {
   readonly #context: ReaderContext;
   readonly #options: LineReaderOptions<T>;
+  readonly #decode: LineDecoder<T>;
   readonly #waiting: FileSplit[] = [];
   #open: OpenFile | undefined;
   #limiter: RateLimiter | undefined;
@@ -49,6 +54,7 @@ export class LineReader<T> implements SourceReader<T, FileSplit> {
   constructor(context: ReaderContext, options: LineReaderOptions<T>) {
     this.#context = context;
     this.#options = options;
+    this.#decode = options.createDecoder(context);
   }
 
   addSplit(split: FileSplit): void {
@@ -97,7 +103,7 @@ export class LineReader<T> implements SourceReader<T, FileSplit> {
   // Hot path: the loop runs once per line. Stops when no line is there, and after the last line of the file.
   #emitLines(file: OpenFile, allowed: number, output: ReaderOutput<T>): number {
     const { lines, chunks, split } = file;
-    const { decode } = this.#options;
+    const decode = this.#decode;
     let emitted = 0;
     while (emitted < allowed) {
       let text = lines.next();

@@ -16,6 +16,8 @@ import { MillraceError } from '../../base/errors.ts';
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const;
+/** What a line may have besides its text: the mark and a carriage return. */
+const AROUND_TEXT_BYTES = BYTE_ORDER_MARK.length + 1;
 const CARRY_BYTES_INITIAL = 4_096;
 
 /** How lines are told. */
@@ -99,7 +101,7 @@ export class LineSplitter {
 
   #keepRest(): undefined {
     const rest = this.#chunk.length - this.#at;
-    if (this.#carried + rest > this.#options.maxLineBytes + 1) {
+    if (this.#carried + rest > this.#options.maxLineBytes + AROUND_TEXT_BYTES) {
       this.#skipped = this.#carried + rest;
       this.#carried = 0;
       this.#at = this.#chunk.length;

@@ -24,18 +24,18 @@ export function linesSource(
   path: string | readonly string[],
   options: LinesOptions = {},
 ): Source<string, FileSplit> {
-  return fileSource('lines', path, options, (text) => text);
+  return fileSource('lines', path, options, () => (text) => text);
 }
 
-/** A source of files whose lines `decode` turns into records. */
+/** A source of files whose lines a decoder turns into records. */
 export function fileSource<T>(
   name: string,
   path: string | readonly string[],
   options: LinesOptions,
-  decode: LineReaderOptions<T>['decode'],
+  createDecoder: LineReaderOptions<T>['createDecoder'],
 ): Source<T, FileSplit> {
   const paths = pathsOf(path);
-  const reading = readingOf(options, decode);
+  const reading = readingOf(options, createDecoder);
   return {
     name,
     bounded: true,
@@ -55,13 +55,16 @@ function pathsOf(path: string | readonly string[]): string[] {
   return paths.map((each) => resolve(each));
 }
 
-function readingOf<T>(options: LinesOptions, decode: LineReaderOptions<T>['decode']): LineReaderOptions<T> {
+function readingOf<T>(
+  options: LinesOptions,
+  createDecoder: LineReaderOptions<T>['createDecoder'],
+): LineReaderOptions<T> {
   const { invalid = 'fail' } = options;
   if (invalid !== 'fail' && invalid !== 'replace') {
     throw invalidOption('invalid of a file source', invalid, "'fail' or 'replace'");
   }
   return {
-    decode,
+    createDecoder,
     invalid,
     maxLineBytes: wholeOption('maxLineBytes of a file source', options.maxLineBytes, LINE_BYTES_MAX),
     ratePerSecond: rateOption('ratePerSecond of a file source', options.ratePerSecond),
