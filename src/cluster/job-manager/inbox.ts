@@ -14,10 +14,16 @@ import { assert } from '../../base/assert.ts';
 /** Messages that may wait while one is handled; more means that a handler posts to itself without end. */
 const WAITING_MAX = 100_000;
 
+/** What waits; `what` names it in errors. */
+interface Message {
+  readonly what: string;
+  readonly handle: () => void;
+}
+
 /** A queue of handlers. */
 export class Inbox {
   readonly #onFault: (error: unknown, what: string) => void;
-  readonly #waiting: { readonly what: string; readonly handle: () => void }[] = [];
+  readonly #waiting: Message[] = [];
   #handling = false;
 
   constructor(onFault: (error: unknown, what: string) => void) {
@@ -46,13 +52,20 @@ export class Inbox {
 
   #drain(): void {
     this.#handling = true;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      try {
-        next.handle();
-      } catch (error) {
-        this.#onFault(error, next.what);
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        this.#handle(next);
       }
+    } finally {
+      this.#handling = false;
     }
-    this.#handling = false;
+  }
+
+  #handle({ what, handle }: Message): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#onFault(error, what);
+    }
   }
 }

@@ -214,8 +214,12 @@ export class JobMaster {
       restarts: Math.max(0, this.#attempt - 1),
       vertices,
       counters: addCounters(vertices.map((vertex) => vertex.counters)),
-      checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#own(id)?.path),
+      checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#pathOf(id)),
     };
+  }
+
+  #pathOf(checkpointId: number): string | undefined {
+    return this.#recovery?.store === undefined ? undefined : this.#own(checkpointId)?.path;
   }
 
   /** The last failures. */
@@ -631,14 +635,19 @@ export class JobMaster {
   /** A handler of the inbox threw: a bug, or an error of user code that runs in this thread. */
   #handlerFailed(error: unknown, what: string): void {
     this.#env.log.error('a handler of the job master failed', { what, error: serializeError(error) });
+    if (this.#phase === 'over' || what === WHAT_NOW) return this.#collapse(asError(error));
     try {
       this.#fail(error);
     } catch (second) {
-      // The state machine itself is broken; whoever waits for the end must not wait for ever.
-      this.#phase = 'over';
-      this.#checkpoints.close();
-      this.#resolveEnded(this.#result('FAILED', asError(second)));
+      this.#collapse(asError(second));
     }
+  }
+
+  /** The state machine itself is broken; whoever waits for the end must not wait for ever. */
+  #collapse(error: Error): void {
+    this.#phase = 'over';
+    this.#checkpoints.close();
+    this.#resolveEnded(this.#result('FAILED', error));
   }
 
   // ---- leaving ----
@@ -675,7 +684,7 @@ export class JobMaster {
     this.#timer?.cancel();
     this.#deployment = undefined;
     this.#inbox.post('gone', () => {
-      this.#checkpoints.whenSettled(() => this.#inbox.post('what now', () => this.#next()));
+      this.#checkpoints.whenSettled(() => this.#inbox.post(WHAT_NOW, () => this.#next()));
     });
   }
 
@@ -774,6 +783,8 @@ export class JobMaster {
   }
 }
 
+/** The message whose handler takes the job to its next state, or to its end. */
+const WHAT_NOW = 'what now';
 const FATAL_REASON = 'this error cannot be helped by a restart';
 
 const TERMINATIONS: Readonly<Record<JobState, Termination>> = {
@@ -800,7 +811,7 @@ function isFatal(error: unknown): boolean {
 function consequence(intent: Intent, now: number): string {
   switch (intent.kind) {
     case 'restart':
-      return `restart in ${Math.max(0, intent.at - now)} ms`;
+      return `restart in ${Math.max(0, Math.round(intent.at - now))} ms`;
     case 'fail':
       return `the job fails: ${intent.reason}`;
     case 'suspend':
