@@ -83,6 +83,7 @@ export type CheckpointFact =
     }
   /** The metadata is durable, and after that no higher attempt was seen. */
   | { readonly kind: 'published'; readonly checkpointId: number }
+  /** `outcomeKnown: false` also when it was published, but may not be committed: fenced, or the fence could not be asked. */
   | {
       readonly kind: 'publish-failed';
       readonly checkpointId: number;

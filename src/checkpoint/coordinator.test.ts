@@ -203,6 +203,13 @@ test('a stop waits for what is pending, runs alone, and nothing periodic follows
   assert.deepEqual(words(coordinator.handle(TICK, 99_000)), []);
 });
 
+test('who waits for a stop is answered by a final checkpoint that comes first', () => {
+  const coordinator = started();
+  for (const request of ['final', 'stop'] as const)
+    coordinator.handle({ kind: 'request', request, token: request }, 0);
+  assert.deepEqual(complete(coordinator, 1, 10), ['complete 1', 'done final 1', 'done stop 1']);
+});
+
 test('stop and final checkpoints are aligned although the job is unaligned', () => {
   const coordinator = started({ unaligned: true, alignedTimeoutMs: 30 });
   coordinator.handle(TICK, 1000);

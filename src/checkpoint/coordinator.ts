@@ -216,10 +216,21 @@ export class CheckpointCoordinator {
     if (this.#state.phase !== 'stopped') this.#decide({ kind: 'complete', checkpointId });
     if (pending.token !== undefined)
       this.#decide({ kind: 'request-done', token: pending.token, checkpointId });
+    this.#answerWaiting(pending);
     for (const lower of [...this.#state.pending.values()]) {
       if (lower.barrier.id < checkpointId) this.#subsume(lower, checkpointId, now);
     }
     if (removable.length > 0) this.#decide({ kind: 'discard', checkpointIds: removable });
+  }
+
+  // Nothing happens after a final checkpoint, nor after a stop but the end of the tasks: who waits for one has it.
+  #answerWaiting({ barrier: { id, kind } }: PendingCheckpoint): void {
+    if (!isExclusive(kind)) return;
+    const isAnswered = ({ request }: WaitingRequest): boolean => kind === 'final' || request === kind;
+    const { waiting } = this.#state;
+    this.#state.waiting = waiting.filter((request) => !isAnswered(request));
+    for (const { token } of waiting.filter(isAnswered))
+      this.#decide({ kind: 'request-done', token, checkpointId: id });
   }
 
   #subsume(pending: PendingCheckpoint, by: number, now: number): void {

@@ -52,7 +52,7 @@ export function isFilesError(error: unknown, kind?: FilesErrorKind): error is Fi
 const CAUSES: Readonly<Partial<Record<FilesErrorKind, string>>> = {
   absent: 'it, or the directory that should hold it, does not exist',
   exists: 'something is there already',
-  denied: 'it may not be read or written by this user, or the disk is read-only',
+  denied: 'this user may not read or write it, the disk is read-only, or the file system has no hard links',
   'no-space': 'the disk is full',
   'not-a-directory': 'something on the way is a file, not a directory',
   unknown: 'the storage did not say whether it worked',

@@ -53,11 +53,16 @@ export function collectInFlight(
   });
 }
 
-/** The edge of the new job that an old one lives on in. */
-export function findEdge(plan: CheckpointedPlan, old: EdgeMetadata): EdgeMetadata | undefined {
+/** The edge of the new job that an old one lives on in. Of parallel edges (a stream united with itself) the n-th is the n-th. */
+export function findEdge(
+  plan: CheckpointedPlan,
+  edges: readonly EdgeMetadata[],
+  old: EdgeMetadata,
+): EdgeMetadata | undefined {
   const isSame = ({ from, tag, to, input }: EdgeMetadata): boolean =>
     from === old.from && tag === old.tag && to === old.to && input === old.input;
-  return describeEdges(plan).find(isSame);
+  const parallel = edges.filter(isSame).findIndex(({ index }) => index === old.index);
+  return describeEdges(plan).filter(isSame)[parallel];
 }
 
 /** The sections of each consumer of `edge`; throws STATE_IN_FLIGHT when the records have no place there. */

@@ -11,6 +11,7 @@
 import { join } from 'node:path';
 import type { Files } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { corrupt } from './checked-json.ts';
 import { listIfExists, storageFailed } from './durable-files.ts';
 import { checkpointDirectoryOf, checkpointIdsIn, METADATA_FILE } from './job-folder.ts';
 import { type Lineage, readLineage } from './lineage.ts';
@@ -97,8 +98,12 @@ async function highestAlive(
 }
 
 async function isAlive(files: Files, jobDirectory: string, folder: JobFolder, id: number): Promise<boolean> {
-  const metadata = await readMetadata(files, checkpointDirectoryOf(jobDirectory, id));
-  return metadata?.checkpointId === id && folder.lineage.contains(id, metadata.attempt);
+  const directory = checkpointDirectoryOf(jobDirectory, id);
+  const metadata = await readMetadata(files, directory);
+  if (metadata === undefined) return false;
+  if (metadata.checkpointId !== id)
+    throw corrupt(join(directory, METADATA_FILE), `it is of checkpoint ${metadata.checkpointId}`);
+  return folder.lineage.contains(id, metadata.attempt);
 }
 
 /** Runs `run` on checkpoint `id`; an error that it is damaged then also names the older checkpoint to choose. */

@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer';
 import { basename, dirname, join } from 'node:path';
-import type { Files } from '../base/env.ts';
+import type { Files, FileStatus } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { corrupt, sha256 } from './checked-json.ts';
 import { isFilesError, readIfExists, storageFailed } from './durable-files.ts';
@@ -86,6 +86,9 @@ async function bytesOf(
   directory: string,
   handle: StateHandle,
 ): Promise<Uint8Array | undefined> {
+  // A name, never a path: metadata must not lead out of its directory.
+  if (handle.file !== undefined && basename(handle.file) !== handle.file)
+    throw corrupt(join(directory, METADATA_FILE), `it names the file ${handle.file}`);
   if (handle.file === undefined) return Buffer.from(handle.inline ?? '', 'base64');
   try {
     return await readIfExists(files, join(directory, handle.file));
@@ -108,8 +111,16 @@ async function syncDirectory(files: Files, directory: string): Promise<void> {
   }
 }
 
+async function statusOf(files: Files, path: string): Promise<FileStatus | undefined> {
+  try {
+    return await files.stat(path);
+  } catch (error) {
+    throw storageFailed('a checkpoint could not be looked at', error);
+  }
+}
+
 async function notFound(files: Files, directory: string): Promise<MillraceError> {
-  const status = await files.stat(directory);
+  const status = await statusOf(files, directory);
   const what =
     status === undefined
       ? 'does not exist'

@@ -32,7 +32,10 @@ test('attempts are numbered without gaps, and only the highest passes the fence'
 test('of two processes that start at the same moment each gets its own number', async () => {
   const files = memoryFiles();
   const attempts = await Promise.all(Array.from({ length: 5 }, () => claimAttempt(files, JOB_DIRECTORY)));
-  assert.deepEqual(attempts.sort(), [1, 2, 3, 4, 5]);
+  assert.deepEqual(
+    attempts.sort((a, b) => a - b),
+    [1, 2, 3, 4, 5],
+  );
 });
 
 test('base and terminal marker are recorded once and read back', async () => {

@@ -283,6 +283,29 @@ test('in-flight records are a permutation for all parallelisms and partitioners,
   assert.ok(cases >= 1875);
 });
 
+test('of two parallel edges each keeps its own records', () => {
+  const vertices = [chain(1, 'from'), chain(1, 'to')];
+  const plan = planOf(vertices, [edge(0, 0, 1, 'rebalance'), edge(1, 0, 1, 'rebalance')]);
+  const section = (index: number): ChannelStateSection => ({
+    edge: index,
+    producer: 0,
+    consumer: 0,
+    frames: [byte(index)],
+  });
+  const inputs = (vertex: number): ChannelStateSection[] => (vertex === 1 ? [section(0), section(1)] : []);
+  const { vertices: found } = restore(
+    checkpointOf(plan, () => ({}), { inputs }),
+    plan,
+  );
+  assert.deepEqual(
+    found[1]![0]!.channels.map((channel) => [channel.edge, channel.frames[0]![0]]),
+    [
+      [0, 0],
+      [1, 1],
+    ],
+  );
+});
+
 test('in-flight records keep their channel when nothing changed', () => {
   const plan = planOf([chain(2, 'from'), chain(2, '*to')], [edge(9, 0, 1, 'key-group')]);
   const { vertices } = restore(inFlight('key-group', 2, 2), plan);

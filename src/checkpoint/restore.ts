@@ -174,7 +174,7 @@ function dealChannels(
   );
   const lost: string[] = [];
   for (const old of collectInFlight(metadata.edges, snapshots)) {
-    const edge = findEdge(plan, old.edge);
+    const edge = findEdge(plan, metadata.edges, old.edge);
     if (edge === undefined) {
       lost.push(`  records in flight from '${old.edge.from}' to '${old.edge.to}'.`);
       continue;

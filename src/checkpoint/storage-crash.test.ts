@@ -67,10 +67,11 @@ async function interruptedLife(
   what: FileFault | 'kill',
 ): Promise<boolean> {
   let isReached = false;
+  let count = 0;
   const files = memoryFiles(disk, {
     random: seededRandom(step),
-    onOperation: ({ count }) => {
-      if (count < step) return undefined;
+    onOperation: () => {
+      if (++count < step) return undefined;
       isReached = true;
       if (what === 'kill') throw CRASH;
       return count === step ? what : undefined;
