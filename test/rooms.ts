@@ -45,7 +45,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'streams',
     'cluster',
   ],
-  index: ['streams', 'operators', 'state', 'codecs', 'connectors', 'run'],
+  index: ['base', 'codecs', 'state', 'operators', 'connectors', 'streams', 'run'],
 };
 
 /** Files that the outside starts or imports; everything else in `src/` must be reached from them. */

@@ -134,8 +134,8 @@ function functionsOf(
     if (node.sink !== undefined) sinks.set(uid, node.sink);
   }
   const customPartitioners = new Map<number, CustomPartitioner>();
-  between.forEach(({ customPartitioner }, index) => {
+  for (const [index, { customPartitioner }] of between.entries()) {
     if (customPartitioner !== undefined) customPartitioners.set(index, customPartitioner);
-  });
+  }
   return { factories, keySelectors, customPartitioners, sources, sinks };
 }

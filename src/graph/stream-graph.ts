@@ -63,7 +63,7 @@ export class StreamGraphBuilder {
       keySelectors: Object.freeze(inputs.map(({ keySelector }) => keySelector)),
     };
     this.#nodes.push(Object.freeze(node));
-    inputs.forEach(({ origins }, input) => this.#connect(origins, id, input));
+    for (const [input, { origins }] of inputs.entries()) this.#connect(origins, id, input);
     return id;
   }
 

@@ -76,7 +76,7 @@ export interface FunctionContext<L> {
   /** What `local` made for this subtask; `undefined` without it. */
   readonly local: L;
   /** Adds to a counter of the operator, shown with its metrics. */
-  count(name: string, by?: number): void;
+  readonly count: (name: string, by?: number) => void;
 }
 
 /** What `process` of an operator without a key gets. */
@@ -85,7 +85,7 @@ export interface ProcessContext<O, L> extends FunctionContext<L> {
   readonly timestamp: number | undefined;
   readonly time: Time;
   /** Hands a record to a declared side output, with the timestamp of the current one. */
-  output<Tag extends keyof O & string>(tag: Tag, value: SideOutputs<O>[Tag]): void;
+  readonly output: <Tag extends keyof O & string>(tag: Tag, value: SideOutputs<O>[Tag]) => void;
 }
 
 /** What `process` of a keyed operator gets. */
@@ -101,13 +101,18 @@ export interface TimerContext<K, S, O, L> extends KeyedProcessContext<K, S, O, L
   readonly domain: TimerDomain;
 }
 
-/** The context of an operator without a key; its timestamp is moved by the operator before each call. */
+/**
+ * The context of an operator without a key; its timestamp is moved by the operator before each call.
+ *
+ * Its functions need no `this`, so that a process function may take them out of the context.
+ */
 export class RecordContext<O, L> implements ProcessContext<O, L> {
   readonly info: OperatorInfo;
   readonly log: Log;
   readonly local: L;
   readonly time: Time;
-  readonly #context: OperatorContext;
+  readonly output: ProcessContext<O, L>['output'];
+  readonly count: FunctionContext<L>['count'];
   readonly #tags: ReadonlySet<string>;
   #timestamp = MIN_TIMESTAMP;
 
@@ -115,9 +120,13 @@ export class RecordContext<O, L> implements ProcessContext<O, L> {
     this.info = context.info;
     this.log = context.log;
     this.local = local;
-    this.#context = context;
     this.#tags = new Set(Object.keys(outputs ?? {}));
     this.time = clocksOf(context);
+    this.output = (tag, value) => {
+      if (!this.#tags.has(tag)) throw undeclaredOutput(tag, this.#tags);
+      context.output.side(tag, value, this.#timestamp);
+    };
+    this.count = (name, by = 1) => context.count(name, by);
   }
 
   get timestamp(): number | undefined {
@@ -127,15 +136,6 @@ export class RecordContext<O, L> implements ProcessContext<O, L> {
   /** For the operator only. */
   moveTo(timestamp: number): void {
     this.#timestamp = timestamp;
-  }
-
-  output<Tag extends keyof O & string>(tag: Tag, value: SideOutputs<O>[Tag]): void {
-    if (!this.#tags.has(tag)) throw undeclaredOutput(tag, this.#tags);
-    this.#context.output.side(tag, value, this.#timestamp);
-  }
-
-  count(name: string, by = 1): void {
-    this.#context.count(name, by);
   }
 }
 

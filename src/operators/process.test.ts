@@ -6,7 +6,7 @@ import { OperatorHarness, runInEveryMode } from '../testing/operator-harness.ts'
 import { KeyedProcessOperator, ProcessOperator } from './process.ts';
 import { type Nothing, type } from './process-context.ts';
 
-const keySelectors = [(record: string) => record[0]];
+const keySelectors = [(record: string) => record[0]!];
 
 describe('a process function without a key', () => {
   it('emits what it returns, and sends to declared side outputs with the timestamp of the record', async () => {
@@ -100,7 +100,7 @@ describe('a keyed process function', () => {
             process(record: string, ctx) {
               ctx.state.count.update(ctx.state.count.value() + 1);
               ctx.state.seen.add(record);
-              return [`${ctx.key} ${ctx.state.count.value()} ${ctx.state.seen.get().join()}`];
+              return [`${String(ctx.key)} ${ctx.state.count.value()} ${ctx.state.seen.get().join()}`];
             },
           }),
       },
@@ -125,7 +125,7 @@ describe('a keyed process function', () => {
               ctx.timers.registerEventTime(at);
               if (at === 30) ctx.timers.deleteEventTime(30);
             },
-            onTimer: (time, ctx) => [`${ctx.key} ${time} ${ctx.timestamp} ${ctx.domain}`],
+            onTimer: (time, ctx) => [`${String(ctx.key)} ${time} ${ctx.timestamp} ${ctx.domain}`],
           }),
       },
       [{ record: 'a20' }, { record: 'b10' }, { record: 'c30' }, { record: 'd99' }, { watermark: 50 }],
@@ -162,7 +162,7 @@ describe('a keyed process function', () => {
               ctx.timers.registerProcessingTime(ctx.timers.currentProcessingTime() + Number(record.slice(1)));
             },
             *onTimer(time, ctx) {
-              yield `${ctx.key} ${time}`;
+              yield `${String(ctx.key)} ${time}`;
               yield ctx.timestamp;
             },
           }),
@@ -187,7 +187,7 @@ describe('a keyed process function', () => {
             *process(record: string, ctx) {
               for (let n = 0; n < 2; n++) {
                 ctx.state.sum.update(ctx.state.sum.value() + 1);
-                yield `${record} ${ctx.key} ${ctx.state.sum.value()} ${ctx.timestamp}`;
+                yield `${record} ${String(ctx.key)} ${ctx.state.sum.value()} ${ctx.timestamp}`;
               }
             },
           }),
@@ -218,6 +218,34 @@ describe('a keyed process function', () => {
     harness.record('a');
     harness.record('a');
     assert.deepEqual(Object.fromEntries(harness.counters), { seen: 2, bytes: 6 });
+  });
+
+  it('may take everything out of the context', async () => {
+    const harness = await OperatorHarness.open({
+      keySelectors,
+      operator: () =>
+        new KeyedProcessOperator({
+          state: { seen: value(0) },
+          outputs: { twice: type<unknown>() },
+          process(record: string, { key, state: { seen }, output, timers: { registerEventTime }, count }) {
+            seen.update(seen.value() + 1);
+            if (seen.value() > 1) output('twice', [key, record]);
+            registerEventTime(seen.value());
+            count('seen');
+          },
+          onTimer: (time) => [time],
+        }),
+    });
+    harness.record('a1');
+    harness.record('a2');
+    harness.watermark(2);
+    assert.deepEqual(harness.emitted, [
+      { record: ['a', 'a2'], tag: 'twice' },
+      { record: 1, timestamp: 1 },
+      { record: 2, timestamp: 2 },
+      { watermark: 2 },
+    ]);
+    assert.equal(harness.counters.get('seen'), 2);
   });
 
   it('ignores a restored timer when the function has no onTimer any more', async () => {

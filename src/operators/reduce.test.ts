@@ -67,7 +67,12 @@ describe('the rolling aggregates', () => {
   });
 
   it('minBy and maxBy: the whole record, the first of equal ones or the last', async () => {
-    assert.deepEqual(await shopA(minByOf('amount', 'first')), ['3 first', '1 second', '1 second', '1 second']);
+    assert.deepEqual(await shopA(minByOf('amount', 'first')), [
+      '3 first',
+      '1 second',
+      '1 second',
+      '1 second',
+    ]);
     assert.deepEqual(await shopA(minByOf('amount', 'last')), ['3 first', '1 second', '1 second', '1 fourth']);
     assert.deepEqual(await shopA(maxByOf('amount', 'first')), ['3 first', '3 first', '3 first', '3 first']);
     assert.deepEqual(await shopA(maxByOf('amount', 'last')), ['3 first', '3 first', '3 third', '3 third']);

@@ -48,6 +48,7 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   status(): void {}
 
   finish(): void {
+    this.#timer?.cancel();
     this.#time.generator.onPeriodicEmit(this.#emitter);
   }
 
@@ -70,6 +71,7 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
       return;
     }
     this.#schedule();
+    this.#context.wakeUp();
   }
 }
 

@@ -96,7 +96,7 @@ function assignTimestamp<T>(assign: TimestampAssigner<T>, event: T, recordTimest
 }
 
 function invalidTimestamp(timestamp: unknown): MillraceError {
-  const shown = typeof timestamp === 'object' ? Object.prototype.toString.call(timestamp) : String(timestamp);
+  const shown = typeof timestamp === 'number' ? String(timestamp) : `a ${typeof timestamp}`;
   return new MillraceError(
     'TIMESTAMP_INVALID',
     `the timestamp of a record is ${shown}, not a whole number of milliseconds since the epoch`,

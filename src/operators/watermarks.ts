@@ -24,18 +24,18 @@ import {
  */
 export const watermarks = {
   /** A record comes at most `bound` after one with a higher timestamp; later ones are late. */
-  boundedOutOfOrderness(bound: Duration): WatermarkStrategy<unknown> {
+  boundedOutOfOrderness<T = unknown>(bound: Duration): WatermarkStrategy<T> {
     const boundMs = parseDuration(bound, 'the bound of out-of-orderness');
     return strategyOf(() => new BoundedOutOfOrderness(boundMs));
   },
 
   /** Timestamps of a subtask (or split) never go back. */
-  monotonous(): WatermarkStrategy<unknown> {
+  monotonous<T = unknown>(): WatermarkStrategy<T> {
     return strategyOf(() => new BoundedOutOfOrderness(0));
   },
 
   /** No watermarks: event time stands still until the end of the input. */
-  none(): WatermarkStrategy<unknown> {
+  none<T = unknown>(): WatermarkStrategy<T> {
     return strategyOf(() => ({ onEvent() {}, onPeriodicEmit() {} }));
   },
 
@@ -50,7 +50,7 @@ export const watermarks = {
   },
 
   /** Ingestion time: the clock of the machine at the source, with watermarks that follow it. */
-  ingestionTime(): WatermarkStrategy<unknown> {
+  ingestionTime<T = unknown>(): WatermarkStrategy<T> {
     return new WatermarkStrategy((context) => ingestionTime(context));
   },
 } as const;

@@ -84,10 +84,13 @@ export class DataStream<T> {
   /** For the fluent interface itself. */
   protected readonly job: StreamGraphBuilder;
   protected readonly origins: readonly Origin[];
+  readonly #keySelector: KeySelector | undefined;
 
-  constructor(job: StreamGraphBuilder, origins: readonly Origin[]) {
+  /** Streams are made by an environment and by other streams. */
+  constructor(job: StreamGraphBuilder, origins: readonly Origin[], keySelector?: KeySelector) {
     this.job = job;
     this.origins = origins;
+    this.#keySelector = keySelector;
   }
 
   /** Makes one record of each. */
@@ -205,7 +208,7 @@ export class DataStream<T> {
   }
 
   /** Sends each record to the subtask (0 to `subtasks - 1`) that `partition` chooses for its key. */
-  partitionCustom<K>(partition: (key: K, subtasks: number) => number, key: (value: T) => K): DataStream<T> {
+  partitionCustom<K>(key: (value: T) => K, partition: (key: K, subtasks: number) => number): DataStream<T> {
     const custom: CustomPartitioner = (value, subtasks) => partition(key(value as T), subtasks);
     return new DataStream(this.job, this.#partitioned('custom', custom));
   }
@@ -230,7 +233,7 @@ export class DataStream<T> {
       stateful,
       needsUid: stateful,
       sink: sink as Sink<unknown>,
-      inputs: [{ origins: this.origins }],
+      inputs: [{ origins: this.origins, keySelector: this.#keySelector }],
     });
     return new DataStreamSink(this.job, node);
   }
@@ -242,9 +245,8 @@ export class DataStream<T> {
     options: OperatorOptions | undefined,
     tags: readonly string[] = [],
   ): OperatorStream<Out, O> {
-    const settings = settingsOf(options);
-    const node = this.job.add({ kind, name, factory, inputs: [{ origins: this.origins }], ...settings });
-    return new OperatorStream(this.job, node, outputsOf(tags, settings.poison));
+    const input = { origins: this.origins, keySelector: this.#keySelector };
+    return addOperator(this.job, { kind, name, factory, inputs: [input] }, options, tags);
   }
 
   #partitioned(
@@ -419,7 +421,7 @@ export class KeyedStream<T, K> {
     map: (value: T) => R,
     options?: OperatorOptions<E>,
   ): OperatorStream<Immediate<R>, DeadLetters<E, T>> {
-    return this.#unkeyed().map(map, options);
+    return this.#records().map(map, options);
   }
 
   /** Makes any number of records of each, in the subtask of its key. The result is no longer keyed. */
@@ -427,21 +429,22 @@ export class KeyedStream<T, K> {
     flatMap: (value: T) => R,
     options?: OperatorOptions<E>,
   ): OperatorStream<ResultOf<R>, DeadLetters<E, T>> {
-    return this.#unkeyed().flatMap(flatMap, options);
+    return this.#records().flatMap(flatMap, options);
   }
 
   /** Writes the records to a sink; records with the same key are written by the same subtask. */
   sinkTo(sink: Sink<T>, options: SinkOptions): DataStreamSink {
-    return this.#unkeyed().sinkTo(sink, options);
+    return this.#records().sinkTo(sink, options);
   }
 
   /** Prints the records in the terminal of the process that runs the job, each line after `prefix`. */
   print(prefix?: string, options?: OperatorOptions<'fail'>): DataStreamSink {
-    return this.#unkeyed().print(prefix, options);
+    return this.#records().print(prefix, options);
   }
 
-  #unkeyed(): DataStream<T> {
-    return new DataStream(this.#job, this.#origins);
+  /** The stream for operators that need no state; they still run in the subtask of the key. */
+  #records(): DataStream<T> {
+    return new DataStream(this.#job, this.#origins, this.#keySelector);
   }
 
   #roll(name: string, reduce: ReduceFunction<T>, options: StatefulOptions): OperatorStream<T> {
@@ -455,17 +458,9 @@ export class KeyedStream<T, K> {
     options: StatefulOptions,
     tags: readonly string[] = [],
   ): OperatorStream<Out, O> {
-    const settings = settingsOf(options);
-    const node = this.#job.add({
-      kind,
-      name,
-      factory,
-      stateful: true,
-      needsUid: true,
-      inputs: [{ origins: this.#origins, keySelector: this.#keySelector }],
-      ...settings,
-    });
-    return new OperatorStream(this.#job, node, outputsOf(tags, settings.poison));
+    const input = { origins: this.#origins, keySelector: this.#keySelector };
+    const node = { kind, name, factory, stateful: true, needsUid: true, inputs: [input] };
+    return addOperator(this.#job, node, options, tags);
   }
 }
 
@@ -511,6 +506,16 @@ export class DataStreamSink {
     this.#job.set(this.#node, settings);
     return this;
   }
+}
+
+function addOperator<Out, O>(
+  job: StreamGraphBuilder,
+  node: NewNode,
+  options: OperatorOptions | undefined,
+  tags: readonly string[],
+): OperatorStream<Out, O> {
+  const settings = settingsOf(options);
+  return new OperatorStream(job, job.add({ ...node, ...settings }), outputsOf(tags, settings.poison));
 }
 
 function tagsOf(outputs: OutputDeclaration | undefined): readonly string[] {

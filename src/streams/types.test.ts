@@ -116,9 +116,9 @@ it('refuses at compile time what cannot work', () => {
     events.process({
       process(_event, ctx) {
         // @ts-expect-error there is no key
-        ctx.key;
+        void ctx.key;
         // @ts-expect-error there are no timers
-        ctx.timers;
+        void ctx.timers;
         // @ts-expect-error no side output is declared
         assert.throws(() => ctx.output('late', 1));
       },
@@ -155,7 +155,7 @@ it('refuses at compile time what cannot work', () => {
         // @ts-expect-error the state holds numbers
         ctx.state.count.update(`${name}${flag}`);
         // @ts-expect-error this state is not declared
-        ctx.state.cuont;
+        void ctx.state.cuont;
         // @ts-expect-error this side output is not declared
         ctx.output('lat', 1);
         // @ts-expect-error the side output takes numbers

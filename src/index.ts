@@ -1,0 +1,164 @@
+/** The public face of Millrace: what a job is written with. Every name is listed; `test/public-api.txt` is their review. */
+
+import { aggregating, list, map, reducing, value } from './state/state.ts';
+
+/**
+ * Declares keyed state: `state.value`, `state.list`, `state.map`, `state.reducing`, `state.aggregating`.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromData([{ user: 'ada' }, { user: 'ada' }])
+ *     .keyBy('user')
+ *     .process({
+ *       uid: 'visits',
+ *       state: { visits: state.value(0) },
+ *       process(_event, ctx) {
+ *         const visits = ctx.state.visits.value() + 1;
+ *         ctx.state.visits.update(visits);
+ *         return [{ user: ctx.key, visits }];
+ *       },
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export const state = Object.freeze({ value, list, map, reducing, aggregating });
+
+// Jobs
+export type { Duration } from './base/duration.ts';
+export type { Key } from './base/key.ts';
+export {
+  type ErrorCode,
+  type ErrorLocation,
+  type ErrorOwner,
+  type ErrorRetry,
+  isMillraceError,
+  MillraceError,
+} from './base/errors.ts';
+export {
+  type CheckpointingOptions,
+  StreamExecutionEnvironment,
+} from './streams/environment.ts';
+export {
+  executionEnvironment,
+  job,
+  type JobDefinition,
+  type JobFunction,
+  type JobOptions,
+} from './streams/job.ts';
+export { JobArguments } from './streams/job-arguments.ts';
+export type { JobExecutionResult } from './streams/job-runner.ts';
+
+// Streams
+export {
+  DataStream,
+  DataStreamSink,
+  type Immediate,
+  KeyedStream,
+  OperatorStream,
+} from './streams/data-stream.ts';
+export type { DeadLetters, KeyedProcess, Process } from './streams/data-stream.ts';
+export type {
+  DataOptions,
+  ExtremeOptions,
+  NodeOptions,
+  OperatorOptions,
+  SinkOptions,
+  SourceOptions,
+  StatefulOptions,
+} from './streams/options.ts';
+
+// Functions
+export type { DeadLetter, PoisonedTimer } from './operators/dead-letter.ts';
+export type { FunctionLife, KeyedProcessFunction, ProcessFunction } from './operators/process.ts';
+export {
+  type FunctionContext,
+  type KeyedProcessContext,
+  type Nothing,
+  type OutputDeclaration,
+  type OutputType,
+  type ProcessContext,
+  type SideOutputs,
+  type StateDeclaration,
+  type Time,
+  type TimerContext,
+  type Timers,
+  type,
+} from './operators/process-context.ts';
+export type { ReduceFunction } from './operators/reduce.ts';
+export type { ResultOf, Results } from './operators/results.ts';
+export type { FieldOf, Ordered } from './operators/rolling.ts';
+
+// Time
+export type {
+  TimestampAssigner,
+  WatermarkGenerator,
+  WatermarkOutput,
+} from './operators/watermark-generator.ts';
+export { WatermarkStrategy } from './operators/watermark-strategy.ts';
+export { watermarks } from './operators/watermarks.ts';
+
+// State
+export type { Codec } from './codecs/codec.ts';
+export { bigintCodec, booleanCodec, bytesCodec, numberCodec, stringCodec } from './codecs/primitives.ts';
+export type {
+  AggregateFunction,
+  AggregatingDescriptor,
+  AggregatingState,
+  ListDescriptor,
+  ListState,
+  MapDescriptor,
+  MapState,
+  ReducingDescriptor,
+  ReducingState,
+  StateDescriptor,
+  StateHandle,
+  StateHandles,
+  ValueDescriptor,
+  ValueState,
+} from './state/descriptors.ts';
+export type { MapStateOptions, StateOptions } from './state/state.ts';
+
+// Sources and sinks
+export {
+  type AtLeastOnceOptions,
+  atLeastOnceSink,
+  type BatchOptions,
+  type IdempotentOptions,
+  idempotentSink,
+} from './connectors/at-least-once.ts';
+export {
+  asyncIterableSource,
+  type Positioned,
+  type PositionedIterable,
+} from './connectors/async-iterable.ts';
+export { type CallbackOptions, callbackSink, collectSink, type ReceivedFrom } from './connectors/callback.ts';
+export { type CollectionOptions, collectionSource } from './connectors/collection.ts';
+export {
+  type GeneratorContext,
+  type GeneratorOptions,
+  generatorSource,
+} from './connectors/data-generator.ts';
+export type { GeneratorRandom } from './connectors/record-random.ts';
+export { type FileConnectors, files } from './connectors/files/files.ts';
+export type { FileSinkOptions } from './connectors/files/file-sink.ts';
+export type { BrokenLine, JsonLinesOptions } from './connectors/files/json-lines.ts';
+export type { LinesOptions } from './connectors/files/lines.ts';
+export { type PrintOptions, printSink } from './connectors/print.ts';
+export { sequenceSource } from './connectors/sequence.ts';
+export { type TwoPhaseCommit, twoPhaseCommitSink } from './connectors/two-phase-commit.ts';
+
+// For sources and sinks of your own
+export type { OperatorContext, OperatorInfo } from './operators/operator.ts';
+export type { Sink, SinkCommitter, SinkGuarantee, SinkPrepareContext, SinkWriter } from './operators/sink.ts';
+export type {
+  EnumeratorContext,
+  ReaderContext,
+  ReaderOutput,
+  ReaderStatus,
+  Source,
+  SourceReader,
+  SourceSplit,
+  SplitEnumerator,
+} from './operators/source.ts';

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import { type ErrorCode, isMillraceError } from '../base/errors.ts';
+import { describeJob, describeModule } from './describe.ts';
+import type { StreamExecutionEnvironment } from './environment.ts';
+import { executionEnvironment, isJobDefinition, job, type JobFunction } from './job.ts';
+import { type JobExecutionResult, setJobRunner } from './job-runner.ts';
+
+const one = job((env, args) => {
+  env.fromSequence(1, args.number('last', 3)).print();
+});
+
+function failsWith(code: ErrorCode, message: RegExp) {
+  return (error: unknown): boolean => isMillraceError(error, code) && message.test(error.message);
+}
+
+afterEach(() => {
+  assert.equal(setJobRunner(undefined), undefined, 'the place of the runner is left as it was found');
+});
+
+describe('describing a job function', () => {
+  it('gives a graph of its own each time', () => {
+    const graph = describeJob(one);
+    assert.deepEqual(
+      graph.nodes.map(({ kind }) => kind),
+      ['source', 'sink'],
+    );
+    assert.notEqual(describeJob(one), graph);
+  });
+
+  it('hands the arguments over and refuses those that the job does not ask for', () => {
+    describeJob(one, { args: ['--last', '9'] });
+    assert.throws(
+      () => describeJob(one, { args: ['--lats', '9'] }),
+      failsWith('JOB_ARGUMENT_UNKNOWN', /Did you mean '--last'/),
+    );
+  });
+
+  it('takes the name as what the job sets in code', () => {
+    const named = job({ name: 'logins', build: (env) => void env.fromData([1]).print() });
+    assert.deepEqual(describeJob(named).configuration, { 'pipeline.name': 'logins' });
+  });
+
+  it('refuses an asynchronous function, and one that executes', () => {
+    const build = async (env: StreamExecutionEnvironment): Promise<void> => void env.fromData([1]).print();
+    const later = job(build as JobFunction);
+    assert.throws(() => describeJob(later), failsWith('JOB_MODULE_INVALID', /asynchronous/));
+    const eager = job((env) => void env.execute());
+    assert.throws(() => describeJob(eager), failsWith('JOB_MODULE_INVALID', /inside job/));
+  });
+});
+
+describe('describing a module', () => {
+  it('takes its default export', async () => {
+    const graph = await describeModule(async () => ({ default: one }), { args: ['--last', '5'] });
+    assert.equal(graph.nodes.length, 2);
+  });
+
+  it('takes the default export of a module that was compiled to CommonJS', async () => {
+    const graph = await describeModule(async () => ({ default: { default: one } }));
+    assert.equal(graph.nodes.length, 2);
+  });
+
+  it('takes what a script executes at its top level, and never goes on behind it', async () => {
+    let wentOn = false;
+    const script = async (): Promise<unknown> => {
+      const env = executionEnvironment();
+      env.fromSequence(1, env.args.number('last')).print();
+      await env.execute('numbers');
+      wentOn = true;
+      return {};
+    };
+    const graph = await describeModule(script, { args: ['--last', '5'] });
+    assert.equal(graph.nodes.length, 2);
+    assert.deepEqual(graph.configuration, { 'pipeline.name': 'numbers' });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(wentOn, false);
+  });
+
+  it('takes what a script executes without waiting for it', async () => {
+    const graph = await describeModule(async () => {
+      const env = executionEnvironment();
+      env.fromData([1]).print();
+      void env.execute();
+      return {};
+    });
+    assert.equal(graph.nodes.length, 2);
+  });
+
+  it('tells a script that mistakes its arguments', async () => {
+    const script = async (): Promise<unknown> => {
+      const env = executionEnvironment();
+      env.fromData([1]).print();
+      return env.execute();
+    };
+    await assert.rejects(
+      describeModule(script, { args: ['--x'] }),
+      failsWith('JOB_ARGUMENT_UNKNOWN', /no argument --x/),
+    );
+  });
+
+  it('passes on what the module throws', async () => {
+    await assert.rejects(
+      describeModule(async () => {
+        throw new Error('cannot be loaded');
+      }),
+      /cannot be loaded/,
+    );
+  });
+
+  for (const [what, module, message] of [
+    ['exports nothing', {}, /no default export and does not call env.execute/],
+    ['exports a plain function', { default: () => {} }, /plain function/],
+    ['exports something else', { default: 5 }, /is no job/],
+  ] as const) {
+    it(`refuses a module that ${what}`, async () => {
+      await assert.rejects(
+        describeModule(async () => module),
+        failsWith('JOB_MODULE_INVALID', message),
+      );
+    });
+  }
+});
+
+describe('running a script', () => {
+  it('hands the graph to the runner of the thread', async () => {
+    const result: JobExecutionResult = { jobId: 'id', jobName: 'numbers', runtimeMs: 1 };
+    let nodes = 0;
+    setJobRunner({
+      args: ['--last', '4'],
+      execute: async (graph) => {
+        nodes = graph.nodes.length;
+        return result;
+      },
+    });
+    try {
+      const env = executionEnvironment();
+      env.fromSequence(1, env.args.number('last')).print();
+      assert.equal(await env.execute(), result);
+      assert.equal(nodes, 2);
+    } finally {
+      setJobRunner(undefined);
+    }
+  });
+
+  it('says so when there is no runner', () => {
+    assert.throws(executionEnvironment, failsWith('JOB_MODULE_INVALID', /nobody to run a job/));
+  });
+});
+
+it('knows a job definition of another copy of Millrace', () => {
+  assert.equal(isJobDefinition({ [Symbol.for('millrace.job')]: true, build: () => {} }), true);
+  for (const other of [undefined, null, {}, () => {}, 'job']) assert.equal(isJobDefinition(other), false);
+});
