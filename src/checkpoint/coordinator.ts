@@ -397,7 +397,9 @@ export class CheckpointCoordinator {
     this.#failRequest(pending, why, error);
     if (!COUNTED.has(reason) || this.#state.phase !== 'running') return;
     this.#state.consecutiveFailures++;
-    if (this.#state.consecutiveFailures > this.#config.tolerableFailures) this.#failJob(why, error);
+    const { tolerableFailures } = this.#config;
+    if (this.#state.consecutiveFailures > tolerableFailures)
+      this.#failJob(`${why}; ${tolerableFailures} failures in a row are tolerated`, error);
   }
 
   #end(pending: PendingCheckpoint, reason: AbortReason, error: Error | undefined, now: number): void {
@@ -418,12 +420,7 @@ export class CheckpointCoordinator {
   #failJob(why: string, cause: Error | undefined): void {
     if (this.#state.phase !== 'running') return;
     this.#state.phase = 'failing';
-    const { tolerableFailures } = this.#config;
-    const borne = `${tolerableFailures} consecutive failures are borne`;
-    this.#decide({
-      kind: 'fail-job',
-      error: new MillraceError('CHECKPOINT_FAILED', `${why}; ${borne}`, { cause }),
-    });
+    this.#decide({ kind: 'fail-job', error: new MillraceError('CHECKPOINT_FAILED', why, { cause }) });
   }
 
   #failRequest(pending: PendingCheckpoint, why: string, cause?: Error): void {

@@ -17,8 +17,9 @@ import { join } from 'node:path';
 /** The name of the metadata file; what has it is complete. */
 export const METADATA_FILE = '_metadata';
 
-export function jobDirectoryOf(checkpointsDirectory: string, jobId: string): string {
-  return join(checkpointsDirectory, jobId);
+/** True when a job id can be the name of a folder, and of nothing else. */
+export function isFolderName(jobId: string): boolean {
+  return /^[\w.-]+$/.test(jobId) && !/^\.+$/.test(jobId);
 }
 
 export function checkpointDirectoryOf(jobDirectory: string, checkpointId: number): string {

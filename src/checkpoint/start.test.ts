@@ -223,6 +223,11 @@ test('paths that are no checkpoint of this job are refused', async () => {
   await assert.rejects(at(chk(1), 'job-2'), { code: 'CHECKPOINT_OTHER_JOB' });
 });
 
+test('a job id that leads out of its folder is refused', async () => {
+  for (const jobId of ['', '.', '..', '../x', 'a/b', 'a b'])
+    await assert.rejects(start(memoryFiles(), LATEST, jobId), { code: 'CONFIG_INVALID' });
+});
+
 test('an attempt without a base changes nothing for those after it', async () => {
   const files = memoryFiles();
   await run(files, 2);

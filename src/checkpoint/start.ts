@@ -10,6 +10,7 @@ import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from './load.ts';
 import { aliveUpTo, type JobFolder, loadLatest, surveyFolder } from './latest.ts';
+import { isFolderName } from './job-folder.ts';
 import { claimAttempt, type FinishedMarker, recordBase } from './ownership.ts';
 
 /** What the user wants to continue from. `none`: nothing was said; `fresh`: begin again beside what is there. */
@@ -55,7 +56,11 @@ export async function startAttempt(
   env: Pick<Env, 'files' | 'log'>,
   options: StartOptions,
 ): Promise<StartedAttempt | AlreadyFinished> {
-  const { jobDirectory, choice } = options;
+  const { jobDirectory, jobId, choice } = options;
+  if (!isFolderName(jobId)) {
+    const message = `the job id '${jobId}' is no name for a folder: it has letters, digits, '.', '_' and '-' only`;
+    throw new MillraceError('CONFIG_INVALID', message);
+  }
   // Before the claim, so that a start that does nothing writes nothing.
   const before = await surveyFolder(env.files, jobDirectory);
   const finished = await refuse(env, options, before);
