@@ -49,6 +49,16 @@ describe('the text of an error', () => {
     assert.match(errorText(outer, options), /where {2}operator map · subtask 2 · x:1/);
   });
 
+  it('puts what made the job fail in front of the failure', () => {
+    const cause = new MillraceError('FILES_FAILED', 'open x: denied');
+    const error = new MillraceError('JOB_FAILED', 'the job "a" failed (no restart): open x: denied', {
+      cause,
+    });
+    const text = errorText(error, options);
+    assert.match(text, /^FILES_FAILED {2}open x: denied\n/);
+    assert.match(text, /so {5}the job "a" failed \(no restart\)\n/);
+  });
+
   it('shows stacks on request only', () => {
     const error = withStack(new Error('x'), ['run (/app/node_modules/millrace/dist/a.js:1:1)']);
     assert.doesNotMatch(errorText(error, options), /dist\/a\.js/);

@@ -4,7 +4,7 @@
  * Stacks of Millrace itself are shown only on request; the user's own frame always is.
  */
 
-import { ERROR_TABLE, type ErrorLocation, isMillraceError } from '../base/errors.ts';
+import { ERROR_TABLE, type ErrorLocation, isMillraceError, type MillraceError } from '../base/errors.ts';
 import type { Style } from './terminal.ts';
 
 /** How much to show, and where Millrace's own files are. */
@@ -24,7 +24,7 @@ const CAUSES_MAX = 8;
 /** The error as lines that end with a line feed. */
 export function errorText(error: unknown, options: ErrorTextOptions): string {
   const chain = causesOf(error);
-  const own = chain.find((each) => isMillraceError(each));
+  const own = headOf(chain);
   const head = own ?? chain[0];
   const { style } = options;
   const code = own === undefined ? nameOf(head) : own.code;
@@ -32,6 +32,10 @@ export function errorText(error: unknown, options: ErrorTextOptions): string {
     ['where', own === undefined ? undefined : locationText(mergedLocation(chain))],
     ['at', userFrame(chain, options)],
     ['why', whyText(chain, head, options)],
+    [
+      'so',
+      own !== undefined && isMillraceError(chain[0], 'JOB_FAILED') ? consequenceOf(chain[0], own) : undefined,
+    ],
     ['do', own?.remedy],
     ['more', own === undefined ? undefined : `millrace explain ${own.code}`],
   ];
@@ -41,6 +45,17 @@ export function errorText(error: unknown, options: ErrorTextOptions): string {
   const title = `${style.red(style.bold(code))}  ${shortened(messageOf(head), options)}`;
   const stacks = options.verbose ? [`\n${chain.map(stackOf).join('\ncaused by: ')}`] : [];
   return `${[title, ...lines, ...stacks].join('\n')}\n`;
+}
+
+// That the job failed is the consequence; what made it fail is the news.
+function headOf(chain: readonly unknown[]): MillraceError | undefined {
+  const own = chain.filter((each) => isMillraceError(each));
+  return own.find((each) => each.code !== 'JOB_FAILED') ?? own[0];
+}
+
+function consequenceOf(failed: MillraceError, head: MillraceError): string | undefined {
+  if (failed === head) return undefined;
+  return failed.message.replace(`: ${head.message}`, '');
 }
 
 /** The first frame that is in the user's own file, deepest cause first. */

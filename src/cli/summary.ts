@@ -1,0 +1,128 @@
+/** What is left to say when a run has ended: how, how long, how much, its checkpoints, and what to do next. */
+
+import type { JobFigures, VertexFigures } from '../cluster/job-manager/job-figures.ts';
+import type { JobResult, JobStatus } from '../cluster/job-manager/job-master.ts';
+import type { JobGraph, PlannedOperator } from '../graph/job-graph.ts';
+import { formatBytes, formatCount, formatDuration } from './format.ts';
+import type { Throughput } from './progress.ts';
+import type { Style } from './terminal.ts';
+
+/** What the summary is made of. */
+export interface SummaryOptions {
+  readonly result: JobResult;
+  readonly graph: JobGraph;
+  /** Where sinks write to, by their uid. */
+  readonly targets: ReadonlyMap<string, string>;
+  /** The command that continues the job. */
+  readonly resume: string;
+  readonly workingDirectory: string;
+  readonly style: Style;
+}
+
+const ENDINGS: Readonly<Record<JobStatus, string>> = {
+  FINISHED: 'FINISHED',
+  ALREADY_FINISHED: 'ALREADY FINISHED',
+  STOPPED: 'STOPPED with a last checkpoint',
+  CANCELED: 'CANCELED',
+  FAILED: 'FAILED',
+};
+
+/** What the sources read and the sinks wrote. */
+export function throughputOf(graph: JobGraph, figures: JobFigures): Throughput {
+  let read = 0;
+  const written = new Map<string, number>();
+  for (const [index, vertex] of graph.vertices.entries()) {
+    for (const [at, operator] of vertex.operators.entries()) {
+      const records = figures.vertices[index]?.operators[at];
+      if (records === undefined) continue;
+      if (operator.kind === 'source') read += records.recordsOut;
+      if (operator.kind !== 'sink') continue;
+      const name = labelOf(operator);
+      written.set(name, (written.get(name) ?? 0) + records.recordsIn);
+    }
+  }
+  return { read, written };
+}
+
+/** The summary as lines that end with a line feed. */
+export function summaryText(options: SummaryOptions): string {
+  const { result, style, resume } = options;
+  if (result.status === 'ALREADY_FINISHED') {
+    return `${style.green(style.bold(result.jobName))} has already finished: nothing was run, nothing was written.\n`;
+  }
+  const rows: (readonly [string, string] | undefined)[] = [
+    ['records', recordsText(options)],
+    ['checkpoints', checkpointsText(result.figures)],
+    ...outputRows(options),
+    ...idleRows(options),
+    result.figures.restarts === 0 ? undefined : ['restarts', formatCount(result.figures.restarts)],
+    isResumable(result) ? ['continue', resume] : undefined,
+  ];
+  const lines = rows
+    .filter((row) => row !== undefined)
+    .map(([label, text]) => `  ${style.dim(label.padEnd(11))} ${text}\n`);
+  return `${headline(options)}\n${lines.join('')}`;
+}
+
+function headline({ result, style, workingDirectory }: SummaryOptions): string {
+  const paint =
+    result.status === 'FINISHED' ? style.green : result.status === 'FAILED' ? style.red : style.yellow;
+  // A stop during the start takes no checkpoint: it is continued from the one before.
+  const isPlainStop = result.status === 'STOPPED' && result.figures.checkpoints.completed === 0;
+  const ending = isPlainStop ? 'STOPPED' : ENDINGS[result.status];
+  const at =
+    result.status === 'FINISHED' || result.checkpoint === undefined
+      ? ''
+      : ` · checkpoint ${result.checkpoint.id}, ${shortened(result.checkpoint.path, workingDirectory)}`;
+  return `${paint(style.bold(`${result.jobName} ${ending}`))} after ${formatDuration(result.figures.elapsedMs)}${at}`;
+}
+
+function recordsText({ graph, result }: SummaryOptions): string {
+  const { read, written } = throughputOf(graph, result.figures);
+  const sinks = [...written].map(([name, count]) => `${formatCount(count)} written to ${name}`);
+  return [`${formatCount(read)} read`, ...sinks].join(', ');
+}
+
+/** The four figures that people look for, and failures when there are any. */
+export function checkpointsText({ checkpoints }: JobFigures): string {
+  const { triggered, completed, failed, averageBytes, averageDurationMs } = checkpoints;
+  if (triggered === 0) return 'none';
+  const failures = failed === 0 ? '' : `, ${formatCount(failed)} failed`;
+  const averages =
+    completed === 0
+      ? ''
+      : `, average size ${formatBytes(averageBytes)}, average duration ${formatDuration(averageDurationMs)}`;
+  return `${formatCount(triggered)} total, ${formatCount(completed)} completed${failures}${averages}`;
+}
+
+function outputRows({ targets, workingDirectory }: SummaryOptions): [string, string][] {
+  return [...targets.values()].map((target) => ['output', shortened(target, workingDirectory)]);
+}
+
+// A few keys need not spread evenly, and an idle subtask makes people look for an error that is none.
+function idleRows({ graph, result }: SummaryOptions): [string, string][] {
+  return result.figures.vertices.flatMap((vertex, index): [string, string][] => {
+    const isKeyed = graph.vertices[index]?.operators[0]?.keyed === true;
+    const idle = isKeyed ? idleSubtasks(vertex) : [];
+    if (idle.length === 0) return [];
+    const which = `${idle.length === 1 ? 'subtask' : 'subtasks'} ${idle.join(', ')} of ${vertex.parallelism}`;
+    return [['idle', `${which} of "${vertex.name}": no key that came belongs there, as its hash decides`]];
+  });
+}
+
+function idleSubtasks({ subtasks }: VertexFigures): number[] {
+  if (subtasks.every(({ recordsIn }) => recordsIn === 0)) return [];
+  return subtasks.filter(({ recordsIn }) => recordsIn === 0).map(({ subtask }) => subtask);
+}
+
+function isResumable({ status, checkpoint }: JobResult): boolean {
+  return status !== 'FINISHED' && checkpoint !== undefined;
+}
+
+function labelOf({ uid, explicitUid, name }: PlannedOperator): string {
+  return explicitUid ? uid : name;
+}
+
+function shortened(path: string, workingDirectory: string): string {
+  return path.startsWith(`${workingDirectory}/`) ? path.slice(workingDirectory.length + 1) : path;
+}
