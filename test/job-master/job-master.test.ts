@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MillraceError } from '../../src/base/errors.ts';
+import { isMillraceError, MillraceError } from '../../src/base/errors.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { JobRun, type RunOptions } from './job-run.ts';
 import { ALL_RECORDS, Ledger, scriptedJob, type SlotScript } from './scripted-slots.ts';
@@ -307,8 +308,8 @@ test('the job fails with its cause when no restart is left', async () => {
   run.slots.current.fail(0, new Error('boom again'));
   const result = await run.end();
   assert.equal(result.status, 'FAILED');
-  assert.equal((result.error as MillraceError).code, 'JOB_FAILED');
-  assert.equal((result.error?.cause as Error).message, 'boom again');
+  assert.equal(isMillraceError(result.error, 'JOB_FAILED'), true);
+  assert.equal(causeOf(result).message, 'boom again');
   assert.match(result.error?.message ?? '', /all 1 restarts are used up/);
   assert.equal(result.exceptions.length, 2);
   await continueToEnd(kernel, ledger);
@@ -377,7 +378,7 @@ test('a start without a choice is refused when there is a checkpoint', async () 
   await run.end();
   const result = await new JobRun(kernel, ledger, { choice: { kind: 'none' } }).end();
   assert.equal(result.status, 'FAILED');
-  assert.equal((result.error?.cause as MillraceError).code, 'CHECKPOINT_EXISTS');
+  assert.equal(causeOf(result).code, 'CHECKPOINT_EXISTS');
 });
 
 test('a job that a newer attempt has taken over fails and commits nothing any more', async () => {
@@ -438,8 +439,8 @@ test('checkpoints are removed at the end when the retention says so', async () =
 
 test('results are handed to the callback once, also when they are sent again', async () => {
   const got: unknown[] = [];
-  const callbacks = new Map([['results', (values: readonly unknown[]) => void got.push(...values)]]);
-  const { run } = start({ callbacks });
+  const compiled = scriptedJob({ receive: (values) => void got.push(...values) });
+  const { run } = start({ compiled });
   await run.until(() => run.completed() === 1);
   const send = (sequence: string, values: readonly unknown[]): void =>
     run.slots.current.report({
@@ -448,7 +449,7 @@ test('results are handed to the callback once, also when they are sent again', a
       attempt: run.slots.current.attempt,
       vertex: 1,
       subtask: 0,
-      sink: 'results',
+      sink: 'writer',
       values,
       sequence,
     });
@@ -465,16 +466,21 @@ test('results are handed to the callback once, also when they are sent again', a
 
 test('a callback that fails ends the job; a slow one holds its end back', async () => {
   const failing = start({
-    callbacks: new Map([['results', () => Promise.reject(new Error('full'))]]),
+    compiled: scriptedJob({ receive: () => Promise.reject(new Error('full')) }),
   });
   await failing.run.until(() => failing.run.completed() === 1);
   sendOne(failing.run);
   const failed = await failing.run.end();
-  assert.equal((failed.error?.cause as MillraceError).code, 'CLIENT_CALLBACK_FAILED');
+  assert.equal(causeOf(failed).code, 'CLIENT_CALLBACK_FAILED');
 
   let release: () => void = () => {};
   const slow = start({
-    callbacks: new Map([['results', () => new Promise<void>((resolve) => (release = resolve))]]),
+    compiled: scriptedJob({
+      receive: () =>
+        new Promise<void>((resolve) => {
+          release = resolve;
+        }),
+    }),
   });
   await slow.run.until(() => slow.run.completed() === 1);
   sendOne(slow.run);
@@ -484,6 +490,11 @@ test('a callback that fails ends the job; a slow one holds its end back', async 
   assert.equal((await slow.run.end()).status, 'FINISHED');
 });
 
+function causeOf({ error }: JobResult): MillraceError {
+  assert.ok(error);
+  return error.cause as MillraceError;
+}
+
 function sendOne(run: JobRun): void {
   const { attempt } = run.slots.current;
   run.slots.current.report({
@@ -492,7 +503,7 @@ function sendOne(run: JobRun): void {
     attempt,
     vertex: 1,
     subtask: 0,
-    sink: 'results',
+    sink: 'writer',
     values: ['a'],
     sequence: '1',
   });

@@ -26,7 +26,6 @@ export interface RunOptions {
   readonly checkpoints?: Partial<CoordinatorConfig>;
   readonly retention?: JobMasterOptions['retention'];
   readonly listener?: JobMasterOptions['listener'];
-  readonly callbacks?: JobMasterOptions['callbacks'];
   readonly node?: string;
 }
 
@@ -88,7 +87,6 @@ export class JobRun {
         inlineThresholdBytes: 20_000,
       },
       discardLaterOutput: false,
-      callbacks: options.callbacks ?? new Map(),
       listener: {
         ...options.listener,
         onState: (state) => {

@@ -357,10 +357,13 @@ export class ScriptedDeployment {
   }
 }
 
+/** What a test hooks into the coordinator's parts of the job. */
+export interface JobHooks extends Pick<Sink<unknown>, 'prepareJob' | 'receive'> {
+  readonly enumeratorFails?: () => boolean;
+}
+
 /** The job that the slots play, with hooks for its coordinator's parts. */
-export function scriptedJob(
-  hooks: { readonly prepareJob?: Sink<unknown>['prepareJob']; readonly enumeratorFails?: () => boolean } = {},
-): CompiledJob {
+export function scriptedJob(hooks: JobHooks = {}): CompiledJob {
   const vertex = (uid: string, source: boolean): JobGraph['vertices'][number] => ({
     id: uid.padEnd(32, '0'),
     name: uid,
@@ -393,7 +396,7 @@ export function scriptedJob(
     keySelectors: new Map(),
     customPartitioners: new Map(),
     sources: new Map([['reader', splitSource(hooks.enumeratorFails)]]),
-    sinks: new Map([['writer', recordingSink(hooks.prepareJob)]]),
+    sinks: new Map([['writer', recordingSink(hooks)]]),
   };
 }
 
@@ -420,11 +423,12 @@ function splitSource(fails: () => boolean = () => false): Source<unknown> {
   };
 }
 
-function recordingSink(prepareJob: Sink<unknown>['prepareJob']): Sink<unknown> {
+function recordingSink({ prepareJob, receive }: JobHooks): Sink<unknown> {
   return {
     name: 'ledger',
     guarantee: 'exactly-once',
     ...(prepareJob === undefined ? {} : { prepareJob }),
+    ...(receive === undefined ? {} : { receive }),
     createWriter: () => assert.fail('slots are scripted'),
   };
 }

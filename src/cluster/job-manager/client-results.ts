@@ -17,15 +17,13 @@ import type { Inbox } from './inbox.ts';
 /** Sequences remembered for each writer of a sink; a restart repeats only what the last checkpoints held. */
 export const SEQUENCES_KEPT_MAX = 10_000;
 
-/** Takes the results of one sink; a promise holds further results back until it is settled. */
-export type ResultCallback = (values: readonly unknown[]) => void | Promise<void>;
-
 /** A batch of results. */
 export type ClientReport = SlotReport & { readonly kind: 'client' };
 
 /** What {@link ClientResults} needs from the job master. */
 export interface ClientResultsOptions {
-  readonly callbacks: ReadonlyMap<string, ResultCallback>;
+  /** Hands a batch to the sink's part in this thread; a promise holds further results of that sink back. */
+  readonly receive: (report: ClientReport) => void | Promise<void>;
   readonly inbox: Inbox;
   /** The batch is done with. */
   readonly credit: (report: ClientReport) => void;
@@ -82,7 +80,7 @@ export class ClientResults {
 
   #call(sink: string, report: ClientReport): Promise<void> | undefined {
     try {
-      const result = this.#options.callbacks.get(sink)?.(report.values);
+      const result = this.#options.receive(report);
       return result instanceof Promise ? result : undefined;
     } catch (error) {
       this.#options.fail(callbackFailed(sink, error));

@@ -30,7 +30,7 @@ import { discardsAtEnd, type RetentionPolicy, type Termination } from '../../che
 import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
 import { CheckpointDriver, subtaskKey } from './checkpoint-driver.ts';
-import { type ClientReport, ClientResults, type ResultCallback } from './client-results.ts';
+import { type ClientReport, ClientResults } from './client-results.ts';
 import { CANCEL_DEADLINE_MS, Deployment, type DeploymentParts, terminateAll } from './deployment.ts';
 import { prepareDeployment } from './deployment-preparation.ts';
 import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
@@ -58,8 +58,6 @@ export interface JobMasterOptions {
   readonly slotSettings: Omit<SlotSettings, 'jobId' | 'jobName' | 'slots' | 'processAttempt'>;
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
   readonly discardLaterOutput: boolean;
-  /** Callbacks of this thread by sink name. */
-  readonly callbacks: ReadonlyMap<string, ResultCallback>;
   readonly listener?: JobListener;
 }
 
@@ -155,7 +153,7 @@ export class JobMaster {
       fail: (error) => this.#fail(error),
     });
     this.#results = new ClientResults({
-      callbacks: options.callbacks,
+      receive: (report) => this.#receive(report),
       inbox: this.#inbox,
       credit: (report) => this.#credit(report),
       fail: (error) => this.#inbox.post('a result callback failed', () => this.#fail(error)),
@@ -430,6 +428,12 @@ export class JobMaster {
     } catch (error) {
       this.#fail(error, { vertex, subtask });
     }
+  }
+
+  #receive({ sink, values, vertex, subtask }: ClientReport): void | Promise<void> {
+    const { graph, sinks } = this.#options.compiled;
+    const parallelism = graph.vertices[vertex]?.parallelism ?? 1;
+    return sinks.get(sink)?.receive?.(values, { subtask, parallelism });
   }
 
   #credit({ attempt, slot, vertex, subtask, values }: ClientReport): void {

@@ -1,0 +1,161 @@
+// The command line as a real process: what it prints and with which code it ends when nothing runs.
+import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { root } from '../architecture/read.ts';
+import { type Ended, loginsJob, millrace, temporaryFolder } from './processes.ts';
+
+// A folder as a user has it: Millrace is installed in it.
+function project(test: TestContext, files: Readonly<Record<string, string>>): string {
+  const folder = temporaryFolder(test);
+  for (const [name, text] of Object.entries({ 'package.json': '{ "type": "module" }', ...files })) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  symlinkSync(root, join(folder, 'node_modules', 'millrace'));
+  return folder;
+}
+
+function assertEnded(ended: Ended, code: number, ...patterns: readonly RegExp[]): void {
+  assert.equal(ended.code, code, ended.output);
+  for (const pattern of patterns) assert.match(ended.output, pattern);
+  // A stack of Millrace itself is shown only on request.
+  assert.doesNotMatch(ended.output, /^\s+at .*dist\//m);
+}
+
+const tinyJob = `import { job } from 'millrace';
+export default job((env) => { env.fromData([1, 2, 3]).map((n) => n * 2).print(); });
+`;
+
+describe('wrong usage', () => {
+  it('ends with 2 and says what was meant', async (test) => {
+    const cwd = project(test, { 'job.ts': tinyJob });
+    assertEnded(await millrace([], { cwd }), 2, /Usage: millrace/);
+    assertEnded(await millrace(['run'], { cwd }), 2, /missing required argument 'job'/);
+    assertEnded(await millrace(['rnu', 'job.ts'], { cwd }), 2, /Did you mean run\?/);
+    assertEnded(await millrace(['run', 'job.ts', '--paralelism', '2'], { cwd }), 2, /--parallelism/);
+    assertEnded(await millrace(['run', 'job.ts', '-p', 'two'], { cwd }), 2, /whole number/);
+    assertEnded(await millrace(['explain', 'NONSENSE'], { cwd }), 2, /no error code NONSENSE/);
+  });
+
+  it('names a missing job file and the one that may be meant', async (test) => {
+    const cwd = project(test, { 'job.ts': tinyJob });
+    assertEnded(
+      await millrace(['run', 'jobs.ts'], { cwd }),
+      2,
+      /JOB_FILE_MISSING {2}there is no file jobs\.ts/,
+    );
+    assertEnded(await millrace(['run', 'job'], { cwd }), 2, /Did you mean job\.ts\?/);
+  });
+
+  it('guesses a misspelt configuration key, wherever it stands', async (test) => {
+    const cwd = project(test, { 'job.ts': tinyJob });
+    const meant = /CONFIG_UNKNOWN_KEY.*\n?.*parallelism\.default/;
+    assertEnded(await millrace(['run', 'job.ts', '-Dparalelism.default=2'], { cwd }), 2, meant);
+    const MILLRACE_PROPERTIES = 'paralelism.default: 2';
+    assertEnded(await millrace(['run', 'job.ts'], { cwd, environment: { MILLRACE_PROPERTIES } }), 2, meant);
+    writeFileSync(join(cwd, 'millrace.config.mjs'), "export default { 'paralelism.default': 2 };");
+    assertEnded(await millrace(['run', 'job.ts'], { cwd }), 2, meant);
+  });
+
+  it('tells a job that cannot find Millrace how to install it', async (test) => {
+    const cwd = temporaryFolder(test);
+    writeFileSync(join(cwd, 'job.mjs'), tinyJob);
+    assertEnded(
+      await millrace(['run', 'job.mjs'], { cwd }),
+      2,
+      /JOB_WITHOUT_MILLRACE/,
+      /npm install millrace/,
+    );
+  });
+
+  it('refuses an argument that the job does not know', async (test) => {
+    const cwd = temporaryFolder(test);
+    const ended = await millrace(['run', loginsJob, '--', '--inputs', 'x', '--output', 'o'], { cwd });
+    assertEnded(ended, 2, /JOB_ARGUMENT_UNKNOWN/, /--input\b/);
+  });
+});
+
+describe('help', () => {
+  it('and version end with 0', async (test) => {
+    const cwd = temporaryFolder(test);
+    assertEnded(await millrace(['--help'], { cwd }), 0, /run \[options\] <job>/);
+    assertEnded(await millrace(['run', '--help'], { cwd }), 0, /--discard-later-output/);
+    const { output } = await millrace(['--version'], { cwd });
+    assert.match(output, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('explains error codes offline', async (test) => {
+    const cwd = temporaryFolder(test);
+    assertEnded(
+      await millrace(['explain', 'config_unknown_key'], { cwd }),
+      0,
+      /CONFIG_UNKNOWN_KEY/,
+      /what to do/,
+    );
+    assertEnded(await millrace(['explain'], { cwd }), 0, /CONFIG_INVALID/, /FILES_FAILED/);
+  });
+});
+
+describe('a job that Node cannot load', () => {
+  it('is explained with line and remedy', async (test) => {
+    const head = "import { job } from 'millrace';\n";
+    const cwd = project(test, {
+      'enum.ts': `${head}enum Level { Low }\nexport default job((env) => { env.fromData([Level.Low]).print(); });\n`,
+      'decorator.ts': `${head}function d(..._: unknown[]): void {}\n@d\nclass X {}\nexport default job((env) => { env.fromData([X]).print(); });\n`,
+      'job.tsx': tinyJob,
+      'import.ts': "import './other';\n",
+      'other.ts': 'export {};\n',
+      'syntax.ts': `${head}const x = ;\n`,
+    });
+    const run = (name: string): Promise<Ended> => millrace(['run', name], { cwd });
+    assertEnded(await run('enum.ts'), 1, /JOB_NOT_LOADABLE/, /enum\.ts:2/, /--bundle/);
+    assertEnded(await run('decorator.ts'), 1, /JOB_NOT_LOADABLE/, /decorator\.ts:3/, /--bundle/);
+    assertEnded(await run('job.tsx'), 2, /JOB_NOT_LOADABLE/, /--bundle/);
+    assertEnded(await run('import.ts'), 1, /JOB_NOT_LOADABLE/, /other\.ts/);
+    assertEnded(await run('syntax.ts'), 1, /JOB_NOT_LOADABLE/, /syntax\.ts:2/);
+  });
+
+  it('runs with --bundle', async (test) => {
+    const cwd = project(test, {
+      'enum.ts': `import { job } from 'millrace';
+enum Level { Low = 7 }
+export default job((env) => { env.fromData([Level.Low]).map((n: number) => n * 6).print(); });
+`,
+    });
+    symlinkSync(join(root, 'node_modules', 'esbuild'), join(cwd, 'node_modules', 'esbuild'));
+    const ended = await millrace(['run', '--bundle', 'enum.ts'], { cwd });
+    assertEnded(ended, 0, /^42$/m);
+  });
+
+  it('and is no job says what it should export', async (test) => {
+    const cwd = project(test, {
+      'empty.ts': 'export {};\n',
+      'function.ts': 'export default () => 1;\n',
+      'throws.ts':
+        "import 'millrace';\nfunction boom(): never {\n  throw new RangeError('mine');\n}\nboom();\n",
+    });
+    assertEnded(await millrace(['run', 'empty.ts'], { cwd }), 1, /JOB_MODULE_INVALID/);
+    assertEnded(
+      await millrace(['run', 'function.ts'], { cwd }),
+      1,
+      /JOB_MODULE_INVALID/,
+      /export default job/,
+    );
+    assertEnded(await millrace(['run', 'throws.ts'], { cwd }), 1, /mine/, /throws\.ts:3/);
+  });
+});
+
+describe('the plan', () => {
+  it('is printed without running the job', async (test) => {
+    const cwd = temporaryFolder(test);
+    const text = await millrace(['info', loginsJob, '-p', '3'], { cwd });
+    assertEnded(text, 0, /Job "abnormal-logins"/, /parallelism 3/, /failures-in-a-row/);
+    const json = await millrace(['info', '--json', loginsJob], { cwd });
+    const plan = JSON.parse(json.output) as { name: string; vertices: unknown[] };
+    assert.equal(plan.name, 'abnormal-logins');
+    assert.ok(plan.vertices.length >= 2);
+  });
+});
