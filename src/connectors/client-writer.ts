@@ -124,7 +124,12 @@ export class ClientCommitter implements SinkCommitter {
   async #pause(): Promise<void> {
     const { clock } = this.#context;
     await new Promise<void>((resolve) => clock.timer(ROOM_POLL_MS, resolve, 'room at the client'));
-    if (this.#closed) throw new Error('the sink was closed before the client had taken all of a commit');
+    if (this.#closed) {
+      throw new MillraceError(
+        'SINK_CLOSED',
+        'the sink was closed before the client had taken all of a commit',
+      );
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type RecordingOptions,
   RecordingState,
 } from '../../test/connectors/recording-context.ts';
+import { isMillraceError } from '../base/errors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { PENDING_SECTION, SinkWriterOperator } from './sink-operator.ts';
 import { END_OF_INPUT_COMMIT, type Sink } from './sink.ts';
@@ -78,8 +79,8 @@ class RecordingTarget {
 interface Opened {
   readonly operator: SinkWriterOperator<string>;
   readonly context: RecordingContext;
-  write(...values: string[]): void;
-  snapshot(checkpointId: number): Promise<readonly Uint8Array[]>;
+  readonly write: (...values: string[]) => void;
+  readonly snapshot: (checkpointId: number) => Promise<readonly Uint8Array[]>;
 }
 
 async function open(target: RecordingTarget, options: RecordingOptions = {}): Promise<Opened> {
@@ -295,6 +296,23 @@ describe('a sink operator', () => {
     assert.equal(target.closed, 1);
   });
 
+  it('waits for the commit that is under way when it closes, and tells that the others were not done', async () => {
+    const target = new RecordingTarget();
+    const { operator, write, snapshot } = await open(target);
+    write('a');
+    await snapshot(1);
+    write('b');
+    await snapshot(2);
+    const committed = operator.checkpointComplete(2);
+    // Let the first commit begin.
+    await Promise.resolve();
+    await Promise.resolve();
+    const closed = operator.close();
+    await assert.rejects(committed, (error) => isMillraceError(error, 'SINK_CLOSED'));
+    await closed;
+    assert.deepEqual(target.committed, ['a']);
+  });
+
   it('commits everything at the end of input when there are no checkpoints', async () => {
     const target = new RecordingTarget();
     const { operator, write } = await open(target, { checkpointing: false });
@@ -306,7 +324,12 @@ describe('a sink operator', () => {
 
   it('refuses a sink that prepares commits and has nobody to commit them', async () => {
     const target = new RecordingTarget();
-    const { createCommitter: _, ...headless } = target.sink();
+    const sink = target.sink();
+    const headless: Sink<string> = {
+      name: sink.name,
+      guarantee: sink.guarantee,
+      createWriter: (context) => sink.createWriter(context),
+    };
     const context = new RecordingContext(new Kernel({ seed: 1 }).env('task'));
     const operator = new SinkWriterOperator(headless);
     await operator.open(context);

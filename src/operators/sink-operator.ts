@@ -16,6 +16,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { Operator, OperatorContext, OperatorStateWriter } from './operator.ts';
 import { decodePending, encodePending } from './pending-commit.ts';
 import { END_OF_INPUT_COMMIT, type Sink, type SinkCommitter, type SinkWriter } from './sink.ts';
@@ -82,7 +83,9 @@ export class SinkWriterOperator<T> implements Operator {
     state.section(PENDING_SECTION, 'split', items);
   }
 
+  /** Resolves when all up to `checkpointId` is committed; after the sink was closed it does nothing. */
   checkpointComplete(checkpointId: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#commits = this.#commits.then(() => this.#commitOrFail(checkpointId));
     return this.#commits;
   }
@@ -146,7 +149,9 @@ export class SinkWriterOperator<T> implements Operator {
 
   async #commitUpTo(checkpointId: number): Promise<void> {
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      if (next.checkpointId > checkpointId || this.#closed) return;
+      if (next.checkpointId > checkpointId) return;
+      if (this.#closed)
+        throw new MillraceError('SINK_CLOSED', 'the sink was closed before its commits were done');
       const { handles } = next;
       assert(handles !== undefined, 'a checkpoint completes after all that it names is prepared');
       if (handles.length > 0) {

@@ -134,7 +134,7 @@ describe('a source of lines', () => {
         cases++;
         if (run.ended) break;
       }
-      assert.deepEqual(seen.toSorted(), expected.toSorted());
+      assert.deepEqual(seen.map(String).toSorted(), expected.toSorted());
     }
     console.log(`cases: line source restores ${cases} (minimum 200)`);
   });
