@@ -69,7 +69,10 @@ export interface ClientPort {
 export interface OperatorContext {
   readonly info: OperatorInfo;
   readonly output: Output;
-  /** What its timers call runs in the mailbox of the task: between two records, never inside one or its results. */
+  /**
+   * Its timers run between two calls of the operator, perhaps while the outputs are full. They may hand on a watermark
+   * or a status, which follows what is under way once `wakeUp` was called, but no records.
+   */
   readonly clock: Clock;
   readonly random: Random;
   readonly files: Files;

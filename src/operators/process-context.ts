@@ -53,19 +53,19 @@ export function type<T>(): OutputType<T> {
 /** Reads both clocks of an operator. */
 export interface Time {
   /** The operator's event time: later records are expected to have later timestamps. Before the first watermark `Number.MIN_SAFE_INTEGER`. */
-  currentWatermark(): number;
+  readonly currentWatermark: () => number;
   /** The clock of the machine, ms since the epoch. */
-  currentProcessingTime(): number;
+  readonly currentProcessingTime: () => number;
 }
 
 /** The timers of the current key. A timer is its key, its time and its domain: registered twice, it fires once. */
 export interface Timers extends Time {
   /** Calls `onTimer` when event time reaches `time`; if it has already, with the next watermark. */
-  registerEventTime(time: number): void;
+  readonly registerEventTime: (time: number) => void;
   /** Calls `onTimer` when the clock of the machine reaches `time`. */
-  registerProcessingTime(time: number): void;
-  deleteEventTime(time: number): void;
-  deleteProcessingTime(time: number): void;
+  readonly registerProcessingTime: (time: number) => void;
+  readonly deleteEventTime: (time: number) => void;
+  readonly deleteProcessingTime: (time: number) => void;
 }
 
 /** What every function of an operator can reach. */
