@@ -319,6 +319,12 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Checkpoint more often, send less to the calling thread, or raise the bound of the sink.',
   },
+  SINK_CLOSED: {
+    title: 'a sink was closed before its commit was done',
+    owner: 'internal',
+    retry: 'restart',
+    remedy: 'Nothing is lost: the commit is done again when the job starts from its latest checkpoint.',
+  },
   SINK_COMMIT_LOST: {
     title: 'output of a completed checkpoint cannot be committed because it is gone',
     owner: 'external',
