@@ -9,7 +9,10 @@ const TRACKED_MAX = 50;
 export class BarrierTracker {
   /** By channel; shared with the owner, who sets it. */
   readonly #ended: readonly boolean[];
-  readonly #pending = new Map<number, { readonly barrier: CheckpointBarrier; readonly arrived: Set<number> }>();
+  readonly #pending = new Map<
+    number,
+    { readonly barrier: CheckpointBarrier; readonly arrived: Set<number> }
+  >();
 
   constructor(ended: readonly boolean[]) {
     this.#ended = ended;

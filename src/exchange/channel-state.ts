@@ -8,9 +8,10 @@ export interface ChannelStateSection {
   readonly frames: readonly Uint8Array[];
 }
 
-/** In-flight data to process before new input; `reroute`: the parallelism changed, so keep only the own records. */
+/** In-flight data to process before new input. */
 export interface RecoveredSection extends ChannelStateSection {
+  /** Every subtask gets all of it: keep only the own records. */
   readonly reroute: boolean;
-  /** The old channel is no channel of the new job: its watermarks and statuses mean nothing. */
-  readonly dropEvents?: boolean;
+  /** It was another channel: its watermarks and statuses mean nothing. Always so with `reroute`. */
+  readonly dropEvents: boolean;
 }

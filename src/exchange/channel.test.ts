@@ -20,7 +20,11 @@ interface Channel {
 function createRing(capacityBytes: number): Channel {
   const ring = allocateRing(capacityBytes);
   const ends: RingEnd[] = [];
-  const bell = { ring: () => ends.forEach((end) => end.poll()) };
+  const bell = {
+    ring: () => {
+      for (const end of ends) end.poll();
+    },
+  };
   const writer = createRingWriter(ring, bell);
   const reader = createRingReader(ring, bell);
   ends.push(writer, reader);

@@ -161,12 +161,7 @@ function check(options: Case, producers: readonly Producer[], consumer: Consumer
   for (const id of [1, 2]) checkSnapshot(id, options, producers, consumer);
 }
 
-function checkSnapshot(
-  id: number,
-  options: Case,
-  producers: readonly Producer[],
-  consumer: Consumer,
-): void {
+function checkSnapshot(id: number, options: Case, producers: readonly Producer[], consumer: Consumer): void {
   const before = consumer.consumedBefore.get(id);
   const delivered = options.scripts.every((script) => script.includes(String(id)) || script.includes('E'));
   const sent = options.scripts.some((script) => script.includes(String(id)));
@@ -205,7 +200,7 @@ function everyInterleaving(options: Case): number {
     try {
       run(options, schedule);
     } catch (error) {
-      throw new Error(`${JSON.stringify(options)} schedule [${schedule}]`, { cause: error });
+      throw new Error(`${JSON.stringify(options)} schedule [${schedule.join()}]`, { cause: error });
     }
   };
   go();
@@ -320,7 +315,12 @@ test('a later checkpoint is right whenever the earlier one is aborted, here or b
 test('at least once waits for the last barrier and blocks nothing', () => {
   let count = 0;
   for (const scripts of pairs(['r1r', '1rr', 'rr1', 'rE1'])) {
-    count += everyInterleaving({ scripts, unaligned: [false, true], alignment: 'at-least-once', steps: 'nnn' });
+    count += everyInterleaving({
+      scripts,
+      unaligned: [false, true],
+      alignment: 'at-least-once',
+      steps: 'nnn',
+    });
   }
   console.log(`cases: at-least-once interleavings ${count} (minimum 15000)`);
   assert.ok(count >= 15_000);

@@ -201,7 +201,9 @@ export class InputGate {
   }
 
   #channelOf(edge: number, producer: number): number {
-    const found = this.#channels.findIndex((channel) => channel.edge === edge && channel.producer === producer);
+    const found = this.#channels.findIndex(
+      (channel) => channel.edge === edge && channel.producer === producer,
+    );
     assert(found !== -1, 'in-flight data belongs to a channel of the gate unless it is rerouted');
     return found;
   }
@@ -237,7 +239,10 @@ export class InputGate {
 
   #startRecording(remainder: RecordBatch | undefined): void {
     if (remainder !== undefined) {
-      assert(this.#channels[this.#lastBatchChannel]!.unaligned, 'I-U1: only some channels have in-flight data');
+      assert(
+        this.#channels[this.#lastBatchChannel]!.unaligned,
+        'I-U1: only some channels have in-flight data',
+      );
       this.#recorder.add(this.#lastBatchChannel, encodeElement({ kind: 'batch', batch: remainder }));
     }
     for (let index = 0; index < this.#channels.length; index++) {

@@ -1,8 +1,8 @@
 /**
  * The in-flight data of the restored checkpoint, read before anything else.
  *
- * Sections are in order per channel. Where the parallelism changed, a section is rerouted: every subtask gets all of
- * it and keeps the records that are its own; its watermarks and statuses mean nothing to the new channels.
+ * Sections are in order per channel. Where the parallelism changed, a section may be rerouted: every subtask gets all
+ * of it and keeps the records that are its own. The watermarks and statuses of another channel mean nothing here.
  */
 
 import type { RecordBatch } from './batch.ts';

@@ -154,7 +154,7 @@ function reading(count: number, last: number, saw: (log: string[]) => void): Pro
         barrier = priority.barrier.id;
         assert.deepEqual(priority.barrier, barrierOf(barrier), 'a barrier is never half of another one');
         const frames = reader.peekFrames(priority.position);
-        log.push(`barrier ${barrier} over [${frames.map((frame) => nameOf(decodeElement(frame)))}]`);
+        log.push(`barrier ${barrier} over [${frames.map((frame) => nameOf(decodeElement(frame))).join()}]`);
         return true;
       }
       const element = reader.read();
@@ -205,7 +205,7 @@ function explore(capacity: number, programs: readonly [Program, Program], preemp
   const go = (state: State, self: number, left: number): void => {
     const other = 1 - self;
     if (canMove(state, self)) {
-      if (left > 0 && canMove(state, other) && state.histories[self].length > 0) go(state, other, left - 1);
+      if (left > 0 && canMove(state, other) && state.histories[self]!.length > 0) go(state, other, left - 1);
       go(move(state, self, programs[self]!, left === 0 ? Number.POSITIVE_INFINITY : 1), self, left);
     } else if (canMove(state, other)) {
       go(state, other, left);

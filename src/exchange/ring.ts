@@ -185,10 +185,7 @@ export class RingWriter implements ChannelWriter, RingEnd {
       if (!this.#reserve(Math.min(least, FRAME_HEADER_BYTES + rest))) return false;
       const length = Math.min(rest, this.#free() - FRAME_HEADER_BYTES);
       this.#copyIn(this.#written, this.#pieceHeader(frame, length, length < rest));
-      this.#copyIn(
-        (this.#written + FRAME_HEADER_BYTES) | 0,
-        frame.subarray(this.#sent, this.#sent + length),
-      );
+      this.#copyIn((this.#written + FRAME_HEADER_BYTES) | 0, frame.subarray(this.#sent, this.#sent + length));
       this.#publish(FRAME_HEADER_BYTES + length);
       this.#sent += length;
     }
@@ -331,7 +328,7 @@ export class RingReader implements ChannelReader, RingEnd {
     const length = this.#copyHeader(this.#read);
     const bytes = FRAME_HEADER_BYTES + length;
     assert(
-      bytes <= ((this.#writtenSeen - this.#read) >>> 0),
+      bytes <= (this.#writtenSeen - this.#read) >>> 0,
       'invariant 2: what is published is a whole piece',
     );
     const more = (this.#header[FLAGS_AT]! & MORE_PIECES) !== 0;
@@ -358,10 +355,7 @@ export class RingReader implements ChannelReader, RingEnd {
   #appendPayload(length: number): void {
     const end = this.#frameLength + length;
     if (end > this.#frame.length) this.#grow(end);
-    this.#copyOut(
-      (this.#read + FRAME_HEADER_BYTES) | 0,
-      this.#frame.subarray(this.#frameLength, end),
-    );
+    this.#copyOut((this.#read + FRAME_HEADER_BYTES) | 0, this.#frame.subarray(this.#frameLength, end));
     this.#frameLength = end;
     setLength(this.#frame, end - FRAME_HEADER_BYTES);
   }

@@ -69,9 +69,7 @@ export function readTimestamps(view: DataView, layout: number, count: number): n
   const smallest = layout === NEAR ? view.getFloat64(0, true) : 0;
   for (let index = 0; index < count; index++) {
     timestamps.push(
-      layout === NEAR
-        ? smallest + view.getUint32(8 + 4 * index, true)
-        : view.getFloat64(8 * index, true),
+      layout === NEAR ? smallest + view.getUint32(8 + 4 * index, true) : view.getFloat64(8 * index, true),
     );
   }
   return timestamps;

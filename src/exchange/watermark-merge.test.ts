@@ -101,7 +101,15 @@ test('when all are idle, the furthest watermark goes out before the status', () 
 });
 
 test('a channel that is active again counts from when it has caught up', () => {
-  const steps = [said(0, 5), said(1, 'idle'), said(1, 'active'), said(1, 4), said(0, 7), said(1, 6), said(1, 7)];
+  const steps = [
+    said(0, 5),
+    said(1, 'idle'),
+    said(1, 'active'),
+    said(1, 4),
+    said(0, 7),
+    said(1, 6),
+    said(1, 7),
+  ];
   assert.deepEqual(heardFrom(2, steps), [5, 7]);
   assert.deepEqual(heardFrom(2, [...steps, said(0, 9), said(1, 8)]), [5, 7, 8]);
 });

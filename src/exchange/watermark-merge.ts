@@ -89,7 +89,8 @@ export class WatermarkMerge {
   #advanceToSmallest(): void {
     let smallest = Number.POSITIVE_INFINITY;
     for (let index = 0; index < this.#aligned.length; index++) {
-      if (this.#aligned[index] === 1 && this.#watermarks[index]! < smallest) smallest = this.#watermarks[index]!;
+      if (this.#aligned[index] === 1 && this.#watermarks[index]! < smallest)
+        smallest = this.#watermarks[index]!;
     }
     if (smallest !== Number.POSITIVE_INFINITY) this.#advanceTo(smallest);
   }

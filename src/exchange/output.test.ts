@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isMillraceError } from '../base/errors.ts';
+import type { ChannelElement, ChannelReader } from './channel.ts';
+import type { AlignmentMode, CheckpointBarrier } from './events.ts';
+import { decodeElement } from './frame.ts';
+import { createLocalChannel } from './local.ts';
+import { OutputPort, type OutputPortOptions } from './output.ts';
+import { createRingReader, createRingWriter } from './ring.ts';
+import { allocateRing } from './ring-memory.ts';
+import { createRouter } from './router.ts';
+
+interface Given {
+  readonly port: OutputPort;
+  readonly readers: readonly ChannelReader[];
+}
+
+function givenPort(
+  options: Partial<OutputPortOptions> & { channelsOf?: number; capacityElements?: number } = {},
+): Given {
+  const { channelsOf = 2, capacityElements = 16, ...others } = options;
+  const ends = Array.from({ length: channelsOf }, () => createLocalChannel({ capacityElements }));
+  const port = new OutputPort({
+    edge: 5,
+    producer: 1,
+    channels: ends.map(({ writer }, consumer) => ({ consumer: consumer + 10, writer })),
+    router: createRouter('rescale', { channels: channelsOf }),
+    unaligned: true,
+    ...others,
+  });
+  return { port, readers: ends.map(({ reader }) => reader) };
+}
+
+function barrier(alignment: AlignmentMode, id = 1): CheckpointBarrier {
+  return { id, timestamp: 0, alignment, alignedTimeoutMs: 0, kind: 'periodic' };
+}
+
+function nameOf(element: ChannelElement): string {
+  if (element.kind === 'batch') return `[${element.batch.values.join(' ')}]`;
+  const event = element.event;
+  if (event.kind === 'watermark') return `watermark ${event.timestamp}`;
+  return event.kind === 'barrier' ? `barrier ${event.barrier.id}` : event.kind;
+}
+
+function readAll(reader: ChannelReader): string[] {
+  const found: string[] = [];
+  for (let element = reader.read(); element !== undefined; element = reader.read())
+    found.push(nameOf(element));
+  return found;
+}
+
+test('records wait for their batch to fill, channel by channel', () => {
+  const { port, readers } = givenPort({ batchRecords: 2 });
+  port.emitAll(['a', 'b', 'c'], 7);
+  assert.deepEqual(readers.map(readAll), [['[a c]'], []]);
+  port.emit('d', 7);
+  port.flush();
+  assert.deepEqual(readers.map(readAll), [[], ['[b d]']]);
+});
+
+test('a batch carries the timestamp of each record', () => {
+  const { port, readers } = givenPort({ channelsOf: 1 });
+  port.emit('a', 1);
+  port.emitAll(['b', 'c'], 2);
+  port.flush();
+  assert.deepEqual(readers[0]!.read(), {
+    kind: 'batch',
+    batch: { values: ['a', 'b', 'c'], timestamps: [1, 2, 2] },
+  });
+});
+
+test('an event goes to every channel behind all records', () => {
+  const { port, readers } = givenPort();
+  port.emit('a', 1);
+  port.event({ kind: 'watermark', timestamp: 3 });
+  port.event({ kind: 'status', idle: true });
+  port.event({ kind: 'end-of-data' });
+  assert.deepEqual(readers.map(readAll), [
+    ['[a]', 'watermark 3', 'status', 'end-of-data'],
+    ['watermark 3', 'status', 'end-of-data'],
+  ]);
+});
+
+test('a broadcast record goes to every channel', () => {
+  const { port, readers } = givenPort({ router: createRouter('broadcast', { channels: 2 }) });
+  port.emitAll(['a', 'b'], 1);
+  port.flush();
+  assert.deepEqual(readers.map(readAll), [['[a b]'], ['[a b]']]);
+});
+
+test('a batch is sent when its records have waited for the buffer timeout', () => {
+  const { port, readers } = givenPort({ channelsOf: 1, bufferTimeoutMs: 10 });
+  assert.equal(port.flushDeadline(), undefined);
+  port.emit('a', 1);
+  port.flushDue(1000);
+  assert.equal(port.flushDeadline(), 1010);
+  port.flushDue(1009);
+  assert.deepEqual(readAll(readers[0]!), []);
+  port.flushDue(1010);
+  assert.deepEqual(readAll(readers[0]!), ['[a]']);
+  port.flushDue(2000);
+  assert.equal(port.flushDeadline(), undefined);
+});
+
+test('a buffer timeout of 0 sends every record at once, and one of -1 only full batches', () => {
+  const { port, readers } = givenPort({ channelsOf: 1, bufferTimeoutMs: 0 });
+  port.emitAll(['a', 'b'], 1);
+  assert.deepEqual(readAll(readers[0]!), ['[a]', '[b]']);
+  const patient = givenPort({ channelsOf: 1, bufferTimeoutMs: -1 });
+  patient.port.emit('a', 1);
+  patient.port.flushDue(0);
+  patient.port.flushDue(1e9);
+  assert.deepEqual([readAll(patient.readers[0]!), patient.port.flushDeadline()], [[], undefined]);
+});
+
+test('without credit it holds elements back in order and is not writable until all have gone', () => {
+  const { port, readers } = givenPort({ channelsOf: 1, capacityElements: 1, batchRecords: 1 });
+  assert.ok(port.writable());
+  port.emitAll(['a', 'b', 'c'], 1);
+  port.event({ kind: 'watermark', timestamp: 1 });
+  assert.equal(port.writable(), false);
+  const seen: string[] = [];
+  for (let calls = 0; !port.writable(); ) {
+    port.onWritable(() => calls++);
+    seen.push(nameOf(readers[0]!.read()!));
+    assert.equal(calls, 1);
+    calls = 0;
+  }
+  seen.push(...readAll(readers[0]!));
+  assert.deepEqual(seen, ['[a]', '[b]', '[c]', 'watermark 1']);
+});
+
+test('a slow channel does not hold back what another one takes', () => {
+  const { port, readers } = givenPort({ capacityElements: 1, batchRecords: 1 });
+  port.emitAll(['a0', 'b0', 'a1'], 1);
+  assert.equal(port.writable(), false);
+  assert.deepEqual(readAll(readers[1]!), ['[b0]']);
+  port.emitAll(['b1'], 1);
+  assert.deepEqual(readAll(readers[1]!), ['[b1]']);
+});
+
+test('more than the bound is an error that names the way out', () => {
+  const { port } = givenPort({
+    channelsOf: 1,
+    capacityElements: 1,
+    batchRecords: 10,
+    overflowRecordsMax: 100,
+  });
+  assert.throws(
+    () => {
+      for (let count = 0; count < 200; count++) port.emit(count, 1);
+    },
+    (error) =>
+      isMillraceError(error, 'EXCHANGE_OVERFLOW') &&
+      /generator/.test(error.remedy) &&
+      /110 rec/.test(error.message),
+  );
+  const bytes = givenPort({ channelsOf: 1, capacityElements: 1, batchRecords: 1, overflowBytesMax: 10_000 });
+  assert.throws(
+    () => {
+      for (let count = 0; count < 20; count++) bytes.port.emit({ text: 'x'.repeat(1000) }, 1);
+    },
+    (error) => isMillraceError(error, 'EXCHANGE_OVERFLOW'),
+  );
+});
+
+test('an aligned barrier goes in band behind all records, and so does an unaligned one where nothing may be overtaken', () => {
+  for (const [alignment, unaligned] of [
+    ['aligned', true],
+    ['at-least-once', true],
+    ['unaligned', false],
+  ] as const) {
+    const { port, readers } = givenPort({ unaligned });
+    port.emit('a', 1);
+    assert.deepEqual(port.barrier(barrier(alignment)), []);
+    assert.deepEqual(readers.map(readAll), [['[a]', 'barrier 1'], ['barrier 1']]);
+  }
+});
+
+test('an unaligned barrier overtakes everything, and what waited outside the channels is in-flight output', () => {
+  const { port, readers } = givenPort({ capacityElements: 1, batchRecords: 2 });
+  port.emitAll(['a0', 'b0', 'a1', 'b1'], 1); // fills both channels
+  port.emitAll(['a2', 'b2', 'a3', 'b3'], 1); // overflows
+  port.event({ kind: 'watermark', timestamp: 1 });
+  port.emit('a4', 2);
+  const sections = port.barrier(barrier('unaligned'));
+  assert.deepEqual(
+    sections.map(({ frames, ...channel }) => ({ ...channel, frames: frames.map(decodeElement).map(nameOf) })),
+    [
+      { edge: 5, producer: 1, consumer: 10, frames: ['[a2 a3]', 'watermark 1', '[a4]'] },
+      { edge: 5, producer: 1, consumer: 11, frames: ['[b2 b3]', 'watermark 1'] },
+    ],
+  );
+  assert.deepEqual(
+    readers.map((reader) => reader.readPriority()?.position),
+    [1, 1],
+  );
+  port.flush();
+  const seen: string[] = [];
+  while (seen.push(...readAll(readers[0]!)) < 4) port.writable();
+  assert.deepEqual(seen, ['[a0 a1]', '[a2 a3]', 'watermark 1', '[a4]'], 'the stream itself is untouched');
+});
+
+test('nothing in flight gives no section', () => {
+  const { port, readers } = givenPort();
+  assert.deepEqual(port.barrier(barrier('unaligned')), []);
+  assert.equal(readers[0]!.readPriority()?.barrier.id, 1);
+});
+
+test('watermarks that go back and records behind the end of data are bugs', () => {
+  const { port } = givenPort();
+  port.event({ kind: 'watermark', timestamp: 3 });
+  port.event({ kind: 'watermark', timestamp: 3 });
+  assert.throws(() => port.event({ kind: 'watermark', timestamp: 2 }), /I-W1/);
+  port.event({ kind: 'end-of-data' });
+  assert.throws(() => port.emit('a', 1), /end of data/);
+  assert.throws(() => port.event({ kind: 'status', idle: true }), /end of data/);
+  port.barrier(barrier('aligned'));
+});
+
+test('a closed output drops what waits and takes nothing more', () => {
+  const { port, readers } = givenPort({ channelsOf: 1, capacityElements: 1, batchRecords: 1 });
+  port.emitAll(['a', 'b'], 1);
+  port.close();
+  assert.ok(port.writable());
+  assert.deepEqual(readAll(readers[0]!), ['[a]']);
+  assert.throws(() => port.emit('c', 1), /closed/);
+  assert.throws(() => port.barrier(barrier('aligned')), /closed/);
+});
+
+test('emitted records are frozen on demand', () => {
+  const { port } = givenPort({ freezeRecords: true });
+  const record = { user: { name: 'a' } };
+  port.emit(record, 1);
+  assert.throws(() => {
+    record.user.name = 'b';
+  }, TypeError);
+});
+
+test('batches of large records become small, and one that is too large for a channel is divided', () => {
+  const ring = allocateRing(4096);
+  const writer = createRingWriter(ring, { ring() {} });
+  const reader = createRingReader(ring, { ring() {} });
+  const { port } = givenPort({
+    channels: [{ consumer: 0, writer }],
+    router: createRouter('global', { channels: 1 }),
+  });
+  const sizes: number[] = [];
+  let records = 0;
+  const receive = (): void => {
+    for (let element = reader.read(); element !== undefined; element = reader.read()) {
+      assert.ok(element.kind === 'batch');
+      sizes.push(element.batch.values.length);
+      for (const value of element.batch.values) assert.equal((value as { index: number }).index, records++);
+    }
+  };
+  for (let index = 0; index < 300; index++) {
+    port.emit({ index, text: 'x'.repeat(index < 256 ? 50_000 : 10) }, 1); // 256 of these are 12.8 MB
+    while (!port.writable()) receive();
+  }
+  port.flush();
+  while (records < 300) {
+    port.writable();
+    receive();
+  }
+  assert.equal(sizes[0], 128);
+  assert.equal(sizes[2], 1);
+  assert.throws(
+    () => {
+      port.emit('x'.repeat(9 * 1024 * 1024), 1);
+      port.flush();
+    },
+    (error) => isMillraceError(error, 'EXCHANGE_RECORD_TOO_LARGE'),
+  );
+});
