@@ -103,7 +103,7 @@ export class DataStream<T> {
 
   /**
    * Makes any number of records of each: those of the array or other iterable that the function returns, or none.
-   * A generator is pulled as the receivers have room.
+   * A generator is pulled as the receivers have room. A returned array must not be changed afterwards.
    */
   flatMap<R extends Results, E extends PoisonPolicy = 'fail'>(
     flatMap: (value: T) => R,

@@ -45,6 +45,11 @@ describe('describing a job function', () => {
     const build = async (env: StreamExecutionEnvironment): Promise<void> => void env.fromData([1]).print();
     const later = job(build as JobFunction);
     assert.throws(() => describeJob(later), failsWith('JOB_MODULE_INVALID', /asynchronous/));
+    const both = async (env: StreamExecutionEnvironment): Promise<void> => void (await env.execute());
+    assert.throws(
+      () => describeJob(job(both as JobFunction)),
+      failsWith('JOB_MODULE_INVALID', /asynchronous/),
+    );
     const eager = job((env) => void env.execute());
     assert.throws(() => describeJob(eager), failsWith('JOB_MODULE_INVALID', /inside job/));
   });

@@ -26,7 +26,9 @@ export function describeJob(definition: JobDefinition, { args = [] }: DescribeOp
   });
   if (definition.name !== undefined) env.configure({ 'pipeline.name': definition.name });
   const result: unknown = definition.build(env, jobArguments);
-  if (typeof result === 'object' && result !== null && 'then' in result) {
+  if (result instanceof Promise) {
+    // Whatever it ends with, the error below is what the job has to hear.
+    result.catch(() => {});
     throw invalidModule(
       'the function given to job(…) is asynchronous',
       'Describe the job synchronously; load what it needs at the top level of its module, before `export default`.',
@@ -68,7 +70,7 @@ export function describeModule(
       if (!executed) setJobRunner(before);
       reject(error);
     };
-    load().then(loaded).catch(failed);
+    Promise.resolve().then(load).then(loaded).catch(failed);
   });
 }
 
