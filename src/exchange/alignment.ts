@@ -65,6 +65,7 @@ export class Alignment {
 
   /** A barrier has come on `channel`; `position` is what it overtook, or the current position when it came in band. */
   barrier(channel: number, barrier: CheckpointBarrier, position: number, now: number): BarrierEffect {
+    assert(barrier.id >= 1, 'checkpoints are numbered from 1 on');
     const phase = this.#phase;
     if (phase.kind !== 'waiting' && barrier.id === phase.barrier.id) return this.#arrive(channel, position);
     if (barrier.id <= this.#last || this.#aborted.has(barrier.id)) return 'ignored';

@@ -8,8 +8,10 @@ import type { ChannelElement, ChannelReader, ChannelWriter } from './channel.ts'
 import type { CheckpointBarrier } from './events.ts';
 import { decodeElement, encodeElement } from './frame.ts';
 import { createLocalChannel } from './local.ts';
-import { createRingReader, createRingWriter, type RingEnd } from './ring.ts';
+import type { RingEnd } from './ring-layout.ts';
 import { allocateRing } from './ring-memory.ts';
+import { createRingReader } from './ring-reader.ts';
+import { createRingWriter } from './ring-writer.ts';
 
 interface Channel {
   readonly writer: ChannelWriter;

@@ -16,7 +16,7 @@
  *                kind (2-3)
  *  5 end-of-data 0                     0               -
  *
- *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring.ts)
+ *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring-layout.ts)
  *  timestamps    see timestamp-column.ts
  * ```
  *

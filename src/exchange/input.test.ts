@@ -218,6 +218,32 @@ test('after the aligned timeout the snapshot is taken at once', () => {
   assert.equal(gate.nextPriority(undefined, 110)?.barrier.id, 1);
 });
 
+test('a checkpoint with too much in-flight data is given up, and the stream goes on', () => {
+  const { reader, writer } = createLocalChannel();
+  const other = createLocalChannel();
+  const channel = { edge: 0, input: 0, unaligned: true };
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [
+      { ...channel, producer: 0, reader },
+      { ...channel, producer: 1, reader: other.reader },
+    ],
+    inFlightBytesMax: 100,
+  });
+  other.writer.writePriority(barrierOf(1, 'unaligned'));
+  assert.deepEqual(readAll(gate), ['barrier 1']);
+  send(writer, 'a', 'b'.repeat(100), 'c');
+  assert.equal(gate.takeGivenUp(), undefined);
+  assert.equal(readAll(gate).length, 3);
+  assert.equal(gate.takeGivenUp(), 1);
+  assert.equal(gate.takeGivenUp(), undefined);
+  writer.writePriority(barrierOf(1, 'unaligned'));
+  assert.deepEqual(readAll(gate), []);
+  assert.equal(gate.takeInFlight(1), undefined);
+  writer.writePriority(barrierOf(2, 'unaligned'));
+  assert.deepEqual(readAll(gate), ['barrier 2']);
+});
+
 test('an aborted checkpoint releases what it blocks, also when the abort comes first', () => {
   const { gate, writers } = givenGate([{}, {}]);
   send(writers[0], inBand(1), 'a');

@@ -65,6 +65,8 @@ export interface InputGateOptions {
   /** Subtask that owns the gate; names recorded sections. */
   readonly consumer: number;
   readonly channels: readonly GateChannel[];
+  /** Bytes of in-flight data per checkpoint, see {@link InputGate.takeGivenUp}. */
+  readonly inFlightBytesMax?: number;
 }
 
 /** The input side of one subtask. `now` is any clock that does not jump back, in ms, the same in all calls. */
@@ -80,6 +82,7 @@ export class InputGate {
   /** Elements that one event gave beyond the first: at most a watermark, a status and an end. */
   readonly #pending: GateElement[] = [];
   #recovered: RecoveredInput | undefined;
+  #givenUp: number | undefined;
   /** The channel that is read next. */
   #cursor = 0;
   /** The channel of the last batch, or -1 when that was a recovered one. */
@@ -97,7 +100,7 @@ export class InputGate {
       unaligned: channels.map((channel) => channel.unaligned),
       position: (channel) => channels[channel]!.reader.position(),
     });
-    this.#recorder = new InFlightRecorder(options.consumer, channels);
+    this.#recorder = new InFlightRecorder(options.consumer, channels, options.inFlightBytesMax);
   }
 
   #makeMerges(): WatermarkMerge[] {
@@ -150,6 +153,13 @@ export class InputGate {
   takeInFlight(checkpointId: number): ChannelStateSection[] | undefined {
     if (!this.#alignment.isComplete(checkpointId)) return undefined;
     return this.#recorder.checkpointId() === checkpointId ? this.#recorder.take() : undefined;
+  }
+
+  /** A checkpoint whose in-flight data was too much: it never completes here, and has to be declined. Taken once. */
+  takeGivenUp(): number | undefined {
+    const checkpointId = this.#givenUp;
+    this.#givenUp = undefined;
+    return checkpointId;
   }
 
   /** The checkpoint is given up: what it blocks goes on, and its barriers are ignored. */
@@ -243,7 +253,7 @@ export class InputGate {
         this.#channels[this.#lastBatchChannel]!.unaligned,
         'I-U1: only some channels have in-flight data',
       );
-      this.#recorder.add(this.#lastBatchChannel, encodeElement({ kind: 'batch', batch: remainder }));
+      this.#record(this.#lastBatchChannel, encodeElement({ kind: 'batch', batch: remainder }));
     }
     for (let index = 0; index < this.#channels.length; index++) {
       const position = this.#alignment.arrivedAt(index);
@@ -259,7 +269,14 @@ export class InputGate {
       frames.length === position - reader.position(),
       'I-U2: every unread frame before the barrier is there',
     );
-    for (const frame of frames) this.#recorder.add(index, frame);
+    for (const frame of frames) this.#record(index, frame);
+  }
+
+  #record(index: number, frame: Uint8Array): void {
+    const checkpointId = this.#recorder.checkpointId();
+    if (checkpointId === 0 || this.#recorder.add(index, frame)) return;
+    this.abort(checkpointId);
+    this.#givenUp = checkpointId;
   }
 
   // Hot path: once per batch.
@@ -281,7 +298,7 @@ export class InputGate {
   #onElement(index: number, element: ChannelElement, now: number): GateElement | undefined {
     const channel = this.#channels[index]!;
     const barrier = element.kind === 'event' && element.event.kind === 'barrier';
-    if (!barrier && this.#alignment.isRecording(index)) this.#recorder.add(index, channel.reader.lastFrame());
+    if (!barrier && this.#alignment.isRecording(index)) this.#record(index, channel.reader.lastFrame());
     if (element.kind === 'batch') {
       assert(!this.#ended[index], 'nothing but barriers follows the end of data');
       this.#lastBatchChannel = index;

@@ -6,8 +6,9 @@ import type { AlignmentMode, CheckpointBarrier } from './events.ts';
 import { decodeElement } from './frame.ts';
 import { createLocalChannel } from './local.ts';
 import { OutputPort, type OutputPortOptions } from './output.ts';
-import { createRingReader, createRingWriter } from './ring.ts';
 import { allocateRing } from './ring-memory.ts';
+import { createRingReader } from './ring-reader.ts';
+import { createRingWriter } from './ring-writer.ts';
 import { createRouter } from './router.ts';
 
 interface Given {

@@ -1,4 +1,4 @@
-// Interleavings of a ring's two ends, which are stopped before each access to shared memory (reliability rule R8):
+// Interleavings of a ring's two ends, which are stopped before each access to shared memory:
 // all of them up to a number of preemptions. Switching from a party that waits for its bell is no preemption.
 //
 // A party is a program over the real RingWriter or RingReader. To stop it in the middle it is run again from its start:
@@ -9,8 +9,9 @@ import { test } from 'node:test';
 import type { ChannelElement } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
 import { decodeElement } from './frame.ts';
-import { RingReader, RingWriter } from './ring.ts';
 import type { RingMemory } from './ring-memory.ts';
+import { RingReader } from './ring-reader.ts';
+import { RingWriter } from './ring-writer.ts';
 
 const WORDS = 96;
 const WRITER = 0;

@@ -10,7 +10,9 @@
 
 import { assert } from '../base/assert.ts';
 import type { ChannelReader, ChannelWriter } from './channel.ts';
-import { type Bell, createRingReader, createRingWriter, type RingEnd } from './ring.ts';
+import type { Bell, RingEnd } from './ring-layout.ts';
+import { createRingReader } from './ring-reader.ts';
+import { createRingWriter } from './ring-writer.ts';
 
 /** Makes the memory of a doorbell; it may be posted to other threads. */
 export function allocateDoorbell(): SharedArrayBuffer {
