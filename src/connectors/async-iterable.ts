@@ -2,7 +2,8 @@
  * The source over an async iterable: read ahead up to a bound, in the one subtask that reads it.
  *
  * A1  What the iterator gave is in the queue before the next value is asked for; nothing is owned by an `await` (I-A2).
- * A2  The position of a record becomes the split's when the record is emitted.
+ * A2  The position of a record becomes the split's when the record is emitted; it is copied before the iterator goes on,
+ *     which may change it.
  */
 
 import type {
@@ -172,7 +173,7 @@ class IterableReader<T> implements SourceReader<T, IterableSplit> {
     while (!this.#closed) {
       const next = await this.#iterator.next();
       if (next.done === true) break;
-      this.#queue.push(next.value);
+      this.#queue.push(this.#positioned ? withOwnPosition(next.value) : next.value);
       this.#context.wakeUp();
       if (this.#queue.length >= READ_AHEAD_MAX) await this.#room();
     }
@@ -191,4 +192,13 @@ class IterableReader<T> implements SourceReader<T, IterableSplit> {
     this.#resume = undefined;
     resume?.();
   }
+}
+
+/** A2. Without a position the record could not be told from the beginning. */
+function withOwnPosition<T>(item: T | Positioned<T, unknown>): Positioned<T, unknown> {
+  const { value, position } = (item ?? {}) as Positioned<T, unknown>;
+  if (position === undefined || position === null) {
+    throw invalidOption('position of a record of an async iterable', position, 'plain JSON data');
+  }
+  return { value, position: typeof position === 'object' ? JSON.parse(JSON.stringify(position)) : position };
 }

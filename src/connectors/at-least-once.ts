@@ -4,6 +4,7 @@
  * B1  A barrier waits until every record before it was written; an error of any batch fails the task (I-C1).
  * B2  At most `maxInFlight` calls run at once; with 1 the batches of a subtask arrive in order.
  * B3  A full batch goes at once, the rest after `lingerMs`.
+ * B4  `close` waits for the calls that run: a late one could undo what the next attempt writes.
  */
 
 import { assert } from '../base/assert.ts';
@@ -137,6 +138,7 @@ class BatchWriter<T> implements SinkWriter<T> {
   readonly #flushing = new Set<Generation>();
   #failure: { readonly error: unknown } | undefined;
   #linger: Timer | undefined;
+  #whenIdle: (() => void) | undefined;
 
   constructor(call: (values: readonly T[]) => Promise<void>, bounds: Bounds, context: OperatorContext) {
     this.#call = call;
@@ -167,10 +169,14 @@ class BatchWriter<T> implements SinkWriter<T> {
     });
   }
 
-  close(): void {
+  close(): void | Promise<void> {
     this.#linger?.cancel();
     this.#values = [];
     this.#waiting.length = 0;
+    if (this.#inFlight === 0) return;
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve;
+    });
   }
 
   #startLinger(): void {
@@ -205,9 +211,9 @@ class BatchWriter<T> implements SinkWriter<T> {
   }
 
   #onDone(generation: Generation): void {
-    this.#inFlight--;
+    this.#left();
     generation.unfinished--;
-    assert(this.#inFlight >= 0 && generation.unfinished >= 0, 'a call ends once');
+    assert(generation.unfinished >= 0, 'a batch is written once');
     if (generation.unfinished === 0 && generation.flush !== undefined && this.#flushing.delete(generation)) {
       generation.flush.resolve();
     }
@@ -215,8 +221,14 @@ class BatchWriter<T> implements SinkWriter<T> {
     this.#context.wakeUp();
   }
 
-  #onFailure(error: unknown): void {
+  #left(): void {
     this.#inFlight--;
+    assert(this.#inFlight >= 0, 'a call ends once');
+    if (this.#inFlight === 0) this.#whenIdle?.();
+  }
+
+  #onFailure(error: unknown): void {
+    this.#left();
     if (this.#failure !== undefined) return;
     this.#failure = { error: writeFailed(this.#context, error) };
     for (const { flush } of this.#flushing) flush?.reject(this.#failure.error);

@@ -54,7 +54,11 @@ export class ImmediateClientWriter<T> implements SinkWriter<T> {
 
   #onDefer(): void {
     this.#flushDue = false;
-    this.#flush();
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#context.fail(error);
+    }
   }
 
   #flush(): void {

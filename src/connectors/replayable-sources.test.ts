@@ -247,6 +247,35 @@ describe('an async iterable', () => {
     assert.deepEqual(positions, [undefined, 9]);
   });
 
+  it('keeps the position of a record although the iterator reuses the object', async () => {
+    const source = asyncIterableSource<number, { page: number }>({
+      open: async function* (position) {
+        const cursor = { page: position?.page ?? 0 };
+        while (cursor.page < 50) {
+          cursor.page++;
+          yield { value: cursor.page, position: cursor };
+        }
+      },
+      bounded: true,
+    });
+    const first = await read(source, { count: 10, maxRecords: 10 });
+    const second = await read(source, { restored: first.checkpoint });
+    assert.deepEqual(
+      [...first.values, ...second.values],
+      upTo(50).map((index) => index + 1),
+    );
+  });
+
+  it('fails when a record has no position', async () => {
+    const source = asyncIterableSource<number, number>({
+      open: async function* () {
+        yield { value: 1 } as { value: number; position: number };
+      },
+    });
+    const { run } = await read(source);
+    assert.ok(code('CONNECTOR_OPTION_INVALID')(run.failures[0]));
+  });
+
   it('is not read further ahead than its bound, and is told when it is closed', async () => {
     let read = 0;
     let returned = false;

@@ -116,6 +116,19 @@ describe('a callback sink', () => {
     );
   });
 
+  it('fails the task when the port takes no more', async () => {
+    const { kernel, context, write } = await open(
+      callbackSink<number>(() => undefined),
+      { checkpointing: false },
+    );
+    context.client.send = () => {
+      throw new Error('full');
+    };
+    write(1);
+    await kernel.run();
+    assert.match(String(context.failures[0]), /full/);
+  });
+
   it('fails with a remedy when it holds more than its bound', async () => {
     const { write } = await open(callbackSink<number>(() => undefined, { maxHeld: 2 }));
     write(1, 2);
@@ -223,6 +236,19 @@ describe('an at-least-once sink', () => {
     );
     throwing.write(1);
     await assert.rejects(throwing.snapshot(1), /at once/);
+  });
+
+  it('waits for the calls that run when it closes, and starts no other', async () => {
+    const held = new HeldCalls<readonly number[]>();
+    const { operator, write } = await open(atLeastOnceSink<number>({ write: held.call, batchSize: 1 }));
+    write(1, 2);
+    let closed = false;
+    const closing = operator.close().then(() => (closed = true));
+    await turn();
+    assert.equal(closed, false);
+    held.calls[0]!.done();
+    await closing;
+    assert.equal(held.calls.length, 1);
   });
 
   it('writes a batch that is not full after it lingered', async () => {
