@@ -133,6 +133,8 @@ export interface Operator {
   commitAtEnd?(): Promise<void>;
   /** Releases resources; called once, also after a failure; must not touch what is committed or pending. */
   close?(): void | Promise<void>;
+  /** The task is closed while `open` is under way: give up what it waits for. `close` follows when `open` has ended. */
+  cancel?(): void;
 }
 
 /** What a source did in one call. */

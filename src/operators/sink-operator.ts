@@ -63,6 +63,7 @@ export class SinkWriterOperator<T> implements Operator {
       );
       await this.#commitUpTo(last.checkpointId);
     }
+    if (this.#closed) return;
     this.#writer = await this.#sink.createWriter(context);
   }
 
@@ -96,9 +97,13 @@ export class SinkWriterOperator<T> implements Operator {
     await this.checkpointComplete(END_OF_INPUT_COMMIT);
   }
 
-  async close(): Promise<void> {
+  cancel(): void {
     this.#closed = true;
     this.#committer?.close?.();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) this.cancel();
     try {
       await this.#commits;
     } catch {

@@ -12,7 +12,14 @@ import { checkKey } from '../base/key-groups.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { PlannedOperator } from '../graph/job-graph.ts';
-import { DEAD_LETTER_TAG, type Operator, type Pull } from '../operators/operator.ts';
+import {
+  DEAD_LETTER_TAG,
+  type Operator,
+  type OperatorContext,
+  type Pull,
+  type SourceOperator,
+  type SourceStatus,
+} from '../operators/operator.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { ChainOutput } from './chain-output.ts';
 import { type FrameStack, PullFrame } from './frames.ts';
@@ -61,6 +68,19 @@ export class ChainLink {
     this.#locate = parts.locate;
     this.#onPoison = parts.onPoison;
     this.#guarded = parts.planned.poison !== 'fail';
+  }
+
+  async open(context: OperatorContext): Promise<void> {
+    try {
+      await this.operator.open(context);
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    }
+  }
+
+  /** Sources: reads some records. */
+  poll(maxRecords: number): SourceStatus {
+    return this.#call(() => (this.operator as SourceOperator).poll(maxRecords));
   }
 
   /** A record from the operator before, on the only input that a chained operator has. */

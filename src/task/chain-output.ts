@@ -1,9 +1,15 @@
-/** An operator's output inside a chain: hands records to the next links and to the task's ports. */
+/**
+ * An operator's output inside a chain: hands records to the next links and to the task's ports.
+ *
+ * O1  Elements leave in the order in which they were emitted: what is emitted behind work that waits, waits too (F1).
+ * O2  While the output holds, nothing leaves it: records, watermarks and statuses are released together, or dropped.
+ * O3  A silent output makes no watermark and no status of its own any more; what passes through it still does.
+ */
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { Output } from '../operators/operator.ts';
 import { deepFreeze } from '../base/freeze.ts';
-import { type FrameStack, WalkFrame } from './frames.ts';
+import { type Frame, type FrameStack, WalkFrame } from './frames.ts';
 import type { ChainLink } from './chain-link.ts';
 import type { TaskPort } from './task-host.ts';
 
@@ -13,14 +19,13 @@ export interface Targets {
   readonly ports: readonly TaskPort[];
 }
 
-/** A record that is held back until the call that made it has returned. */
-interface Held {
-  readonly tag: string | undefined;
-  readonly value: unknown;
-  readonly timestamp: number;
-}
+/** An element that waits for its turn. */
+type Held =
+  | { readonly kind: 'record'; readonly tag: string | undefined; readonly value: unknown; readonly timestamp: number }
+  | { readonly kind: 'watermark'; readonly timestamp: number }
+  | { readonly kind: 'status'; readonly idle: boolean };
 
-/** Records that one call may have held back. */
+/** Elements that one call may have held back. */
 const HELD_MAX = 1_048_576;
 
 const NOWHERE: Targets = { links: [], ports: [] };
@@ -35,8 +40,9 @@ export class ChainOutput implements Output {
   /** Main and side targets, each once: watermarks go to all. */
   #all: Targets = NOWHERE;
   #held: Held[] | undefined;
-  /** Calls of `emit` come from a loop that cannot pause: finish what they cause at once. */
+  /** Calls come from a loop that cannot pause: watermarks are walked at once where nothing waits before them. */
   #inline = false;
+  #silent = false;
   /** What was forwarded last: watermarks only rise (I-W1). */
   #watermark = MIN_TIMESTAMP;
   readonly #wakeUp: () => void;
@@ -66,50 +72,59 @@ export class ChainOutput implements Output {
 
   // Hot path: one call per record and operator.
   emit(value: unknown, timestamp: number): void {
-    if (this.#held !== undefined) return this.#hold({ tag: undefined, value, timestamp });
+    if (this.#held !== undefined || this.#frames.pushed) {
+      return this.#wait({ kind: 'record', tag: undefined, value, timestamp });
+    }
     if (this.#freeze) deepFreeze(value);
     this.recordsOut++;
-    const frames = this.#frames;
-    const before = frames.size;
     for (let i = 0; i < this.#links.length; i++) this.#links[i]!.deliver(value, timestamp);
     for (let i = 0; i < this.#ports.length; i++) this.#ports[i]!.emit(value, timestamp);
-    if (this.#inline && frames.size > before) frames.drainTo(before);
   }
 
   emitAll(values: readonly unknown[], timestamp: number): void {
     const frames = this.#frames;
-    const before = frames.size;
-    for (let i = 0; i < values.length; i++) {
-      this.emit(values[i], timestamp);
-      if (frames.size > before && i + 1 < values.length) {
-        frames.push(new RestFrame(this, frames, values, i + 1, timestamp));
-        return;
-      }
+    let index = 0;
+    while (index < values.length && (this.#held !== undefined || !frames.pushed)) {
+      this.emit(values[index++], timestamp);
     }
+    if (index === values.length) return;
+    frames.push(new RestFrame(frames, values.length, index, (next) => this.emit(values[next], timestamp)));
   }
 
   side(tag: string, value: unknown, timestamp: number): void {
-    if (this.#held !== undefined) return this.#hold({ tag, value, timestamp });
     const targets = this.#sides.get(tag);
     if (targets === undefined) return;
+    if (this.#held !== undefined || this.#frames.pushed) {
+      return this.#wait({ kind: 'record', tag, value, timestamp });
+    }
     if (this.#freeze) deepFreeze(value);
     for (const link of targets.links) link.deliver(value, timestamp);
     for (const port of targets.ports) port.emit(value, timestamp);
   }
 
   watermark(timestamp: number): void {
+    if (this.#held !== undefined) return this.#wait({ kind: 'watermark', timestamp });
     this.#pushWalk(this.walkWatermark(timestamp));
   }
 
   status(idle: boolean): void {
+    if (this.#held !== undefined) return this.#wait({ kind: 'status', idle });
     this.#pushWalk(this.walkStatus(idle));
   }
 
   #pushWalk(walk: Iterator<void, void>): void {
-    const before = this.#frames.size;
-    this.#frames.push(new WalkFrame(walk));
-    if (this.#inline) this.#frames.drainTo(before);
+    if (this.#silent) return; // O3
+    const frames = this.#frames;
+    const inline = this.#inline && !frames.pushed;
+    const before = frames.size;
+    frames.push(new WalkFrame(walk));
+    if (inline) frames.drainTo(before);
     else this.#wakeUp();
+  }
+
+  /** From now on timers of the operator tell no time any more (O3): the subtask has ended or stopped. */
+  silence(): void {
+    this.#silent = true;
   }
 
   /** Takes a watermark to everything behind this output, pausing where it may. */
@@ -133,46 +148,55 @@ export class ChainOutput implements Output {
   releaseHeld(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const record of held) {
-      if (record.tag === undefined) this.emit(record.value, record.timestamp);
-      else this.side(record.tag, record.value, record.timestamp);
-    }
+    const frames = this.#frames;
+    let index = 0;
+    while (index < held.length && !frames.pushed) this.#release(held[index++]!);
+    if (index === held.length) return;
+    frames.push(new RestFrame(frames, held.length, index, (next) => this.#release(held[next]!)));
+  }
+
+  #release(element: Held): void {
+    if (element.kind === 'watermark') this.watermark(element.timestamp);
+    else if (element.kind === 'status') this.status(element.idle);
+    else if (element.tag === undefined) this.emit(element.value, element.timestamp);
+    else this.side(element.tag, element.value, element.timestamp);
   }
 
   dropHeld(): void {
     this.#held = undefined;
   }
 
-  #hold(record: Held): void {
-    const held = this.#held!;
+  /** Until the call has returned (O2), or behind what waits already (O1). */
+  #wait(element: Held): void {
+    const held = this.#held;
+    if (held === undefined) {
+      this.#frames.push(new RestFrame(this.#frames, 1, 0, () => this.#release(element)));
+      this.#wakeUp();
+      return;
+    }
     if (held.length >= HELD_MAX) {
       throw new RangeError(`one call emitted more than ${HELD_MAX} records under a poison policy that holds them back`);
     }
-    held.push(record);
+    held.push(element);
   }
 }
 
-/** The rest of an array whose earlier elements caused frames. */
-class RestFrame {
-  readonly #output: ChainOutput;
+/** Elements that were emitted behind others that caused frames: `emit(index)` for the rest of them, in order. */
+class RestFrame implements Frame {
   readonly #frames: FrameStack;
-  readonly #values: readonly unknown[];
+  readonly #count: number;
   #index: number;
-  readonly #timestamp: number;
+  readonly #emit: (index: number) => void;
 
-  constructor(output: ChainOutput, frames: FrameStack, values: readonly unknown[], index: number, timestamp: number) {
-    this.#output = output;
+  constructor(frames: FrameStack, count: number, index: number, emit: (index: number) => void) {
     this.#frames = frames;
-    this.#values = values;
+    this.#count = count;
     this.#index = index;
-    this.#timestamp = timestamp;
+    this.#emit = emit;
   }
 
   step(): boolean {
-    const before = this.#frames.size;
-    while (this.#index < this.#values.length && this.#frames.size === before) {
-      this.#output.emit(this.#values[this.#index++], this.#timestamp);
-    }
-    return this.#index >= this.#values.length;
+    while (this.#index < this.#count && !this.#frames.pushed) this.#emit(this.#index++);
+    return this.#index >= this.#count;
   }
 }

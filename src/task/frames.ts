@@ -5,7 +5,8 @@
  *
  * F1  What a call of an operator causes is done before what came after it in the stream: frames that one call
  *     pushes run in the order in which they were pushed, and all of them before the frame that made the call goes on.
- *     Therefore a push goes directly above the running frame, below what the same call pushed before.
+ *     Therefore a push goes directly above the running frame, below what the same call pushed before; and what a call
+ *     emits after it has pushed (`pushed`) is pushed too.
  * F2  A frame is stepped only while the outputs have room; between two steps the task may return to the event loop.
  * F3  A barrier is taken only while no frame exists: what a frame would still emit is in no snapshot.
  */
@@ -29,6 +30,11 @@ export class FrameStack {
 
   get size(): number {
     return this.#frames.length;
+  }
+
+  /** The running call has left work behind, which comes before all that it emits from now on (F1). */
+  get pushed(): boolean {
+    return this.#frames.length > this.#base;
   }
 
   push(frame: Frame): void {

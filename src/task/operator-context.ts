@@ -38,7 +38,7 @@ export class ChainOperatorContext implements OperatorContext {
     this.#parts = parts;
     this.info = { ...host.info, uid: planned.uid, name: planned.name };
     this.output = parts.output;
-    this.clock = host.env.clock;
+    this.clock = guardedClock(host.env.clock, parts.fail);
     this.random = host.env.random.fork(`${planned.uid}#${host.info.subtask}`);
     this.files = host.env.files;
     this.log = host.env.log.child({ uid: planned.uid, subtask: host.info.subtask });
@@ -81,4 +81,21 @@ export class ChainOperatorContext implements OperatorContext {
   checkFence(): Promise<void> {
     return this.#parts.host.checkFence();
   }
+}
+
+/** The clock of an operator: an error in what it calls is a failure of the task, with its place, and not of the thread. */
+function guardedClock(clock: Clock, fail: (error: unknown) => void): Clock {
+  const guarded = (run: () => void) => (): void => {
+    try {
+      run();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    timer: (afterMs, run, why) => clock.timer(afterMs, guarded(run), why),
+    defer: (run, why) => clock.defer(guarded(run), why),
+  };
 }

@@ -5,7 +5,8 @@
  *
  * S1  Everything is as of the barrier: operator sections are asked for at once, keyed state is frozen at once.
  * S2  A promise in a section holds back the acknowledgement (I-C1), not the records that follow.
- * S3  A frozen backend is released exactly once, also when the checkpoint is aborted.
+ * S3  A frozen backend is released exactly once, also when the checkpoint is aborted; then nothing more is encoded.
+ * S4  A value that cannot become bytes fails the checkpoint, not the task: `parts` rejects.
  */
 
 import type { OperatorStateWriter, Redistribution } from '../operators/operator.ts';
@@ -57,6 +58,8 @@ interface FrozenOperator {
 export class TaskSnapshot {
   readonly #operators: readonly FrozenOperator[];
   #released = false;
+  /** Why there will be no bytes (S4). */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(checkpointId: number, links: readonly ChainLink[]) {
     this.#operators = links.map((link) => freezeOperator(checkpointId, link));
@@ -64,11 +67,17 @@ export class TaskSnapshot {
 
   /** Encodes one key group; false when none is left. */
   encodeNext(): boolean {
+    if (this.#released) return false;
     for (const operator of this.#operators) {
       const keyGroup = operator.toEncode.pop();
       if (keyGroup === undefined || operator.keyed === undefined) continue;
-      operator.encoded.push({ keyGroup, bytes: operator.keyed.encode(keyGroup) });
-      return true;
+      try {
+        operator.encoded.push({ keyGroup, bytes: operator.keyed.encode(keyGroup) });
+        return true;
+      } catch (error) {
+        this.#failure = { error };
+        break;
+      }
     }
     this.release();
     return false;
@@ -76,6 +85,7 @@ export class TaskSnapshot {
 
   /** All parts; after `encodeNext` returned false. Rejects when an operator could not make its state durable. */
   async parts(): Promise<OperatorPart[]> {
+    if (this.#failure !== undefined) throw this.#failure.error;
     const parts: OperatorPart[] = [];
     for (const operator of this.#operators) {
       parts.push({

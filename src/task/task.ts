@@ -11,6 +11,8 @@
  * T2  `run` pauses after a record when the outputs are full or the slice is over, and goes on where it was.
  * T3  A barrier is taken between records only: after `interruptible()`, with `remainder()` as in-flight data (F3).
  * T4  After the first failure the task does nothing more; the host closes it.
+ * T5  A task that has ended or stopped makes nothing of its own any more: its timers fire no more, and tell no time.
+ * T6  Closing while an operator opens waits for that: nothing is opened behind the back of whoever closed.
  */
 
 import { assert } from '../base/assert.ts';
@@ -58,12 +60,14 @@ export class StreamTask {
   #batch: RecordBatch | undefined;
   #batchInput = 0;
   #next = 0;
-  #pollSize = POLL_MAX;
+  #pollSize = 1;
   #processingTimer: Timer | undefined;
   #processingTimerAt: number | undefined;
   #endedInputs = new Set<number>();
   #snapshot: TaskSnapshot | undefined;
   #opened = 0;
+  #opening: Promise<void> | undefined;
+  #silent = false;
 
   constructor(parts: TaskParts) {
     this.#host = parts.host;
@@ -77,11 +81,16 @@ export class StreamTask {
   }
 
   /** Opens the operators, the last one first: nobody emits into an operator that is not open. */
-  async open(): Promise<void> {
-    assert(this.#state === 'created', 'a task is opened once');
+  open(): Promise<void> {
+    assert(this.#state === 'created' && this.#opening === undefined, 'a task is opened once');
+    this.#opening = this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
     for (let index = this.chain.links.length - 1; index >= 0; index--) {
       this.#opened++;
-      await this.chain.links[index]!.operator.open(this.chain.contexts[index]!);
+      await this.chain.links[index]!.open(this.chain.contexts[index]!);
       if (this.#isClosed()) return;
     }
     this.#state = 'open';
@@ -112,6 +121,7 @@ export class StreamTask {
 
   /** Fires processing-time timers that are due; true when there were any. */
   onProcessingTime(): boolean {
+    if (this.#silent) return false;
     const now = this.#host.env.clock.now();
     const due = this.#keyed.filter((link) => (link.backend!.timers.next('processing') ?? MAX_TIMESTAMP) <= now);
     for (const link of due) this.#walk(link.walkProcessingTimers(now));
@@ -126,7 +136,14 @@ export class StreamTask {
     for (const link of this.chain.links) yield* link.walkFinish();
     for (const port of this.#ports) port.event({ kind: 'end-of-data' });
     this.#state = 'ended';
+    this.silence();
     this.#host.ended();
+  }
+
+  /** After the end, and after the barrier of a stop (T5). */
+  silence(): void {
+    this.#silent = true;
+    for (const link of this.chain.links) link.output.silence();
   }
 
   // ---- work ----
@@ -166,12 +183,14 @@ export class StreamTask {
     this.chain.head.deliverTo(this.#batchInput, batch.values[index], batch.timestamps[index]!);
   }
 
-  /** Sources: reads some records. */
+  /**
+   * Sources: reads some records. One at a time while they leave work behind (generators, which are pulled as credit
+   * allows), so that an error in it still finds the source at the record that caused it.
+   */
   poll(): SourceStatus {
-    const before = this.#frames.size;
-    const status = this.source.poll(this.#pollSize);
-    assert(this.#frames.size === before, 'a source runs what it causes inline');
-    if (!this.writable()) this.#pollSize = Math.max(1, this.#pollSize >> 1);
+    const status = this.chain.head.poll(this.#pollSize);
+    if (this.busy()) this.#pollSize = 1;
+    else if (!this.writable()) this.#pollSize = Math.max(1, this.#pollSize >> 1);
     else if (status === 'more') this.#pollSize = Math.min(POLL_MAX, this.#pollSize << 1);
     return status;
   }
@@ -240,6 +259,7 @@ export class StreamTask {
 
   /** Before the task rests: one physical timer for the earliest processing-time timer. */
   armProcessingTimer(): void {
+    if (this.#silent) return;
     let earliest: number | undefined;
     for (const link of this.#keyed) {
       const next = link.backend!.timers.next('processing');
@@ -265,7 +285,9 @@ export class StreamTask {
   /** Closes every operator that was opened; the first error is thrown after all were closed. */
   async close(): Promise<void> {
     if (this.#isClosed()) return;
+    const opened = this.#state !== 'created';
     this.#state = 'closed';
+    if (!opened) await this.#endOpening();
     this.#processingTimer?.cancel();
     this.#snapshot?.release();
     this.#frames.clear();
@@ -279,6 +301,17 @@ export class StreamTask {
       }
     }
     if (errors.length > 0) throw errors[0];
+  }
+
+  /** T6. */
+  async #endOpening(): Promise<void> {
+    const opening = this.chain.links.length - this.#opened;
+    this.chain.links[opening]?.operator.cancel?.();
+    try {
+      await this.#opening;
+    } catch {
+      // Whoever opened was told.
+    }
   }
 
   #isClosed(): boolean {
