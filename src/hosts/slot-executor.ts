@@ -5,11 +5,12 @@
  *
  * X1  One deployment per executor; commands and reports of other attempts are ignored.
  * X2  Work happens in turns of at most TURN_MS; between two turns the thread returns to its event loop.
- * X3  Every runner gets its step in every turn, so that a barrier passes however busy a neighbour is.
+ * X3  Every runner gets its step in every turn, so that a barrier passes however busy a neighbour is; who begins takes
+ *     turns, so that the time of the first ones is not the hunger of the last.
  * X4  After `cancel` or `finish` every operator is closed once, then the slot says so, and reports nothing more.
  */
 
-import type { Env } from '../base/env.ts';
+import type { Env, Timer } from '../base/env.ts';
 import { serializeError } from '../base/errors.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import type { ChannelEnds } from './channels.ts';
@@ -45,7 +46,9 @@ export class SlotExecutor {
   #attempt = 0;
   #scheduled = false;
   #woken = false;
-  #closing = false;
+  #closing: Promise<void> | undefined;
+  #first = 0;
+  #figures: Timer | undefined;
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
@@ -164,23 +167,26 @@ export class SlotExecutor {
 
   #wakeUp(): void {
     this.#woken = true;
-    if (this.#scheduled || this.#closing) return;
+    if (this.#scheduled || this.#closing !== undefined) return;
     this.#scheduled = true;
     this.#parts.env.clock.defer(() => this.#turn(), `slot ${this.#parts.slot} turn`);
   }
 
   #turn(): void {
     this.#scheduled = false;
-    if (this.#closing) return;
+    if (this.#closing !== undefined) return;
     const clock = this.#parts.env.clock;
     const end = clock.monotonic() + TURN_MS;
     let more = false;
     for (let round = 0; round < ROUNDS_PER_TURN; round++) {
       this.#woken = false;
       more = false;
-      for (const runner of this.#runners) {
+      const count = this.#runners.length;
+      for (let each = 0; each < count; each++) {
+        const runner = this.#runners[(this.#first + each) % count]!;
         if (runner.step(Math.min(end, clock.monotonic() + STEP_MS)) === 'more') more = true;
       }
+      this.#first = (this.#first + 1) % Math.max(1, count);
       if ((!more && !this.#woken) || clock.monotonic() >= end) break;
     }
     if (more || this.#woken) this.#wakeUp();
@@ -189,21 +195,21 @@ export class SlotExecutor {
   // ---- the end (X4) ----
 
   #close(kind: 'canceled' | 'finished'): void {
-    if (this.#closing) return;
-    this.#closing = true;
-    this.#closeAll()
+    if (this.#closing !== undefined) return;
+    this.#closing = this.#closeAll();
+    this.#closing
       .catch((error: unknown) => this.#parts.env.log.error('closing failed', { error: String(error) }))
       .finally(() => this.#parts.report({ kind, slot: this.#parts.slot, attempt: this.#attempt }));
   }
 
-  /** Closes without a word; for a host that gives the slot up. */
-  async terminate(): Promise<void> {
-    if (this.#closing) return;
-    this.#closing = true;
-    await this.#closeAll();
+  /** Closes without a word; for a host that gives the slot up. Resolves when nothing runs here any more. */
+  terminate(): Promise<void> {
+    this.#closing ??= this.#closeAll();
+    return this.#closing;
   }
 
   async #closeAll(): Promise<void> {
+    this.#figures?.cancel();
     for (const runner of this.#runners) {
       try {
         await runner.close();
@@ -214,10 +220,9 @@ export class SlotExecutor {
   }
 
   #armFigures(): void {
-    this.#parts.env.clock.timer(
+    this.#figures = this.#parts.env.clock.timer(
       FIGURES_INTERVAL_MS,
       () => {
-        if (this.#closing) return;
         const tasks = this.#runners.map((runner) => runner.figures());
         this.#parts.report({ kind: 'figures', slot: this.#parts.slot, attempt: this.#attempt, tasks });
         this.#armFigures();

@@ -9,6 +9,9 @@
  * R4  An acknowledgement is sent once, after the bytes of the snapshot are durable.
  * R5  Commits run one after the other in the order of the notifications.
  * R6  A step ends after a bounded amount of work, also where the clock stands still.
+ * R7  A source takes triggers and splits in the order in which they were sent: a split behind a trigger is not in that
+ *     checkpoint, where the enumerator still counts it as its own.
+ * R8  A runner rests only when what it waits for is registered: a port that got room while it went to rest is no rest.
  */
 
 import { serializeError } from '../base/errors.ts';
@@ -51,6 +54,11 @@ export type StepResult = 'more' | 'rest';
 /** Elements or polls in one step (R6). */
 const ELEMENTS_PER_STEP = 64;
 
+/** What a source gets from the job master. */
+type SourceCommand =
+  | { readonly kind: 'trigger'; readonly barrier: CheckpointBarrier }
+  | { readonly kind: 'splits'; readonly splits: readonly Uint8Array[]; readonly noMore: boolean };
+
 /** See the head of the file. */
 export class TaskRunner {
   readonly task: StreamTask;
@@ -59,7 +67,8 @@ export class TaskRunner {
   #phase: 'created' | 'running' | 'failed' | 'closed' = 'created';
   #pending: PendingSnapshot[] = [];
   #lastBarrier = -1;
-  #triggers: CheckpointBarrier[] = [];
+  /** R7. Bounded by the coordinator's pending checkpoints and by one open request for a split. */
+  #commands: SourceCommand[] = [];
   #stopped = false;
   #sourceEnd = false;
   #askedForSplit = false;
@@ -121,36 +130,44 @@ export class TaskRunner {
 
   /** Sources: take this checkpoint next. */
   trigger(barrier: CheckpointBarrier): void {
-    this.#triggers.push(barrier);
-    this.#parts.wakeUp();
+    this.#command({ kind: 'trigger', barrier });
   }
 
   addSplits(splits: readonly Uint8Array[], noMore: boolean): void {
-    if (this.#phase !== 'running') return;
-    this.#askedForSplit = false;
-    try {
-      if (splits.length > 0) this.task.source.addSplits(splits);
-      if (noMore) this.task.source.noMoreSplits();
-    } catch (error) {
-      this.fail(error);
-    }
+    this.#command({ kind: 'splits', splits, noMore });
+  }
+
+  #command(command: SourceCommand): void {
+    if (this.#phase === 'failed' || this.#phase === 'closed') return;
+    this.#commands.push(command);
     this.#parts.wakeUp();
   }
 
   complete(checkpointId: number): void {
     this.#commits = this.#commits
-      .then(() => (this.#phase === 'running' ? this.task.onCheckpointComplete(checkpointId) : undefined))
-      .then(() => this.#report({ kind: 'committed', ...this.#address, checkpointId }))
+      .then(() => this.#commit(checkpointId))
       .catch((error: unknown) => this.fail(error));
   }
 
+  async #commit(checkpointId: number): Promise<void> {
+    if (this.#phase !== 'running') return;
+    await this.task.onCheckpointComplete(checkpointId);
+    this.#report({ kind: 'committed', ...this.#address, checkpointId });
+  }
+
   abort(checkpointId: number): void {
-    this.#triggers = this.#triggers.filter((barrier) => barrier.id !== checkpointId);
+    this.#commands = this.#commands.filter(
+      (command) => command.kind !== 'trigger' || command.barrier.id !== checkpointId,
+    );
     this.#parts.gate?.abort(checkpointId);
     const aborted = this.#pending.filter((pending) => pending.barrier.id === checkpointId);
     this.#pending = this.#pending.filter((pending) => pending.barrier.id !== checkpointId);
     for (const pending of aborted) pending.release();
-    if (this.#phase === 'running') this.task.onCheckpointAborted(checkpointId);
+    try {
+      if (this.#phase === 'running') this.task.onCheckpointAborted(checkpointId);
+    } catch (error) {
+      this.fail(error);
+    }
     this.#parts.wakeUp();
   }
 
@@ -158,6 +175,7 @@ export class TaskRunner {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#pending = [];
+    this.#commands = [];
     this.#gateTimer?.cancel();
     await this.task.close();
   }
@@ -188,7 +206,7 @@ export class TaskRunner {
     for (let elements = 0; elements < ELEMENTS_PER_STEP; elements++) {
       const result = this.#element(deadline);
       this.#advanceSnapshots();
-      if (result === 'rest') return this.#rest();
+      if (result === 'rest' || result === 'blocked') return this.#rest(result === 'blocked');
       if (result === 'more' || clock.monotonic() >= deadline) break;
     }
     const now = clock.monotonic();
@@ -196,15 +214,18 @@ export class TaskRunner {
     return 'more';
   }
 
-  /** One element: `next` = done with it, `more` = the slice is over in the middle of it, `rest` = nothing can be done. */
-  #element(deadline: number): 'next' | StepResult {
+  /**
+   * One element: `next` = done with it, `more` = the slice is over in the middle of it, `rest` = nothing is there,
+   * `blocked` = nothing can be done before the outputs have room.
+   */
+  #element(deadline: number): 'next' | 'blocked' | StepResult {
     if (this.task.busy()) {
       const ran = this.task.run(deadline);
       if (ran === 'more') return 'more';
       if (ran === 'blocked') return this.#blocked();
     }
-    if (this.#triggers.length > 0) {
-      this.#take(this.#triggers.shift()!);
+    if (this.#commands.length > 0) {
+      this.#obey(this.#commands.shift()!);
       return 'next';
     }
     if (!this.task.writable()) return this.#blocked();
@@ -212,8 +233,16 @@ export class TaskRunner {
     return this.#parts.gate === undefined ? this.#pollSource() : this.#readGate(this.#parts.gate);
   }
 
+  #obey(command: SourceCommand): void {
+    if (command.kind === 'trigger') return this.#take(command.barrier);
+    this.#askedForSplit = false;
+    const { source } = this.task;
+    if (command.splits.length > 0 || !command.noMore) source.addSplits(command.splits);
+    if (command.noMore) source.noMoreSplits();
+  }
+
   /** No room in the outputs: only an unaligned barrier can go on (R2). */
-  #blocked(): 'next' | 'rest' {
+  #blocked(): 'next' | 'blocked' {
     if (this.task.interruptible()) {
       const element = this.#parts.gate?.nextPriority(
         this.task.remainder(),
@@ -225,7 +254,7 @@ export class TaskRunner {
       }
     }
     this.#blockedSince ??= this.#parts.env.clock.monotonic();
-    return 'rest';
+    return 'blocked';
   }
 
   #pollSource(): 'next' | 'rest' {
@@ -240,7 +269,7 @@ export class TaskRunner {
       this.#askedForSplit = true;
       this.#report({ kind: 'request-split', ...this.#address });
     }
-    return status === 'more' ? 'next' : 'rest';
+    return status === 'more' || this.task.busy() ? 'next' : 'rest';
   }
 
   #readGate(gate: InputGate): 'next' | 'rest' {
@@ -266,18 +295,29 @@ export class TaskRunner {
   }
 
   /** Before the task waits for a wake-up: everything on its way, everything armed. */
-  #rest(): StepResult {
+  #rest(blocked: boolean): StepResult {
     for (const port of this.#ports) port.flush();
     if (this.#pending.some((pending) => pending.encodeNext())) return 'more';
     this.#advanceSnapshots();
-    this.task.armProcessingTimer();
-    for (const port of this.#ports) if (!port.writable()) port.onWritable(this.#parts.wakeUp);
+    let full = false;
+    for (const port of this.#ports) {
+      if (port.writable()) continue;
+      port.onWritable(this.#parts.wakeUp);
+      full = true;
+    }
+    // R8: the consumers of rings read in other threads, also between the last look and this one.
+    if (blocked && !full && this.task.writable()) return 'more';
+    // A timer cannot fire before there is room, and whoever makes room wakes the runner.
+    if (!blocked) this.task.armProcessingTimer();
     this.#parts.gate?.onReadable(this.#parts.wakeUp);
     this.#armGateDeadline();
     return 'rest';
   }
 
-  /** An aligned barrier that waits too long becomes unaligned: ask the gate again then. */
+  /**
+   * An aligned barrier that waits too long becomes unaligned: ask the gate again then. Once: a barrier that cannot be
+   * taken at its deadline (in the middle of a generator) is taken when there is room again.
+   */
   #armGateDeadline(): void {
     const deadline = this.#parts.gate?.deadline();
     if (deadline === this.#gateDeadline) return;
@@ -286,9 +326,9 @@ export class TaskRunner {
     if (deadline === undefined) return;
     const clock = this.#parts.env.clock;
     this.#gateTimer = clock.timer(
-      Math.max(0, deadline - clock.monotonic()),
+      Math.ceil(Math.max(0, deadline - clock.monotonic())),
       () => {
-        this.#gateDeadline = undefined;
+        if (clock.monotonic() < deadline) this.#gateDeadline = undefined; // came early: arm it again
         this.#parts.wakeUp();
       },
       'aligned checkpoint timeout',
@@ -305,7 +345,10 @@ export class TaskRunner {
     this.task.beforeBarrier(barrier.id);
     const outputs = this.#ports.flatMap((port) => port.barrier(barrier));
     const snapshot = this.task.snapshot(barrier.id);
-    if (barrier.kind === 'stop') this.#stopped = true;
+    if (barrier.kind === 'stop') {
+      this.#stopped = true;
+      this.task.silence();
+    }
     const asyncFrom = clock.monotonic();
     this.#pending.push(
       new PendingSnapshot({

@@ -78,9 +78,9 @@ async function startThreads(
       }),
   );
   try {
-    for (const worker of workers) await worker.ready();
+    await Promise.all(workers.map((worker) => worker.ready()));
   } catch (error) {
-    for (const worker of workers) await worker.terminate();
+    await Promise.all(workers.map((worker) => worker.terminate()));
     throw error;
   }
   for (const worker of workers) worker.listen(onReport, onLost);
