@@ -288,6 +288,7 @@ test('recovered frames come before anything else, and no barrier is taken before
   assert.equal(gate.isEnded(), false);
   assert.equal(nameOf(gate.next(0)), '0:1 2 3');
   assert.equal(gate.nextPriority({ values: [3], timestamps: [30] }, 0), undefined);
+  assert.equal(gate.nextPriority(undefined, 0), undefined);
   assert.deepEqual(readAll(gate), [
     '0:watermark 15',
     '0:idle',
