@@ -28,7 +28,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'hosts',
   ],
   rest: ['base', 'metrics', 'checkpoint', 'graph', 'cluster'],
-  run: ['base', 'codecs', 'graph', 'streams', 'cluster'],
+  run: ['base', 'codecs', 'graph', 'hosts/worker', 'streams', 'cluster'],
   cli: ['base', 'graph', 'run', 'cluster', 'rest', 'table'],
   testing: [
     'base',
@@ -54,6 +54,7 @@ export const entryPoints: readonly RegExp[] = [
   /^src\/testing\/index\.ts$/,
   /^src\/cli\/main\.ts$/,
   /^src\/hosts\/worker[\w-]*\.ts$/,
+  /^src\/run\/worker\.ts$/,
 ];
 
 /** The faces whose names are public: each name is documented and listed in `public-api.txt`. */
@@ -186,7 +187,7 @@ export const seams: readonly {
     why: 'the command line: the terminal, signals, arguments, configuration files',
   },
   {
-    files: /^src\/run\.ts$/,
+    files: /^src\/run(?:\/worker)?\.ts$/,
     may: ['processes', 'machine', 'threads'],
     why: 'where an embedded run meets its process',
   },

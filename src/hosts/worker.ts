@@ -18,7 +18,8 @@ import type { WorkerMessage, WorkerStart } from './thread.ts';
 
 /** What the entry file of a worker provides. */
 export interface SlotWorkerOptions {
-  readonly env: Env;
+  /** The seams of this thread; `load` is what `build` gets. */
+  readonly env: (load: unknown) => Env;
   /** Imports the job's module and plans it as the main thread did. */
   readonly build: (load: unknown) => Promise<CompiledJob>;
   /** Throws GRAPH_MISMATCH, naming the first difference, when `built` is another plan than `fingerprint` says. */
@@ -37,7 +38,7 @@ export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
   try {
     const compiled = await options.build(start.load);
     options.checkSame(compiled.graph, start.load, start.fingerprint);
-    const executor = createExecutor(start, compiled, options.env, port);
+    const executor = createExecutor(start, compiled, options.env(start.load), port);
     handle = (command) => executor.handle(command);
     for (const command of early) executor.handle(command);
     post(port, { kind: 'report', report: { kind: 'ready', slot: start.slot } });
@@ -46,7 +47,12 @@ export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
   }
 }
 
-function createExecutor(start: WorkerStart, compiled: CompiledJob, env: Env, port: MessagePort): SlotExecutor {
+function createExecutor(
+  start: WorkerStart,
+  compiled: CompiledJob,
+  env: Env,
+  port: MessagePort,
+): SlotExecutor {
   return new SlotExecutor({
     slot: start.slot,
     settings: start.settings,

@@ -33,6 +33,11 @@ export function setJobRunner(runner: JobRunner | undefined): JobRunner | undefin
   return before;
 }
 
+/** Puts a runner into its place unless somebody is there: what a thread does when nobody asks for something else. */
+export function fillJobRunner(runner: JobRunner): void {
+  current ??= runner;
+}
+
 /** The runner of this thread. */
 export function jobRunner(): JobRunner {
   if (current === undefined) {

@@ -1,0 +1,79 @@
+/** From the configuration of a job to what its job master works with. */
+
+import type { Configuration } from '../../base/config.ts';
+import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
+import type { RetentionPolicy } from '../../checkpoint/retention.ts';
+import type { JobMasterOptions } from './job-master.ts';
+import { defaultRestartStrategy, type RestartStrategy } from './restart-strategy.ts';
+
+/** The settings of one run; `storage`: checkpoints have a place. */
+export function jobSettings(
+  configuration: Configuration,
+  storage: boolean,
+): Pick<JobMasterOptions, 'checkpoints' | 'retention' | 'restartStrategy'> {
+  return {
+    checkpoints: coordinatorConfig(configuration, storage),
+    retention: configuration.get(
+      'execution.checkpointing.externalized-checkpoint-retention',
+    ) as RetentionPolicy,
+    restartStrategy: restartStrategy(configuration, isCheckpointing(configuration)),
+  };
+}
+
+/** Periodic checkpoints are on. */
+export function isCheckpointing(configuration: Configuration): boolean {
+  return configuration.get('execution.checkpointing.interval') > 0;
+}
+
+function coordinatorConfig(configuration: Configuration, storage: boolean): CoordinatorConfig {
+  return {
+    intervalMs: configuration.get('execution.checkpointing.interval'),
+    timeoutMs: configuration.get('execution.checkpointing.timeout'),
+    minPauseMs: configuration.get('execution.checkpointing.min-pause'),
+    maxConcurrent: configuration.get('execution.checkpointing.max-concurrent-checkpoints'),
+    tolerableFailures: configuration.get('execution.checkpointing.tolerable-failed-checkpoints'),
+    retained: configuration.get('execution.checkpointing.num-retained'),
+    mode:
+      configuration.get('execution.checkpointing.mode') === 'AT_LEAST_ONCE'
+        ? 'at-least-once'
+        : 'exactly-once',
+    unaligned: configuration.get('execution.checkpointing.unaligned.enabled'),
+    alignedTimeoutMs: configuration.get('execution.checkpointing.aligned-checkpoint-timeout'),
+    storage,
+  };
+}
+
+function restartStrategy(configuration: Configuration, checkpointing: boolean): RestartStrategy {
+  switch (configuration.get('restart-strategy.type')) {
+    case undefined:
+      return defaultRestartStrategy(checkpointing);
+    case 'fixed-delay':
+      return {
+        kind: 'fixed-delay',
+        attempts: configuration.get('restart-strategy.fixed-delay.attempts'),
+        delayMs: configuration.get('restart-strategy.fixed-delay.delay'),
+      };
+    case 'exponential-delay':
+      return exponentialDelay(configuration);
+    default:
+      return { kind: 'none' };
+  }
+}
+
+function exponentialDelay(configuration: Configuration): RestartStrategy {
+  const initialBackoffMs = configuration.get('restart-strategy.exponential-delay.initial-backoff');
+  return {
+    kind: 'exponential-delay',
+    initialBackoffMs,
+    maxBackoffMs: Math.max(
+      initialBackoffMs,
+      configuration.get('restart-strategy.exponential-delay.max-backoff'),
+    ),
+    multiplier: configuration.get('restart-strategy.exponential-delay.backoff-multiplier'),
+    jitterFactor: configuration.get('restart-strategy.exponential-delay.jitter-factor'),
+    resetThresholdMs: configuration.get('restart-strategy.exponential-delay.reset-backoff-threshold'),
+    attemptsBeforeReset: configuration.get(
+      'restart-strategy.exponential-delay.attempts-before-reset-backoff',
+    ),
+  };
+}

@@ -1,0 +1,100 @@
+/** A cluster inside this process: the job master in this thread, over whatever slots it is given. */
+
+import { join } from 'node:path';
+import type { Configuration } from '../base/config.ts';
+import type { Env } from '../base/env.ts';
+import type { RestoreChoice } from '../checkpoint/start.ts';
+import type { CompiledJob } from '../graph/job-graph.ts';
+import { inProcessSlots } from '../hosts/in-process.ts';
+import type { SlotProvider } from '../hosts/messages.ts';
+import { threadSlots } from '../hosts/thread.ts';
+import { type JobListener, JobMaster } from './job-manager/job-master.ts';
+import { isCheckpointing, jobSettings } from './job-manager/job-settings.ts';
+import { createJobStorage } from './job-manager/job-storage.ts';
+
+/** Where the subtasks of a job run. */
+export type LocalHost =
+  /** In this thread: for tests and for the simulation. `build` makes the functions of one slot. */
+  | {
+      readonly kind: 'in-process';
+      readonly build: () => CompiledJob;
+      readonly slotEnv: (slot: number) => Env;
+    }
+  /** In worker threads, one a slot. `load` tells the file at `entry` how to build the same job. */
+  | { readonly kind: 'threads'; readonly entry: URL; readonly load: unknown };
+
+/** A job for a {@link LocalCluster}. */
+export interface LocalSubmission {
+  readonly jobId: string;
+  readonly compiled: CompiledJob;
+  readonly configuration: Configuration;
+  readonly host: LocalHost;
+  /** Folder of the checkpoints of all jobs; a job has a folder in it, named by its id. */
+  readonly checkpointsDirectory: string;
+  readonly choice: RestoreChoice;
+  readonly allowNonRestored: boolean;
+  readonly discardLaterOutput: boolean;
+  readonly listener?: JobListener | undefined;
+  /** For tests: freeze records at operator boundaries, and encode also within a thread. */
+  readonly freezeRecords?: boolean | undefined;
+  readonly alwaysEncode?: boolean | undefined;
+}
+
+/** Runs jobs in this process. */
+export class LocalCluster {
+  readonly #env: Env;
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  /** Starts a job. Without checkpoints, and with nothing to continue from, it claims no folder and stores nothing. */
+  submit(submission: LocalSubmission): JobMaster {
+    const { jobId, compiled, configuration, choice } = submission;
+    const env = this.#env;
+    const isStored = isCheckpointing(configuration) || choice.kind !== 'none';
+    const jobDirectory = isStored ? join(submission.checkpointsDirectory, jobId) : undefined;
+    const inlineThresholdBytes = configuration.get('execution.checkpointing.data-inline-threshold');
+    const settings = jobSettings(configuration, isStored);
+    const master = new JobMaster({
+      ...settings,
+      jobId,
+      compiled,
+      env,
+      provider: slotsOf(submission),
+      storage: createJobStorage({
+        env,
+        jobId,
+        graph: compiled.graph,
+        jobDirectory,
+        choice,
+        allowNonRestored: submission.allowNonRestored,
+        inlineThresholdBytes,
+      }),
+      slotSettings: {
+        checkpointing: isStored,
+        atLeastOnce: settings.checkpoints.mode === 'at-least-once',
+        checkpointDirectory: jobDirectory,
+        autoWatermarkIntervalMs: configuration.get('pipeline.auto-watermark-interval'),
+        bufferTimeoutMs: configuration.get('execution.buffer-timeout.interval'),
+        freezeRecords: submission.freezeRecords ?? false,
+        alwaysEncode: submission.alwaysEncode ?? false,
+        inlineThresholdBytes,
+      },
+      // A fresh start replaces what earlier runs wrote.
+      discardLaterOutput: submission.discardLaterOutput || choice.kind === 'fresh',
+      ...(submission.listener === undefined ? {} : { listener: submission.listener }),
+    });
+    master.start();
+    return master;
+  }
+}
+
+function slotsOf({ host, compiled }: LocalSubmission): SlotProvider {
+  switch (host.kind) {
+    case 'in-process':
+      return inProcessSlots({ env: host.slotEnv, build: host.build });
+    case 'threads':
+      return threadSlots({ entry: host.entry, load: host.load, graph: compiled.graph });
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * Runs a job in this process: reads its module, checks what can be known before the start, and starts an embedded
+ * cluster. The command line, scripts that call `env.execute()`, and applications all come through here.
+ */
+
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Configuration, type ConfigValues } from './base/config.ts';
+import type { Env } from './base/env.ts';
+import { MillraceError } from './base/errors.ts';
+import { sha256Hex } from './base/hash.ts';
+import type { LogLevel } from './base/log.ts';
+import { systemEnv } from './base/system-env.ts';
+import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
+import type { JobFigures } from './cluster/job-manager/job-figures.ts';
+import type { JobListener, JobMaster, JobResult } from './cluster/job-manager/job-master.ts';
+import { isCheckpointing } from './cluster/job-manager/job-settings.ts';
+import type { JobState } from './cluster/job-manager/job-states.ts';
+import type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
+import { LocalCluster, type LocalHost, type LocalSubmission } from './cluster/local.ts';
+import type { CompiledJob, JobGraph } from './graph/job-graph.ts';
+import type { StreamGraph } from './graph/stream-graph.ts';
+import {
+  type JobInputs,
+  layersOf,
+  type LoadedJob,
+  loadDefinition,
+  loadGraph,
+  loadModule,
+  type LoadRecipe,
+  nameOfModule,
+} from './run/load.ts';
+import type { JobDefinition } from './streams/job.ts';
+import { fillJobRunner, type JobExecutionResult } from './streams/job-runner.ts';
+
+/** How a job is run. */
+export interface ExecuteOptions {
+  /** The arguments of the job. */
+  readonly args?: readonly string[];
+  /** What is said outside of the job; it goes before what the job sets in code. */
+  readonly configuration?: Configuration | ConfigValues;
+  /** The parallelism of operators that do not set their own. */
+  readonly parallelism?: number;
+  /** Default: made from the name of the job. */
+  readonly jobId?: string;
+  /** What to continue from: `latest`, or the path of a checkpoint. */
+  readonly restore?: string;
+  /** Begin again: checkpoints of earlier runs are left behind, and their output is moved aside. */
+  readonly fresh?: boolean;
+  /** Drop state that no operator of the job takes. */
+  readonly allowNonRestoredState?: boolean;
+  /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
+  readonly discardLaterOutput?: boolean;
+  /** Where subtasks run: in worker threads (default), or all in this thread, for tests. */
+  readonly host?: 'threads' | 'in-process';
+  /** Relative paths begin here, and `.millrace` is made here. Default: the folder that the process runs in. */
+  readonly workingDirectory?: string;
+  /** Called at once when something happens; must not throw. */
+  readonly listener?: JobListener;
+  /** The seams of this thread; for tests. */
+  readonly env?: Env;
+  /** The seams of a slot when it runs in this thread; for tests. */
+  readonly slotEnv?: (slot: number) => Env;
+  /** For tests: freeze records at operator boundaries. */
+  readonly freezeRecords?: boolean;
+  /** For tests: encode records also where they stay within a thread. */
+  readonly alwaysEncode?: boolean;
+}
+
+/** What can be run: the file of a job, or, in this thread only, its definition. */
+export type RunnableJob = URL | JobDefinition;
+
+/** A job that was started. */
+export interface JobClient {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly graph: JobGraph;
+  /** All layers, the job's own included. */
+  readonly configuration: Configuration;
+  status(): JobState;
+  figures(): JobFigures;
+  /** The last failures. */
+  exceptions(): readonly ExceptionEntry[];
+  /** Resolved when the job has ended, however it did; never rejected. */
+  result(): Promise<JobResult>;
+  /** Stops without drain: a last checkpoint, its commits, and the end. The job can be continued from there. */
+  stop(): Promise<JobResult>;
+  /** Cancels; what is committed stays. A second call does not wait for busy threads. */
+  cancel(): Promise<JobResult>;
+  /** Takes a checkpoint now. */
+  triggerCheckpoint(): Promise<CheckpointReference>;
+}
+
+/**
+ * Runs a job to its end. Throws what made it fail.
+ *
+ * ```ts
+ * const result = await execute(new URL('./job.ts', import.meta.url), { restore: 'latest' });
+ * console.log(result.status);
+ * ```
+ */
+export async function execute(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobResult> {
+  const client = await executeAsync(job, options);
+  return orThrow(await client.result());
+}
+
+/**
+ * Starts a job and resolves when it was accepted.
+ *
+ * ```ts
+ * const client = await executeAsync(new URL('./job.ts', import.meta.url), { args: ['--rate', '300'] });
+ * const result = await client.result();
+ * ```
+ */
+export async function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
+  return start(await load(job, options), job instanceof URL ? job : undefined, options);
+}
+
+/** Plans a job without running it. */
+export async function planOf(
+  job: RunnableJob,
+  options: ExecuteOptions = {},
+): Promise<{ readonly compiled: CompiledJob; readonly configuration: Configuration }> {
+  const { compiled, configuration } = await load(job, options);
+  configuration.checkConsistency();
+  return { compiled, configuration };
+}
+
+/** The id of a job with this name: 32 hexadecimal digits. */
+export function jobIdOf(name: string): string {
+  return sha256Hex(name).slice(0, 32);
+}
+
+async function load(job: RunnableJob, options: ExecuteOptions): Promise<LoadedJob> {
+  const inputs = inputsOf(options);
+  if (job instanceof URL) return loadModule(job, inputs);
+  if ((options.host ?? 'threads') === 'threads') throw notAModule('a job(…) that is not the default export');
+  return loadDefinition(job, inputs);
+}
+
+function start(job: LoadedJob, module: URL | undefined, options: ExecuteOptions): JobClient {
+  const { compiled, configuration } = job;
+  configuration.checkConsistency();
+  checkGuarantee(compiled, configuration);
+  const { graph } = compiled;
+  const workingDirectory = options.workingDirectory ?? process.cwd();
+  const env = options.env ?? systemEnv({ logging: { level: logLevelOf(configuration) } });
+  const jobId = checkedId(options.jobId ?? jobIdOf(graph.name));
+  const master = new LocalCluster(env).submit({
+    jobId,
+    compiled,
+    configuration,
+    host: hostOf(job, module, { ...options, env }),
+    checkpointsDirectory: checkpointsDirectory(configuration, workingDirectory, graph.name),
+    choice: choiceOf(options, configuration, workingDirectory),
+    allowNonRestored:
+      options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),
+    discardLaterOutput: options.discardLaterOutput ?? false,
+    listener: options.listener,
+    freezeRecords: options.freezeRecords,
+    alwaysEncode: options.alwaysEncode,
+  });
+  return clientOf(master, { jobId, jobName: graph.name, graph, configuration });
+}
+
+function clientOf(
+  master: JobMaster,
+  about: Pick<JobClient, 'jobId' | 'jobName' | 'graph' | 'configuration'>,
+): JobClient {
+  return {
+    ...about,
+    status: () => master.state,
+    figures: () => master.figures(),
+    exceptions: () => master.exceptions(),
+    result: () => master.ended,
+    stop: () => {
+      master.stop();
+      return master.ended;
+    },
+    cancel: () => {
+      master.cancel();
+      return master.ended;
+    },
+    triggerCheckpoint: () => master.triggerCheckpoint(),
+  };
+}
+
+function inputsOf(options: ExecuteOptions): JobInputs {
+  const given = options.configuration ?? {};
+  const configuration =
+    given instanceof Configuration ? given : Configuration.defaults.withLayer('command line', given);
+  return {
+    args: options.args ?? [],
+    configuration: configuration.withLayer('command line', { 'parallelism.default': options.parallelism }),
+  };
+}
+
+function hostOf(
+  { build, compiled, configuration }: LoadedJob,
+  module: URL | undefined,
+  options: ExecuteOptions & { readonly env: Env },
+): LocalHost {
+  const { env, host = 'threads', slotEnv = () => env } = options;
+  if (host === 'in-process') return { kind: 'in-process', build, slotEnv };
+  if (module === undefined) throw notAModule('a job that was described here');
+  const recipe: LoadRecipe = {
+    module: module.href,
+    args: options.args ?? [],
+    argv: process.argv,
+    layers: layersOf(inputsOf(options).configuration),
+    graph: compiled.graph,
+    logLevel: logLevelOf(configuration),
+  };
+  return { kind: 'threads', entry: WORKER, load: recipe };
+}
+
+function logLevelOf(configuration: Configuration): LogLevel {
+  return configuration.get('log.level') as LogLevel;
+}
+
+/** The file of a worker; this file and that one are both sources, or both built. */
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? './run/worker.ts' : './run/worker.js',
+  import.meta.url,
+);
+
+function choiceOf(
+  options: ExecuteOptions,
+  configuration: Configuration,
+  workingDirectory: string,
+): LocalSubmission['choice'] {
+  const named = options.restore ?? configuration.get('execution.state-recovery.path');
+  if (options.fresh === true) {
+    if (options.restore === undefined) return { kind: 'fresh' };
+    throw new MillraceError('CONFIG_INVALID', `"fresh" begins again, and "${options.restore}" continues`, {
+      remedy: 'Say one of them.',
+    });
+  }
+  if (named === undefined) return { kind: 'none' };
+  return named === 'latest' ? { kind: 'latest' } : { kind: 'path', path: pathOf(named, workingDirectory) };
+}
+
+function checkpointsDirectory(
+  configuration: Configuration,
+  workingDirectory: string,
+  jobName: string,
+): string {
+  const configured = configuration.get('execution.checkpointing.dir');
+  if (configured !== undefined) return pathOf(configured, workingDirectory);
+  return join(workingDirectory, '.millrace', folderOf(jobName), 'checkpoints');
+}
+
+/** A name that can be the name of a folder. */
+function folderOf(jobName: string): string {
+  const name = jobName.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^\.+/, '');
+  return name === '' ? jobIdOf(jobName) : name;
+}
+
+function pathOf(path: string, workingDirectory: string): string {
+  return resolve(workingDirectory, path.startsWith('file:') ? fileURLToPath(path) : path);
+}
+
+function checkedId(jobId: string): string {
+  if (/^\w[\w.-]{0,127}$/.test(jobId)) return jobId;
+  throw new MillraceError('CONFIG_INVALID', `"${jobId}" cannot be the id of a job`, {
+    remedy: 'Use letters, digits, "-", "_" and ".", at most 128, a letter or digit first.',
+  });
+}
+
+function checkGuarantee({ sinks, sources }: CompiledJob, configuration: Configuration): void {
+  if (isCheckpointing(configuration)) return;
+  const source = [...sources].find(([, candidate]) => !candidate.bounded);
+  // What goes to this thread needs no checkpoint: without one it is handed over at once.
+  const sink = [...sinks].find(
+    ([, candidate]) => candidate.guarantee === 'exactly-once' && candidate.receive === undefined,
+  );
+  if (source === undefined || sink === undefined) return;
+  throw new MillraceError(
+    'GUARANTEE_NEEDS_CHECKPOINTS',
+    `the source "${source[0]}" never ends, and the sink "${sink[0]}" writes only when a checkpoint completes, but checkpointing is off`,
+    { where: { uid: sink[0] } },
+  );
+}
+
+function notAModule(what: string): MillraceError {
+  return new MillraceError('JOB_NOT_A_MODULE', `no worker thread can import ${what}`);
+}
+
+function orThrow(result: JobResult): JobResult {
+  if (result.status === 'FAILED' && result.error !== undefined) throw result.error;
+  return result;
+}
+
+/** Runs the graph of a script that was started by itself: `node job.ts`. */
+async function executeScript(graph: StreamGraph): Promise<JobExecutionResult> {
+  const script = process.argv[1];
+  if (script === undefined) throw notAModule('a program that is in no file');
+  const module = pathToFileURL(script);
+  const options: ExecuteOptions = { args: process.argv.slice(2) };
+  const job = loadGraph(graph, inputsOf(options), nameOfModule(module));
+  const client = start(job, module, options);
+  const { jobId, jobName, figures } = orThrow(await client.result());
+  return { jobId, jobName, runtimeMs: figures.elapsedMs };
+}
+
+fillJobRunner({ args: process.argv.slice(2), execute: executeScript });

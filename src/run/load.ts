@@ -1,0 +1,117 @@
+/**
+ * From a module, or a definition, to a job that is ready to run: in the thread that starts it and in every worker.
+ *
+ * A worker gets a {@link LoadRecipe}, which is plain data, and must come to the same plan.
+ */
+
+import { basename, extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CONFIG_ORIGINS, Configuration, type ConfigOrigin } from '../base/config.ts';
+import type { LogLevel } from '../base/log.ts';
+import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
+import { type PlannedJob, planJob } from '../graph/plan.ts';
+import type { StreamGraph } from '../graph/stream-graph.ts';
+import { definitionOf, describeJob, describeModule } from '../streams/describe.ts';
+import type { JobDefinition } from '../streams/job.ts';
+
+/** What a job is made from. */
+export interface JobInputs {
+  readonly args: readonly string[];
+  /** What is said outside of the job. */
+  readonly configuration: Configuration;
+}
+
+/** A job that is ready to run. */
+export interface LoadedJob extends PlannedJob {
+  /** Builds it again for another slot of this thread, with functions of its own where that is possible. */
+  build(): CompiledJob;
+}
+
+/** How another thread builds the same job. Plain data. */
+export interface LoadRecipe {
+  readonly module: string;
+  readonly args: readonly string[];
+  /** The program's arguments, as the starting thread has them. */
+  readonly argv: readonly string[];
+  readonly layers: readonly ConfigurationLayer[];
+  /** What must come out. */
+  readonly graph: JobGraph;
+  readonly logLevel: LogLevel;
+}
+
+/** One layer of the configuration, as plain data. */
+export interface ConfigurationLayer {
+  readonly origin: Exclude<ConfigOrigin, 'default'>;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Plans the job of a definition. */
+export function loadDefinition(definition: JobDefinition, inputs: JobInputs): LoadedJob {
+  return loaded(() => describeJob(definition, inputs), inputs, 'job');
+}
+
+/** Plans a job that a script described. */
+export function loadGraph(graph: StreamGraph, inputs: JobInputs, name: string): LoadedJob {
+  return loaded(() => graph, inputs, name);
+}
+
+/** Imports a module and plans its job. */
+export async function loadModule(module: URL, inputs: JobInputs): Promise<LoadedJob> {
+  let imported: unknown;
+  const graph = await describeModule(async () => {
+    imported = await import(module.href);
+    return imported;
+  }, inputs);
+  const name = nameOfModule(module);
+  // A script is evaluated once per thread: its module never ends to load, and its graph is all there is.
+  if (imported === undefined) return loadGraph(graph, inputs, name);
+  const definition = definitionOf(imported);
+  return loaded(() => describeJob(definition, inputs), inputs, name, graph);
+}
+
+/** Builds a job in another thread. */
+export async function loadRecipe(recipe: LoadRecipe): Promise<CompiledJob> {
+  const { compiled } = await loadModule(new URL(recipe.module), {
+    args: recipe.args,
+    configuration: fromLayers(recipe.layers),
+  });
+  return compiled;
+}
+
+/** The layers of a configuration. */
+export function layersOf(configuration: Configuration): ConfigurationLayer[] {
+  return CONFIG_ORIGINS.filter((origin) => origin !== 'default').map((origin) => ({
+    origin,
+    values: Object.fromEntries(
+      configuration
+        .entries()
+        .filter((entry) => entry.origin === origin)
+        .map(({ key, value }) => [key, value]),
+    ),
+  }));
+}
+
+/** What a job is called when nobody says: the name of its file. */
+export function nameOfModule(module: URL): string {
+  const path = module.protocol === 'file:' ? fileURLToPath(module) : module.pathname;
+  return basename(path, extname(path));
+}
+
+function fromLayers(layers: readonly ConfigurationLayer[]): Configuration {
+  return layers.reduce(
+    (configuration, { origin, values }) => configuration.withLayer(origin, values),
+    Configuration.defaults,
+  );
+}
+
+function loaded(
+  describe: () => StreamGraph,
+  { configuration }: JobInputs,
+  name: string,
+  first: StreamGraph = describe(),
+): LoadedJob {
+  return {
+    ...planJob(first, configuration, name),
+    build: () => planJob(describe(), configuration, name).compiled,
+  };
+}

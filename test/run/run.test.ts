@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { isMillraceError } from '../../src/base/errors.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import { atLeastOnceSink, collectSink, files, generatorSource, job, type Sink } from '../../src/index.ts';
+import {
+  execute,
+  executeAsync,
+  type ExecuteOptions,
+  type JobClient,
+  jobIdOf,
+  planOf,
+} from '../../src/run.ts';
+import { Kernel } from '../../src/testing/kernel.ts';
+import numbers, { received } from './numbers.ts';
+
+const NUMBERS = new URL('./numbers.ts', import.meta.url);
+const TICKS = new URL('./ticks.ts', import.meta.url);
+const QUIET = { 'log.level': 'silent' };
+
+function folder(context: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'millrace-run-'));
+  context.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Each key was counted from 1 to the number of its records. */
+function checkCounts(count: number): void {
+  assert.equal(received.length, count);
+  for (let key = 0; key < 10; key += 1) {
+    const counts = received.filter((one) => one.key === key).map((one) => one.count);
+    assert.deepEqual(
+      counts.sort((left, right) => left - right),
+      counts.map((_, index) => index + 1),
+    );
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('a definition runs in this thread on a seeded kernel, the same way each time', async () => {
+  const hashes: string[] = [];
+  for (let run = 0; run < 2; run += 1) {
+    const kernel = new Kernel({ seed: 11, shuffle: true });
+    received.length = 0;
+    const client = await executeAsync(numbers, {
+      host: 'in-process',
+      args: ['--count', '500'],
+      parallelism: 3,
+      env: kernel.env('process'),
+      slotEnv: (slot) => kernel.env('process', `slot-${slot}`),
+      workingDirectory: '/work-folder',
+      configuration: { 'execution.checkpointing.interval': '20 ms' },
+    });
+    const result = await kernel.settle(client.result());
+    assert.equal(result.status, 'FINISHED');
+    checkCounts(500);
+    hashes.push(kernel.hash);
+  }
+  assert.equal(hashes[0], hashes[1]);
+});
+
+test('a module runs in worker threads; afterwards it says that it has finished, or begins afresh', async (context) => {
+  const options: ExecuteOptions = {
+    workingDirectory: folder(context),
+    parallelism: 2,
+    configuration: QUIET,
+  };
+  received.length = 0;
+  const first = await execute(NUMBERS, options);
+  assert.equal(first.status, 'FINISHED');
+  assert.equal(first.jobName, 'numbers per digit');
+  assert.equal(first.jobId, jobIdOf('numbers per digit'));
+  assert.equal(first.figures.vertices[0]?.operators[0]?.recordsOut, 1_000);
+  checkCounts(1_000);
+  assert.equal((await execute(NUMBERS, { ...options, restore: 'latest' })).status, 'ALREADY_FINISHED');
+  await assert.rejects(execute(NUMBERS, options), (error: Error) =>
+    isMillraceError(error.cause, 'CHECKPOINT_EXISTS'),
+  );
+  received.length = 0;
+  assert.equal((await execute(NUMBERS, { ...options, fresh: true })).status, 'FINISHED');
+  checkCounts(1_000);
+});
+
+test('a run that was stopped goes on where it stood, with nothing lost and nothing twice', async (context) => {
+  const workingDirectory = folder(context);
+  const output = join(workingDirectory, 'output');
+  const options: ExecuteOptions = {
+    workingDirectory,
+    args: ['--output', output],
+    parallelism: 2,
+    restore: 'latest',
+    configuration: { ...QUIET, 'execution.checkpointing.interval': '50 ms' },
+  };
+  const client = await executeAsync(TICKS, options);
+  await until(() => client.figures().checkpoints.completed >= 2);
+  const stopped = await client.stop();
+  assert.equal(stopped.status, 'STOPPED');
+  assert.equal(stopped.error, undefined);
+  const before = written(output);
+  assert.ok(before.length > 0 && before.length < 600, `${before.length} numbers before the stop`);
+  const path = stopped.checkpoint?.path ?? '';
+  assert.ok(readdirSync(path).includes('_metadata'));
+
+  const resumed = await execute(TICKS, { ...options, restore: path });
+  assert.equal(resumed.status, 'FINISHED');
+  assert.equal(resumed.restoredFrom?.path, path);
+  assert.deepEqual(written(output), ticksOf(600));
+});
+
+/** The numbers in the committed files of a folder, ascending. */
+function written(output: string): number[] {
+  return readdirSync(output)
+    .filter((name) => name.startsWith('part-'))
+    .flatMap((name) => readFileSync(join(output, name), 'utf8').trim().split('\n'))
+    .map(Number)
+    .sort((left, right) => left - right);
+}
+
+/** Two splits, each numbered from 0. */
+function ticksOf(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => Math.floor(index / 2));
+}
+
+test('a cancel ends the job at once and keeps its checkpoints', async (context) => {
+  const client = await executeAsync(TICKS, {
+    workingDirectory: folder(context),
+    args: ['--count', '100000', '--rate', '1000'],
+    configuration: { ...QUIET, 'execution.checkpointing.interval': '50 ms' },
+  });
+  await until(() => client.figures().checkpoints.completed >= 1);
+  const result = await client.cancel();
+  assert.equal(result.status, 'CANCELED');
+  assert.ok(result.checkpoint !== undefined && readdirSync(result.checkpoint.path).includes('_metadata'));
+});
+
+test('a function that throws is tried again as often as the strategy says, and then named', async (context) => {
+  const states: string[] = [];
+  const running = execute(TICKS, {
+    workingDirectory: folder(context),
+    args: ['--fail-at', '7'],
+    configuration: {
+      ...QUIET,
+      'restart-strategy.type': 'fixed-delay',
+      'restart-strategy.fixed-delay.attempts': 1,
+      'restart-strategy.fixed-delay.delay': 10,
+    },
+    listener: { onState: (state) => states.push(state) },
+  });
+  await assert.rejects(running, (error: Error) => {
+    assert.ok(isMillraceError(error, 'JOB_FAILED'));
+    assert.match(error.message, /tick 7 is broken/);
+    return true;
+  });
+  assert.equal(states.filter((state) => state === 'RESTARTING').length, 1);
+  assert.equal(states.at(-1), 'FAILED');
+});
+
+test('a definition cannot run in worker threads, which could not import it', async () => {
+  await assert.rejects(execute(job((env) => void env.fromSequence(1, 2).print())), {
+    code: 'JOB_NOT_A_MODULE',
+    remedy: /new URL/,
+  });
+});
+
+test('a sink that writes only at checkpoints is refused over endless input without checkpoints', async (context) => {
+  const endless = (sink: Sink<string>, interval: number): Promise<JobClient> =>
+    executeAsync(
+      job((env) => {
+        env
+          .fromSource(
+            generatorSource((index) => `${index}`, { ratePerSecond: 100 }),
+            { uid: 'endless' },
+          )
+          .sinkTo(sink, { uid: 'sink' });
+      }),
+      {
+        host: 'in-process',
+        workingDirectory: folder(context),
+        configuration: { ...QUIET, 'execution.checkpointing.interval': interval },
+      },
+    );
+  const output = join(folder(context), 'output');
+  await assert.rejects(endless(files.linesSink(output), 0), {
+    code: 'GUARANTEE_NEEDS_CHECKPOINTS',
+    message: /"sink"/,
+  });
+  for (const client of [
+    await endless(files.linesSink(output), 1_000),
+    await endless(atLeastOnceSink<string>({ write: () => Promise.resolve() }), 0),
+    await endless(collectSink<string>([]), 0),
+  ]) {
+    assert.equal((await client.cancel()).status, 'CANCELED');
+  }
+});
+
+test('what contradicts itself is refused before anything starts', async () => {
+  const options: ExecuteOptions = { host: 'in-process', configuration: QUIET };
+  await assert.rejects(execute(numbers, { ...options, fresh: true, restore: 'latest' }), {
+    code: 'CONFIG_INVALID',
+  });
+  await assert.rejects(execute(numbers, { ...options, jobId: '../elsewhere' }), { code: 'CONFIG_INVALID' });
+  await assert.rejects(execute(numbers, { ...options, configuration: { 'log.levl': 'x' } as object }), {
+    code: 'CONFIG_UNKNOWN_KEY',
+  });
+});
+
+test('what is said outside of the job goes before what the job says', async () => {
+  const { compiled, configuration } = await planOf(
+    job((env) => {
+      env.setParallelism(2).enableCheckpointing('1 s');
+      env.fromSequence(1, 2).print();
+    }),
+    { host: 'in-process', parallelism: 3 },
+  );
+  assert.equal(compiled.graph.vertices[0]?.parallelism, 3);
+  assert.equal(configuration.get('execution.checkpointing.interval'), 1_000);
+});
+
+test('a checkpoint on demand has a place on the disk', async (context) => {
+  const client = await executeAsync(TICKS, {
+    workingDirectory: folder(context),
+    args: ['--count', '100000', '--rate', '1000'],
+    configuration: QUIET,
+  });
+  await until(() => (client.figures().vertices[0]?.operators[0]?.recordsOut ?? 0) > 0);
+  const { path } = await client.triggerCheckpoint();
+  assert.ok(readdirSync(path).includes('_metadata'));
+  const result: JobResult = await client.cancel();
+  assert.equal(result.checkpoint?.path, path);
+});
