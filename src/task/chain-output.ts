@@ -21,7 +21,12 @@ export interface Targets {
 
 /** An element that waits for its turn. */
 type Held =
-  | { readonly kind: 'record'; readonly tag: string | undefined; readonly value: unknown; readonly timestamp: number }
+  | {
+      readonly kind: 'record';
+      readonly tag: string | undefined;
+      readonly value: unknown;
+      readonly timestamp: number;
+    }
   | { readonly kind: 'watermark'; readonly timestamp: number }
   | { readonly kind: 'status'; readonly idle: boolean };
 
@@ -112,14 +117,18 @@ export class ChainOutput implements Output {
     this.#pushWalk(this.walkStatus(idle));
   }
 
-  #pushWalk(walk: Iterator<void, void>): void {
-    if (this.#silent) return; // O3
+  #pushWalk(walk: Iterable<void>): void {
     const frames = this.#frames;
     const inline = this.#inline && !frames.pushed;
     const before = frames.size;
-    frames.push(new WalkFrame(walk));
+    frames.push(new WalkFrame(this.#unlessSilent(walk)));
     if (inline) frames.drainTo(before);
     else this.#wakeUp();
+  }
+
+  /** O3; asked when it is its turn: the end may have been before it in the frames. */
+  *#unlessSilent(walk: Iterable<void>): Generator<void, void> {
+    if (!this.#silent) yield* walk;
   }
 
   /** From now on timers of the operator tell no time any more (O3): the subtask has ended or stopped. */
@@ -175,7 +184,9 @@ export class ChainOutput implements Output {
       return;
     }
     if (held.length >= HELD_MAX) {
-      throw new RangeError(`one call emitted more than ${HELD_MAX} records under a poison policy that holds them back`);
+      throw new RangeError(
+        `one call emitted more than ${HELD_MAX} records under a poison policy that holds them back`,
+      );
     }
     held.push(element);
   }
