@@ -179,7 +179,8 @@ export const ERROR_TABLE = {
     title: 'a newer attempt of the same job has taken over',
     owner: 'external',
     retry: 'never',
-    remedy: 'Let the newer process run; stop it first if this one should go on, then start again with -s latest.',
+    remedy:
+      'Let the newer process run; stop it first if this one should go on, then start again with -s latest.',
   },
   STATE_IN_FLIGHT: {
     title: 'records in flight of an unaligned checkpoint have no place in the changed job',
@@ -205,13 +206,15 @@ export const ERROR_TABLE = {
     title: 'a function gave back what is no list of results',
     owner: 'user',
     retry: 'never',
-    remedy: 'Return an array, an iterable or nothing; wrap a single result in an array, and do not return a promise.',
+    remedy:
+      'Return an array, an iterable or nothing; wrap a single result in an array, and do not return a promise.',
   },
   TIMESTAMP_INVALID: {
     title: 'the timestamp of a record is not a whole number of milliseconds',
     owner: 'user',
     retry: 'never',
-    remedy: 'Return whole milliseconds since the epoch from the timestamp function, such as `date.getTime()`.',
+    remedy:
+      'Return whole milliseconds since the epoch from the timestamp function, such as `date.getTime()`.',
   },
   WATERMARK_INVALID: {
     title: 'a watermark strategy cannot work as it is',
@@ -511,7 +514,14 @@ export interface ErrorLocation {
   readonly position?: string;
 }
 
-/** An error with a code, a place and a remedy. */
+/**
+ * An error with a code, a place and a remedy.
+ *
+ * ```ts
+ * const error = new MillraceError('KEY_INVALID', 'the key selector returned null', { where: { uid: 'visits' } });
+ * console.log(`${error.message}. ${error.remedy}`);
+ * ```
+ */
 export class MillraceError extends Error {
   override readonly name = 'MillraceError';
   readonly code: ErrorCode;
@@ -549,7 +559,18 @@ export interface SerializedError {
   readonly cause: SerializedError | undefined;
 }
 
-/** True for a Millrace error, also one that was rebuilt from another thread; narrows by code when one is given. */
+/**
+ * True for a Millrace error, also one that was rebuilt from another thread; narrows by code when one is given.
+ *
+ * ```ts
+ * try {
+ *   await executionEnvironment().execute();
+ * } catch (error) {
+ *   if (!isMillraceError(error, 'FENCED')) throw error;
+ *   console.log('a newer run has taken over');
+ * }
+ * ```
+ */
 export function isMillraceError(error: unknown, code?: ErrorCode): error is MillraceError {
   return (
     error instanceof Error &&
