@@ -10,12 +10,18 @@ import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { Output } from '../operators/operator.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { type Frame, type FrameStack, WalkFrame } from './frames.ts';
-import type { ChainLink } from './chain-link.ts';
 import type { TaskPort } from './task-host.ts';
+
+/** An operator behind the output, as far as the output calls it. */
+export interface Downstream {
+  deliver(value: unknown, timestamp: number): void;
+  walkWatermark(timestamp: number): Iterable<void>;
+  walkStatus(idle: boolean): Iterable<void>;
+}
 
 /** Where records of one output go. */
 export interface Targets {
-  readonly links: readonly ChainLink[];
+  readonly links: readonly Downstream[];
   readonly ports: readonly TaskPort[];
 }
 
@@ -39,7 +45,7 @@ const NOWHERE: Targets = { links: [], ports: [] };
 export class ChainOutput implements Output {
   readonly #frames: FrameStack;
   readonly #freeze: boolean;
-  #links: readonly ChainLink[] = [];
+  #links: readonly Downstream[] = [];
   #ports: readonly TaskPort[] = [];
   #sides: ReadonlyMap<string, Targets> = new Map();
   /** Main and side targets, each once: watermarks go to all. */
