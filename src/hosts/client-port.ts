@@ -1,7 +1,10 @@
 /** The bounded way of records from one subtask to the thread that called `execute`. */
 
 import { MillraceError } from '../base/errors.ts';
-import type { ClientPort } from '../operators/operator.ts';
+import type { TaskHost } from '../task/task-host.ts';
+
+/** The port as tasks see it. */
+type ClientPort = TaskHost['client'];
 
 /** Records that may be on their way before `writable` says no. */
 const WINDOW_RECORDS = 4_096;
