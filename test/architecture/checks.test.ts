@@ -177,7 +177,7 @@ describe('the rules', () => {
 
   it('see a code that nothing throws', () => {
     const files = house({
-      'src/base/errors.ts': `'A' 'B'`,
+      'src/base/errors.ts': `A: {}, B: {}`,
       'src/base/a.ts': `throw new MillraceError('A', '')`,
     });
     assert.equal(unthrownCodes(['A', 'B'], files, 'src/base/errors.ts').length, 1);
