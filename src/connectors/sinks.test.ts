@@ -260,15 +260,6 @@ describe('an at-least-once sink', () => {
     await kernel.runFor(2);
     assert.deepEqual(held.calls[0]?.values, [1]);
   });
-
-  it('flushes at the end of input without checkpoints', async () => {
-    const written: number[] = [];
-    const sink = atLeastOnceSink<number>({ write: async (values) => void written.push(...values) });
-    const { operator, write } = await open(sink, { checkpointing: false });
-    write(1, 2);
-    await operator.commitAtEnd();
-    assert.deepEqual(written, [1, 2]);
-  });
 });
 
 describe('an idempotent sink', () => {

@@ -126,11 +126,6 @@ export interface Operator {
   writable?(): boolean;
   /** All inputs have ended; results may still be handed on. */
   finish?(): void | Pull;
-  /**
-   * Without checkpointing only, after `finish`: makes visible what was held back for a checkpoint. The task has ended
-   * when it resolves.
-   */
-  commitAtEnd?(): Promise<void>;
   /** Releases resources; called once, also after a failure; must not touch what is committed or pending. */
   close?(): void | Promise<void>;
   /** The task is closed while `open` is under way: give up what it waits for. `close` follows when `open` has ended. */

@@ -8,7 +8,7 @@ import {
 import { isMillraceError } from '../base/errors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { PENDING_SECTION, SinkWriterOperator } from './sink-operator.ts';
-import { END_OF_INPUT_COMMIT, type Sink } from './sink.ts';
+import type { Sink } from './sink.ts';
 
 /** Keeps prepared and committed values by name, as an outside system would. */
 class RecordingTarget {
@@ -311,15 +311,6 @@ describe('a sink operator', () => {
     await assert.rejects(committed, (error) => isMillraceError(error, 'SINK_CLOSED'));
     await closed;
     assert.deepEqual(target.committed, ['a']);
-  });
-
-  it('commits everything at the end of input when there are no checkpoints', async () => {
-    const target = new RecordingTarget();
-    const { operator, write } = await open(target, { checkpointing: false });
-    write('a', 'b');
-    await operator.commitAtEnd();
-    assert.deepEqual(target.committed, ['a', 'b']);
-    assert.deepEqual(target.commits, [`${END_OF_INPUT_COMMIT}:1-1/0/${END_OF_INPUT_COMMIT}`]);
   });
 
   it('refuses a sink that prepares commits and has nobody to commit them', async () => {

@@ -19,7 +19,7 @@ import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Operator, OperatorContext, OperatorStateWriter } from './operator.ts';
 import { decodePending, encodePending } from './pending-commit.ts';
-import { END_OF_INPUT_COMMIT, type Sink, type SinkCommitter, type SinkWriter } from './sink.ts';
+import type { Sink, SinkCommitter, SinkWriter } from './sink.ts';
 
 /** The section of operator state that holds what is prepared and not committed. */
 export const PENDING_SECTION = 'pending';
@@ -89,12 +89,6 @@ export class SinkWriterOperator<T> implements Operator {
     if (this.#closed) return Promise.resolve();
     this.#commits = this.#commits.then(() => this.#commitOrFail(checkpointId));
     return this.#commits;
-  }
-
-  async commitAtEnd(): Promise<void> {
-    this.#prepare(END_OF_INPUT_COMMIT);
-    await Promise.all(this.#pending.map((pending) => pending.prepared));
-    await this.checkpointComplete(END_OF_INPUT_COMMIT);
   }
 
   cancel(): void {

@@ -26,9 +26,6 @@ export interface SinkPrepareContext {
   readonly attempt: string;
 }
 
-/** The id under which everything is committed at the end of input when checkpointing is off; above every checkpoint's. */
-export const END_OF_INPUT_COMMIT: number = Number.MAX_SAFE_INTEGER;
-
 /** Writes the records of one subtask. */
 export interface SinkWriter<T> {
   write(value: T, timestamp: number): void;

@@ -55,6 +55,8 @@ export interface DataOptions<T> extends NodeOptions {
 export interface SinkOptions extends NodeOptions {
   /** What a sink has prepared and not committed is found again by the uid. Unique in the job. */
   readonly uid: string;
+  /** What happens with a record that the sink cannot write (a value that is no JSON, say): fail the job (default), or skip it. */
+  readonly onError?: 'fail' | 'skip' | undefined;
 }
 
 /** The options as the graph keeps them. */

@@ -5,6 +5,7 @@
  * is stored; a checkpoint that was named by its path can be continued from all the same.
  */
 
+import { UNSTORED_BARRIER_ID } from '../../base/unstored.ts';
 import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
@@ -190,7 +191,7 @@ class UnstoredJob implements JobStorage {
       // Names of files carry it, and nobody counts the starts.
       processAttempt: env.clock.now(),
       base,
-      nextCheckpointId: (base?.id ?? 0) + 1,
+      nextCheckpointId: UNSTORED_BARRIER_ID,
       durable: [],
       orphans: [],
       warnings: [],

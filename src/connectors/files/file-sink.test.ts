@@ -167,14 +167,6 @@ describe('the file sink', () => {
     assert.ok(context.wakeUps > before);
   });
 
-  it('writes at the end of input without checkpoints, under the name of the end', async () => {
-    const files = memoryFiles();
-    const { operator, write } = await openSink(files);
-    write(1);
-    await operator.commitAtEnd();
-    assert.deepEqual(names(files.disk), ['part-0-end-1-1-0.jsonl']);
-  });
-
   it('removes what it did not prepare when it closes, and nothing else', async () => {
     const files = memoryFiles();
     const { operator, write, snapshot } = await openSink(files);

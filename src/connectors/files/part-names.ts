@@ -4,14 +4,14 @@
  * ```
  * _millrace.json                                        whose directory it is
  * .part-<subtask>-<attempt>-<n>.inprogress              being written, or prepared and not committed
- * part-<subtask>-<checkpoint>-<attempt>-<n>.<suffix>    committed; `end` for a job without checkpoints
+ * part-<subtask>-<checkpoint>-<attempt>-<n>.<suffix>    committed; `end` for a run without checkpoints
  * _discarded-<attempt>/                                 later output that was moved aside
  * ```
  *
  * Readers of directories skip names that start with `.` or `_`: what is left is exactly the committed output.
  */
 
-import { END_OF_INPUT_COMMIT } from '../../operators/sink.ts';
+import { UNSTORED_BARRIER_ID } from '../../base/unstored.ts';
 
 /** Says whose directory it is. */
 export const MARKER_NAME = '_millrace.json';
@@ -34,7 +34,7 @@ export function inProgressName({ subtask, attempt, number }: PartPlace): string 
 
 /** The name when it is committed for a checkpoint. */
 export function committedName(place: PartPlace, checkpointId: number, suffix: string): string {
-  const checkpoint = checkpointId === END_OF_INPUT_COMMIT ? 'end' : String(checkpointId);
+  const checkpoint = checkpointId >= UNSTORED_BARRIER_ID ? 'end' : String(checkpointId);
   return `part-${place.subtask}-${checkpoint}-${place.attempt}-${place.number}.${suffix}`;
 }
 
@@ -42,7 +42,7 @@ export function committedName(place: PartPlace, checkpointId: number, suffix: st
 export function checkpointOfName(name: string): number | undefined {
   const checkpoint = COMMITTED.exec(name)?.[1];
   if (checkpoint === undefined) return undefined;
-  return checkpoint === 'end' ? END_OF_INPUT_COMMIT : Number(checkpoint);
+  return checkpoint === 'end' ? UNSTORED_BARRIER_ID : Number(checkpoint);
 }
 
 export function isInProgressName(name: string): boolean {
