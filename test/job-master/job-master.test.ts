@@ -490,6 +490,68 @@ test('a callback that fails ends the job; a slow one holds its end back', async 
   assert.equal((await slow.run.end()).status, 'FINISHED');
 });
 
+test('a callback that fails on the last results fails the job, although all was committed', async () => {
+  let reject: (error: Error) => void = () => {};
+  const { kernel, run } = start({
+    compiled: scriptedJob({
+      receive: () =>
+        new Promise<void>((_resolve, fail) => {
+          reject = fail;
+        }),
+    }),
+  });
+  await run.until(() => run.completed() === 1);
+  sendOne(run);
+  await kernel.runFor(5_000);
+  run.act(() => reject(new Error('full')));
+  const failed = await run.end();
+  assert.equal(failed.status, 'FAILED');
+  assert.equal(causeOf(failed).code, 'CLIENT_CALLBACK_FAILED');
+});
+
+test('a slot that is lost while its deployment is prepared fails it without waiting for the others', async () => {
+  const { kernel, ledger, run } = start({
+    script: {
+      onStarted: (deployment, count) => {
+        if (count === 1) deployment.lose(1);
+      },
+    },
+  });
+  await run.until(() => run.states.includes('RESTARTING'));
+  assert.ok(kernel.now < 1_000, `${kernel.now} ms`);
+  assert.equal((await run.end()).status, 'FINISHED');
+  ledger.checkComplete();
+});
+
+test('a failure after a stop was asked for at the end of the input ends the job at its latest checkpoint', async () => {
+  const { kernel, ledger, run } = start();
+  await run.until(() =>
+    (run.slots.deployments[0]?.commands ?? []).some(
+      ({ command }) => command.kind === 'trigger' && command.barrier.kind === 'final',
+    ),
+  );
+  run.act((master) => {
+    master.stop();
+    run.slots.current.lose(0);
+  });
+  const result = await run.end();
+  assert.equal(result.status, 'STOPPED');
+  assert.ok(result.error !== undefined);
+  await continueToEnd(kernel, ledger);
+});
+
+test('a second cancel does not wait for slots that are being started', async () => {
+  const { kernel, run } = start({ script: { onStart: () => new Promise(() => {}) } });
+  await run.until(() => run.states.includes('CREATED'));
+  await kernel.runFor(100);
+  run.act((master) => master.cancel());
+  await kernel.runFor(100);
+  assert.equal(run.result, undefined);
+  run.act((master) => master.cancel());
+  assert.equal((await run.end()).status, 'CANCELED');
+  assert.ok(kernel.now < 1_000);
+});
+
 function causeOf({ error }: JobResult): MillraceError {
   assert.ok(error);
   return error.cause as MillraceError;

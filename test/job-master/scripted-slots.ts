@@ -71,6 +71,8 @@ export interface SlotScript {
   intercept?(command: SlotCommand, slot: number, deployment: ScriptedDeployment): boolean;
   /** Called instead of starting slots, to fail. */
   onStart?(count: number): Promise<void>;
+  /** Called when the slots exist and the job master does not have them yet. */
+  onStarted?(deployment: ScriptedDeployment, count: number): void;
 }
 
 /** Makes the slots of each deployment; `current` is the last one. */
@@ -111,6 +113,7 @@ export class ScriptedSlots implements SlotProvider {
       onLost,
     });
     this.deployments.push(deployment);
+    this.script.onStarted?.(deployment, this.#starts);
     return deployment.gateways();
   }
 }

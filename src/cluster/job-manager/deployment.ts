@@ -58,6 +58,7 @@ export class Deployment {
   readonly #env: Env;
   readonly #inbox: Inbox;
   readonly #lost = new Set<number>();
+  #isDeployed = false;
   #leaving: Leaving | undefined;
 
   constructor(parts: DeploymentParts, env: Env, inbox: Inbox) {
@@ -74,6 +75,7 @@ export class Deployment {
   /** Hands every slot its tasks. */
   deploy(): void {
     const { restoredCheckpointId, gateways, tasks } = this.#parts;
+    this.#isDeployed = true;
     this.executions.moveAll('DEPLOYING');
     for (const { slot } of gateways) {
       this.send(slot, { kind: 'deploy', restoredCheckpointId, tasks: tasks[slot] ?? [] });
@@ -130,7 +132,9 @@ export class Deployment {
     this.#leaving = { slots, timer, onGone, terminating: false };
     if (how === 'cancel') this.executions.moveAll('CANCELING');
     this.broadcast({ kind: how });
-    this.#checkLeft();
+    // A slot that has no task yet has nothing to say.
+    if (this.#isDeployed) this.#checkLeft();
+    else this.hurry();
   }
 
   /** Stops waiting for the slots: terminates them now. */
@@ -138,6 +142,11 @@ export class Deployment {
     if (this.#leaving === undefined) return;
     this.#leaving.slots.clear();
     this.#checkLeft();
+  }
+
+  /** Terminates all slots at once. */
+  terminate(): Promise<void> {
+    return terminateAll(this.#parts.gateways);
   }
 
   /** The slot has said that nothing runs there any more. */
@@ -169,8 +178,8 @@ export class Deployment {
       this.executions.moveAll('CANCELED');
       leaving.onGone();
     };
-    this.#inbox.follow('the slots are gone', terminateAll(this.#parts.gateways), gone, (error) => {
-      this.#env.log.error('a slot could not be terminated', { error });
+    this.#inbox.follow('the slots are gone', this.terminate(), gone, (error) => {
+      this.#env.log.error('a slot could not be terminated', { error: String(error) });
       gone();
     });
   }

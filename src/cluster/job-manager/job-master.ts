@@ -101,7 +101,8 @@ type Intent =
 /** The way to the end of a running job. */
 interface Ending {
   readonly kind: 'final' | 'stop';
-  step: 'checkpointing' | 'committing' | 'recording';
+  /** `delivering`: the calling thread still works on results; `recording`: the terminal marker is being written. */
+  step: 'checkpointing' | 'committing' | 'delivering' | 'recording';
   checkpointId: number | undefined;
 }
 
@@ -139,6 +140,8 @@ export class JobMaster {
   #timer: Timer | undefined;
   #restarts: RestartMemory = NO_FAILURES;
   #latest: CheckpointReference | undefined;
+  /** A stop, or a cancel, was asked for while something else had to end first. */
+  #stopAfterwards = false;
   #cancelAfterwards = false;
   #endedAt: number | undefined;
 
@@ -194,7 +197,8 @@ export class JobMaster {
   triggerCheckpoint(): Promise<CheckpointReference> {
     return new Promise((resolve, reject) => {
       this.#inbox.post('a checkpoint is asked for', () => {
-        if (this.#phase !== 'running') return reject(this.#notRunning());
+        if (this.#phase !== 'running' || this.#recovery?.store === undefined)
+          return reject(this.#notRunning());
         this.#checkpoints.request('manual', {
           onDone: (id) => resolve(this.#options.storage.reference(id)),
           onFailed: reject,
@@ -361,7 +365,7 @@ export class JobMaster {
   /** Slots were started that nobody needs any more. */
   #terminate({ gateways }: DeploymentParts, then: () => void): void {
     this.#inbox.follow('unwanted slots are terminated', terminateAll(gateways), then, (error) => {
-      this.#env.log.error('a slot could not be terminated', { error });
+      this.#env.log.error('a slot could not be terminated', { error: String(error) });
       then();
     });
   }
@@ -500,7 +504,7 @@ export class JobMaster {
       },
       onFailed: (error) => {
         if (!isCurrent()) return;
-        this.#env.log.warn('the last checkpoint is tried again', { error });
+        this.#env.log.warn('the last checkpoint is tried again', { error: error.message });
         this.#timer = this.#env.clock.timer(
           REQUEST_AGAIN_MS,
           () => this.#inbox.post('again', () => isCurrent() && this.#endBy(kind)),
@@ -514,7 +518,7 @@ export class JobMaster {
     const ending = this.#ending;
     if (ending?.step !== 'committing' || ending.checkpointId === undefined) return;
     if (this.#deployment?.executions.allCommitted(ending.checkpointId) !== true) return;
-    ending.step = 'recording';
+    ending.step = 'delivering';
     this.#results.whenIdle(() => {
       this.#inbox.post('all is committed', () => {
         if (this.#ending !== ending || this.#phase !== 'running') return;
@@ -534,9 +538,10 @@ export class JobMaster {
         this.#leave({ kind: 'finish' });
       },
       (error) => {
-        ending.step = 'checkpointing';
-        if (this.#cancelAfterwards) this.#cancel();
-        else this.#fail(error);
+        ending.step = 'delivering';
+        if (!this.#cancelAfterwards) return this.#fail(error);
+        this.#note(error, undefined, 'ignored: the job is canceled');
+        this.#cancel();
       },
     );
   }
@@ -550,6 +555,7 @@ export class JobMaster {
       case 'preparing':
         return this.#leave({ kind: 'suspend', error: undefined });
       case 'running':
+        this.#stopAfterwards = true;
         return this.#stopRunning();
       case 'leaving':
       case 'waiting':
@@ -570,7 +576,7 @@ export class JobMaster {
 
   #cancel(): void {
     if (this.#phase === 'over') return;
-    if (this.#intent?.kind === 'finish' || this.#intent?.kind === 'cancel') return this.#deployment?.hurry();
+    if (this.#intent?.kind === 'finish' || this.#intent?.kind === 'cancel') return this.#hurry();
     if (this.#ending?.step === 'recording') {
       this.#cancelAfterwards = true;
       return;
@@ -579,6 +585,14 @@ export class JobMaster {
     if (this.#phase === 'preparing' || this.#phase === 'running') return this.#leave({ kind: 'cancel' });
     this.#intent = { kind: 'cancel' };
     this.#stopWaiting();
+  }
+
+  /** Does not wait for whoever takes long to leave. */
+  #hurry(): void {
+    if (this.#deployment !== undefined) return this.#deployment.hurry();
+    if (this.#preparation === undefined) return;
+    this.#preparation = undefined;
+    this.#gone();
   }
 
   /** Ends the back-off, if that is what the job is waiting for. */
@@ -619,7 +633,7 @@ export class JobMaster {
     const decision = decideRestart(this.#options.restartStrategy, this.#restarts, failure);
     if (decision.kind === 'fail') return { kind: 'fail', error, reason: decision.reason };
     this.#restarts = decision.memory;
-    if (this.#ending?.kind === 'stop') return { kind: 'suspend', error }; // JM-6
+    if (this.#stopAfterwards) return { kind: 'suspend', error }; // JM-6
     return { kind: 'restart', at: now + decision.delayMs, error };
   }
 
@@ -651,7 +665,10 @@ export class JobMaster {
   #collapse(error: Error): void {
     this.#phase = 'over';
     this.#checkpoints.close();
-    this.#resolveEnded(this.#result('FAILED', error));
+    const result = this.#result('FAILED', error);
+    const resolve = (): void => this.#resolveEnded(result);
+    const terminated = this.#deployment?.terminate() ?? Promise.resolve();
+    this.#inbox.follow('slots are terminated', terminated, resolve, resolve);
   }
 
   // ---- leaving ----
@@ -675,9 +692,8 @@ export class JobMaster {
       () =>
         this.#inbox.post('a preparation takes long', () => {
           if (this.#preparation === undefined || this.#phase !== 'leaving') return;
-          if (this.#intent?.kind === 'restart') return this.#awaitPreparation();
-          this.#preparation = undefined;
-          this.#gone();
+          if (this.#intent?.kind === 'restart') this.#awaitPreparation();
+          else this.#hurry();
         }),
       'a preparation has to end',
     );
@@ -777,7 +793,9 @@ export class JobMaster {
   }
 
   #notRunning(): MillraceError {
-    return new MillraceError('JOB_NOT_RUNNING', `the job is ${this.#state}`);
+    const isStored = this.#recovery === undefined || this.#recovery.store !== undefined;
+    const why = isStored ? `the job is ${this.#state}` : 'checkpointing is off';
+    return new MillraceError('JOB_NOT_RUNNING', `no checkpoint can be taken: ${why}`);
   }
 
   #move(state: JobState): void {

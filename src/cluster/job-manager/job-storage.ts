@@ -108,7 +108,8 @@ class FolderStorage implements JobStorage {
       base: checkpoint && this.#loaded.keep(checkpoint),
       nextCheckpointId: nextId,
       durable,
-      orphans,
+      // What a fresh start leaves behind is not its own to remove.
+      orphans: choice.kind === 'fresh' ? [] : orphans,
       warnings,
       store: this.#store(this.#storage, attempt),
     };

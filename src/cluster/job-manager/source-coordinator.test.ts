@@ -33,7 +33,7 @@ function listSource(starts: string[]): Source<unknown> {
           const id = left.shift();
           return id === undefined ? 'none' : { id };
         },
-        snapshot: () => [...left],
+        snapshot: () => left,
       };
     },
     createReader: () => assert.fail('the coordinator never makes a reader'),
@@ -66,6 +66,14 @@ test('a split is either with a reader or in the snapshot', async () => {
     },
   );
   assert.deepEqual(coordinator.snapshot(), ['b', 'c']);
+});
+
+test('a snapshot does not change when splits are handed out afterwards', async () => {
+  const [coordinator] = await start(listSource([]));
+  assert.ok(coordinator);
+  const snapshot = coordinator.snapshot();
+  coordinator.answer(0);
+  assert.deepEqual(snapshot, ['a', 'b', 'c']);
 });
 
 test('a reader is told when no split will follow', async () => {

@@ -60,9 +60,9 @@ export class SourceCoordinator {
     };
   }
 
-  /** What has not been handed out (SC-2). */
+  /** What has not been handed out (SC-2): a copy, because the metadata is written later. */
   snapshot(): unknown {
-    return this.#asking(() => this.#enumerator.snapshot());
+    return this.#asking(() => JSON.parse(JSON.stringify(this.#enumerator.snapshot() ?? null)) as unknown);
   }
 
   #asking<T>(ask: () => T): T {
