@@ -24,14 +24,14 @@ interface BuildFailure {
   }[];
 }
 
-/** Compiles the job into `<working directory>/.millrace/bundles` and returns the compiled file. */
+/** Compiles the job into `<working directory>/.millrace/bundles/` and returns the compiled file. */
 export async function bundleJob(job: JobFile, workingDirectory: string): Promise<JobFile> {
   const esbuild = await loadBundler(job);
-  const folder = join(workingDirectory, '.millrace', 'bundles');
-  mkdirSync(folder, { recursive: true });
-  // Equal names in different folders must not overwrite each other.
+  // Equal names in different folders must not overwrite each other; the job keeps its name, and so its id.
   const mark = createHash('sha256').update(job.path).digest('hex').slice(0, 8);
-  const path = join(folder, `${basename(job.path, extname(job.path))}-${mark}.mjs`);
+  const folder = join(workingDirectory, '.millrace', 'bundles', mark);
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${basename(job.path, extname(job.path))}.mjs`);
   try {
     await esbuild.build({
       absWorkingDir: workingDirectory,

@@ -15,6 +15,8 @@ import { didYouMean, editDistance, nearest } from '../base/suggest.ts';
 /** Where configuration comes from. */
 export interface ConfigurationSources {
   readonly commandLine: Readonly<Record<string, unknown>>;
+  /** What the command line prefers when nobody, the job included, says anything else. */
+  readonly byDefault?: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
 }
@@ -34,7 +36,8 @@ const TYPO_DISTANCE_MAX = 2;
 /** All layers from outside the job, over the defaults. */
 export async function readConfiguration(sources: ConfigurationSources): Promise<Configuration> {
   const { commandLine, environment, workingDirectory } = sources;
-  let configuration = Configuration.defaults;
+  // Under what the job sets, which is added later to the same layer.
+  let configuration = Configuration.defaults.withLayer('job', sources.byDefault ?? {});
   const file = configurationFile(workingDirectory, environment['MILLRACE_CONF_DIR']);
   if (file !== undefined) {
     configuration = configuration.withLayer('file', await readFile(file, workingDirectory));

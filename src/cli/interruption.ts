@@ -79,7 +79,7 @@ export class Interruption {
       return;
     }
     this.#stage = 'stopping';
-    this.#job.say(`${name}: stopping with a last checkpoint (again to cancel)`);
+    this.#job.say(`${name}: stopping (again to cancel)`);
     this.#deadline = this.#clock.timer(
       STOP_MS_MAX,
       () => this.#cancel(`the last checkpoint took over ${STOP_MS_MAX / 1000} s: cancelling`),

@@ -16,6 +16,9 @@ export const REDRAW_MS = 250;
 /** How often a line is written where none can be redrawn. */
 export const LINE_MS = 5_000;
 
+/** The rate is that of the last so many milliseconds. */
+export const RATE_OVER_MS = 5_000;
+
 /** What a sink has written, for the live line and the summary. */
 export interface Throughput {
   /** Records that the sources have read. */
@@ -37,8 +40,8 @@ export class Progress {
   readonly #options: ProgressOptions;
   #timer: Timer | undefined;
   #isShown = false;
-  #before: { readonly at: number; readonly read: number } | undefined;
-  #perSecond = 0;
+  /** What was read when, over the last {@link RATE_OVER_MS}. */
+  readonly #samples: { readonly at: number; readonly read: number }[] = [];
 
   constructor(options: ProgressOptions) {
     this.#options = options;
@@ -52,13 +55,19 @@ export class Progress {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#erase();
+    this.makeWay();
   }
 
   /** Writes whole lines above the live line (PR-1). */
   print(text: string): void {
-    this.#erase();
+    this.makeWay();
     this.#options.screen.write(text);
+  }
+
+  /** Takes the line away until it is drawn again; called before others write to the same terminal (PR-1). */
+  makeWay(): void {
+    if (this.#isShown) this.#options.screen.write('\r\u001b[2K');
+    this.#isShown = false;
   }
 
   #next(): void {
@@ -78,30 +87,24 @@ export class Progress {
     const now = figures();
     if (now === undefined) return;
     const { read, written } = throughput(now);
-    this.#measure(clock.monotonic(), read);
-    const line = progressLine({ figures: now, read, written, perSecond: this.#perSecond, now: clock.now() });
+    const perSecond = this.#perSecond(clock.monotonic(), read);
+    const line = progressLine({ figures: now, read, written, perSecond, now: clock.now() });
     if (!screen.live) {
       screen.write(`${line}\n`);
       return;
     }
-    this.#erase();
+    this.makeWay();
     screen.write(screen.style.dim(cut(line, screen.columns() - 1)));
     this.#isShown = true;
   }
 
-  // A moving average over about two seconds, so that the figure can be read.
-  #measure(at: number, read: number): void {
-    const before = this.#before;
-    this.#before = { at, read };
-    if (before === undefined || at <= before.at) return;
-    const latest = (Math.max(0, read - before.read) * 1_000) / (at - before.at);
-    const weight = Math.min(1, (at - before.at) / 2_000);
-    this.#perSecond = this.#perSecond === 0 ? latest : this.#perSecond + weight * (latest - this.#perSecond);
-  }
-
-  #erase(): void {
-    if (this.#isShown) this.#options.screen.write('\r\u001b[2K');
-    this.#isShown = false;
+  // Over several seconds, because figures come in steps and a number that jumps cannot be read.
+  #perSecond(at: number, read: number): number {
+    const samples = this.#samples;
+    samples.push({ at, read });
+    while (samples.length > 2 && at - samples[0]!.at > RATE_OVER_MS) samples.shift();
+    const first = samples[0]!;
+    return at === first.at ? 0 : (Math.max(0, read - first.read) * 1_000) / (at - first.at);
   }
 }
 

@@ -1,5 +1,8 @@
 /** What the command line knows of its terminal: colours, width, and whether a line can be redrawn. */
 
+/** The width that is assumed where none is known. */
+const COLUMNS_UNKNOWN = 80;
+
 /** Where text goes. */
 export interface Screen {
   /** A line can be redrawn in place. */
@@ -36,7 +39,8 @@ export function screenOf(
   const forced = !['', '0', 'false'].includes(variables['FORCE_COLOR'] ?? '');
   return {
     live: isTerminal,
-    columns: () => stream.columns ?? 80,
+    // A terminal that does not know its width says 0.
+    columns: () => stream.columns || COLUMNS_UNKNOWN,
     style: styleOf(!noColour && (isTerminal || forced)),
     write: (text) => {
       stream.write(text);

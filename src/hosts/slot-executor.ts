@@ -155,7 +155,8 @@ export class SlotExecutor {
       },
       ports: buildPorts({ ...this.#parts, random: env.random, vertex, subtask }),
       gate,
-      inputs: new Set(compiled.graph.edges.filter((edge) => edge.to === vertex).map((edge) => edge.input)).size,
+      inputs: new Set(compiled.graph.edges.filter((edge) => edge.to === vertex).map((edge) => edge.input))
+        .size,
       store: (checkpointId, bytes) =>
         this.#storage.store({ checkpointId, vertexId: planned.id, subtask, attempt, bytes }),
       report,
@@ -196,6 +197,8 @@ export class SlotExecutor {
 
   #close(kind: 'canceled' | 'finished'): void {
     if (this.#closing !== undefined) return;
+    // What was counted since the last time belongs to the totals too.
+    this.#reportFigures();
     this.#closing = this.#closeAll();
     this.#closing
       .catch((error: unknown) => this.#parts.env.log.error('closing failed', { error: String(error) }))
@@ -223,12 +226,16 @@ export class SlotExecutor {
     this.#figures = this.#parts.env.clock.timer(
       FIGURES_INTERVAL_MS,
       () => {
-        const tasks = this.#runners.map((runner) => runner.figures());
-        this.#parts.report({ kind: 'figures', slot: this.#parts.slot, attempt: this.#attempt, tasks });
+        this.#reportFigures();
         this.#armFigures();
       },
       'figures',
     );
+  }
+
+  #reportFigures(): void {
+    const tasks = this.#runners.map((runner) => runner.figures());
+    this.#parts.report({ kind: 'figures', slot: this.#parts.slot, attempt: this.#attempt, tasks });
   }
 }
 

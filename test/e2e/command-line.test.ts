@@ -113,7 +113,7 @@ describe('a job that Node cannot load', () => {
     const run = (name: string): Promise<Ended> => millrace(['run', name], { cwd });
     assertEnded(await run('enum.ts'), 1, /JOB_NOT_LOADABLE/, /enum\.ts:2/, /--bundle/);
     assertEnded(await run('decorator.ts'), 1, /JOB_NOT_LOADABLE/, /decorator\.ts:3/, /--bundle/);
-    assertEnded(await run('job.tsx'), 2, /JOB_NOT_LOADABLE/, /--bundle/);
+    assertEnded(await run('job.tsx'), 1, /JOB_NOT_LOADABLE/, /--bundle/);
     assertEnded(await run('import.ts'), 1, /JOB_NOT_LOADABLE/, /other\.ts/);
     assertEnded(await run('syntax.ts'), 1, /JOB_NOT_LOADABLE/, /syntax\.ts:2/);
   });

@@ -41,10 +41,26 @@ export interface StartOptions {
   readonly detached?: boolean;
 }
 
+const cleanups = new WeakMap<TestContext, (() => void)[]>();
+
+/** Runs after the test; what was made last is taken away first. */
+export function cleanUp(test: TestContext, run: () => void): void {
+  const known = cleanups.get(test);
+  if (known !== undefined) {
+    known.push(run);
+    return;
+  }
+  const runs = [run];
+  cleanups.set(test, runs);
+  test.after(() => {
+    for (const each of runs.reverse()) each();
+  });
+}
+
 /** A folder that is removed after the test. */
 export function temporaryFolder(test: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
-  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  cleanUp(test, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

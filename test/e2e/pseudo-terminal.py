@@ -5,13 +5,16 @@ STEPS is JSON: a list of {"wait": regular expression, "send": text, "seconds": h
 what the terminal shows after the step before matches, then types. Ends with the exit code of the command (128 + n
 for signal n); 99 when a step waits in vain, 98 when the command does not end.
 """
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import sys
+import termios
 import time
 
 ENDING_SECONDS_MAX = 60
@@ -21,6 +24,7 @@ def main() -> int:
     steps = json.loads(sys.argv[1])
     pid, terminal = pty.fork()
     if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
         os.execvp(sys.argv[2], sys.argv[2:])
     shown = ""
     seen = 0

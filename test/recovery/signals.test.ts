@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { describe, it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
-import { assertComplete, assertPrefix } from '../e2e/committed.ts';
+import { assertComplete, assertPrefix, committedFiles } from '../e2e/committed.ts';
 import { knownAnswer } from '../e2e/known-answer.ts';
 import {
   commandLine,
   type Ended,
+  eventually,
   loginsJob,
   millrace,
   pause,
@@ -43,7 +44,7 @@ describe('a signal', () => {
       const cwd = temporaryFolder(test);
       const output = join(cwd, 'alerts');
       const running = startMillrace(words(output, 1_000), { cwd });
-      await running.outputMatches(/checkpoint \d/);
+      await eventually(() => committedFiles(output).length > 0, 'output is committed');
       process.kill(running.pid, signal);
       const ended = await running.ended;
       assert.equal(ended.code, 130, ended.output);
@@ -60,7 +61,7 @@ describe('a signal', () => {
     const cwd = temporaryFolder(test);
     const output = join(cwd, 'alerts');
     const running = startMillrace(words(output, 1_000), { cwd });
-    await running.outputMatches(/checkpoint \d/);
+    await eventually(() => committedFiles(output).length > 0, 'output is committed');
     process.kill(running.pid, 'SIGSTOP');
     process.kill(running.pid, 'SIGINT');
     process.kill(running.pid, 'SIGCONT');
@@ -141,7 +142,7 @@ describe('in a terminal', () => {
 
     const killed = start('npm', ['start', '--silent'], { cwd, detached: true });
     await killed.outputMatches(/continu\w* from checkpoint \d+/i);
-    await killed.outputMatches(/checkpoint \d+ .*ago/);
+    await pause(3_000);
     process.kill(-killed.pid, 'SIGKILL');
     await killed.ended;
     assert.ok(assertPrefix(output, answer) >= afterFirst);

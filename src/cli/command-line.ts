@@ -1,0 +1,125 @@
+/** Takes the words of the command line to an exit code: 0 done, 1 the job failed, 2 wrong usage, 130 interrupted. */
+
+import { readFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { type ErrorCode, isMillraceError } from '../base/errors.ts';
+import { didYouMean } from '../base/suggest.ts';
+import { parseArguments, type Request } from './arguments.ts';
+import { errorText, causesOf } from './error-text.ts';
+import { codeList, codes, errorCodeOf, explanationOf } from './explain.ts';
+import { EXIT } from './exit.ts';
+import { ownPackageFolder } from './job-file.ts';
+import type { JobHost } from './run-job.ts';
+import { screenOf } from './terminal.ts';
+
+/** What a caller may say besides the words. */
+export interface CommandLineOptions {
+  /** The command that continues a run that was stopped; default: the same words with `-s latest`. */
+  readonly resume?: string;
+}
+
+/** Errors in what was typed or configured: nothing of the job has run. */
+const USAGE_CODES: readonly ErrorCode[] = [
+  'BUNDLER_MISSING',
+  'CONFIG_FILE_INVALID',
+  'CONFIG_INVALID',
+  'CONFIG_UNKNOWN_KEY',
+  'JOB_ARGUMENT_INVALID',
+  'JOB_ARGUMENT_UNKNOWN',
+  'JOB_FILE_MISSING',
+  'JOB_WITHOUT_MILLRACE',
+];
+
+/** Runs one command in this process. */
+export async function runCommandLine(
+  words: readonly string[],
+  options: CommandLineOptions = {},
+): Promise<number> {
+  const stdout = screenOf(process.stdout, process.env);
+  const stderr = screenOf(process.stderr, process.env);
+  const request = parseArguments(words, version());
+  switch (request.kind) {
+    case 'print':
+      stdout.write(request.text);
+      return EXIT.done;
+    case 'usage':
+      stderr.write(`${usageText(request.message)}\n`);
+      return EXIT.usage;
+    case 'explain':
+      return explain(request.code, stdout.style);
+    case 'run':
+    case 'info':
+      return runOrInfo(request, { words, resume: options.resume, stdout, stderr });
+  }
+}
+
+async function runOrInfo(
+  request: Request & { kind: 'run' | 'info' },
+  given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>,
+): Promise<number> {
+  const verbose = request.options.verbose || (process.env['MILLRACE_DEBUG'] ?? '') !== '';
+  const workingDirectory = process.cwd();
+  hideExperimentalWarnings();
+  // Loaded only now: help and usage answer at once.
+  const { showPlan, runJob } = await import('./run-job.ts');
+  const host: JobHost = {
+    ...given,
+    verbose,
+    workingDirectory,
+    environment: process.env,
+    describe: (error) =>
+      errorText(error, {
+        style: given.stderr.style,
+        verbose,
+        ownFolder: `${ownPackageFolder()}${sep}dist${sep}`,
+        workingDirectory,
+      }),
+  };
+  try {
+    return request.kind === 'run' ? await runJob(request, host) : await showPlan(request, host);
+  } catch (error) {
+    given.stderr.write(host.describe(error));
+    return exitCodeOf(error);
+  }
+}
+
+/** Which exit code an error means: 2 when the user can mend it before anything of the job runs. */
+export function exitCodeOf(error: unknown): number {
+  const isUsage = causesOf(error).some((cause) => isMillraceError(cause) && USAGE_CODES.includes(cause.code));
+  return isUsage ? EXIT.usage : EXIT.failed;
+}
+
+function explain(text: string | undefined, style: Parameters<typeof explanationOf>[1]): number {
+  if (text === undefined) {
+    process.stdout.write(codeList());
+    return EXIT.done;
+  }
+  const code = errorCodeOf(text);
+  if (code === undefined) {
+    const hint = didYouMean(text.toUpperCase(), codes());
+    process.stderr.write(`${usageText(`there is no error code ${text}.${hint}`)}\n`);
+    return EXIT.usage;
+  }
+  process.stdout.write(explanationOf(code, style));
+  return EXIT.done;
+}
+
+function usageText(message: string): string {
+  return message.startsWith('Usage:')
+    ? message
+    : `millrace: ${message}\nSee millrace --help, or millrace run --help.`;
+}
+
+/** The version of this package. */
+export function version(): string {
+  const text = readFileSync(join(ownPackageFolder(), 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+// That Node strips types is the way jobs are loaded, not news.
+function hideExperimentalWarnings(): void {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`);
+  });
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+/** The command `millrace`. Looks at the version of Node before it loads anything that needs a new one. */
+
+import { nodeVersionProblem } from './node-version.ts';
+
+const problem = nodeVersionProblem(process.versions.node);
+if (problem !== undefined) {
+  process.stderr.write(`millrace: ${problem}\n`);
+  process.exitCode = 2;
+} else {
+  const { runCommandLine } = await import('./command-line.ts');
+  process.exitCode = await runCommandLine(process.argv.slice(2));
+}

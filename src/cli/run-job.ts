@@ -1,0 +1,272 @@
+/**
+ * `millrace run` and `millrace info`: from the words of a request to a job that has ended, or to a plan on the screen.
+ *
+ * Owns: the live line and the signals of one run. Talks to: the job, by its client.
+ *
+ * RJ-1 Signals are watched before anything else happens, so that none ends the process in the middle of a start.
+ * RJ-2 What a job prints goes to the standard output, all else to the standard error.
+ */
+
+import { systemClock } from '../base/clock.ts';
+import type { Configuration } from '../base/config.ts';
+import { deserializeError, isMillraceError } from '../base/errors.ts';
+import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts';
+import type { JobListener, JobResult } from '../cluster/job-manager/job-master.ts';
+import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts';
+import { explain as planText } from '../graph/explain.ts';
+import { type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
+import type { JobOptions, Request } from './arguments.ts';
+import { bundleJob } from './bundle.ts';
+import { readConfiguration } from './configuration.ts';
+import { EXIT } from './exit.ts';
+import { Interruption } from './interruption.ts';
+import {
+  commandLineOf,
+  explainLoadError,
+  findJobFile,
+  type JobFile,
+  ownPackageFolder,
+  packageFolderOf,
+} from './job-file.ts';
+import { Progress } from './progress.ts';
+import { resumeWords, shellCommand } from './resume.ts';
+import { summaryText, throughputOf } from './summary.ts';
+import type { Screen } from './terminal.ts';
+
+/** The process in which a command runs. */
+export interface JobHost {
+  /** The words after `millrace`. */
+  readonly words: readonly string[];
+  /** The command that continues the run, when it is not the same words with `-s latest`. */
+  readonly resume: string | undefined;
+  readonly stdout: Screen;
+  readonly stderr: Screen;
+  readonly verbose: boolean;
+  readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** An error as a person reads it. */
+  readonly describe: (error: unknown) => string;
+}
+
+type RunRequest = Request & { readonly kind: 'run' };
+type InfoRequest = Request & { readonly kind: 'info' };
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Prints the plan of a job; nothing runs. */
+export async function showPlan(request: InfoRequest, host: JobHost): Promise<number> {
+  const found = await resolveJob(request, host);
+  if (found.kind === 'elsewhere') return runElsewhere(found.commandLine);
+  const configuration = await configurationOf(request.options, host);
+  const options = { ...submissionOf(request, host, configuration) };
+  const { compiled } = await planOf(found.job.url, options).catch((error: unknown) => {
+    throw explainLoadError(error, found.job);
+  });
+  const { graph } = compiled;
+  host.stdout.write(request.json ? `${JSON.stringify(graph, undefined, 2)}\n` : planText(graph));
+  return EXIT.done;
+}
+
+/** Runs a job until it ends. */
+export async function runJob(request: RunRequest, host: JobHost): Promise<number> {
+  const found = await resolveJob(request, host);
+  if (found.kind === 'elsewhere') return runElsewhere(found.commandLine);
+  return new Run(request, host, found.job).toItsEnd();
+}
+
+/** One run: its client once there is one, its live line, its signals. */
+class Run {
+  readonly #request: RunRequest;
+  readonly #host: JobHost;
+  readonly #job: JobFile;
+  readonly #progress: Progress;
+  readonly #interruption: Interruption;
+  #client: JobClient | undefined;
+  #hasRun = false;
+
+  constructor(request: RunRequest, host: JobHost, job: JobFile) {
+    this.#request = request;
+    this.#host = host;
+    this.#job = job;
+    const clock = systemClock();
+    this.#progress = new Progress({
+      screen: host.stderr,
+      clock,
+      figures: () => this.#client?.figures(),
+      throughput: (figures) => throughputOf(this.#client!.graph, figures),
+    });
+    this.#interruption = new Interruption(
+      {
+        stop: () => this.#whenDone(this.#client?.stop()),
+        cancel: () => (this.#client === undefined ? leave() : this.#whenDone(this.#client.cancel())),
+        abandon: leave,
+        isRunning: () => this.#client !== undefined,
+        say: (line) => this.#progress.print(`${line}\n`),
+      },
+      clock,
+    );
+  }
+
+  async toItsEnd(): Promise<number> {
+    const onSignal = (name: NodeJS.Signals): void => this.#interruption.signal(name);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    const release = this.#guardOutput();
+    try {
+      const client = await this.#start();
+      this.#client = client;
+      this.#warnOfIgnoredKeys(client.configuration);
+      this.#progress.start();
+      const result = await client.result();
+      this.#interruption.ended();
+      this.#progress.stop();
+      this.#conclude(client, result);
+      return this.#exitCode(result);
+    } finally {
+      this.#progress.stop();
+      release();
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    }
+  }
+
+  async #start(): Promise<JobClient> {
+    const configuration = await configurationOf(this.#request.options, this.#host);
+    const options = { ...submissionOf(this.#request, this.#host, configuration), listener: this.#listener() };
+    try {
+      return await executeAsync(this.#job.url, options);
+    } catch (error) {
+      throw explainLoadError(error, this.#job);
+    }
+  }
+
+  #listener(): JobListener {
+    return {
+      onRestore: (checkpoint) => this.#progress.print(`${this.#restoredText(checkpoint)}\n`),
+      onFailure: (failure) => this.#progress.print(this.#failureText(failure)),
+    };
+  }
+
+  #restoredText(checkpoint: CheckpointReference | undefined): string {
+    const again = this.#hasRun ? 'restarted, ' : '';
+    this.#hasRun = true;
+    const name = this.#client?.jobName ?? this.#job.name;
+    if (checkpoint !== undefined) {
+      return `${name}: ${again}continued from checkpoint ${checkpoint.id} (${this.#shortened(checkpoint.path)})`;
+    }
+    const why = this.#request.options.restore === 'latest' && again === '' ? 'no checkpoint yet, ' : again;
+    return `${name}: ${why}started from the beginning`;
+  }
+
+  // A failure that ends the job is told once, by the summary.
+  #failureText({ error, consequence }: ExceptionEntry): string {
+    if (!consequence.startsWith('restart')) return '';
+    return `${this.#host.describe(deserializeError(error))}  ${consequence}\n`;
+  }
+
+  #conclude(client: JobClient, result: JobResult): void {
+    const { stderr, workingDirectory, describe, resume, words } = this.#host;
+    if (result.status === 'FAILED' && !this.#hasRun) {
+      stderr.write(describe(result.error?.cause ?? result.error));
+      return;
+    }
+    if (result.error !== undefined) stderr.write(describe(result.error));
+    stderr.write(
+      summaryText({
+        result,
+        graph: client.graph,
+        targets: new Map(),
+        resume: resume ?? `npx millrace ${shellCommand(resumeWords(words))}`,
+        workingDirectory,
+        style: stderr.style,
+      }),
+    );
+  }
+
+  #exitCode({ status, error }: JobResult): number {
+    if (status === 'FINISHED' || status === 'ALREADY_FINISHED') return EXIT.done;
+    if (this.#interruption.asked && (status === 'STOPPED' || status === 'CANCELED')) return EXIT.interrupted;
+    return isMillraceError(error) || status === 'FAILED' ? EXIT.failed : EXIT.done;
+  }
+
+  #warnOfIgnoredKeys({ ignoredKeys }: Configuration): void {
+    if (ignoredKeys.length === 0) return;
+    this.#progress.print(`ignored, because they mean nothing here: ${ignoredKeys.join(', ')}\n`);
+  }
+
+  // What the job itself prints must not end up behind the live line.
+  #guardOutput(): () => void {
+    const { stdout } = process;
+    const write = stdout.write;
+    stdout.write = ((...args: Parameters<typeof write>) => {
+      this.#progress.makeWay();
+      return write.apply(stdout, args);
+    }) as typeof write;
+    return () => {
+      stdout.write = write;
+    };
+  }
+
+  // The end of the job is awaited elsewhere; here only a failure of the call itself must not get lost.
+  #whenDone(ended: Promise<JobResult> | undefined): void {
+    ended?.catch((error: unknown) => this.#host.stderr.write(this.#host.describe(error)));
+  }
+
+  #shortened(path: string): string {
+    const { workingDirectory } = this.#host;
+    return path.startsWith(`${workingDirectory}/`) ? path.slice(workingDirectory.length + 1) : path;
+  }
+}
+
+type ResolvedJob =
+  | { readonly kind: 'here'; readonly job: JobFile }
+  /** The job uses another copy of Millrace, whose command line takes over. */
+  | { readonly kind: 'elsewhere'; readonly commandLine: URL };
+
+async function resolveJob(
+  { job: name, options }: RunRequest | InfoRequest,
+  host: JobHost,
+): Promise<ResolvedJob> {
+  const { workingDirectory } = host;
+  const job = findJobFile(name, { workingDirectory, bundle: options.bundle });
+  const folder = packageFolderOf(job);
+  if (folder !== ownPackageFolder()) return { kind: 'elsewhere', commandLine: commandLineOf(folder) };
+  return { kind: 'here', job: options.bundle ? await bundleJob(job, workingDirectory) : job };
+}
+
+// It reads the same words and sets the exit code by itself.
+async function runElsewhere(commandLine: URL): Promise<number> {
+  await import(commandLine.href);
+  return Number(process.exitCode ?? EXIT.done);
+}
+
+function configurationOf(options: JobOptions, host: JobHost): Promise<Configuration> {
+  const quiet = host.verbose ? {} : { 'log.level': 'error' };
+  const parallelism = options.parallelism === undefined ? {} : { 'parallelism.default': options.parallelism };
+  return readConfiguration({
+    commandLine: { ...options.configuration, ...parallelism },
+    byDefault: quiet,
+    environment: host.environment,
+    workingDirectory: host.workingDirectory,
+  });
+}
+
+function submissionOf(
+  { options, args }: RunRequest | InfoRequest,
+  host: JobHost,
+  configuration: Configuration,
+): ExecuteOptions {
+  return {
+    args,
+    configuration,
+    workingDirectory: host.workingDirectory,
+    fresh: options.fresh,
+    discardLaterOutput: options.discardLaterOutput,
+    ...(options.restore === undefined ? {} : { restore: options.restore }),
+    ...(options.jobId === undefined ? {} : { jobId: options.jobId }),
+    ...(options.allowNonRestoredState ? { allowNonRestoredState: true } : {}),
+  };
+}
+
+// Nothing of the job is worth waiting for: committed output is safe, and whoever continues finds the last checkpoint.
+function leave(): never {
+  process.exit(EXIT.interrupted);
+}
