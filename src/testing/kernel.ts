@@ -84,7 +84,18 @@ interface Node {
   readonly inFlight: Set<(random: Random) => void>;
 }
 
-/** See the head of this file. */
+/**
+ * Runs whole jobs, or parts of one, on a seed: see the head of this file. A failure tells the seed and the last events.
+ *
+ * ```ts
+ * const kernel = new Kernel({ seed: 7, shuffle: true });
+ * const env = kernel.env('node');
+ * env.clock.timer(1_000, () => console.log('a second later'), 'an example');
+ * await kernel.settle(env.files.makeDirectory('/data'));
+ * kernel.crash('node'); // its timers are gone, the disk is not
+ * await kernel.run();
+ * ```
+ */
 export class Kernel {
   readonly seed: number;
   /** Chance for the test itself: workload, plans of faults. */

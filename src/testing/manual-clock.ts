@@ -8,7 +8,15 @@ interface Scheduled {
   readonly run: () => void;
 }
 
-/** Time that moves by hand: `advance` runs what becomes due, in order. */
+/**
+ * Time that moves by hand: `advance` runs what becomes due, in order.
+ *
+ * ```ts
+ * const clock = new ManualClock();
+ * clock.timer(5, () => console.log(`due at ${clock.now()}`));
+ * clock.advance(10); // due at 5
+ * ```
+ */
 export class ManualClock implements Clock {
   #now: number;
   #order = 0;
@@ -18,14 +26,17 @@ export class ManualClock implements Clock {
     this.#now = now;
   }
 
+  /** The wall clock: the time at the start, and all that was advanced. */
   now(): number {
     return this.#now;
   }
 
+  /** The same as `now`: this clock does not jump. */
   monotonic(): number {
     return this.#now;
   }
 
+  /** Calls `run` once, in the `advance` that reaches its time. */
   timer(afterMs: number, run: () => void): Timer {
     const scheduled: Scheduled = { at: this.#now + Math.max(0, afterMs), order: this.#order++, run };
     this.#scheduled.push(scheduled);
@@ -36,6 +47,7 @@ export class ManualClock implements Clock {
     };
   }
 
+  /** A timer of no time: runs in the next `advance`. */
   defer(run: () => void): void {
     this.timer(0, run);
   }

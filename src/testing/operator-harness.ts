@@ -56,7 +56,28 @@ const MAX_PARALLELISM = 128;
 /** Results that one call may give back; more is an operator that does not end. */
 const PULLED_MAX = 1_000_000;
 
-/** One operator between a test's hands. */
+/**
+ * One operator between a test's hands.
+ *
+ * ```ts
+ * const harness = await OperatorHarness.open({
+ *   operator: () => {
+ *     let sum = 0;
+ *     let output: Output;
+ *     return {
+ *       open: (context) => {
+ *         output = context.output;
+ *       },
+ *       record: (_input, value, timestamp) => output.emit((sum += value as number), timestamp),
+ *     };
+ *   },
+ * });
+ * harness.record(1);
+ * harness.record(2);
+ * console.log(harness.records); // [ 1, 3 ]
+ * await harness.close();
+ * ```
+ */
 export class OperatorHarness {
   readonly clock: ManualClock;
   /** All that came out, in order. */
@@ -107,6 +128,7 @@ export class OperatorHarness {
     else this.end();
   }
 
+  /** One record; what the operator gives back is pulled at once. */
   record(value: unknown, timestamp = MIN_TIMESTAMP, input = 0): void {
     this.#pull(this.start(value, timestamp, input), timestamp);
   }
@@ -118,6 +140,7 @@ export class OperatorHarness {
     return this.#operator.record(input, value, timestamp);
   }
 
+  /** Event time: timers fire, then the operator sees the watermark; one that does not rise is ignored. */
   watermark(timestamp: number): void {
     if (timestamp <= this.#watermark) return;
     this.#watermark = timestamp;
@@ -126,6 +149,7 @@ export class OperatorHarness {
     else this.#operator.watermark(timestamp);
   }
 
+  /** All inputs are idle, or one is active again. */
   idle(idle: boolean): void {
     if (this.#operator.status === undefined) this.#output.status(idle);
     else this.#operator.status(idle);
@@ -166,6 +190,7 @@ export class OperatorHarness {
     return { keyed, sections: written, clock: this.clock, watermark: this.#watermark };
   }
 
+  /** Closes the operator. */
   async close(): Promise<void> {
     await this.#operator.close?.();
   }
@@ -255,6 +280,20 @@ const OPERATOR_INFO = {
 /**
  * Runs an operator through the same steps in every mode and returns what came out, which must be the same each time:
  * straight through; with a snapshot and a restored copy after each step; and pulled one result at a time.
+ *
+ * ```ts
+ * const twice: OperatorFactory = () => {
+ *   let output: Output;
+ *   return {
+ *     open: (context) => {
+ *       output = context.output;
+ *     },
+ *     record: (_input, value, timestamp) => output.emit((value as number) * 2, timestamp),
+ *   };
+ * };
+ * const emitted = await runInEveryMode({ operator: twice }, [{ record: 21, timestamp: 7 }, { watermark: 9 }]);
+ * console.log(emitted); // [ { record: 42, timestamp: 7 }, { watermark: 9 } ]
+ * ```
  */
 export async function runInEveryMode(
   options: Omit<HarnessOptions, 'restored' | 'clock'>,

@@ -61,7 +61,16 @@ export interface SimulatedDiskOptions {
   readonly now?: () => number;
 }
 
-/** The disk. Paths are absolute; errors are {@link FilesError}. */
+/**
+ * The disk. Paths are absolute; errors are {@link FilesError}.
+ *
+ * ```ts
+ * const disk = new SimulatedDisk({ capacityBytes: 1_000_000 });
+ * disk.makeDirectory('/data');
+ * disk.losePower(new Kernel({ seed: 1 }).random);
+ * console.log(disk.contents()); // with '/data' or without: its name was not synchronized
+ * ```
+ */
 export class SimulatedDisk {
   /** Operations of all who use the disk, counted by `SimulatedFiles`. */
   calls = 0;
@@ -86,10 +95,12 @@ export class SimulatedDisk {
     this.#capacityBytes = bytes;
   }
 
+  /** The file of this name, which must exist. */
   open(path: string): FileNode {
     return this.#file('open', path);
   }
 
+  /** A new file; its name must not exist. */
   create(path: string): FileNode {
     const { directory, name } = this.#parent('create', path);
     if (directory.entries.has(name)) throw new FilesError('exists', 'create', path);
@@ -126,6 +137,7 @@ export class SimulatedDisk {
     return piece.length;
   }
 
+  /** Makes what was written so far durable. */
   sync(file: FileNode): void {
     file.unsynced = file.unsynced.filter(({ isDoomed }) => isDoomed);
   }
@@ -135,21 +147,25 @@ export class SimulatedDisk {
     for (const write of file.unsynced) write.isDoomed = true;
   }
 
+  /** The bytes of a file. */
   read(path: string): Uint8Array {
     const file = this.#file('read', path);
     return file.bytes.slice(0, file.length);
   }
 
+  /** What a path is; `undefined` when there is nothing. */
   stat(path: string): FileStatus | undefined {
     const node = this.#find('stat', path);
     if (node === undefined) return undefined;
     return { kind: node.kind, size: node.kind === 'file' ? node.length : 4096, modifiedMs: node.modifiedMs };
   }
 
+  /** Names in a directory, sorted. */
   list(path: string): string[] {
     return [...this.#directory('list', path).entries.keys()].sort();
   }
 
+  /** Makes a directory and its parents. */
   makeDirectory(path: string): void {
     let directory = this.#root;
     const names = namesOf(path);
@@ -167,12 +183,14 @@ export class SimulatedDisk {
     }
   }
 
+  /** Makes one directory, which must not exist. */
   claimDirectory(path: string): void {
     const { directory, name } = this.#parent('claim directory', path);
     if (directory.entries.has(name)) throw new FilesError('exists', 'claim directory', path);
     this.#step([{ directory, name, node: newDirectory(this.#now()) }]);
   }
 
+  /** Replaces `to` in one step. */
   rename(from: string, to: string): void {
     const operation = `rename ${from} to`;
     const source = this.#parent(operation, from);
@@ -191,6 +209,7 @@ export class SimulatedDisk {
     this.#unlinked(replaced);
   }
 
+  /** Gives a file a second name, which must not exist. */
   link(from: string, to: string): void {
     const operation = `link ${from} to`;
     const node = this.#find(operation, from);
@@ -202,6 +221,7 @@ export class SimulatedDisk {
     this.#step([{ directory, name, node }]);
   }
 
+  /** Removes a file; fine when it is absent. */
   remove(path: string): void {
     const node = this.#find('remove', path);
     if (node === undefined) return;
@@ -211,6 +231,7 @@ export class SimulatedDisk {
     this.#unlinked(node);
   }
 
+  /** Removes a directory with all that is in it. */
   removeTree(path: string): void {
     const node = this.#find('remove tree', path);
     if (node === undefined) return;
@@ -222,6 +243,7 @@ export class SimulatedDisk {
     if (node.kind === 'file') this.#unlinked(node);
   }
 
+  /** Makes the names of a directory durable. */
   syncDirectory(path: string): void {
     const directory = this.#directory('sync directory', path);
     this.#unsyncedSteps = this.#unsyncedSteps.filter((step) => {

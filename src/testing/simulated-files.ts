@@ -55,12 +55,39 @@ export interface FileFaults {
 /** When an operation happens and when its promise settles. `interrupted` is what a process that is killed in it leaves behind. */
 export type Perform = <T>(why: string, effect: () => T, interrupted: (random: Random) => void) => Promise<T>;
 
-/** Files in memory that do everything at once; without `faults` a plain file system for unit tests. */
+/**
+ * Files in memory that do everything at once; without `faults` a plain file system for unit tests.
+ *
+ * ```ts
+ * const memory = memoryFiles();
+ * await memory.makeDirectory('/data');
+ * const file = await memory.open('/data/a', 'create');
+ * await file.write(Uint8Array.of(1, 2, 3));
+ * await file.close();
+ * console.log((await memory.read('/data/a')).length); // 3
+ * ```
+ */
 export function memoryFiles(disk: SimulatedDisk = new SimulatedDisk(), faults?: FileFaults): SimulatedFiles {
   return new SimulatedFiles(disk, async (_why, effect) => effect(), faults);
 }
 
-/** See the head of this file. */
+/**
+ * The file system of a simulated disk. {@link memoryFiles} makes one for unit tests, `Kernel.env` one with latency
+ * and crash points.
+ *
+ * ```ts
+ * const disk = new SimulatedDisk();
+ * const seen: string[] = [];
+ * const failing: SimulatedFiles = memoryFiles(disk, {
+ *   random: new Kernel({ seed: 1 }).random,
+ *   onOperation: ({ operation, path }) => {
+ *     seen.push(`${operation} ${path}`);
+ *     return operation === 'rename' ? 'io' : undefined; // fails, without effect
+ *   },
+ * });
+ * await failing.makeDirectory('/data');
+ * ```
+ */
 export class SimulatedFiles implements Files {
   readonly disk: SimulatedDisk;
   readonly #perform: Perform;
@@ -78,6 +105,7 @@ export class SimulatedFiles implements Files {
     return this.#openHandles;
   }
 
+  /** Opens a file to read it, or creates one that must not exist. */
   async open(path: string, mode: 'read' | 'create'): Promise<FileHandle> {
     const file = await this.run(mode === 'read' ? 'open' : 'create', path, () =>
       mode === 'read' ? this.disk.open(path) : this.disk.create(path),
@@ -86,42 +114,52 @@ export class SimulatedFiles implements Files {
     return new SimulatedHandle(this, file, path, () => this.#openHandles--);
   }
 
+  /** The whole file. */
   read(path: string): Promise<Uint8Array> {
     return this.run('read', path, () => this.disk.read(path));
   }
 
+  /** What a path is; `undefined` when there is nothing. */
   stat(path: string): Promise<FileStatus | undefined> {
     return this.run('stat', path, () => this.disk.stat(path));
   }
 
+  /** Names in a directory, sorted. */
   list(path: string): Promise<string[]> {
     return this.run('list', path, () => this.disk.list(path));
   }
 
+  /** Makes a directory and its parents. */
   makeDirectory(path: string): Promise<void> {
     return this.run('make directory', path, () => this.disk.makeDirectory(path));
   }
 
+  /** Makes one directory, which must not exist. */
   claimDirectory(path: string): Promise<void> {
     return this.run('claim directory', path, () => this.disk.claimDirectory(path));
   }
 
+  /** Replaces `to` in one step. */
   rename(from: string, to: string): Promise<void> {
     return this.run('rename', to, () => this.disk.rename(from, to));
   }
 
+  /** Gives a file a second name, which must not exist. */
   link(from: string, to: string): Promise<void> {
     return this.run('link', to, () => this.disk.link(from, to));
   }
 
+  /** Removes a file; fine when it is absent. */
   remove(path: string): Promise<void> {
     return this.run('remove', path, () => this.disk.remove(path));
   }
 
+  /** Removes a directory with all that is in it. */
   removeTree(path: string): Promise<void> {
     return this.run('remove tree', path, () => this.disk.removeTree(path));
   }
 
+  /** Makes the names of a directory durable. */
   syncDirectory(path: string): Promise<void> {
     return this.run('sync directory', path, () => this.disk.syncDirectory(path));
   }

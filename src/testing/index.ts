@@ -1,0 +1,28 @@
+/** The public face of the testing kit: an operator by itself, files that fail, and whole jobs on one seed. */
+
+// One operator
+export type { Operator, OperatorFactory, Output, Pull } from '../operators/operator.ts';
+export { ManualClock } from './manual-clock.ts';
+export {
+  type Emitted,
+  type HarnessOptions,
+  type HarnessSnapshot,
+  OperatorHarness,
+  runInEveryMode,
+  type Step,
+} from './operator-harness.ts';
+
+// Files
+export { SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.ts';
+export {
+  type FileCall,
+  type FileFault,
+  type FileFaults,
+  type FileOperation,
+  memoryFiles,
+  SimulatedFiles,
+} from './simulated-files.ts';
+
+// Everything on one seed
+export type { Clock, Env, Files, Log, Random, Timer } from '../base/env.ts';
+export { Kernel, type KernelEvent, type KernelOptions, type RunOptions } from './kernel.ts';
