@@ -50,6 +50,22 @@ export {
 export { JobArguments } from './streams/job-arguments.ts';
 export type { JobExecutionResult } from './streams/job-runner.ts';
 
+// Running
+export {
+  type CheckpointReference,
+  execute,
+  executeAsync,
+  type ExecuteOptions,
+  type JobClient,
+  type JobFigures,
+  type JobListener,
+  type JobResult,
+  type JobState,
+  type JobStatus,
+  type RunnableJob,
+  type VertexFigures,
+} from './run.ts';
+
 // Streams
 export {
   DataStream,

@@ -5,6 +5,7 @@
 
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { assert } from './base/assert.ts';
 import { Configuration, type ConfigValues } from './base/config.ts';
 import type { Env } from './base/env.ts';
 import { MillraceError } from './base/errors.ts';
@@ -32,6 +33,11 @@ import {
 } from './run/load.ts';
 import type { JobDefinition } from './streams/job.ts';
 import { fillJobRunner, type JobExecutionResult } from './streams/job-runner.ts';
+
+export type { JobFigures, VertexFigures } from './cluster/job-manager/job-figures.ts';
+export type { JobListener, JobResult, JobStatus } from './cluster/job-manager/job-master.ts';
+export type { JobState } from './cluster/job-manager/job-states.ts';
+export type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
 
 /** How a job is run. */
 export interface ExecuteOptions {
@@ -77,6 +83,8 @@ export interface JobClient {
   readonly graph: JobGraph;
   /** All layers, the job's own included. */
   readonly configuration: Configuration;
+  /** Where sinks write to, by their uid; those that say so. */
+  readonly targets: ReadonlyMap<string, string>;
   status(): JobState;
   figures(): JobFigures;
   /** The last failures. */
@@ -113,7 +121,15 @@ export async function execute(job: RunnableJob, options: ExecuteOptions = {}): P
  * ```
  */
 export async function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
-  return start(await load(job, options), job instanceof URL ? job : undefined, options);
+  // A script waits for its job inside its own module, which is loaded before the job starts.
+  const ended = Promise.withResolvers<JobExecutionResult>();
+  const loaded = await load(job, options, ended.promise);
+  const client = start(loaded, job instanceof URL ? job : undefined, options);
+  client
+    .result()
+    .then((result) => executionResult(orThrow(result)))
+    .then(ended.resolve, ended.reject);
+  return client;
 }
 
 /** Plans a job without running it. */
@@ -131,9 +147,13 @@ export function jobIdOf(name: string): string {
   return sha256Hex(name).slice(0, 32);
 }
 
-async function load(job: RunnableJob, options: ExecuteOptions): Promise<LoadedJob> {
+async function load(
+  job: RunnableJob,
+  options: ExecuteOptions,
+  ended?: Promise<JobExecutionResult>,
+): Promise<LoadedJob> {
   const inputs = inputsOf(options);
-  if (job instanceof URL) return loadModule(job, inputs);
+  if (job instanceof URL) return loadModule(job, { ...inputs, ended });
   if ((options.host ?? 'threads') === 'threads') throw notAModule('a job(…) that is not the default export');
   return loadDefinition(job, inputs);
 }
@@ -160,12 +180,17 @@ function start(job: LoadedJob, module: URL | undefined, options: ExecuteOptions)
     freezeRecords: options.freezeRecords,
     alwaysEncode: options.alwaysEncode,
   });
-  return clientOf(master, { jobId, jobName: graph.name, graph, configuration });
+  const targets = new Map(
+    [...compiled.sinks].flatMap(([uid, { target }]) =>
+      target === undefined ? [] : [[uid, target] as const],
+    ),
+  );
+  return clientOf(master, { jobId, jobName: graph.name, graph, configuration, targets });
 }
 
 function clientOf(
   master: JobMaster,
-  about: Pick<JobClient, 'jobId' | 'jobName' | 'graph' | 'configuration'>,
+  about: Pick<JobClient, 'jobId' | 'jobName' | 'graph' | 'configuration' | 'targets'>,
 ): JobClient {
   return {
     ...about,
@@ -299,8 +324,19 @@ async function executeScript(graph: StreamGraph): Promise<JobExecutionResult> {
   const options: ExecuteOptions = { args: process.argv.slice(2) };
   const job = loadGraph(graph, inputsOf(options), nameOfModule(module));
   const client = start(job, module, options);
-  const { jobId, jobName, figures } = orThrow(await client.result());
-  return { jobId, jobName, runtimeMs: figures.elapsedMs };
+  return executionResult(orThrow(await client.result()));
+}
+
+function executionResult({ jobId, jobName, status, figures }: JobResult): JobExecutionResult {
+  assert(status !== 'FAILED', 'a job that failed was thrown');
+  const { triggered, completed, failed, averageBytes, averageDurationMs } = figures.checkpoints;
+  return {
+    jobId,
+    jobName,
+    status,
+    runtimeMs: figures.elapsedMs,
+    checkpoints: { total: triggered, completed, failed, averageBytes, averageDurationMs },
+  };
 }
 
 fillJobRunner({ args: process.argv.slice(2), execute: executeScript });

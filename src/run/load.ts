@@ -13,18 +13,21 @@ import { type PlannedJob, planJob } from '../graph/plan.ts';
 import type { StreamGraph } from '../graph/stream-graph.ts';
 import { definitionOf, describeJob, describeModule } from '../streams/describe.ts';
 import type { JobDefinition } from '../streams/job.ts';
+import type { JobExecutionResult } from '../streams/job-runner.ts';
 
 /** What a job is made from. */
 export interface JobInputs {
   readonly args: readonly string[];
   /** What is said outside of the job. */
   readonly configuration: Configuration;
+  /** In the thread that runs the job: what `env.execute()` of a script gives back. */
+  readonly ended?: Promise<JobExecutionResult> | undefined;
 }
 
 /** A job that is ready to run. */
 export interface LoadedJob extends PlannedJob {
   /** Builds it again for another slot of this thread, with functions of its own where that is possible. */
-  build(): CompiledJob;
+  readonly build: () => CompiledJob;
 }
 
 /** How another thread builds the same job. Plain data. */

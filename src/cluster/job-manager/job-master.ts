@@ -800,7 +800,7 @@ export class JobMaster {
 
   #move(state: JobState): void {
     this.#state = moveJob(this.#state, state);
-    this.#env.log.info('the job is now in another state', { state });
+    this.#env.log.debug('the job is now in another state', { state });
     this.#options.listener?.onState?.(state);
   }
 }
