@@ -173,7 +173,7 @@ class Run {
       summaryText({
         result,
         graph: client.graph,
-        targets: new Map(),
+        targets: client.targets,
         resume: resume ?? `npx millrace ${shellCommand(resumeWords(words))}`,
         workingDirectory,
         style: stderr.style,
@@ -195,10 +195,10 @@ class Run {
   // What the job itself prints must not end up behind the live line.
   #guardOutput(): () => void {
     const { stdout } = process;
-    const write = stdout.write;
+    const write = stdout.write.bind(stdout);
     stdout.write = ((...args: Parameters<typeof write>) => {
       this.#progress.makeWay();
-      return write.apply(stdout, args);
+      return write(...args);
     }) as typeof write;
     return () => {
       stdout.write = write;

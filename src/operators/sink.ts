@@ -53,6 +53,8 @@ export interface SinkCommitter {
 export interface Sink<T> {
   readonly name: string;
   readonly guarantee: SinkGuarantee;
+  /** Where the output is, as the summary of a run names it: an absolute path or an address without secrets. */
+  readonly target?: string;
   /** Runs in the coordinator before tasks start; refuses by throwing. */
   prepareJob?(context: SinkPrepareContext): Promise<void>;
   createWriter(context: OperatorContext): SinkWriter<T> | Promise<SinkWriter<T>>;

@@ -129,7 +129,13 @@ describe('describing a module', () => {
 
 describe('running a script', () => {
   it('hands the graph to the runner of the thread', async () => {
-    const result: JobExecutionResult = { jobId: 'id', jobName: 'numbers', runtimeMs: 1 };
+    const result: JobExecutionResult = {
+      jobId: 'id',
+      jobName: 'numbers',
+      status: 'FINISHED' as const,
+      runtimeMs: 1,
+      checkpoints: { total: 0, completed: 0, failed: 0, averageBytes: 0, averageDurationMs: 0 },
+    };
     let nodes = 0;
     setJobRunner({
       args: ['--last', '4'],

@@ -1,8 +1,8 @@
 /**
  * Describes a job without running it: what a worker, `millrace info` and the start of a run do first.
  *
- * A script describes its job by calling `env.execute()` at its top level, which then never resolves: what stands
- * behind it belongs to the thread that runs the job. Its module is evaluated once per thread, so the graph is kept.
+ * A script describes its job by calling `env.execute()` at its top level, which then never resolves, unless this is
+ * the thread that runs the job: to it belongs what stands behind the call. Its module is evaluated once per thread, so the graph is kept.
  */
 
 import { MillraceError } from '../base/errors.ts';
@@ -10,12 +10,18 @@ import type { StreamGraph } from '../graph/stream-graph.ts';
 import { StreamExecutionEnvironment } from './environment.ts';
 import { isJobDefinition, type JobDefinition } from './job.ts';
 import { JobArguments } from './job-arguments.ts';
-import { setJobRunner } from './job-runner.ts';
+import { type JobExecutionResult, setJobRunner } from './job-runner.ts';
 
 /** What a description depends on; equal in every thread. */
 export interface DescribeOptions {
   /** The arguments of the job. */
   readonly args?: readonly string[] | undefined;
+}
+
+/** What the thread that runs the job adds. */
+export interface DescribeModuleOptions extends DescribeOptions {
+  /** What `env.execute()` of a script gives back; default: a promise that never resolves. */
+  readonly ended?: Promise<JobExecutionResult> | undefined;
 }
 
 /** Describes a job that was made by `job(…)`. Each call builds it anew. */
@@ -45,8 +51,10 @@ export function describeJob(definition: JobDefinition, { args = [] }: DescribeOp
  */
 export function describeModule(
   load: () => Promise<unknown>,
-  { args = [] }: DescribeOptions = {},
+  { args = [], ended = new Promise(() => {}) }: DescribeModuleOptions = {},
 ): Promise<StreamGraph> {
+  // A script that does not wait for its job hears nothing of its failure; whoever runs the job does.
+  ended.catch(() => {});
   return new Promise((resolve, reject) => {
     let executed = false;
     const before = setJobRunner({
@@ -58,7 +66,7 @@ export function describeModule(
         executed = true;
         setJobRunner(before);
         resolve(graph);
-        return new Promise(() => {});
+        return ended;
       },
     });
     const loaded = (module: unknown): void => {

@@ -8,19 +8,33 @@
 import { MillraceError } from '../base/errors.ts';
 import type { StreamGraph } from '../graph/stream-graph.ts';
 
-/** How a run ended well. */
+/** How the checkpoints of a run went. */
+export interface CheckpointTotals {
+  /** Triggered, whatever became of them. */
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Bytes of state; 0 without a completed checkpoint, as is the next. */
+  readonly averageBytes: number;
+  readonly averageDurationMs: number;
+}
+
+/** How a run ended that did not fail. */
 export interface JobExecutionResult {
   readonly jobId: string;
   readonly jobName: string;
+  /** `ALREADY_FINISHED`: an earlier run had finished the job, and nothing was run. */
+  readonly status: 'FINISHED' | 'ALREADY_FINISHED' | 'STOPPED' | 'CANCELED';
   /** From the start to the end of the run, ms. */
   readonly runtimeMs: number;
+  readonly checkpoints: CheckpointTotals;
 }
 
 /** Takes what a script describes. */
 export interface JobRunner {
   /** The arguments of the job. */
   readonly args: readonly string[];
-  /** Resolves when the job has finished; never, when the script is only asked to describe it. */
+  /** Resolves when the job has ended and rejects when it failed; never, when the script is only asked to describe it. */
   execute(graph: StreamGraph): Promise<JobExecutionResult>;
 }
 

@@ -187,7 +187,7 @@ describe('a damaged folder', () => {
     assertComplete(here.output, answer);
     assert.ok(
       completeIds(folder).every((id) => id > torn),
-      `ids go on above ${torn}: ${completeIds(folder)}`,
+      `ids go on above ${torn}: ${completeIds(folder).join(', ')}`,
     );
   });
 

@@ -39,6 +39,7 @@ function fileSink<T>(directory: string, format: LineFormat<T>, options: FileSink
   return {
     name: `${format.name} files`,
     guarantee: 'exactly-once',
+    target: path,
     prepareJob: (context) => prepareSinkDirectory(context, path, format.name),
     createWriter: (context) => new PartWriter(context, path, format, rolling),
     createCommitter: (context) => new PartCommitter(context, path),
