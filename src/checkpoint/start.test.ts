@@ -166,7 +166,7 @@ test('a fresh start that made no checkpoint begins again from the beginning', as
   assert.equal(restoredId(await start(files)), undefined);
 });
 
-test('a finished job says so without writing anything; only a fresh start runs again', async () => {
+test('a finished job says so without writing anything; while it has checkpoints a start must say what it wants', async () => {
   const files = memoryFiles();
   const { attempt } = await run(files, 1);
   const marker = { jobId: JOB_ID, jobName: 'small', attempt, checkpointId: 1, finishedAt: 77 };
@@ -177,7 +177,7 @@ test('a finished job says so without writing anything; only a fresh start runs a
   assert.deepEqual(found, { kind: 'finished', marker });
   await assert.rejects(start(files, { kind: 'none' }), {
     code: 'CHECKPOINT_EXISTS',
-    message: /has finished/,
+    message: /holds checkpoint 1/,
   });
   assert.deepEqual([...files.disk.contents().keys()], before);
   await run(files, 0, { kind: 'fresh' });
@@ -186,6 +186,14 @@ test('a finished job says so without writing anything; only a fresh start runs a
     undefined,
     'the marker of the old run does not hold for the new one',
   );
+});
+
+test('a finished job that has left no checkpoint may run again', async () => {
+  const files = memoryFiles();
+  const { attempt } = await run(files, 0);
+  const marker = { jobId: JOB_ID, jobName: 'small', attempt, checkpointId: undefined, finishedAt: 77 };
+  await markFinished({ files, log: silent }, JOB_DIRECTORY, marker);
+  assert.equal(restoredId(await start(files, { kind: 'none' })), undefined);
 });
 
 test('a checkpoint elsewhere is where the job continues from until it has one of its own', async () => {

@@ -51,7 +51,7 @@ export interface StartOptions {
   readonly choice: RestoreChoice;
 }
 
-/** Claims the folder of a job and finds what to continue from. Throws CHECKPOINT_EXISTS when nothing was said about a run that is there. */
+/** Claims the folder of a job and finds what to continue from. Throws CHECKPOINT_EXISTS when nothing was said about a run that can be continued. */
 export async function startAttempt(
   env: Pick<Env, 'files' | 'log'>,
   options: StartOptions,
@@ -82,10 +82,7 @@ async function refuse(
   const { finished } = folder.lineage;
   if (choice.kind === 'latest' && finished !== undefined) return { kind: 'finished', marker: finished };
   if (choice.kind !== 'none') return undefined;
-  if (finished !== undefined) {
-    const message = `the job has finished already in ${jobDirectory}`;
-    throw new MillraceError('CHECKPOINT_EXISTS', message, { remedy: 'Begin again with --fresh.' });
-  }
+  // A job that has finished leaves no checkpoint behind, and may run again; its sinks guard what they committed.
   const alive = await aliveUpTo(env.files, jobDirectory, folder, Number.POSITIVE_INFINITY);
   if (alive.length === 0 && folder.lineage.elsewhere === undefined) return undefined;
   const what = alive.length === 0 ? 'a run of this job' : `checkpoint ${alive.at(-1)} of this job`;
