@@ -4,7 +4,7 @@
  * Stacks of Millrace itself are shown only on request; the user's own frame always is.
  */
 
-import { ERROR_TABLE, type ErrorLocation, isMillraceError, type MillraceError } from '../base/errors.ts';
+import { type ErrorLocation, isMillraceError, type MillraceError } from '../base/errors.ts';
 import type { Style } from './terminal.ts';
 
 /** How much to show, and where Millrace's own files are. */
@@ -105,7 +105,8 @@ function isForeign(frame: string, ownFolder: string): boolean {
 /** The place as words: operator, subtask and the position in the input. */
 export function locationText(where: ErrorLocation): string | undefined {
   const operator = where.operator ?? where.uid;
-  const uid = where.uid !== undefined && where.uid !== operator ? ` (uid ${where.uid})` : '';
+  const isNamed = where.uid !== undefined && where.uid !== operator && !/^[0-9a-f]{32}$/.test(where.uid);
+  const uid = isNamed ? ` (uid ${where.uid})` : '';
   const parts = [
     where.job === undefined ? undefined : `job ${where.job}`,
     operator === undefined ? undefined : `operator ${operator}${uid}`,
@@ -133,10 +134,7 @@ function whyText(
     .slice(chain.indexOf(head) + 1)
     .map((error) => `${nameOf(error)}: ${messageOf(error)}`)
     .filter((reason, index, all) => all.indexOf(reason) === index && !title.includes(reason));
-  if (reasons.length > 0) return shortened(reasons.join('\n'), options);
-  return isMillraceError(head) && !title.includes(ERROR_TABLE[head.code].title)
-    ? ERROR_TABLE[head.code].title
-    : undefined;
+  return reasons.length === 0 ? undefined : shortened(reasons.join('\n'), options);
 }
 
 function nameOf(error: unknown): string {
