@@ -13,6 +13,7 @@ import type { DataStream } from '../streams/data-stream.ts';
 import { describeJob } from '../streams/describe.ts';
 import { job } from '../streams/job.ts';
 import { Kernel } from '../testing/kernel.ts';
+import { ringSlots } from '../../test/hosts/ring-slots.ts';
 import { RecordedOutput } from '../../test/hosts/recording-sink.ts';
 import { type Mode, ScriptedJobMaster } from '../../test/hosts/scripted-job-master.ts';
 import { inProcessSlots } from './in-process.ts';
@@ -45,6 +46,8 @@ interface Case {
   readonly stages: readonly Stage[];
   readonly chaining: boolean;
   readonly channelElements: number;
+  /** Rings between the slots; 0 = none. */
+  readonly ringBytes: number;
   readonly alwaysEncode: boolean;
   readonly bufferTimeoutMs: number;
   readonly slow: { readonly slowEvery: number; readonly slowMs: number; readonly commitMs: number };
@@ -75,6 +78,7 @@ function caseOf(seed: number): Case {
     stages: Array.from({ length: random.int(4) }, () => pick(STAGES)),
     chaining: random.int(3) > 0,
     channelElements: pick([1, 1, 2, 8]),
+    ringBytes: pick([0, 0, 64, 256, 4096]),
     alwaysEncode: random.int(2) === 0,
     bufferTimeoutMs: pick([0, 1, 100, -1]),
     slow: { slowEvery: pick([0, 1, 3, 10]), slowMs: pick([0, 1, 7]), commitMs: pick([0, 2]) },
@@ -234,13 +238,15 @@ async function runCase(
     fuse.left = !last && how === 'fail' ? 1 + random.int(spec.count) : 0;
     output.stops.clear();
     const build1 = (): CompiledJob => build(spec, parallelism, output, fuse);
+    const slots = {
+      env: (slot: number) => kernel.env('slots', `slot ${slot}`),
+      build: build1,
+      channelElements: spec.channelElements,
+    };
     const end = await master.run({
       compiled: build1(),
-      provider: inProcessSlots({
-        env: (slot) => kernel.env('slots', `slot ${slot}`),
-        build: build1,
-        channelElements: spec.channelElements,
-      }),
+      provider:
+        spec.ringBytes === 0 ? inProcessSlots(slots) : ringSlots({ ...slots, ringBytes: spec.ringBytes }),
       processAttempt,
       after: last || how === 'fail' ? undefined : { ms: random.float() * 60, how },
       onStop: (id) => output.stops.add(id),

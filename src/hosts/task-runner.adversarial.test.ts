@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import { decodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
+import type { ChannelWriter } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
+import { createLocalChannel } from '../exchange/local.ts';
 import type { PartitionerKind } from '../exchange/partitioners.ts';
 import type { CompiledJob, PlannedOperator } from '../graph/job-graph.ts';
 import type {
@@ -20,6 +22,7 @@ import type { ValueDescriptor } from '../state/descriptors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { inProcessSlots } from './in-process.ts';
 import type { SlotCommand, SlotGateway, SlotReport, SlotSettings } from './messages.ts';
+import { SlotExecutor } from './slot-executor.ts';
 
 /** A source that a test feeds; a split is one record. */
 class FedSource implements SourceOperator {
@@ -168,6 +171,21 @@ function compiledOf(chains: readonly ChainSpec[], partitioner: PartitionerKind):
   };
 }
 
+const SETTINGS: SlotSettings = {
+  jobId: 'job',
+  jobName: 'job',
+  slots: 1,
+  checkpointing: true,
+  atLeastOnce: false,
+  checkpointDirectory: '/job',
+  processAttempt: 1,
+  autoWatermarkIntervalMs: 200,
+  bufferTimeoutMs: 0,
+  freezeRecords: true,
+  alwaysEncode: false,
+  inlineThresholdBytes: 1e9,
+};
+
 /** One slot on a kernel, and what it reported. */
 class Slot {
   readonly kernel = new Kernel({ seed: 1 });
@@ -185,23 +203,8 @@ class Slot {
       build: () => this.#compiled,
       channelElements: 1,
     });
-    const all: SlotSettings = {
-      jobId: 'job',
-      jobName: 'job',
-      slots: 1,
-      checkpointing: true,
-      atLeastOnce: false,
-      checkpointDirectory: '/job',
-      processAttempt: 1,
-      autoWatermarkIntervalMs: 200,
-      bufferTimeoutMs: 0,
-      freezeRecords: true,
-      alwaysEncode: false,
-      inlineThresholdBytes: 1e9,
-      ...settings,
-    };
     const gateways = await provider.start(
-      all,
+      { ...SETTINGS, ...settings },
       (report) => this.reports.push(report),
       () => assert.fail('lost'),
     );
@@ -604,6 +607,58 @@ test('a promise in a snapshot that is rejected declines the checkpoint and leave
 });
 
 // ---- held back ----
+
+test('a consumer in another thread that reads while the producer goes to rest leaves nobody asleep', async () => {
+  const kernel = new Kernel({ seed: 1 });
+  const source = new FedSource();
+  const compiled = compiledOf([{ operators: [source] }, { operators: [pass()] }], 'forward');
+  const { writer, reader } = createLocalChannel({ capacityElements: 1 });
+  const read: unknown[] = [];
+  const consume = (): void => {
+    const element = reader.read();
+    if (element?.kind === 'batch') read.push(...element.batch.values);
+  };
+  let refused = 0;
+  // Nobody has registered yet when the consumer reads, so that reading rings for nobody.
+  const racing: ChannelWriter = {
+    tryWrite: (element) => {
+      if (refused++ % 3 === 2) consume();
+      return writer.tryWrite(element);
+    },
+    position: () => writer.position(),
+    writePriority: (barrier) => writer.writePriority(barrier),
+    onWritable: (run) => {
+      kernel.schedule({
+        afterMs: 1,
+        why: 'the consumer reads',
+        run: () => {
+          consume();
+          run();
+        },
+      });
+    },
+    encode: (element) => writer.encode(element),
+    recordsPerFrame: () => writer.recordsPerFrame(),
+  };
+  const executor = new SlotExecutor({
+    slot: 0,
+    settings: SETTINGS,
+    compiled,
+    env: kernel.env('slot'),
+    channels: { writer: () => racing, reader: () => reader },
+    report: () => undefined,
+  });
+  const tasks = [{ vertex: 0, subtask: 0, restore: undefined }];
+  executor.handle({ kind: 'deploy', attempt: 1, restoredCheckpointId: undefined, tasks });
+  await kernel.runFor(1);
+  source.feed(...Array.from({ length: 50 }, (_, n) => n));
+  await kernel.runFor(400);
+  consume();
+  assert.deepEqual(
+    read,
+    Array.from({ length: 50 }, (_, n) => n),
+  );
+});
 
 test('the aligned timeout passes in the middle of a generator: time goes on, and the barrier is taken when there is room', async () => {
   const source = new FedSource();

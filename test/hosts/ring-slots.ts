@@ -1,0 +1,110 @@
+// Slots of one thread over the rings of worker threads: the same bytes and wake-ups, with bells that the kernel orders.
+
+import type { Env } from '../../src/base/env.ts';
+import { createLocalChannel } from '../../src/exchange/local.ts';
+import type { Bell, RingEnd } from '../../src/exchange/ring-layout.ts';
+import { allocateRing } from '../../src/exchange/ring-memory.ts';
+import { createRingReader } from '../../src/exchange/ring-reader.ts';
+import { createRingWriter } from '../../src/exchange/ring-writer.ts';
+import type { CompiledJob } from '../../src/graph/job-graph.ts';
+import { type ChannelEnds, channelKey, channelsOf } from '../../src/hosts/channels.ts';
+import { Fifo } from '../../src/hosts/fifo.ts';
+import type { SlotCommand, SlotProvider, SlotReport } from '../../src/hosts/messages.ts';
+import { SlotExecutor } from '../../src/hosts/slot-executor.ts';
+
+export function ringSlots(options: {
+  readonly env: (slot: number) => Env;
+  readonly build: () => CompiledJob;
+  readonly ringBytes: number;
+  readonly channelElements: number;
+}): SlotProvider {
+  return {
+    start: (settings, onReport) => {
+      const { graph } = options.build();
+      const rings = new Map(
+        channelsOf(graph).map((address) => [channelKey(address), allocateRing(options.ringBytes)]),
+      );
+      const doorbells = Array.from(
+        { length: settings.slots },
+        (_, slot) => new KernelDoorbell(options.env(slot)),
+      );
+      const gateways = doorbells.map((own, slot) => {
+        const env = options.env(slot);
+        const reports = new Fifo<SlotReport>(env.clock, `report of slot ${slot}`, onReport);
+        const executor = new SlotExecutor({
+          slot,
+          settings,
+          compiled: options.build(),
+          env,
+          channels: ends(slot, rings, doorbells, options.channelElements),
+          report: (report) => reports.send(report),
+        });
+        const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) =>
+          executor.handle(command),
+        );
+        return {
+          slot,
+          send: (command: SlotCommand) => commands.send(command),
+          terminate: async () => {
+            commands.close();
+            reports.close();
+            own.ends.length = 0;
+            await executor.terminate();
+          },
+        };
+      });
+      return Promise.resolve(gateways);
+    },
+  };
+}
+
+/** As `SharedDoorbell`: rings that come before the poll give one poll. */
+class KernelDoorbell implements Bell {
+  readonly ends: RingEnd[] = [];
+  readonly #env: Env;
+  #rung = false;
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  ring(): void {
+    if (this.#rung) return;
+    this.#rung = true;
+    this.#env.clock.defer(() => {
+      this.#rung = false;
+      for (const end of this.ends) end.poll();
+    }, 'a bell rang');
+  }
+}
+
+function ends(
+  slot: number,
+  rings: ReadonlyMap<string, SharedArrayBuffer>,
+  doorbells: readonly KernelDoorbell[],
+  capacityElements: number,
+): ChannelEnds {
+  const own = doorbells[slot]!;
+  const local = new Map<string, ReturnType<typeof createLocalChannel>>();
+  const localOf = (key: string): ReturnType<typeof createLocalChannel> => {
+    const channel = local.get(key) ?? createLocalChannel({ capacityElements });
+    local.set(key, channel);
+    return channel;
+  };
+  return {
+    writer: (address) => {
+      const key = channelKey(address);
+      if (address.consumer === slot) return localOf(key).writer;
+      const end = createRingWriter(rings.get(key)!, doorbells[address.consumer]!);
+      own.ends.push(end);
+      return end;
+    },
+    reader: (address) => {
+      const key = channelKey(address);
+      if (address.producer === slot) return localOf(key).reader;
+      const end = createRingReader(rings.get(key)!, doorbells[address.producer]!);
+      own.ends.push(end);
+      return end;
+    },
+  };
+}
