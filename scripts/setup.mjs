@@ -8,7 +8,16 @@
 //   … --force                         build even if dist/ is up to date
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -77,6 +86,8 @@ export async function build({ force = false } = {}) {
       return code;
     }
     writeFileSync(join(fresh, '.stamp'), key);
+    // npm does this for an installed package; here `npx millrace` runs the build itself.
+    if (existsSync(join(fresh, 'cli', 'main.js'))) chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
     // Replaced in one move, so that a process that starts meanwhile never sees half a build.
     const old = join(root, `dist.old-${process.pid}`);
     if (existsSync(dist)) renameSync(dist, old);

@@ -48,6 +48,7 @@ export class Progress {
   }
 
   start(): void {
+    this.#samples.push({ at: this.#options.clock.monotonic(), read: 0 });
     this.#next();
   }
 
