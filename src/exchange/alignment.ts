@@ -54,6 +54,8 @@ export class Alignment {
   #last = 0;
   /** The highest checkpoint that has all its barriers. */
   #complete = 0;
+  /** From the first barrier of the last snapshot to that snapshot, ms; nothing waits at least once. */
+  alignmentMs = 0;
 
   constructor(options: { unaligned: readonly boolean[]; position: (channel: number) => number }) {
     this.#unaligned = options.unaligned;
@@ -118,12 +120,14 @@ export class Alignment {
     if (tracked !== undefined) {
       this.#last = Math.max(this.#last, tracked.id);
       this.#complete = Math.max(this.#complete, tracked.id);
+      this.alignmentMs = 0;
       return tracked;
     }
     const phase = this.#phase;
     if (phase.kind !== 'aligning' || !this.#isDue(phase, now)) return undefined;
     assert(phase.barrier.id > this.#last, 'snapshots are taken in ascending order of checkpoints');
     this.#last = phase.barrier.id;
+    this.alignmentMs = now - phase.since;
     this.#prune();
     this.#phase = { kind: 'recording', barrier: phase.barrier };
     this.#finishRecording();

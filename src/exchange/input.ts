@@ -149,6 +149,11 @@ export class InputGate {
     return this.#alignment.deadline();
   }
 
+  /** How long the channels of the barrier element that was returned last took to align, ms; for metrics. */
+  alignmentMs(): number {
+    return this.#alignment.alignmentMs;
+  }
+
   /** In-flight data of a checkpoint whose barrier element was returned; `undefined` until all its barriers have come. Taken once. */
   takeInFlight(checkpointId: number): ChannelStateSection[] | undefined {
     if (!this.#alignment.isComplete(checkpointId)) return undefined;

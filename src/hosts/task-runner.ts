@@ -73,7 +73,6 @@ export class TaskRunner {
   #sourceEnd = false;
   #askedForSplit = false;
   #commits: Promise<void> = Promise.resolve();
-  #alignmentFrom: number | undefined;
   #busyMs = 0;
   #blockedMs = 0;
   #blockedSince: number | undefined;
@@ -358,13 +357,12 @@ export class TaskRunner {
         ended: this.task.hasEnded,
         times: {
           startDelayMs: Math.max(0, clock.now() - barrier.timestamp),
-          alignmentMs: this.#alignmentFrom === undefined ? 0 : from - this.#alignmentFrom,
+          alignmentMs: this.#parts.gate?.alignmentMs() ?? 0,
           syncMs: asyncFrom - from,
           asyncFrom,
         },
       }),
     );
-    this.#alignmentFrom = undefined;
   }
 
   #advanceSnapshots(): void {
