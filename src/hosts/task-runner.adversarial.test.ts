@@ -686,11 +686,14 @@ test('the aligned timeout passes in the middle of a generator: time goes on, and
   const alignments = slot
     .of('acknowledge')
     .map(({ vertex, figures }) => [vertex, figures.alignmentMs > 4_000]);
-  assert.deepEqual(alignments.sort(), [
-    [0, false],
-    [1, true],
-    [2, false],
-  ]);
+  assert.deepEqual(
+    alignments.sort(([left], [right]) => Number(left) - Number(right)),
+    [
+      [0, false],
+      [1, true],
+      [2, false],
+    ],
+  );
 });
 
 test('a processing-time timer that is due while the outputs are full waits without a tick', async () => {
