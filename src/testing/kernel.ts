@@ -113,6 +113,7 @@ export class Kernel {
   #sequence = 0;
   #steps = 0;
   #hash = 0;
+  #lastEvent = '';
   #isRunning = false;
 
   constructor(options: KernelOptions) {
@@ -136,6 +137,11 @@ export class Kernel {
   /** Events that happened so far. A test that ends a run at every step crashes at every point there is. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** What happened last: the node and the event. For a test that asks where in a protocol it crashes. */
+  get lastEvent(): string {
+    return this.#lastEvent;
   }
 
   /** Sums up everything that happened, in order (4). */
@@ -289,7 +295,8 @@ export class Kernel {
   async #happen(event: Scheduled): Promise<void> {
     this.#nowUs = Math.max(this.#nowUs, event.timeUs);
     this.#steps++;
-    this.#note(event.node === undefined ? event.why : `${event.node.name}: ${event.why}`);
+    this.#lastEvent = event.node === undefined ? event.why : `${event.node.name}: ${event.why}`;
+    this.#note(this.#lastEvent);
     const begin = (): void => {
       this.#trap.isArmed = true;
       event.run();

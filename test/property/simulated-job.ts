@@ -5,6 +5,7 @@ import type { CoordinatorConfig } from '../../src/checkpoint/coordinator-message
 import type { RestoreChoice } from '../../src/checkpoint/start.ts';
 import { JobMaster, type JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import { createJobStorage } from '../../src/cluster/job-manager/job-storage.ts';
+import type { RestartStrategy } from '../../src/cluster/job-manager/restart-strategy.ts';
 import { compile } from '../../src/graph/compile.ts';
 import type { CompiledJob } from '../../src/graph/job-graph.ts';
 import { inProcessSlots } from '../../src/hosts/in-process.ts';
@@ -23,10 +24,15 @@ export interface SimulatedOptions {
   readonly restarts?: number;
   readonly inlineThresholdBytes?: number;
   readonly choice?: RestoreChoice;
+  readonly restartStrategy?: RestartStrategy;
+  /** The process; two processes on one disk have two names. Default {@link NODE}. */
+  readonly node?: string;
 }
 
-const JOB_DIRECTORY = '/checkpoints/job';
-const NODE = 'process';
+/** Where the job keeps its checkpoints and its attempts. */
+export const JOB_DIRECTORY = '/checkpoints/job';
+/** The process that runs a job when nobody says otherwise. */
+export const NODE = 'process';
 
 /** One life of the process that runs the job. */
 export class SimulatedJob {
@@ -45,7 +51,7 @@ export class SimulatedJob {
       },
       () => undefined,
     );
-    kernel.schedule({ node: NODE, afterMs: 0, why: 'start', run: () => this.master.start() });
+    kernel.schedule({ node: options.node ?? NODE, afterMs: 0, why: 'start', run: () => this.master.start() });
   }
 
   #build(): CompiledJob {
@@ -63,7 +69,8 @@ export class SimulatedJob {
 
   #createMaster(): JobMaster {
     const options = this.#options;
-    const env = this.#kernel.env(NODE);
+    const node = options.node ?? NODE;
+    const env = this.#kernel.env(node);
     const compiled = this.#build();
     const inlineThresholdBytes = options.inlineThresholdBytes ?? 200;
     const checkpoints: CoordinatorConfig = {
@@ -85,7 +92,7 @@ export class SimulatedJob {
       compiled,
       env,
       provider: inProcessSlots({
-        env: (slot) => this.#kernel.env(NODE, `slot ${slot}`),
+        env: (slot) => this.#kernel.env(node, `slot ${slot}`),
         build: () => this.#build(),
         channelElements: options.channelElements ?? 2,
       }),
@@ -100,7 +107,11 @@ export class SimulatedJob {
       }),
       checkpoints,
       retention: 'RETAIN_ON_CANCELLATION',
-      restartStrategy: { kind: 'fixed-delay', attempts: options.restarts ?? 20, delayMs: 5 },
+      restartStrategy: options.restartStrategy ?? {
+        kind: 'fixed-delay',
+        attempts: options.restarts ?? 20,
+        delayMs: 5,
+      },
       slotSettings: {
         checkpointing: checkpoints.storage,
         atLeastOnce: checkpoints.mode === 'at-least-once',

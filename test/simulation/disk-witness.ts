@@ -1,0 +1,60 @@
+// Looks at every operation of a simulated disk and says what no operation may do, whatever crashed before it.
+
+import type { Kernel } from '../../src/testing/kernel.ts';
+import type { FileCall } from '../../src/testing/simulated-files.ts';
+import { JOB_DIRECTORY } from '../property/simulated-job.ts';
+
+/** Hand `onOperation` to the kernel, then the kernel to `watch`. */
+export class DiskWitness {
+  /** What went wrong; empty when all is well. */
+  readonly violations: string[] = [];
+  readonly #created = new Set<string>();
+  #highestId = 0;
+  #kernel: Kernel | undefined;
+
+  readonly onOperation = (call: FileCall): undefined => {
+    if (call.operation === 'create') this.#onCreate(call.path);
+    if (call.operation === 'claim directory') this.#onClaim(call.path);
+  };
+
+  watch(kernel: Kernel): void {
+    this.#kernel = kernel;
+  }
+
+  /** After a crash: what is on the disk now is what the next process can see. */
+  lookAfter(crash: 'kill' | 'power'): void {
+    // A name that was not synchronized may be gone, as if it had never been.
+    if (crash === 'power') this.#highestId = 0;
+    this.#look();
+  }
+
+  #look(): void {
+    for (const id of this.#ids()) this.#highestId = Math.max(this.#highestId, id);
+  }
+
+  /** I-D4: no name of a file is written twice, not even in a life after a crash. */
+  #onCreate(path: string): void {
+    if (this.#created.has(path)) this.violations.push(`${path} is written twice`);
+    this.#created.add(path);
+  }
+
+  /** Ids of checkpoints continue above all that were ever seen. */
+  #onClaim(path: string): void {
+    this.#look();
+    const id = idOf(path);
+    if (id !== undefined && id <= this.#highestId) {
+      this.violations.push(`${path} is claimed after chk-${this.#highestId} was there`);
+    }
+  }
+
+  #ids(): number[] {
+    const disk = this.#kernel?.disk;
+    if (disk?.stat(JOB_DIRECTORY) === undefined) return [];
+    return disk.list(JOB_DIRECTORY).flatMap((name) => idOf(name) ?? []);
+  }
+}
+
+function idOf(path: string): number | undefined {
+  const id = /(?:^|\/)chk-(\d+)$/.exec(path)?.[1];
+  return id === undefined ? undefined : Number(id);
+}
