@@ -29,7 +29,9 @@ export function inProcessSlots(options: {
       const gateways: SlotGateway[] = [];
       for (let slot = 0; slot < settings.slots; slot++) {
         const own = slot === 0 ? compiled : options.build();
-        gateways.push(startSlot({ slot, settings, compiled: own, env: options.env(slot), channels, onReport }));
+        gateways.push(
+          startSlot({ slot, settings, compiled: own, env: options.env(slot), channels, onReport }),
+        );
       }
       return Promise.resolve(gateways);
     },
@@ -47,7 +49,9 @@ function startSlot(parts: {
   const { slot, env } = parts;
   const reports = new Fifo<SlotReport>(env.clock, `report of slot ${slot}`, parts.onReport);
   const executor = new SlotExecutor({ ...parts, report: (report) => reports.send(report) });
-  const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) => executor.handle(command));
+  const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) =>
+    executor.handle(command),
+  );
   reports.send({ kind: 'ready', slot });
   return {
     slot,

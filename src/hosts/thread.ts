@@ -36,7 +36,10 @@ export interface WorkerStart {
 /** What a worker posts. */
 export type WorkerMessage =
   | { readonly kind: 'report'; readonly report: SlotReport }
-  | { readonly kind: 'unloadable'; readonly error: ReturnType<typeof import('../base/errors.ts').serializeError> };
+  | {
+      readonly kind: 'unloadable';
+      readonly error: ReturnType<typeof import('../base/errors.ts').serializeError>;
+    };
 
 /** How threads are started. */
 export interface ThreadOptions {
@@ -139,7 +142,9 @@ class SlotWorker implements SlotGateway {
   #lose(cause: unknown, reject: (error: Error) => void): void {
     if (this.#terminated || this.#lost !== undefined) return;
     const text = cause instanceof Error ? cause.message : String(cause);
-    this.#lost = new MillraceError('WORKER_LOST', `the thread of slot ${this.slot} ended: ${text}`, { cause });
+    this.#lost = new MillraceError('WORKER_LOST', `the thread of slot ${this.slot} ended: ${text}`, {
+      cause,
+    });
     reject(this.#lost);
     this.#onLost?.(this.slot, this.#lost);
   }

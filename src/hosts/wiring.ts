@@ -24,7 +24,9 @@ export interface WiringParts {
 }
 
 /** The gate of a subtask; `undefined` for a source. */
-export function buildGate(parts: WiringParts & { readonly restore: SubtaskRestore | undefined }): InputGate | undefined {
+export function buildGate(
+  parts: WiringParts & { readonly restore: SubtaskRestore | undefined },
+): InputGate | undefined {
   const { compiled, channels, vertex, subtask } = parts;
   const { vertices, edges } = compiled.graph;
   const own = edges.filter((edge) => edge.to === vertex);
@@ -32,15 +34,18 @@ export function buildGate(parts: WiringParts & { readonly restore: SubtaskRestor
   const gate = new InputGate({
     consumer: subtask,
     channels: own.flatMap((edge) =>
-      producersOf(edge.partitioner, subtask, vertices[edge.from]!.parallelism, vertices[vertex]!.parallelism).map(
-        (producer) => ({
-          edge: edge.index,
-          input: edge.input,
-          producer,
-          reader: channels.reader({ edge: edge.index, producer, consumer: subtask }),
-          unaligned: edge.unaligned,
-        }),
-      ),
+      producersOf(
+        edge.partitioner,
+        subtask,
+        vertices[edge.from]!.parallelism,
+        vertices[vertex]!.parallelism,
+      ).map((producer) => ({
+        edge: edge.index,
+        input: edge.input,
+        producer,
+        reader: channels.reader({ edge: edge.index, producer, consumer: subtask }),
+        unaligned: edge.unaligned,
+      })),
     ),
   });
   const recovered = parts.restore?.channels ?? [];
@@ -100,7 +105,9 @@ export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
 }
 
 /** What each operator of the chain gets back. */
-export function restoredOperators(restore: SubtaskRestore | undefined): ReadonlyMap<string, RestoredOperator> {
+export function restoredOperators(
+  restore: SubtaskRestore | undefined,
+): ReadonlyMap<string, RestoredOperator> {
   return new Map(
     (restore?.operators ?? []).map((operator) => [
       operator.uid,

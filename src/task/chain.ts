@@ -106,7 +106,9 @@ export class Chain {
 
   #targets(index: number, link: ChainLink, tag: string | undefined): Targets {
     return {
-      links: link.planned.chained.filter((chained) => chained.tag === tag).map((chained) => this.links[chained.to]!),
+      links: link.planned.chained
+        .filter((chained) => chained.tag === tag)
+        .map((chained) => this.links[chained.to]!),
       ports: this.#edgesOf(index)
         .filter((edge) => edge.tag === tag)
         .map((edge) => this.#parts.host.port(edge.index)),
@@ -137,7 +139,11 @@ export class Chain {
       ...(position === undefined ? {} : { position }),
     };
     if (isMillraceError(error)) {
-      const located = new MillraceError(error.code, error.message, { where, remedy: error.remedy, cause: error.cause });
+      const located = new MillraceError(error.code, error.message, {
+        where,
+        remedy: error.remedy,
+        cause: error.cause,
+      });
       if (error.stack !== undefined) located.stack = error.stack;
       return located;
     }

@@ -57,7 +57,12 @@ class FlatMapping implements Operator {
   }
 }
 
-function planned(uid: string, index: number, last: boolean, more: Partial<PlannedOperator> = {}): PlannedOperator {
+function planned(
+  uid: string,
+  index: number,
+  last: boolean,
+  more: Partial<PlannedOperator> = {},
+): PlannedOperator {
   return {
     uid,
     explicitUid: true,
@@ -158,7 +163,9 @@ test('chained functions give their results in depth-first order, however they gi
               for (let copy = 0; copy < stage.copies; copy++) yield value * 10 + copy + level * 0;
             },
         );
-        const { task, port } = await rig(fns.map((fn, index) => new FlatMapping(fn, stages[index]!.generator)));
+        const { task, port } = await rig(
+          fns.map((fn, index) => new FlatMapping(fn, stages[index]!.generator)),
+        );
         const input = Array.from({ length: records }, (_, index) => index + 1);
         const expected = fns.reduce((values, fn) => values.flatMap((value) => [...fn(value)]), input);
         give(task, input);
@@ -230,7 +237,11 @@ const keyOf = (value: unknown): unknown => (value as { key: string }).key;
 
 test('a poisoned record leaves nothing behind under skip: no output, no state, no timer', async () => {
   const operator = new CountingOperator();
-  const { task, port, failures } = await rig([operator], [{ keyed: true, stateful: true, poison: 'skip' }], keyOf);
+  const { task, port, failures } = await rig(
+    [operator],
+    [{ keyed: true, stateful: true, poison: 'skip' }],
+    keyOf,
+  );
   give(task, [
     { key: 'a', n: 1 },
     { key: 'a', n: -5 },
@@ -257,7 +268,8 @@ test('without a policy the error names operator and subtask and keeps the cause'
     () => task.run(Number.POSITIVE_INFINITY),
     (error: { code?: string; where?: object; cause?: Error }) =>
       error.code === 'OPERATOR_FAILED' &&
-      JSON.stringify(error.where) === JSON.stringify({ job: 'test', operator: 'op0', uid: 'op0', subtask: 0 }) &&
+      JSON.stringify(error.where) ===
+        JSON.stringify({ job: 'test', operator: 'op0', uid: 'op0', subtask: 0 }) &&
       error.cause?.message === 'negative -5',
   );
 });
@@ -270,7 +282,10 @@ test('a key that is null is an error that says so', async () => {
 
 test('timers fire in order before the watermark goes on, one per pause', async () => {
   const { task, port } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
-  give(task, [30, 10, 20, 10].map((n) => ({ key: 'k', n })));
+  give(
+    task,
+    [30, 10, 20, 10].map((n) => ({ key: 'k', n })),
+  );
   task.run(Number.POSITIVE_INFINITY);
   port.out.length = 0;
   task.onWatermark(0, 25);
@@ -306,7 +321,10 @@ test('a snapshot is the state at the barrier although records follow while it is
   while (early.encodeNext());
   const reference = await early.parts();
   const late = task.snapshot(2);
-  give(task, [{ key: 'a', n: 2 }, { key: 'b', n: 3 }]);
+  give(task, [
+    { key: 'a', n: 2 },
+    { key: 'b', n: 3 },
+  ]);
   task.run(Number.POSITIVE_INFINITY);
   while (late.encodeNext());
   assert.deepEqual(await late.parts(), reference);

@@ -123,7 +123,9 @@ export class StreamTask {
   onProcessingTime(): boolean {
     if (this.#silent) return false;
     const now = this.#host.env.clock.now();
-    const due = this.#keyed.filter((link) => (link.backend!.timers.next('processing') ?? MAX_TIMESTAMP) <= now);
+    const due = this.#keyed.filter(
+      (link) => (link.backend!.timers.next('processing') ?? MAX_TIMESTAMP) <= now,
+    );
     for (const link of due) this.#walk(link.walkProcessingTimers(now));
     return due.length > 0;
   }
