@@ -296,6 +296,13 @@ export const ERROR_TABLE = {
     remedy: 'Call keyBy() before the operator that uses keyed state or timers.',
   },
   // hosts
+  CHECKPOINT_IN_FLIGHT_TOO_LARGE: {
+    title: 'an unaligned checkpoint would keep too much in-flight data',
+    owner: 'user',
+    retry: 'restart',
+    remedy:
+      'Make the slow operator faster or give it more parallelism, or turn unaligned checkpoints off so that barriers wait.',
+  },
   WORKER_LOST: {
     title: 'a worker thread ended unexpectedly',
     owner: 'external',

@@ -14,7 +14,7 @@
  * R8  A runner rests only when what it waits for is registered: a port that got room while it went to rest is no rest.
  */
 
-import { serializeError } from '../base/errors.ts';
+import { MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
 import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
@@ -365,7 +365,22 @@ export class TaskRunner {
     );
   }
 
+  /** In-flight data is bounded; a checkpoint that would keep more is declined at once, not left to its timeout. */
+  #declineGivenUp(): void {
+    const checkpointId = this.#parts.gate?.takeGivenUp();
+    if (checkpointId === undefined) return;
+    const given = this.#pending.filter((pending) => pending.barrier.id === checkpointId);
+    this.#pending = this.#pending.filter((pending) => pending.barrier.id !== checkpointId);
+    for (const pending of given) pending.release();
+    const error = new MillraceError(
+      'CHECKPOINT_IN_FLIGHT_TOO_LARGE',
+      `checkpoint ${checkpointId} would keep more in-flight data than one subtask may`,
+    );
+    this.#report({ kind: 'decline', ...this.#address, checkpointId, error: serializeError(error) });
+  }
+
   #advanceSnapshots(): void {
+    this.#declineGivenUp();
     for (const pending of this.#pending) {
       if (pending.needsInputs) {
         const inputs =
