@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -31,12 +31,12 @@ export async function bundleJob(job: JobFile, workingDirectory: string): Promise
   const mark = createHash('sha256').update(job.path).digest('hex').slice(0, 8);
   const folder = join(workingDirectory, '.millrace', 'bundles', mark);
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${basename(job.path, extname(job.path))}.mjs`);
+  const name = basename(job.path, extname(job.path));
   try {
     await esbuild.build({
       absWorkingDir: workingDirectory,
       entryPoints: [job.path],
-      outfile: path,
+      outfile: join(folder, `${name}.bundle.mjs`),
       bundle: true,
       format: 'esm',
       platform: 'node',
@@ -51,7 +51,19 @@ export async function bundleJob(job: JobFile, workingDirectory: string): Promise
   } catch (cause) {
     throw bundlingFailed(cause as BuildFailure, job);
   }
+  const path = join(folder, `${name}.mjs`);
+  writeFileSync(path, entryOf(name));
   return { name: job.name, path, url: pathToFileURL(path) };
+}
+
+// Each thread reads the source map only if it was told to before it loads the bundle.
+function entryOf(name: string): string {
+  return [
+    'process.setSourceMapsEnabled(true);',
+    `const bundle = await import(${JSON.stringify(`./${name}.bundle.mjs`)});`,
+    'export default bundle.default;',
+    '',
+  ].join('\n');
 }
 
 async function loadBundler(job: JobFile): Promise<Bundler> {

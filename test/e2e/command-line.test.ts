@@ -130,6 +130,36 @@ export default job((env) => { env.fromData([Level.Low]).map((n: number) => n * 6
     assertEnded(ended, 0, /^42$/m);
   });
 
+  it('points to the line of the source, also with --bundle', async (test) => {
+    const cwd = project(test, {
+      'enum.ts': `import { job } from 'millrace';
+enum Level { Low = 7 }
+
+function fail(level: Level): number {
+  throw new RangeError(\`level \${level}\`);
+}
+export default job((env) => { env.fromData([Level.Low]).map(fail).print(); });
+`,
+    });
+    symlinkSync(join(root, 'node_modules', 'esbuild'), join(cwd, 'node_modules', 'esbuild'));
+    const ended = await millrace(['run', '--bundle', 'enum.ts', '-Drestart-strategy.type=none'], { cwd });
+    assertEnded(ended, 1, /RangeError: level 7/, /at +enum\.ts:5:9/);
+  });
+
+  it('uses the copy of Millrace that lies beside the job', async (test) => {
+    const cwd = temporaryFolder(test);
+    const copy = join(cwd, 'node_modules', 'millrace');
+    mkdirSync(copy, { recursive: true });
+    writeFileSync(join(cwd, 'job.mjs'), tinyJob);
+    writeFileSync(join(copy, 'package.json'), '{ "name": "millrace", "bin": { "millrace": "own.mjs" } }');
+    writeFileSync(
+      join(copy, 'own.mjs'),
+      'console.log("the copy got", ...process.argv.slice(2)); process.exitCode = 7;',
+    );
+    const ended = await millrace(['run', 'job.mjs', '-p', '2', '--', 'x'], { cwd });
+    assertEnded(ended, 7, /^the copy got run job\.mjs -p 2 -- x$/m);
+  });
+
   it('and is no job says what it should export', async (test) => {
     const cwd = project(test, {
       'empty.ts': 'export {};\n',

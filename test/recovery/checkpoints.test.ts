@@ -169,7 +169,7 @@ describe('--fresh', () => {
   it('begins a finished job again', async (test) => {
     const here = place(test);
     assert.equal((await run(here, [])).code, 0);
-    assertFailed(await run(here, []), /CHECKPOINT_EXISTS/, /--fresh/);
+    assertFailed(await run(here, []), /SINK_LATER_OUTPUT/, /--fresh|--discard-later-output/);
     assert.equal((await run(here, ['--fresh'])).code, 0);
     assertComplete(here.output, answer);
   });

@@ -57,8 +57,9 @@ it('a job that is killed again and again loses nothing and doubles nothing', asy
   let continued = 0;
   for (let kill = 0; kill < kills; kill++) {
     // A kill may hit any moment: the start, the restore, the middle of a checkpoint or of a commit.
-    const parallelism = 1 + Math.floor(chance() * 4);
-    const running = startMillrace(words(here, ['-p', `${parallelism}`], 24), { cwd });
+    const options = ['-p', `${1 + Math.floor(chance() * 4)}`];
+    if (chance() < 0.5) options.push('-Dexecution.checkpointing.unaligned.enabled=true');
+    const running = startMillrace(words(here, options, 24), { cwd });
     if (chance() < 0.8) await running.outputMatches(/from (?:checkpoint \d|the beginning)/);
     await pause(chance() * 1_200);
     running.child.kill('SIGKILL');
