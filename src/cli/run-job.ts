@@ -5,6 +5,8 @@
  *
  * RJ-1 Signals are watched before anything else happens, so that none ends the process in the middle of a start.
  * RJ-2 What a job prints goes to the standard output, all else to the standard error.
+ * RJ-3 Whoever stops reading what the job prints (`| head`) ends it at once, as a kill would; nobody reading the
+ *      progress changes nothing.
  */
 
 import { systemClock } from '../base/clock.ts';
@@ -111,6 +113,8 @@ class Run {
     const onSignal = (name: NodeJS.Signals): void => this.#interruption.signal(name);
     for (const signal of SIGNALS) process.on(signal, onSignal);
     const release = this.#guardOutput();
+    process.stdout.on('error', leaveUnread);
+    process.stderr.on('error', ignoreUnread);
     try {
       const client = await this.#start();
       this.#client = client;
@@ -124,6 +128,8 @@ class Run {
     } finally {
       this.#progress.stop();
       release();
+      process.stdout.off('error', leaveUnread);
+      process.stderr.off('error', ignoreUnread);
       for (const signal of SIGNALS) process.off(signal, onSignal);
     }
   }
@@ -269,4 +275,13 @@ function submissionOf(
 // Nothing of the job is worth waiting for: committed output is safe, and whoever continues finds the last checkpoint.
 function leave(): never {
   process.exit(EXIT.interrupted);
+}
+
+function leaveUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.failed);
+}
+
+function ignoreUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }

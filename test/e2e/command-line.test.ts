@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { describe, it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
-import { type Ended, loginsJob, millrace, temporaryFolder } from './processes.ts';
+import { commandLine, type Ended, loginsJob, millrace, start, temporaryFolder } from './processes.ts';
 
 // A folder as a user has it: Millrace is installed in it.
 function project(test: TestContext, files: Readonly<Record<string, string>>): string {
@@ -175,6 +176,20 @@ export default job((env) => { env.fromData([Level.Low]).map(fail).print(); });
       /export default job/,
     );
     assertEnded(await millrace(['run', 'throws.ts'], { cwd }), 1, /mine/, /throws\.ts:3/);
+  });
+});
+
+describe('a reader that goes away', () => {
+  it('ends the job without a stack', async (test) => {
+    const cwd = project(test, {
+      'job.ts': `import { job } from 'millrace';
+export default job((env) => { env.fromSequence(1, 1e9).print(); });
+`,
+    });
+    const command = `'${process.execPath}' '${commandLine}' run job.ts | head -n 2`;
+    const ended = await start('sh', ['-c', command], { cwd }).ended;
+    assertEnded(ended, 0, /^1\n2$/m);
+    assert.doesNotMatch(ended.output, /EPIPE|Unhandled/);
   });
 });
 
