@@ -13,12 +13,14 @@
  * T4  After the first failure the task does nothing more; the host closes it.
  * T5  A task that has ended or stopped makes nothing of its own any more: its timers fire no more, and tell no time.
  * T6  Closing while an operator opens waits for that: nothing is opened behind the back of whoever closed.
+ * T7  Event time of a task with several inputs is the smallest over those that are not idle; it never goes back.
  */
 
 import { assert } from '../base/assert.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import type { Timer } from '../base/env.ts';
 import type { RecordBatch } from '../exchange/batch.ts';
+import { WatermarkMerge } from '../exchange/watermark-merge.ts';
 import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
 import type { SourceOperator, SourceStatus } from '../operators/operator.ts';
 import { Chain } from './chain.ts';
@@ -56,6 +58,8 @@ export class StreamTask {
   readonly #ports: readonly TaskPort[];
   readonly #pacing: readonly ChainLink[];
   readonly #keyed: readonly ChainLink[];
+  /** T7; `undefined` with one input, whose watermarks the host has merged already. */
+  readonly #time: WatermarkMerge | undefined;
   #state: 'created' | 'open' | 'ended' | 'closed' = 'created';
   #batch: RecordBatch | undefined;
   #batchInput = 0;
@@ -78,6 +82,15 @@ export class StreamTask {
       .map((edge) => parts.host.port(edge.index));
     this.#pacing = this.chain.links.filter((link) => link.operator.writable !== undefined);
     this.#keyed = this.chain.links.filter((link) => link.backend !== undefined);
+    this.#time = this.#mergedTime(inputsOf(parts));
+  }
+
+  #mergedTime(inputs: number): WatermarkMerge | undefined {
+    if (inputs <= 1) return undefined;
+    return new WatermarkMerge(inputs, {
+      watermark: (timestamp) => this.#walk(this.chain.head.walkWatermark(timestamp)),
+      status: (idle) => this.#walk(this.chain.head.walkStatus(idle)),
+    });
   }
 
   /** Opens the operators, the last one first: nobody emits into an operator that is not open. */
@@ -105,13 +118,16 @@ export class StreamTask {
     this.#next = 0;
   }
 
-  /** `timestamp` is merged over the channels of the input; with several inputs the operator's merge follows here. */
-  onWatermark(_input: number, timestamp: number): void {
-    this.#walk(this.chain.head.walkWatermark(timestamp));
+  /** `timestamp` is merged over the channels of the input; the merge over the inputs is here (T7). */
+  onWatermark(input: number, timestamp: number): void {
+    if (this.#time === undefined) this.#walk(this.chain.head.walkWatermark(timestamp));
+    else this.#time.watermark(input, timestamp);
   }
 
-  onStatus(_input: number, idle: boolean): void {
-    this.#walk(this.chain.head.walkStatus(idle));
+  /** All channels of the input are idle, or one is active again. */
+  onStatus(input: number, idle: boolean): void {
+    if (this.#time === undefined) this.#walk(this.chain.head.walkStatus(idle));
+    else this.#time.status(input, idle);
   }
 
   onEndOfInput(input: number, inputs: number): void {
@@ -332,6 +348,13 @@ export class StreamTask {
   get recordsOut(): number {
     return this.chain.links.at(-1)?.output.recordsOut ?? 0;
   }
+}
+
+function inputsOf({ compiled, vertex }: TaskParts): number {
+  return compiled.graph.edges.reduce(
+    (inputs, edge) => (edge.to === vertex ? Math.max(inputs, edge.input + 1) : inputs),
+    0,
+  );
 }
 
 /** Longer delays than a 32-bit timer are waited for in pieces. */
