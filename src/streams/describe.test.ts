@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type ErrorCode, isMillraceError } from '../base/errors.ts';
 import { describeJob, describeModule } from './describe.ts';
 import type { StreamExecutionEnvironment } from './environment.ts';
 import { executionEnvironment, isJobDefinition, job, type JobFunction } from './job.ts';
-import { type JobExecutionResult, setJobRunner } from './job-runner.ts';
+import { type JobExecutionResult, type JobRunner, setJobRunner } from './job-runner.ts';
 
 const one = job((env, args) => {
   env.fromSequence(1, args.number('last', 3)).print();
@@ -14,11 +14,20 @@ function failsWith(code: ErrorCode, message: RegExp) {
   return (error: unknown): boolean => isMillraceError(error, code) && message.test(error.message);
 }
 
-afterEach(() => {
-  assert.equal(setJobRunner(undefined), undefined, 'the place of the runner is left as it was found');
-});
+/** To be called within a group, whose tests find the place empty: a hook of the file would also run after all others. */
+function keepsRunner(): void {
+  let before: JobRunner | undefined;
+  beforeEach(() => {
+    before = setJobRunner(undefined);
+  });
+  afterEach(() => {
+    assert.equal(setJobRunner(before), undefined, 'the place of the runner is left as it was found');
+  });
+}
 
 describe('describing a job function', () => {
+  keepsRunner();
+
   it('gives a graph of its own each time', () => {
     const graph = describeJob(one);
     assert.deepEqual(
@@ -56,6 +65,8 @@ describe('describing a job function', () => {
 });
 
 describe('describing a module', () => {
+  keepsRunner();
+
   it('takes its default export', async () => {
     const graph = await describeModule(async () => ({ default: one }), { args: ['--last', '5'] });
     assert.equal(graph.nodes.length, 2);
@@ -128,6 +139,8 @@ describe('describing a module', () => {
 });
 
 describe('running a script', () => {
+  keepsRunner();
+
   it('hands the graph to the runner of the thread', async () => {
     const result: JobExecutionResult = {
       jobId: 'id',
