@@ -10,8 +10,12 @@ export interface KeyedStateBackend {
   /** The current key; throws STATE_WITHOUT_KEY when there is none. */
   currentKey(): Key;
   clearCurrentKey(): void;
-  /** The handle of a declared state; the same name gives the same handle. Throws STATE_TYPE_CHANGED when restored bytes have another kind. */
-  state<D extends StateDescriptor>(name: string, descriptor: D): StateHandle<D>;
+  /** Moves to a namespace (such as a window) of the current key, until the next key or namespace. */
+  setCurrentNamespace(namespace: Key): void;
+  /** The namespace of the current key; `undefined` when there is none. */
+  currentNamespace(): Key | undefined;
+  /** The handle of a declared state (of each key unless said otherwise); the same name gives the same handle. Throws STATE_TYPE_CHANGED when restored bytes have another kind. */
+  state<D extends StateDescriptor>(name: string, descriptor: D, scope?: StateScope): StateHandle<D>;
   /** The timers of this operator, kept beside the keys so that both move together. */
   readonly timers: KeyedTimers;
 
@@ -44,16 +48,19 @@ export interface FrozenKeyedState {
 /** The time that a timer is about. */
 export type TimerDomain = 'event' | 'processing';
 
-/** The timers of one keyed operator; identity is (key, time, domain), so a second registration changes nothing. */
+/** What holds a value of its own: each key, or each namespace of a key. */
+export type StateScope = 'key' | 'namespace';
+
+/** The timers of one keyed operator; identity is (key, namespace if there is one, time, domain), so a second registration changes nothing. */
 export interface KeyedTimers {
-  /** For the current key. */
+  /** For the current key and namespace. */
   register(domain: TimerDomain, time: number): void;
   delete(domain: TimerDomain, time: number): void;
   /** The earliest time of a domain, or `undefined`. */
   next(domain: TimerDomain): number | undefined;
   /**
-   * Takes the earliest timer that is due (`time <= upTo`), makes its key current and returns its time;
-   * `undefined` when none is due. Order: time, then key bytes.
+   * Takes the earliest timer that is due (`time <= upTo`), makes its key and namespace current and returns its time;
+   * `undefined` when none is due. Order: time, then key bytes, then namespace.
    */
   poll(domain: TimerDomain, upTo: number): number | undefined;
   size(domain: TimerDomain): number;

@@ -15,7 +15,7 @@ import { MillraceError } from '../../base/errors.ts';
 import { checkKey, type Key, type KeyGroupRange, keyGroupOf } from '../../base/key-groups.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
-import type { FrozenKeyedState, KeyedStateBackend } from '../backend.ts';
+import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
@@ -29,6 +29,7 @@ import { KeyContext } from './key-context.ts';
 import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { MemorySnapshot } from './snapshot.ts';
+import { namespaceOf } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
 import { StateTable } from './state-table.ts';
 import { TimerIndex } from './timer-index.ts';
@@ -76,7 +77,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   setCurrentKey(key: Key): void {
     const checked = typeof key === 'string' ? key : checkKey(key);
     const context = this.#context;
-    if (checked === context.key) return;
+    if (checked === context.scoped) return;
     const group = this.#group(keyGroupOf(checked, this.#options.maxParallelism));
     if (group === undefined) throw this.#outOfRange(checked);
     this.#isInUse = true;
@@ -92,8 +93,17 @@ export class MemoryStateBackend implements KeyedStateBackend {
     this.#context.clear();
   }
 
-  state<D extends StateDescriptor>(name: string, descriptor: D): StateHandle<D> {
-    const declared = this.#states.get(name) ?? this.#declare(name, descriptor);
+  setCurrentNamespace(namespace: Key): void {
+    this.#context.setNamespace(namespace);
+  }
+
+  currentNamespace(): Key | undefined {
+    this.#context.requireGroup();
+    return namespaceOf(this.#context.scoped!);
+  }
+
+  state<D extends StateDescriptor>(name: string, descriptor: D, scope: StateScope = 'key'): StateHandle<D> {
+    const declared = this.#states.get(name) ?? this.#declare(name, descriptor, scope);
     const { kind } = declared.table.layout;
     if (kind !== descriptor.kind) {
       throw new MillraceError(
@@ -171,7 +181,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     return group;
   }
 
-  #declare(name: string, descriptor: StateDescriptor): DeclaredState {
+  #declare(name: string, descriptor: StateDescriptor, scope: StateScope): DeclaredState {
     const layout: StateLayout = {
       name,
       kind: descriptor.kind,
@@ -180,7 +190,14 @@ export class MemoryStateBackend implements KeyedStateBackend {
     };
     const { maxParallelism, freezeValues } = this.#options;
     const index = this.#layouts.length;
-    const table = new StateTable({ layout, index, context: this.#context, maxParallelism, freezeValues });
+    const table = new StateTable({
+      layout,
+      index,
+      context: this.#context,
+      maxParallelism,
+      freezeValues,
+      scope,
+    });
     for (const group of this.#groups) {
       const section = group?.restored.get(name);
       if (section !== undefined) table.checkRestored(section);

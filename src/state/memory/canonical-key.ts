@@ -10,11 +10,17 @@ import type { Key } from '../../base/key-groups.ts';
 const MARK = '\0';
 const MARKED_STRING = '\0s';
 const MARKED_TUPLE = '\0t';
+const MARKED_PAIR = '\0n';
 
 /** Equal keys have equal results, and different keys different ones. Hot path: runs once per change of key. */
 export function canonicalKey(key: Key): unknown {
   if (typeof key === 'string') return isMarked(key) ? MARKED_STRING + key : key;
   return typeof key === 'object' ? MARKED_TUPLE + tupleText(key) : key;
+}
+
+/** What stands for a key together with a namespace: no key alone has the same. */
+export function canonicalPair(key: Key, namespace: Key): unknown {
+  return MARKED_PAIR + elementText(key) + elementText(namespace);
 }
 
 /** True for strings that must be marked. */

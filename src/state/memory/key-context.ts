@@ -1,5 +1,5 @@
 /**
- * Whose turn it is: the current key, with its key group, and the journal of the current record.
+ * Whose turn it is: the current key, with its namespace and key group, and the journal of the current record.
  *
  * Owner: the backend. Read by every handle; a handle that cached something of a key compares `generation`.
  */
@@ -7,6 +7,8 @@
 import type { Key } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { KeyGroupState } from './key-group-state.ts';
+import { canonicalKey, canonicalPair } from './canonical-key.ts';
+import { NamespacedKey, type ScopedKey } from './scoped-key.ts';
 import type { UndoJournal } from './undo-journal.ts';
 
 /** The current key of one backend. */
@@ -14,6 +16,9 @@ export class KeyContext {
   readonly operatorUid: string;
   key: Key | undefined = undefined;
   canonical: unknown = undefined;
+  /** The current namespace of the key, or the key itself when there is none: what timers and namespaced state are held under. */
+  scoped: ScopedKey | undefined = undefined;
+  scopedCanonical: unknown = undefined;
   group: KeyGroupState | undefined = undefined;
   journal: UndoJournal | undefined = undefined;
   /** Grows whenever what handles have cached is no longer true. */
@@ -23,16 +28,37 @@ export class KeyContext {
     this.operatorUid = operatorUid;
   }
 
+  /** A key without a namespace. */
   set(key: Key, canonical: unknown, group: KeyGroupState): void {
     this.key = key;
     this.canonical = canonical;
+    this.scoped = key;
+    this.scopedCanonical = canonical;
     this.group = group;
+    this.generation++;
+  }
+
+  /** The key and the namespace of a timer. */
+  setScoped(scoped: ScopedKey, canonical: unknown, group: KeyGroupState): void {
+    if (!(scoped instanceof NamespacedKey)) return this.set(scoped, canonical, group);
+    this.set(scoped.key, canonicalKey(scoped.key), group);
+    this.scoped = scoped;
+    this.scopedCanonical = canonical;
+  }
+
+  /** Moves to a namespace of the current key. */
+  setNamespace(namespace: Key): void {
+    this.requireGroup();
+    this.scoped = new NamespacedKey(this.key!, namespace);
+    this.scopedCanonical = canonicalPair(this.key!, namespace);
     this.generation++;
   }
 
   clear(): void {
     this.key = undefined;
     this.canonical = undefined;
+    this.scoped = undefined;
+    this.scopedCanonical = undefined;
     this.group = undefined;
     this.generation++;
   }

@@ -7,19 +7,20 @@
  *             u32 CRC-32 of all bytes before
  * section   = u8 kind, string name, string codec, string codec of map keys ('' if no map),
  *             u32 length of the table, table                       see table-bytes.ts
- * timers    = varint n, n × (zigzag time, key)
+ * timers    = varint n, n × (zigzag time, key)                          keys as scoped-key.ts draws them
  * ```
  *
  * Every byte has one meaning and all are read: what is missing, left over or changed is STATE_CORRUPT.
  */
 
 import { crc32 } from 'node:zlib';
-import { keyGroupOf, encodeKey, type Key } from '../../base/key-groups.ts';
+import { keyGroupOf } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { KeyGroupState, TimersByKey } from './key-group-state.ts';
+import { decodeScopedKey, encodeScopedKey, keyOf, type ScopedKey } from './scoped-key.ts';
 import type { RestoredSection, StateKind, StateLayout } from './state-layout.ts';
-import { decodeOneKey, encodeTable } from './table-bytes.ts';
+import { encodeTable } from './table-bytes.ts';
 
 const MAGIC = 0x474b524d;
 const VERSION = 1;
@@ -33,7 +34,7 @@ const KINDS: readonly StateKind[] = ['value', 'list', 'map', 'reducing', 'aggreg
 /** A timer of a snapshot. */
 export interface RestoredTimer {
   readonly time: number;
-  readonly key: Key;
+  readonly key: ScopedKey;
 }
 
 /** What the bytes of a key group hold. */
@@ -160,7 +161,7 @@ function encodeTimers(timers: TimersByKey, out: BinaryWriter): void {
   out.varint(timers.size);
   for (const { time, key } of timers.timers()) {
     out.zigzag(time);
-    out.raw(encodeKey(key));
+    encodeScopedKey(key, out);
   }
 }
 
@@ -192,8 +193,8 @@ function readKeyGroup(bytes: Uint8Array, keyGroup: number, maxParallelism: numbe
   const sections = Array.from({ length: count }, () => readSection(from));
   const names = new Set(sections.map(({ name }) => name));
   if (names.size !== count) throw from.corrupt('a state is there twice');
-  const check = (key: Key): Key => {
-    if (keyGroupOf(key, maxParallelism) !== keyGroup)
+  const check = (key: ScopedKey): ScopedKey => {
+    if (keyGroupOf(keyOf(key), maxParallelism) !== keyGroup)
       throw from.corrupt('a key belongs to another key group');
     return key;
   };
@@ -216,10 +217,14 @@ function readSection(from: BinaryReader): RestoredSection {
   return { name, kind, codecId, keyCodecId, count, offset, body };
 }
 
-function readTimers(from: BinaryReader, bytes: Uint8Array, check: (key: Key) => Key): RestoredTimer[] {
+function readTimers(
+  from: BinaryReader,
+  bytes: Uint8Array,
+  check: (key: ScopedKey) => ScopedKey,
+): RestoredTimer[] {
   const count = from.length();
   return Array.from({ length: count }, () => ({
     time: from.zigzag(),
-    key: check(decodeOneKey(from, bytes)),
+    key: check(decodeScopedKey(from, bytes)),
   }));
 }

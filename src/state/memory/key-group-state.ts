@@ -7,12 +7,12 @@
  *    keeps them, and each snapshot writes them again.
  */
 
-import type { Key } from '../../base/key-groups.ts';
+import type { ScopedKey } from './scoped-key.ts';
 import type { RestoredSection } from './state-layout.ts';
 
 /** What one key holds in one state. */
 export interface Cell {
-  readonly key: Key;
+  readonly key: ScopedKey;
   value: unknown;
 }
 
@@ -22,7 +22,7 @@ export type Table = Map<unknown, Cell>;
 /** A registered timer. */
 export interface Timer {
   readonly time: number;
-  readonly key: Key;
+  readonly key: ScopedKey;
   readonly canonical: unknown;
   readonly group: KeyGroupState;
   /** Where it stands in the queue; only the queue writes it. */

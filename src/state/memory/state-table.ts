@@ -12,10 +12,12 @@ import { keyGroupOf } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { GENERIC_CODEC_ID, genericCodec } from '../../codecs/generic.ts';
+import type { StateScope } from '../backend.ts';
 import { deepFreeze } from '../deep-freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import type { KeyContext } from './key-context.ts';
 import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
+import { keyOf } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
 import { decodeTable } from './table-bytes.ts';
 import type { UndoJournal } from './undo-journal.ts';
@@ -30,6 +32,8 @@ export interface StateTableParts {
   readonly context: KeyContext;
   readonly maxParallelism: number;
   readonly freezeValues: boolean;
+  /** Whether each key holds one value, or each namespace of it. */
+  readonly scope: StateScope;
 }
 
 /** The cells of one state. */
@@ -39,6 +43,7 @@ export class StateTable {
   readonly #context: KeyContext;
   readonly #index: number;
   readonly #maxParallelism: number;
+  readonly #isNamespaced: boolean;
   #generation = -1;
   #table: Table = NOTHING;
   #cell: Cell | undefined = undefined;
@@ -49,6 +54,7 @@ export class StateTable {
     this.#context = parts.context;
     this.#index = parts.index;
     this.#maxParallelism = parts.maxParallelism;
+    this.#isNamespaced = parts.scope === 'namespace';
   }
 
   /** What the current key holds. */
@@ -76,7 +82,7 @@ export class StateTable {
     const cell = this.cell();
     if (cell === undefined) return;
     const journal = this.change();
-    const { canonical } = this.#context;
+    const canonical = this.#canonical();
     const table = this.#table;
     table.delete(canonical);
     this.#cell = undefined;
@@ -110,8 +116,12 @@ export class StateTable {
     }
   }
 
+  #canonical(): unknown {
+    return this.#isNamespaced ? this.#context.scopedCanonical : this.#context.canonical;
+  }
+
   #find(): void {
-    const { canonical } = this.#context;
+    const canonical = this.#canonical();
     const group = this.#context.requireGroup();
     this.#table = group.tables[this.#index] ?? this.#bind(group);
     this.#cell = this.#table.get(canonical);
@@ -137,7 +147,7 @@ export class StateTable {
     try {
       const table = decodeTable(stored, section.body, this.freezeValues);
       for (const { key } of table.values()) {
-        if (keyGroupOf(key, this.#maxParallelism) === group.keyGroup) continue;
+        if (keyGroupOf(keyOf(key), this.#maxParallelism) === group.keyGroup) continue;
         throw new MillraceError('CODEC_CORRUPT', 'a key belongs to another key group');
       }
       return table;
@@ -161,9 +171,9 @@ export class StateTable {
   }
 
   #create(value: unknown, journal: UndoJournal | undefined): void {
-    const { canonical, key } = this.#context;
+    const canonical = this.#canonical();
     const table = this.#table;
-    this.#cell = { key: key!, value };
+    this.#cell = { key: this.#isNamespaced ? this.#context.scoped! : this.#context.key!, value };
     table.set(canonical, this.#cell);
     if (journal !== undefined) journal.add(() => table.delete(canonical));
   }

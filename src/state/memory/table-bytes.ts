@@ -2,7 +2,7 @@
  * The table of one state and key group as bytes, column by column.
  *
  * ```
- * table  = varint n, n keys, columns          keys as base/key.ts draws them
+ * table  = varint n, n keys, columns          keys as scoped-key.ts draws them
  * value | reducing | aggregating: n values
  * list                          : n × varint length, then all items
  * map                           : n × varint size, then all map keys, then all values
@@ -10,21 +10,20 @@
  * ```
  */
 
-import { decodeKeyAt, encodeKey, type Key } from '../../base/key-groups.ts';
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import { deepFreeze } from '../deep-freeze.ts';
-import { canonicalKey } from './canonical-key.ts';
 import type { Cell, Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
+import { canonicalScopedKey, decodeScopedKey, encodeScopedKey, type ScopedKey } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
 
 /** Writes a table. */
 export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter): void {
   out.varint(table.size);
-  for (const cell of table.values()) out.raw(encodeKey(cell.key));
+  for (const cell of table.values()) encodeScopedKey(cell.key, out);
   if (layout.kind === 'list') encodeLists(layout, table, out);
   else if (layout.kind === 'map') encodeMaps(layout, table, out);
   else encodeColumn(layout.codec, Array.from(table.values(), cellValue), out);
@@ -39,17 +38,10 @@ export function decodeTable(layout: StateLayout, body: Uint8Array, freezeValues:
   from.end();
   const table: Table = new Map();
   keys.forEach((key, index) => {
-    table.set(canonicalKey(key), { key, value: values[index] });
+    table.set(canonicalScopedKey(key), { key, value: values[index] });
   });
   if (table.size !== keys.length) throw from.corrupt('a key is there twice');
   return table;
-}
-
-/** Reads one key at the position of `from`, a reader of `bytes`. */
-export function decodeOneKey(from: BinaryReader, bytes: Uint8Array): Key {
-  const { key, end } = decodeKeyAt(bytes, from.position);
-  from.skip(end - from.position);
-  return key;
 }
 
 function cellValue(cell: Cell): unknown {
@@ -86,10 +78,10 @@ function encodeColumn(codec: Codec<unknown>, values: readonly unknown[], out: Bi
   else for (const value of values) codec.encode(value, out);
 }
 
-function decodeKeys(from: BinaryReader, body: Uint8Array): Key[] {
+function decodeKeys(from: BinaryReader, body: Uint8Array): ScopedKey[] {
   const count = from.length();
-  const keys: Key[] = [];
-  for (let index = 0; index < count; index++) keys.push(decodeOneKey(from, body));
+  const keys: ScopedKey[] = [];
+  for (let index = 0; index < count; index++) keys.push(decodeScopedKey(from, body));
   return keys;
 }
 

@@ -6,8 +6,8 @@
  * of base, which knows nothing about times, for this reason only.
  */
 
-import { compareKeys } from '../../base/key-groups.ts';
 import type { Timer } from './key-group-state.ts';
+import { compareScopedKeys } from './scoped-key.ts';
 
 const ARITY = 4;
 
@@ -81,7 +81,7 @@ export class TimerQueue {
   #isBefore(timer: Timer, position: number): boolean {
     const time = this.#times[position]!;
     if (timer.time !== time) return timer.time < time;
-    return compareKeys(timer.key, this.#timers[position]!.key) < 0;
+    return compareScopedKeys(timer.key, this.#timers[position]!.key) < 0;
   }
 
   #place(timer: Timer, position: number): void {

@@ -2,17 +2,16 @@
  * The timers of one keyed operator: a queue per domain over all its key groups, an index per key group.
  *
  * T1 A timer is in the queue of its domain exactly when it is in the index of its key group.
- * T2 Timers fire in the order of time, then of key bytes, which timer-queue.ts keeps: the same before and
+ * T2 Timers fire in the order of time, then of key bytes and namespace, which timer-queue.ts keeps: the same before and
  *    after a restore (I-T1).
  */
 
 import { assert } from '../../base/assert.ts';
-import type { Key } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { KeyedTimers, TimerDomain } from '../backend.ts';
-import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
 import type { KeyGroupState, Timer, TimersByKey } from './key-group-state.ts';
+import { canonicalScopedKey, type ScopedKey } from './scoped-key.ts';
 import { TimerQueue } from './timer-queue.ts';
 
 /** Timers whose keys live in the same backend. */
@@ -30,18 +29,18 @@ export class MemoryTimers implements KeyedTimers {
   register(domain: TimerDomain, time: number): void {
     const group = this.#context.requireGroup();
     if (!Number.isSafeInteger(time)) throw this.#invalid(time);
-    const { key, canonical, journal } = this.#context;
+    const { scoped, scopedCanonical: canonical, journal } = this.#context;
     if (indexOf(group, domain).find(canonical, time) !== undefined) return;
     group.beforeChange();
     // -0 would make another timer of the same time once it is bytes.
-    const timer: Timer = { time: time === 0 ? 0 : time, key: key!, canonical, group, position: -1 };
+    const timer: Timer = { time: time === 0 ? 0 : time, key: scoped!, canonical, group, position: -1 };
     this.#add(domain, timer);
     if (journal !== undefined) journal.add(() => this.#remove(domain, timer));
   }
 
   delete(domain: TimerDomain, time: number): void {
     const group = this.#context.requireGroup();
-    const timer = indexOf(group, domain).find(this.#context.canonical, time);
+    const timer = indexOf(group, domain).find(this.#context.scopedCanonical, time);
     if (timer !== undefined) this.#take(domain, timer);
   }
 
@@ -53,7 +52,7 @@ export class MemoryTimers implements KeyedTimers {
     const timer = this.#queues[domain].peek();
     if (timer === undefined || timer.time > upTo) return undefined;
     this.#take(domain, timer);
-    this.#context.set(timer.key, timer.canonical, timer.group);
+    this.#context.setScoped(timer.key, timer.canonical, timer.group);
     return timer.time;
   }
 
@@ -62,8 +61,8 @@ export class MemoryTimers implements KeyedTimers {
   }
 
   /** Adds a timer of a snapshot, which holds each once. */
-  restore(domain: TimerDomain, time: number, key: Key, group: KeyGroupState): void {
-    const canonical = canonicalKey(key);
+  restore(domain: TimerDomain, time: number, key: ScopedKey, group: KeyGroupState): void {
+    const canonical = canonicalScopedKey(key);
     const isNew = indexOf(group, domain).find(canonical, time) === undefined;
     assert(isNew, 'T1: a snapshot holds a timer once');
     this.#add(domain, { time, key, canonical, group, position: -1 });
