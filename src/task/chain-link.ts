@@ -16,6 +16,7 @@ import {
   DEAD_LETTER_TAG,
   type Operator,
   type OperatorContext,
+  type OperatorStateWriter,
   type Pull,
   type SourceOperator,
   type SourceStatus,
@@ -76,6 +77,27 @@ export class ChainLink {
     } catch (error) {
       throw this.#locate(error, this.planned);
     }
+  }
+
+  /** Asks the operator for its own state, as of now. */
+  snapshot(checkpointId: number, state: OperatorStateWriter): void {
+    this.#call(() => this.operator.snapshot?.(checkpointId, state));
+  }
+
+  async checkpointComplete(checkpointId: number): Promise<void> {
+    try {
+      await this.operator.checkpointComplete?.(checkpointId);
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    }
+  }
+
+  checkpointAborted(checkpointId: number): void {
+    this.#call(() => this.operator.checkpointAborted?.(checkpointId));
+  }
+
+  beforeBarrier(checkpointId: number): void {
+    this.#call(() => this.operator.beforeBarrier?.(checkpointId));
   }
 
   /** Sources: reads some records. */

@@ -106,7 +106,7 @@ export class TaskSnapshot {
 
 function freezeOperator(checkpointId: number, link: ChainLink): FrozenOperator {
   const collector = new SectionCollector();
-  link.operator.snapshot?.(checkpointId, collector);
+  link.snapshot(checkpointId, collector);
   const sections = Promise.all(collector.sections);
   // The rejection is reported by `parts`; until then it must not count as unhandled.
   sections.catch(() => undefined);

@@ -249,7 +249,7 @@ export class StreamTask {
   /** Before the barrier goes out: operators hand on what they buffer. */
   beforeBarrier(checkpointId: number): void {
     assert(this.interruptible(), 'a barrier is taken between records (F3)');
-    for (const link of this.chain.links) link.operator.beforeBarrier?.(checkpointId);
+    for (const link of this.chain.links) link.beforeBarrier(checkpointId);
     this.#frames.drainTo(0);
   }
 
@@ -265,12 +265,12 @@ export class StreamTask {
   async onCheckpointComplete(checkpointId: number): Promise<void> {
     for (const link of this.chain.links) {
       if (this.#isClosed()) return;
-      await link.operator.checkpointComplete?.(checkpointId);
+      await link.checkpointComplete(checkpointId);
     }
   }
 
   onCheckpointAborted(checkpointId: number): void {
-    for (const link of this.chain.links) link.operator.checkpointAborted?.(checkpointId);
+    for (const link of this.chain.links) link.checkpointAborted(checkpointId);
   }
 
   // ---- timers ----
