@@ -26,7 +26,7 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Env, Files } from '../base/env.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { decodeCheckedJson, encodeCheckedJson } from './checked-json.ts';
 import {
   isFilesError,
@@ -142,6 +142,19 @@ export async function checkFence(files: Files, jobDirectory: string, attempt: nu
   if (highest < attempt) {
     const message = `attempt ${attempt} is not in ${jobDirectory} any more: the folder was removed or replaced`;
     throw new MillraceError('FENCED', message);
+  }
+}
+
+/**
+ * Runs `work`. When it fails and a newer attempt exists, that is what is thrown: what the newer one removes and moves
+ * looks like damage to the older one.
+ */
+export async function fencedFirst<T>(checkOwnFence: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const fenced = await checkOwnFence().catch((reason: unknown) => reason);
+    throw isMillraceError(fenced, 'FENCED') ? fenced : error;
   }
 }
 

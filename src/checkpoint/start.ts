@@ -11,7 +11,7 @@ import { MillraceError } from '../base/errors.ts';
 import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from './load.ts';
 import { aliveUpTo, type JobFolder, loadLatest, surveyFolder } from './latest.ts';
 import { isFolderName } from './job-folder.ts';
-import { claimAttempt, type FinishedMarker, recordBase } from './ownership.ts';
+import { checkFence, claimAttempt, fencedFirst, type FinishedMarker, recordBase } from './ownership.ts';
 
 /** What the user wants to continue from. `none`: nothing was said; `fresh`: begin again beside what is there. */
 export type RestoreChoice =
@@ -56,7 +56,7 @@ export async function startAttempt(
   env: Pick<Env, 'files' | 'log'>,
   options: StartOptions,
 ): Promise<StartedAttempt | AlreadyFinished> {
-  const { jobDirectory, jobId, choice } = options;
+  const { jobDirectory, jobId } = options;
   if (!isFolderName(jobId)) {
     const message = `the job id '${jobId}' is no name for a folder: it has letters, digits, '.', '_' and '-' only`;
     throw new MillraceError('CONFIG_INVALID', message);
@@ -66,12 +66,23 @@ export async function startAttempt(
   const finished = await refuse(env, options, before);
   if (finished !== undefined) return finished;
   const attempt = await claimAttempt(env.files, jobDirectory);
+  return fencedFirst(
+    () => checkFence(env.files, jobDirectory, attempt),
+    () => afterClaim(env, options, attempt),
+  );
+}
+
+async function afterClaim(
+  env: Pick<Env, 'files' | 'log'>,
+  options: StartOptions,
+  attempt: number,
+): Promise<StartedAttempt | AlreadyFinished> {
   // Again after the claim: O-3.
-  const folder = await surveyFolder(env.files, jobDirectory);
+  const folder = await surveyFolder(env.files, options.jobDirectory);
   const finishedMeanwhile = await refuse(env, options, folder);
   if (finishedMeanwhile !== undefined) return finishedMeanwhile;
   const checkpoint = await choose(env, options, folder);
-  return started(env, options, { attempt, folder, checkpoint, isFresh: choice.kind === 'fresh' });
+  return started(env, options, { attempt, folder, checkpoint, isFresh: options.choice.kind === 'fresh' });
 }
 
 async function refuse(

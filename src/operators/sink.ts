@@ -24,6 +24,8 @@ export interface SinkPrepareContext {
   readonly discardLaterOutput: boolean;
   /** Unique name for what is moved aside. */
   readonly attempt: string;
+  /** Throws FENCED when a newer start of the job exists: asked after looking, before changing what others may have written. */
+  readonly checkFence: () => Promise<void>;
 }
 
 /** Writes the records of one subtask. */

@@ -4,6 +4,7 @@
  */
 
 import type { Env } from '../../base/env.ts';
+import { fencedFirst } from '../../checkpoint/ownership.ts';
 import type { RestoreAssignment } from '../../checkpoint/restore.ts';
 import type { CompiledJob, JobGraph } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings, TaskDeployment } from '../../hosts/messages.ts';
@@ -21,6 +22,8 @@ export interface PreparationOptions {
   readonly discardLaterOutput: boolean;
   /** Makes the choice of the checkpoint final, once nothing refuses it any more. */
   readonly commit: () => Promise<void>;
+  /** Throws FENCED when a newer start of the job exists. */
+  readonly checkFence: () => Promise<void>;
   readonly onReport: (report: SlotReport) => void;
   readonly onLost: (slot: number, error: Error) => void;
 }
@@ -35,9 +38,10 @@ export async function prepareDeployment(options: PreparationOptions): Promise<De
   const { graph } = compiled;
   const restored = state?.enumerators ?? new Map<string, unknown>();
   const sources = await startSourceCoordinators({ graph, sources: compiled.sources, attempt, env, restored });
-  if (!discardLaterOutput) await prepareSinks(options);
+  const prepare = (): Promise<void> => fencedFirst(options.checkFence, () => prepareSinks(options));
+  if (!discardLaterOutput) await prepare();
   await options.commit();
-  if (discardLaterOutput) await prepareSinks(options);
+  if (discardLaterOutput) await prepare();
   const gateways = await provider.start(settings, options.onReport, options.onLost);
   const tasks = Array.from({ length: settings.slots }, (_, slot) => tasksOfSlot(graph, slot, state));
   return { attempt, graph, gateways, sources, tasks, restoredCheckpointId: state?.checkpointId };
@@ -50,6 +54,7 @@ async function prepareSinks({
   env,
   state,
   discardLaterOutput,
+  checkFence,
 }: PreparationOptions): Promise<void> {
   for (const [uid, sink] of compiled.sinks) {
     await sink.prepareJob?.({
@@ -62,6 +67,7 @@ async function prepareSinks({
       restoredCheckpointId: state?.checkpointId,
       discardLaterOutput,
       attempt: `${settings.processAttempt}-${attempt}`,
+      checkFence,
     });
   }
 }

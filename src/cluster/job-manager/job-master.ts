@@ -313,6 +313,7 @@ export class JobMaster {
       state,
       discardLaterOutput: this.#options.discardLaterOutput && attempt === 1,
       commit: () => (attempt === 1 ? storage.commitStart() : Promise.resolve()),
+      checkFence: () => storage.checkFence(),
       onReport: (report) => this.#inbox.post('report', () => this.#report(attempt, report)),
       onLost: (slot, error) => this.#inbox.post('slot lost', () => this.#slotLost(attempt, slot, error)),
     });

@@ -12,7 +12,7 @@ import { MillraceError } from '../../base/errors.ts';
 import { aliveUpTo, loadLatest, surveyFolder } from '../../checkpoint/latest.ts';
 import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../checkpoint/load.ts';
 import { describeCheckpoint } from '../../checkpoint/metadata.ts';
-import { markFinished } from '../../checkpoint/ownership.ts';
+import { checkFence, fencedFirst, markFinished } from '../../checkpoint/ownership.ts';
 import { assignState, type RestoreAssignment } from '../../checkpoint/restore.ts';
 import { type RestoreChoice, startAttempt, type StartedAttempt } from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
@@ -53,6 +53,8 @@ export interface JobStorage {
   recover(): Promise<Recovery>;
   /** Makes the choice final: before anything is written or committed, and once. */
   commitStart(): Promise<void>;
+  /** Throws FENCED when a newer start has taken over. */
+  checkFence(): Promise<void>;
   /** Looks at the folder again, for when the outcome of a publication is not known. */
   survey(): Promise<{ readonly durable: readonly number[]; readonly orphans: readonly number[] }>;
   /** Reads a checkpoint and deals its state to the subtasks. */
@@ -119,17 +121,30 @@ class FolderStorage implements JobStorage {
     await this.#claimed().recordBase();
   }
 
-  async survey(): Promise<{ durable: readonly number[]; orphans: readonly number[] }> {
+  checkFence(): Promise<void> {
+    const { env, jobDirectory } = this.#options;
+    return checkFence(env.files, jobDirectory, this.#claimed().attempt);
+  }
+
+  survey(): Promise<{ durable: readonly number[]; orphans: readonly number[] }> {
     const { env, jobDirectory, jobId } = this.#options;
-    const folder = await surveyFolder(env.files, jobDirectory);
-    // Damage is an error here too: what is skipped would be committed again.
-    const latest = await loadLatest(env.files, jobDirectory, jobId, folder);
-    const upTo = latest?.metadata.checkpointId ?? 0;
-    return { durable: await aliveUpTo(env.files, jobDirectory, folder, upTo), orphans: folder.torn };
+    return fencedFirst(
+      () => this.checkFence(),
+      async () => {
+        const folder = await surveyFolder(env.files, jobDirectory);
+        // Damage is an error here too: what is skipped would be committed again.
+        const latest = await loadLatest(env.files, jobDirectory, jobId, folder);
+        const upTo = latest?.metadata.checkpointId ?? 0;
+        return { durable: await aliveUpTo(env.files, jobDirectory, folder, upTo), orphans: folder.torn };
+      },
+    );
   }
 
   restore(checkpoint: CheckpointReference): Promise<RestoreAssignment> {
-    return this.#loaded.assign(checkpoint);
+    return fencedFirst(
+      () => this.checkFence(),
+      () => this.#loaded.assign(checkpoint),
+    );
   }
 
   reference(id: number): CheckpointReference {
@@ -201,6 +216,10 @@ class UnstoredJob implements JobStorage {
   }
 
   commitStart(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  checkFence(): Promise<void> {
     return Promise.resolve();
   }
 

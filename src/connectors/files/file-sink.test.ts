@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RecordingContext, RecordingState } from '../../../test/connectors/recording-context.ts';
 import { type Env, type Files, FilesError } from '../../base/env.ts';
-import { isMillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { recordingLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import { PENDING_SECTION, SinkWriterOperator } from '../../operators/sink-operator.ts';
@@ -29,6 +29,7 @@ function prepareContext(files: Files, options: Partial<SinkPrepareContext> = {})
     log: recordingLog(),
     restoredCheckpointId: undefined,
     discardLaterOutput: false,
+    checkFence: () => Promise.resolve(),
     attempt: '1-1',
     ...options,
   };
@@ -324,6 +325,17 @@ describe('the directory of a file sink', () => {
     ]);
     assert.deepEqual(files.disk.list(`${DIRECTORY}/_discarded-2-1`), ['part-0-4-1-1-1.jsonl']);
     await prepare(files, { restoredCheckpointId: 3, attempt: '3-1' });
+  });
+
+  it('neither judges nor moves output when a newer start of the job has taken over', async () => {
+    for (const discardLaterOutput of [false, true]) {
+      const files = memoryFiles();
+      await prepare(files);
+      put(files.disk, `${DIRECTORY}/part-0-4-1-1-1.jsonl`);
+      const checkFence = (): Promise<void> => Promise.reject(new MillraceError('FENCED', 'a newer start'));
+      await assert.rejects(prepare(files, { discardLaterOutput, checkFence }), { code: 'FENCED' });
+      assert.deepEqual(files.disk.list(DIRECTORY), ['_millrace.json', 'part-0-4-1-1-1.jsonl']);
+    }
   });
 });
 

@@ -35,6 +35,7 @@ describe('files on the disk of the machine', () => {
         log: recordingLog(),
         restoredCheckpointId,
         discardLaterOutput: false,
+        checkFence: () => Promise.resolve(),
         attempt,
       });
     await start(undefined, '1-1');

@@ -3,6 +3,7 @@
  *
  * D1  One directory belongs to one sink of one job; the marker is written before anything else.
  * D2  What was committed after the restored checkpoint would come a second time: it stops the start, or is moved aside.
+ *     Only what was there before the fence was asked: output of a start that came later is not ours to judge (I-C7).
  * D3  Nothing is deleted here: files in progress may be named by a checkpoint that somebody restores later.
  *     What killed attempts leave behind is bounded: the open parts of one checkpoint interval per kill.
  */
@@ -133,6 +134,7 @@ async function settleLaterOutput(context: SinkPrepareContext, directory: string)
   const names = await files.list(directory);
   const later = names.filter((name) => (checkpointOfName(name) ?? -1) > restored);
   if (later.length === 0) return;
+  await context.checkFence();
   if (!discardLaterOutput) throw laterOutput(directory, restoredCheckpointId, later);
   const aside = join(directory, discardedName(attempt));
   await files.makeDirectory(aside);
