@@ -25,6 +25,8 @@ export interface SimulatedOptions {
   readonly inlineThresholdBytes?: number;
   readonly choice?: RestoreChoice;
   readonly restartStrategy?: RestartStrategy;
+  /** Default: only for a fresh start. */
+  readonly discardLaterOutput?: boolean;
   /** The process; two processes on one disk have two names. Default {@link NODE}. */
   readonly node?: string;
 }
@@ -122,7 +124,7 @@ export class SimulatedJob {
         alwaysEncode: options.alwaysEncode ?? true,
         inlineThresholdBytes,
       },
-      discardLaterOutput: false,
+      discardLaterOutput: options.discardLaterOutput ?? options.choice?.kind === 'fresh',
     });
   }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import type { Env } from '../../src/base/env.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
+import type { FileCall } from '../../src/testing/simulated-files.ts';
 import { committed, kill, SimulatedJob, type SimulatedOptions } from '../property/simulated-job.ts';
 import { DiskWitness } from './disk-witness.ts';
 import fixedJob, { expectedLines, INPUT } from './fixed-job.ts';
@@ -12,6 +13,8 @@ import fixedJob, { expectedLines, INPUT } from './fixed-job.ts';
 export interface FixedOptions extends Partial<Omit<SimulatedOptions, 'definition' | 'args'>> {
   readonly seed: number;
   readonly args?: readonly string[];
+  /** Sees every operation on files before it happens. */
+  readonly onCall?: (call: FileCall) => void;
 }
 
 const EXPECTED = expectedLines();
@@ -34,8 +37,12 @@ export class FixedRun {
   /** Starts the job on a disk that holds its input. */
   static async begin(options: FixedOptions): Promise<FixedRun> {
     const witness = new DiskWitness();
-    const { seed } = options;
-    const kernel = new Kernel({ seed, shuffle: true, faults: { onOperation: witness.onOperation } });
+    const { seed, onCall } = options;
+    const onOperation = (call: FileCall): undefined => {
+      witness.onCall(call);
+      onCall?.(call);
+    };
+    const kernel = new Kernel({ seed, shuffle: true, faults: { onOperation } });
     witness.watch(kernel);
     await kernel.settle(writeInput(kernel.env('operator')));
     return new FixedRun(kernel, witness, options);
@@ -44,6 +51,13 @@ export class FixedRun {
   /** Up to `events` more events, or to the end of the job. */
   async some(events: number): Promise<void> {
     await this.job.some(events);
+  }
+
+  /** Runs until `until` holds after an event, or to the end of the job; says whether it held. */
+  async until(until: () => boolean): Promise<boolean> {
+    let isHeld = false;
+    await this.kernel.run({ until: () => (isHeld ||= until()) || this.job.result !== undefined });
+    return isHeld;
   }
 
   /** Kills the process, looks at what it left, and starts it again. */
@@ -56,6 +70,12 @@ export class FixedRun {
     if (how === 'kill') assertContains(after, before);
     assertWithin(after);
     this.job = this.#start(options);
+  }
+
+  /** Another process starts the job, whatever the one before does. */
+  takeOver(node: string, options: Partial<FixedOptions> = {}): void {
+    this.witness.expectSeveralOwners();
+    this.job = this.#start({ ...options, node });
   }
 
   /** Runs to the end and checks everything. */
