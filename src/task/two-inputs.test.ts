@@ -86,7 +86,7 @@ async function twoInputs(): Promise<{ task: StreamTask; port: RecordingPort }> {
     },
     factories: new Map([['both', () => new TellingOperator()]]),
     keySelectors: new Map([
-      ['both', [(value: unknown) => `left ${value}`, (value: unknown) => -(value as number)]],
+      ['both', [(value: unknown) => `left ${String(value)}`, (value: unknown) => -(value as number)]],
     ]),
     customPartitioners: new Map(),
     sources: new Map(),
@@ -167,7 +167,9 @@ function expected(events: readonly Event[]): unknown[] {
   const inputs = [0, 1].map(() => ({ watermark: MIN_TIMESTAMP, idle: false }));
   let merged = MIN_TIMESTAMP;
   const rise = (to: number): void => {
-    if (to > merged) out.push({ kind: 'watermark', timestamp: (merged = to) });
+    if (to <= merged) return;
+    merged = to;
+    out.push({ kind: 'watermark', timestamp: to });
   };
   for (const event of events) {
     const one = inputs[event.input]!;
