@@ -67,10 +67,19 @@ export {
 } from './run.ts';
 
 // Streams
+export type {
+  CoFlatMap,
+  CoMap,
+  CoProcess,
+  KeyedCoProcess,
+  KeysThatMeet,
+} from './streams/connected-functions.ts';
 export {
+  ConnectedStreams,
   DataStream,
   DataStreamSink,
   type Immediate,
+  KeyedConnectedStreams,
   KeyedStream,
   OperatorStream,
 } from './streams/data-stream.ts';
@@ -86,6 +95,9 @@ export type {
 } from './streams/options.ts';
 
 // Functions
+export type { CoFlatMapFunction } from './operators/co-flat-map.ts';
+export type { CoMapFunction } from './operators/co-map.ts';
+export type { CoProcessFunction, KeyedCoProcessFunction } from './operators/co-process.ts';
 export type { DeadLetter, PoisonedTimer } from './operators/dead-letter.ts';
 export type { FunctionLife, KeyedProcessFunction, ProcessFunction } from './operators/process.ts';
 export {

@@ -12,7 +12,10 @@ import { didYouMean } from '../base/suggest.ts';
 import { printSink } from '../connectors/print.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type { CustomPartitioner, KeySelector, NodeSettings, Origin } from '../graph/nodes.ts';
-import type { NewNode, StreamGraphBuilder } from '../graph/stream-graph.ts';
+import type { NewInput, NewNode, StreamGraphBuilder } from '../graph/stream-graph.ts';
+import { CoFlatMapOperator } from '../operators/co-flat-map.ts';
+import { CoMapOperator } from '../operators/co-map.ts';
+import { CoProcessOperator, KeyedCoProcessOperator } from '../operators/co-process.ts';
 import type { DeadLetter } from '../operators/dead-letter.ts';
 import { FilterOperator } from '../operators/filter.ts';
 import { FlatMapOperator } from '../operators/flat-map.ts';
@@ -33,6 +36,7 @@ import { SinkWriterOperator } from '../operators/sink-operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks.ts';
 import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
+import type { CoFlatMap, CoMap, CoProcess, KeyedCoProcess, KeysThatMeet } from './connected-functions.ts';
 import type { ExtremeOptions, OperatorOptions, SinkOptions, StatefulOptions } from './options.ts';
 import { settingsOf } from './options.ts';
 
@@ -143,22 +147,29 @@ export class DataStream<T> {
   /** Sends records with the same key to the same subtask. The key comes from a function or is a field of the record. */
   keyBy<const K extends Key>(key: (value: T) => K): KeyedStream<T, K>;
   keyBy<const F extends FieldOf<T, Key>>(field: F): KeyedStream<T, T[F]>;
-  keyBy(key: ((value: T) => unknown) | string): KeyedStream<T, unknown> {
+  keyBy<K>(key: ((value: T) => K) | string): KeyedStream<T, K> {
     const selector = typeof key === 'function' ? key : (value: T) => value[key as keyof T];
     return new KeyedStream(this.job, this.#partitioned('key-group'), selector as KeySelector);
   }
 
   /** One stream of the records of several, in no particular order between them. A stream may be united with itself. */
   union<U = T>(...others: readonly DataStream<U>[]): DataStream<T | U> {
-    for (const other of others) {
-      if (other.job !== this.job) {
-        throw new MillraceError(
-          'STREAM_INVALID',
-          'union() of streams of two environments: a job has one environment',
-        );
-      }
-    }
+    for (const other of others) checkOneJob('union()', this.job, other.job);
     return new DataStream(this.job, [...this.origins, ...others.flatMap(({ origins }) => origins)]);
+  }
+
+  /**
+   * Reads two streams with one operator, which has a function for each. Each stream keeps its type; in which order
+   * their records come is not specified. For state and timers connect two keyed streams.
+   */
+  connect<U>(other: DataStream<U>): ConnectedStreams<T, U> {
+    if (!(other instanceof DataStream)) throw connectsKeyed('a stream without a key', 'a keyed one');
+    checkOneJob('connect()', this.job, other.job);
+    return new ConnectedStreams(this.job, [this.#input(), other.#input()]);
+  }
+
+  #input(): NewInput {
+    return { origins: this.origins, keySelector: this.#keySelector };
   }
 
   /**
@@ -233,7 +244,7 @@ export class DataStream<T> {
       stateful,
       needsUid: stateful,
       sink: sink as Sink<unknown>,
-      inputs: [{ origins: this.origins, keySelector: this.#keySelector }],
+      inputs: [this.#input()],
     });
     return new DataStreamSink(this.job, node);
   }
@@ -245,8 +256,7 @@ export class DataStream<T> {
     options: OperatorOptions | undefined,
     tags: readonly string[] = [],
   ): OperatorStream<Out, O> {
-    const input = { origins: this.origins, keySelector: this.#keySelector };
-    return addOperator(this.job, { kind, name, factory, inputs: [input] }, options, tags);
+    return addOperator(this.job, { kind, name, factory, inputs: [this.#input()] }, options, tags);
   }
 
   #partitioned(
@@ -380,6 +390,20 @@ export class KeyedStream<T, K> {
     );
   }
 
+  /**
+   * Reads two streams with one operator, which has a function for each and shares the state and the timers of a key
+   * between them. Both must have the same type of key. In which order their records come is not specified.
+   */
+  connect<U, K2>(other: KeyedStream<U, K2> & KeysThatMeet<K, K2>): KeyedConnectedStreams<T, U, K | K2> {
+    if (!(other instanceof KeyedStream)) throw connectsKeyed('a keyed stream', 'one without a key');
+    checkOneJob('connect()', this.#job, other.#job);
+    return new KeyedConnectedStreams(this.#job, [this.#input(), other.#input()]);
+  }
+
+  #input(): NewInput {
+    return { origins: this.#origins, keySelector: this.#keySelector };
+  }
+
   /** For each record the reduction of all records of its key so far. The first one is its own reduction. */
   reduce<E extends PoisonPolicy = 'fail'>(
     reduce: ReduceFunction<T>,
@@ -458,9 +482,149 @@ export class KeyedStream<T, K> {
     options: StatefulOptions,
     tags: readonly string[] = [],
   ): OperatorStream<Out, O> {
-    const input = { origins: this.#origins, keySelector: this.#keySelector };
-    const node = { kind, name, factory, stateful: true, needsUid: true, inputs: [input] };
+    const node = { kind, name, factory, stateful: true, needsUid: true, inputs: [this.#input()] };
     return addOperator(this.#job, node, options, tags);
+  }
+}
+
+/**
+ * Two streams that one operator reads: it has a function for each.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const orders = env.fromData([{ item: 'tea', price: 3 }]);
+ *   const refunds = env.fromData(['tea 2']);
+ *   orders
+ *     .connect(refunds)
+ *     .map({
+ *       map1: (order) => order.price,
+ *       map2: (refund) => -Number(refund.split(' ')[1]),
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export class ConnectedStreams<A, B> {
+  readonly #job: StreamGraphBuilder;
+  readonly #inputs: readonly NewInput[];
+
+  constructor(job: StreamGraphBuilder, inputs: readonly NewInput[]) {
+    this.#job = job;
+    this.#inputs = inputs;
+  }
+
+  /** Makes one record of each: `map1` of those of the first stream, `map2` of those of the second. */
+  map<R1, R2, E extends PoisonPolicy = 'fail'>(
+    definition: CoMap<A, B, R1, R2, E>,
+  ): OperatorStream<Immediate<R1> | Immediate<R2>, DeadLetters<E, A | B>> {
+    return this.#then('co-map', 'Co-Map', () => new CoMapOperator(definition), definition);
+  }
+
+  /** Makes any number of records of each, as `flatMap` of one stream does. */
+  flatMap<R1 extends Results, R2 extends Results, E extends PoisonPolicy = 'fail'>(
+    definition: CoFlatMap<A, B, R1, R2, E>,
+  ): OperatorStream<ResultOf<R1> | ResultOf<R2>, DeadLetters<E, A | B>> {
+    return this.#then('co-flat-map', 'Co-Flat Map', () => new CoFlatMapOperator(definition), definition);
+  }
+
+  /** Runs two functions with side outputs and clocks. For state and timers connect two keyed streams. */
+  process<
+    R1 extends Results,
+    R2 extends Results,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: CoProcess<A, B, O, L, R1, R2, E>,
+  ): OperatorStream<ResultOf<R1> | ResultOf<R2>, SideOutputs<O> & DeadLetters<E, A | B>> {
+    if (definition.state !== undefined || definition.onTimer !== undefined) throw needsKey(definition);
+    const tags = tagsOf(definition.outputs);
+    return this.#then('co-process', 'Co-Process', () => new CoProcessOperator(definition), definition, tags);
+  }
+
+  #then<Out, O>(
+    kind: string,
+    name: string,
+    factory: NewNode['factory'],
+    options: OperatorOptions,
+    tags: readonly string[] = [],
+  ): OperatorStream<Out, O> {
+    return addOperator(this.#job, { kind, name, factory, inputs: this.#inputs }, options, tags);
+  }
+}
+
+/**
+ * Two keyed streams that one operator reads: records of both with the same key share its state and timers.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const orders = env.fromData([{ item: 'tea', amount: 2 }]).keyBy('item');
+ *   const prices = env.fromData([{ item: 'tea', price: 3 }]).keyBy('item');
+ *   orders
+ *     .connect(prices)
+ *     .process({
+ *       uid: 'totals',
+ *       state: { price: state.value(0), waiting: state.list<number>() },
+ *       process1({ amount }, ctx) {
+ *         const price = ctx.state.price.value();
+ *         if (price > 0) return [`${ctx.key} ${price * amount}`];
+ *         ctx.state.waiting.add(amount);
+ *       },
+ *       process2({ price }, ctx) {
+ *         const waiting = ctx.state.waiting.get();
+ *         ctx.state.price.update(price);
+ *         ctx.state.waiting.clear();
+ *         return waiting.map((amount) => `${ctx.key} ${price * amount}`);
+ *       },
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export class KeyedConnectedStreams<A, B, K> {
+  readonly #job: StreamGraphBuilder;
+  readonly #inputs: readonly NewInput[];
+
+  constructor(job: StreamGraphBuilder, inputs: readonly NewInput[]) {
+    this.#job = job;
+    this.#inputs = inputs;
+  }
+
+  /** Makes one record of each, in the subtask of its key. */
+  map<R1, R2, E extends PoisonPolicy = 'fail'>(
+    definition: CoMap<A, B, R1, R2, E>,
+  ): OperatorStream<Immediate<R1> | Immediate<R2>, DeadLetters<E, A | B>> {
+    return new ConnectedStreams<A, B>(this.#job, this.#inputs).map(definition);
+  }
+
+  /** Makes any number of records of each, in the subtask of its key. */
+  flatMap<R1 extends Results, R2 extends Results, E extends PoisonPolicy = 'fail'>(
+    definition: CoFlatMap<A, B, R1, R2, E>,
+  ): OperatorStream<ResultOf<R1> | ResultOf<R2>, DeadLetters<E, A | B>> {
+    return new ConnectedStreams<A, B>(this.#job, this.#inputs).flatMap(definition);
+  }
+
+  /** Runs two functions and `onTimer` with state and timers of the key of each record. */
+  process<
+    R1 extends Results,
+    R2 extends Results,
+    Fired extends Results = never,
+    S extends StateDeclaration = Nothing,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: KeyedCoProcess<A, B, K, S, O, L, R1, R2, Fired, E>,
+  ): OperatorStream<ResultOf<R1> | ResultOf<R2> | ResultOf<Fired>, SideOutputs<O> & DeadLetters<E, A | B>> {
+    const node = {
+      kind: 'keyed-co-process',
+      name: 'Co-Process',
+      factory: () => new KeyedCoProcessOperator(definition),
+      stateful: true,
+      needsUid: true,
+      inputs: this.#inputs,
+    };
+    return addOperator(this.#job, node, definition, tagsOf(definition.outputs));
   }
 }
 
@@ -531,6 +695,20 @@ function tagsOf(outputs: OutputDeclaration | undefined): readonly string[] {
 
 function outputsOf(tags: readonly string[], poison: PoisonPolicy | undefined): readonly string[] {
   return poison === 'dead-letter' ? [...tags, DEAD_LETTER_TAG] : tags;
+}
+
+function checkOneJob(call: string, one: StreamGraphBuilder, other: StreamGraphBuilder): void {
+  if (one === other) return;
+  throw new MillraceError(
+    'STREAM_INVALID',
+    `${call} of streams of two environments: a job has one environment`,
+  );
+}
+
+function connectsKeyed(one: string, other: string): MillraceError {
+  return new MillraceError('STREAM_INVALID', `connect() of ${one} and ${other}`, {
+    remedy: 'Call keyBy() on both streams or on none; a broadcast stream goes with either.',
+  });
 }
 
 function needsKey(definition: { readonly state?: unknown }): MillraceError {

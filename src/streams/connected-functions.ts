@@ -1,0 +1,64 @@
+/** What is handed to the operators of connected streams: functions together with the options of their operator. */
+
+import type { PoisonPolicy } from '../graph/job-graph.ts';
+import type { CoFlatMapFunction } from '../operators/co-flat-map.ts';
+import type { CoMapFunction } from '../operators/co-map.ts';
+import type { CoProcessFunction, KeyedCoProcessFunction } from '../operators/co-process.ts';
+import type { Results } from '../operators/results.ts';
+import type { OperatorOptions, StatefulOptions } from './options.ts';
+
+type KindOfKey<K> = K extends string
+  ? 'string'
+  : K extends number
+    ? 'number'
+    : K extends bigint
+      ? 'bigint'
+      : K extends boolean
+        ? 'boolean'
+        : 'tuple';
+
+/** Nothing to add when keys of both types can be equal; else a type that says why they never are. */
+export type KeysThatMeet<K, Other> = [KindOfKey<K>, KindOfKey<Other>] extends [KindOfKey<Other>, KindOfKey<K>]
+  ? unknown
+  : 'keys of different types are never equal';
+
+/** The functions of `map` on connected streams, with the options of the operator. */
+export type CoMap<A, B, R1, R2, E extends PoisonPolicy> = CoMapFunction<A, B, R1, R2> & OperatorOptions<E>;
+
+/** The functions of `flatMap` on connected streams, with the options of the operator. */
+export type CoFlatMap<
+  A,
+  B,
+  R1 extends Results,
+  R2 extends Results,
+  E extends PoisonPolicy,
+> = CoFlatMapFunction<A, B, R1, R2> & OperatorOptions<E>;
+
+/** A process function for connected streams without a key, with the options of its operator. */
+export type CoProcess<
+  A,
+  B,
+  O,
+  L,
+  R1 extends Results,
+  R2 extends Results,
+  E extends PoisonPolicy,
+> = CoProcessFunction<A, B, O, L, R1, R2> &
+  OperatorOptions<E> & {
+    readonly state?: 'keyed state needs keyBy() first';
+    readonly onTimer?: 'timers need keyBy() first';
+  };
+
+/** A process function for connected streams with a key, with the options of its operator. */
+export type KeyedCoProcess<
+  A,
+  B,
+  K,
+  S,
+  O,
+  L,
+  R1 extends Results,
+  R2 extends Results,
+  Fired extends Results,
+  E extends PoisonPolicy,
+> = KeyedCoProcessFunction<A, B, K, S, O, L, R1, R2, Fired> & StatefulOptions<E>;
