@@ -335,6 +335,13 @@ test('in-flight records without a place are refused', () => {
   assert.throws(() => restore(inFlight('rebalance', 2, 2), to('rebalance', 2, 'other')), {
     code: 'STATE_UNMATCHED',
   });
+  const chained = planOf([chain(2, 'from', '*to')]);
+  for (const allowNonRestored of [false, true]) {
+    assert.throws(() => restore(inFlight('rebalance', 2, 2), chained, allowNonRestored), {
+      code: 'STATE_IN_FLIGHT',
+      message: /chained now/,
+    });
+  }
   assert.equal(processed(restore(inFlight('custom', 2, 2), to('custom', 2))).flat().length, 12);
   assert.equal(processed(restore(inFlight('rebalance', 2, 3), to('forward', 2))).flat().length, 18);
   const dropped = restore(inFlight('rebalance', 2, 2), to('rebalance', 2, 'other'), true);

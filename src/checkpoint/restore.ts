@@ -12,6 +12,7 @@ import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { collectInFlight, dealInFlight, findEdge } from './in-flight.ts';
 import type { LoadedCheckpoint } from './load.ts';
+import type { EdgeMetadata } from './metadata.ts';
 import type { CheckpointedOperator, CheckpointedPlan, CheckpointedVertex } from './plan.ts';
 import { holdsKeyedState, holdsState, type OldSubtasks, redistribute } from './redistribution.ts';
 import type { OperatorSnapshot, RestoredChannel, SubtaskRestore } from './state-handle.ts';
@@ -176,6 +177,7 @@ function dealChannels(
   for (const old of collectInFlight(metadata.edges, snapshots)) {
     const edge = findEdge(plan, metadata.edges, old.edge);
     if (edge === undefined) {
+      checkNotChained(plan, old.edge);
       lost.push(`  records in flight from '${old.edge.from}' to '${old.edge.to}'.`);
       continue;
     }
@@ -185,6 +187,16 @@ function dealChannels(
     });
   }
   return { byVertex, lost };
+}
+
+/** A changed parallelism may chain two operators: then nobody dropped the edge, and no `-n` may drop its records. */
+function checkNotChained(plan: CheckpointedPlan, { from, to }: EdgeMetadata): void {
+  const isChain = plan.vertices.some(({ operators }) =>
+    [from, to].every((uid) => operators.some((operator) => operator.uid === uid)),
+  );
+  if (!isChain) return;
+  const message = `records in flight from '${from}' to '${to}' have no channel any more: the two are chained now`;
+  throw new MillraceError('STATE_IN_FLIGHT', message);
 }
 
 function enumeratorsOf(
