@@ -46,9 +46,12 @@ export default job({
     if (spec.selfUnion) all = all.union(all);
     all = applySteps(all, { steps: spec.steps, stage: 'all', parallelism: spec.parallelism, sides });
     const keyedParallelism = args.number('keyed-parallelism', spec.keyedParallelism);
-    keyedLines(all, { ...spec, keyedParallelism }).sinkTo(files.linesSink(args.string('output', '/output')), {
-      uid: 'main',
-    });
+    const main = keyedLines(all, { ...spec, keyedParallelism }).sinkTo(
+      files.linesSink(args.string('output', '/output')),
+      { uid: 'main' },
+    );
+    // A sink that is chained at some parallelisms only has no channel for what was in flight to it at others.
+    if (args.has('keyed-parallelism')) main.disableChaining();
     const [first, ...others] = sides;
     if (first !== undefined) {
       first.union(...others).sinkTo(files.linesSink(args.string('side', '/side')), { uid: 'side' });

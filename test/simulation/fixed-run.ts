@@ -56,7 +56,11 @@ export class FixedRun {
   /** Runs until `until` holds after an event, or to the end of the job; says whether it held. */
   async until(until: () => boolean): Promise<boolean> {
     let isHeld = false;
-    await this.kernel.run({ until: () => (isHeld ||= until()) || this.job.result !== undefined });
+    const isOver = (): boolean => {
+      isHeld = until();
+      return isHeld || this.job.result !== undefined;
+    };
+    await this.kernel.run({ until: isOver });
     return isHeld;
   }
 
