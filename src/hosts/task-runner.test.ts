@@ -1,13 +1,16 @@
-// One runner with a gate of its own: what it tells the job master about a checkpoint that it cannot keep.
+// One runner with a gate of its own: what it tells the job master about its checkpoints.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { Env } from '../base/env.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import { InputGate } from '../exchange/input.ts';
 import { createLocalChannel } from '../exchange/local.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
+import type { Operator } from '../operators/operator.ts';
 import { Kernel } from '../testing/kernel.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
 import type { SlotReport } from './messages.ts';
 import { TaskRunner } from './task-runner.ts';
 
@@ -50,23 +53,27 @@ function barrierOf(id: number): CheckpointBarrier {
   return { id, timestamp: 0, alignment: 'unaligned', alignedTimeoutMs: 0, kind: 'periodic' };
 }
 
-test('a checkpoint whose in-flight data is too much is declined at once, and the next one can succeed', async () => {
-  const env = new Kernel({ seed: 1 }).env('node');
-  const [fast, slow] = [createLocalChannel(), createLocalChannel()];
-  const channel = { edge: 0, input: 0, unaligned: true };
-  const gate = new InputGate({
-    consumer: 0,
-    channels: [
-      { ...channel, producer: 0, reader: fast.reader },
-      { ...channel, producer: 1, reader: slow.reader },
-    ],
-    inFlightBytesMax: 100,
-  });
+interface Rig {
+  readonly runner: TaskRunner;
+  readonly reports: SlotReport[];
+}
+
+const ignoring: Operator = { open: () => undefined, record: () => undefined };
+
+function rig(
+  gate: InputGate,
+  operator: Operator = ignoring,
+  env: Env = new Kernel({ seed: 1 }).env('node'),
+): Rig {
   const reports: SlotReport[] = [];
   const address = { slot: 0, attempt: 1, vertex: 0, subtask: 0 };
   const runner = new TaskRunner({
     ...address,
-    task: { vertex: 0, compiled, restored: new Map() },
+    task: {
+      vertex: 0,
+      compiled: { ...compiled, factories: new Map([['nothing', () => operator]]) },
+      restored: new Map(),
+    },
     env,
     host: {
       info: { jobId: 'j', jobName: 'test', subtask: 0, parallelism: 1, maxParallelism: 128, attempt: '1-1' },
@@ -86,6 +93,21 @@ test('a checkpoint whose in-flight data is too much is declined at once, and the
     report: (report) => reports.push(report),
     wakeUp: () => undefined,
   });
+  return { runner, reports };
+}
+
+test('a checkpoint whose in-flight data is too much is declined at once, and the next one can succeed', async () => {
+  const [fast, slow] = [createLocalChannel(), createLocalChannel()];
+  const channel = { edge: 0, input: 0, unaligned: true };
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [
+      { ...channel, producer: 0, reader: fast.reader },
+      { ...channel, producer: 1, reader: slow.reader },
+    ],
+    inFlightBytesMax: 100,
+  });
+  const { runner, reports } = rig(gate);
   await runner.open();
   const work = async (): Promise<void> => {
     while (runner.step(Number.POSITIVE_INFINITY) === 'more');
@@ -105,5 +127,38 @@ test('a checkpoint whose in-flight data is too much is declined at once, and the
   await work();
   const last = reports.at(-1);
   assert.ok(last?.kind === 'acknowledge' && last.checkpointId === 2);
+  await runner.close();
+});
+
+test('an unaligned barrier does not wait for the batch that a slow function has before it', async () => {
+  const clock = new ManualClock();
+  const channel = createLocalChannel();
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader: channel.reader }],
+  });
+  const done: unknown[] = [];
+  const slow: Operator = {
+    open: () => undefined,
+    record: (_input, value) => {
+      clock.skip(10);
+      done.push(value);
+    },
+  };
+  const { runner, reports } = rig(gate, slow, { ...new Kernel({ seed: 1 }).env('node'), clock });
+  await runner.open();
+  const values = ['a', 'b', 'c', 'd'];
+  channel.writer.tryWrite({
+    kind: 'batch',
+    batch: { values, timestamps: values.map(() => MIN_TIMESTAMP) },
+  });
+  runner.step(clock.monotonic() + 2);
+  channel.writer.writePriority(barrierOf(1));
+  runner.step(clock.monotonic() + 2);
+  await new Promise(setImmediate);
+  assert.ok(done.length < 4, `the function has done ${done.join(' ')}`);
+  const acknowledged = reports.find((report) => report.kind === 'acknowledge');
+  assert.ok(acknowledged?.kind === 'acknowledge' && acknowledged.checkpointId === 1);
+  assert.ok((acknowledged.figures.inFlightBytes ?? 0) > 0, 'the rest of the batch is in the checkpoint');
   await runner.close();
 });

@@ -220,7 +220,8 @@ export class TaskRunner {
   #element(deadline: number): 'next' | 'blocked' | StepResult {
     if (this.task.busy()) {
       const ran = this.task.run(deadline);
-      if (ran === 'more') return 'more';
+      // R2: a slow function has a whole batch before it, which the barrier does not wait for.
+      if (ran === 'more') return this.#takePriority() ? 'next' : 'more';
       if (ran === 'blocked') return this.#blocked();
     }
     if (this.#commands.length > 0) {
@@ -242,18 +243,18 @@ export class TaskRunner {
 
   /** No room in the outputs: only an unaligned barrier can go on (R2). */
   #blocked(): 'next' | 'blocked' {
-    if (this.task.interruptible()) {
-      const element = this.#parts.gate?.nextPriority(
-        this.task.remainder(),
-        this.#parts.env.clock.monotonic(),
-      );
-      if (element !== undefined) {
-        this.#take(element.barrier);
-        return 'next';
-      }
-    }
+    if (this.#takePriority()) return 'next';
     this.#blockedSince ??= this.#parts.env.clock.monotonic();
     return 'blocked';
+  }
+
+  /** Takes an unaligned barrier that overtakes what the task has not done of its batch. */
+  #takePriority(): boolean {
+    if (!this.task.interruptible()) return false;
+    const element = this.#parts.gate?.nextPriority(this.task.remainder(), this.#parts.env.clock.monotonic());
+    if (element === undefined) return false;
+    this.#take(element.barrier);
+    return true;
   }
 
   #pollSource(): 'next' | 'rest' {
