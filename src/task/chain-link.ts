@@ -138,6 +138,10 @@ export class ChainLink {
           throw this.#locate(error, this.planned);
         }
       },
+      return: () => {
+        this.#call(() => pull.return?.());
+        return { done: true, value: undefined };
+      },
     };
   }
 
@@ -170,7 +174,10 @@ export class ChainLink {
   #exhaust(pull: Pull, timestamp: number): void {
     let pulled = 0;
     for (let next = pull.next(); next.done !== true; next = pull.next()) {
-      if (++pulled > PULLED_MAX) throw new RangeError(`one call gave back more than ${PULLED_MAX} results`);
+      if (++pulled > PULLED_MAX) {
+        pull.return?.();
+        throw new RangeError(`one call gave back more than ${PULLED_MAX} results`);
+      }
       this.output.emit(next.value, timestamp);
     }
   }

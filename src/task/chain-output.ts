@@ -4,6 +4,7 @@
  * O1  Elements leave in the order in which they were emitted: what is emitted behind work that waits, waits too (F1).
  * O2  While the output holds, nothing leaves it: records, watermarks and statuses are released together, or dropped.
  * O3  A silent output makes no watermark and no status of its own any more; what passes through it still does.
+ * O4  Many elements of one call go through the operators behind in pieces, between which the task may pause.
  */
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
@@ -35,6 +36,9 @@ type Held =
     }
   | { readonly kind: 'watermark'; readonly timestamp: number }
   | { readonly kind: 'status'; readonly idle: boolean };
+
+/** Records of one array that go through the operators of the chain without a pause. */
+const PIECE = 16;
 
 /** Elements that one call may have held back. */
 const HELD_MAX = 1_048_576;
@@ -94,8 +98,11 @@ export class ChainOutput implements Output {
 
   emitAll(values: readonly unknown[], timestamp: number): void {
     const frames = this.#frames;
+    // O4: ports only queue, and so does an output that holds.
+    const inPieces = this.#held === undefined && this.#links.length > 0;
+    const end = inPieces ? Math.min(PIECE, values.length) : values.length;
     let index = 0;
-    while (index < values.length && (this.#held !== undefined || !frames.pushed)) {
+    while (index < end && (this.#held !== undefined || !frames.pushed)) {
       this.emit(values[index++], timestamp);
     }
     if (index === values.length) return;
@@ -164,8 +171,9 @@ export class ChainOutput implements Output {
     const held = this.#held ?? [];
     this.#held = undefined;
     const frames = this.#frames;
+    const end = Math.min(PIECE, held.length);
     let index = 0;
-    while (index < held.length && !frames.pushed) this.#release(held[index++]!);
+    while (index < end && !frames.pushed) this.#release(held[index++]!);
     if (index === held.length) return;
     frames.push(new RestFrame(frames, held.length, index, (next) => this.#release(held[next]!)));
   }
@@ -200,6 +208,7 @@ export class ChainOutput implements Output {
 
 /** Elements that were emitted behind others that caused frames: `emit(index)` for the rest of them, in order. */
 class RestFrame implements Frame {
+  readonly eager = true;
   readonly #frames: FrameStack;
   readonly #count: number;
   #index: number;
@@ -213,7 +222,8 @@ class RestFrame implements Frame {
   }
 
   step(): boolean {
-    while (this.#index < this.#count && !this.#frames.pushed) this.#emit(this.#index++);
+    const end = Math.min(this.#count, this.#index + PIECE);
+    while (this.#index < end && !this.#frames.pushed) this.#emit(this.#index++);
     return this.#index >= this.#count;
   }
 }

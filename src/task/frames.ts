@@ -7,8 +7,10 @@
  *     pushes run in the order in which they were pushed, and all of them before the frame that made the call goes on.
  *     Therefore a push goes directly above the running frame, below what the same call pushed before; and what a call
  *     emits after it has pushed (`pushed`) is pushed too.
- * F2  A frame is stepped only while the outputs have room; between two steps the task may return to the event loop.
+ * F2  A frame is stepped only while the outputs have room, an eager one always; between two steps the task may return to
+ *     the event loop.
  * F3  A barrier is taken only while no frame exists: what a frame would still emit is in no snapshot.
+ * F4  A generator that is given up is told so (`return`), once, the innermost first.
  */
 
 import { assert } from '../base/assert.ts';
@@ -17,6 +19,10 @@ import { assert } from '../base/assert.ts';
 export interface Frame {
   /** Does some work; true when nothing is left. */
   step(): boolean;
+  /** Does not wait for room: what it emits exists already. */
+  readonly eager?: boolean;
+  /** It will not be stepped again (F4). */
+  cancel?(): void;
 }
 
 /** Frames that one call may leave behind; reached only by a chain that multiplies generators. */
@@ -35,6 +41,11 @@ export class FrameStack {
   /** The running call has left work behind, which comes before all that it emits from now on (F1). */
   get pushed(): boolean {
     return this.#frames.length > this.#base;
+  }
+
+  /** The next step is that of an eager frame. */
+  get eager(): boolean {
+    return this.#frames.at(-1)?.eager === true;
   }
 
   push(frame: Frame): void {
@@ -61,9 +72,21 @@ export class FrameStack {
     while (this.#frames.length > size) this.step();
   }
 
-  clear(): void {
-    this.#frames.length = 0;
+  /** Gives all up (F4); returns what that threw. */
+  clear(): unknown[] {
+    const errors: unknown[] = [];
+    const given = this.#frames.splice(0);
     this.#base = 0;
+    for (const frame of given.reverse()) {
+      try {
+        frame.cancel?.();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    // A generator that emits while it is given up emits into nothing.
+    this.#frames.length = 0;
+    return errors;
   }
 }
 
@@ -82,6 +105,10 @@ export class PullFrame implements Frame {
     if (next.done === true) return true;
     this.#emit(next.value);
     return false;
+  }
+
+  cancel(): void {
+    this.#iterator.return?.();
   }
 }
 

@@ -7,6 +7,7 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import type { CompiledJob, PlannedOperator, PoisonPolicy } from '../graph/job-graph.ts';
 import type { Operator, OperatorContext, Pull } from '../operators/operator.ts';
 import { Kernel } from '../testing/kernel.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
 import { StreamTask } from './task.ts';
 
@@ -88,6 +89,7 @@ async function rig(
   operators: readonly Operator[],
   more: readonly Partial<PlannedOperator>[] = [],
   keySelector?: (value: unknown) => unknown,
+  clock?: ManualClock,
 ): Promise<Rig> {
   const plan = operators.map((_, index) =>
     planned(`op${index}`, index, index === operators.length - 1, more[index]),
@@ -124,7 +126,7 @@ async function rig(
   const kernel = new Kernel({ seed: 1 });
   const host: TaskHost = {
     info: { jobId: 'j', jobName: 'test', subtask: 0, parallelism: 1, maxParallelism: 128, attempt: '1-1' },
-    env: kernel.env('node'),
+    env: clock === undefined ? kernel.env('node') : { ...kernel.env('node'), clock },
     client: { writable: () => true, send: () => undefined },
     checkpointing: true,
     restoredCheckpointId: undefined,
@@ -343,4 +345,108 @@ test('a failed operator closes all that were opened and tells the first error', 
   const { task } = await rig([closing('first', true), closing('second', false)]);
   await assert.rejects(task.close(), { message: 'first' });
   assert.deepEqual(closed, ['first', 'second']);
+});
+
+/** Each record takes `ms` of the clock. */
+function costly(clock: ManualClock, ms: number): FlatMapping {
+  return new FlatMapping((value) => {
+    clock.skip(ms);
+    return [value];
+  }, false);
+}
+
+/** Runs in slices of 2 ms until nothing is left; how long the longest slice took. */
+function longestSlice(task: StreamTask, clock: ManualClock, take: () => void): number {
+  let longest = 0;
+  take();
+  while (task.busy()) {
+    const from = clock.monotonic();
+    task.run(from + 2);
+    longest = Math.max(longest, clock.monotonic() - from);
+  }
+  return longest;
+}
+
+test('a slice is over in time, however long a function takes for one record', async () => {
+  for (const ms of [0.01, 0.1, 1, 7]) {
+    const clock = new ManualClock();
+    const { task, port } = await rig([costly(clock, ms)], [], undefined, clock);
+    const values = Array.from({ length: 256 }, (_, index) => index);
+    const longest = longestSlice(task, clock, () => give(task, values));
+    assert.ok(longest <= 2 + Math.max(ms, 1), `${ms} ms a record: a slice of ${longest} ms`);
+    assert.deepEqual(port.out, values);
+  }
+});
+
+test('a slice is over in time in the middle of a long array, whose rest does not wait for room', async () => {
+  const clock = new ManualClock();
+  const long = new FlatMapping((value) => Array.from({ length: 5_000 }, (_, index) => value + index), false);
+  const { task, port } = await rig([long, costly(clock, 0.05)], [], undefined, clock);
+  port.credits = 100;
+  const longest = longestSlice(task, clock, () => give(task, [10]));
+  assert.ok(longest <= 4, `a slice of ${longest} ms`);
+  assert.deepEqual(
+    port.out,
+    Array.from({ length: 5_000 }, (_, index) => 10 + index),
+  );
+  assert.equal(port.credits, 100 - 5_000);
+});
+
+test('a source is asked for as many records as can be done in time', async () => {
+  const clock = new ManualClock();
+  let asked = 0;
+  const source = Object.assign(costly(clock, 0), {
+    poll(maxRecords: number) {
+      asked = maxRecords;
+      clock.skip(maxRecords * cost);
+      return 'more' as const;
+    },
+  });
+  let cost = 0.001;
+  const { task } = await rig([source], [], undefined, clock);
+  for (let poll = 0; poll < 20; poll++) task.poll();
+  assert.equal(asked, 64);
+  cost = 1;
+  task.poll();
+  for (let poll = 0; poll < 20; poll++) {
+    task.poll();
+    assert.equal(asked, 1);
+  }
+});
+
+test('a generator that is given up is told so, the innermost first, and once', async () => {
+  const told: string[] = [];
+  const endless = (name: string): FlatMapping =>
+    new FlatMapping(function* (value) {
+      try {
+        for (;;) yield value;
+      } finally {
+        told.push(name);
+      }
+    }, true);
+  const { task, port } = await rig([endless('outer'), endless('inner')]);
+  port.credits = 3;
+  give(task, [1]);
+  task.run(Number.POSITIVE_INFINITY);
+  assert.deepEqual([port.out, told], [[1, 1, 1], []]);
+  await task.close();
+  await task.close();
+  assert.deepEqual(told, ['inner', 'outer']);
+});
+
+test('what a generator throws while it is given up is told, with its operator', async () => {
+  const failing = new FlatMapping(function* (value) {
+    try {
+      for (;;) yield value;
+    } finally {
+      throw new Error('no end');
+    }
+  }, true);
+  const { task, port } = await rig([failing]);
+  port.credits = 1;
+  give(task, [1]);
+  task.run(Number.POSITIVE_INFINITY);
+  await assert.rejects(task.close(), (error: Error & { where?: { operator?: string } }) => {
+    return /no end/.test(error.message) && error.where?.operator === 'op0';
+  });
 });

@@ -8,7 +8,8 @@
  * Owner: the host's thread. Partners: the chain below, the host above.
  *
  * T1  One element at a time: the next batch, watermark or barrier is taken only when `busy()` is false.
- * T2  `run` pauses after a record when the outputs are full or the slice is over, and goes on where it was.
+ * T2  `run` pauses after a record when the outputs are full or the slice is over, and goes on where it was. The rest of
+ *     an array that a call gave back does not wait for room: it is queued in the outputs, up to their bound.
  * T3  A barrier is taken between records only: after `interruptible()`, with `remainder()` as in-flight data (F3).
  * T4  After the first failure the task does nothing more; the host closes it.
  * T5  A task that has ended or stopped makes nothing of its own any more: its timers fire no more, and tell no time.
@@ -26,6 +27,7 @@ import type { SourceOperator, SourceStatus } from '../operators/operator.ts';
 import { Chain } from './chain.ts';
 import type { ChainLink } from './chain-link.ts';
 import { FrameStack, WalkFrame } from './frames.ts';
+import { Pace } from './pace.ts';
 import { type RestoredOperator, TaskSnapshot } from './snapshot.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
 
@@ -42,7 +44,7 @@ export interface TaskParts {
 /** Why `run` returned: nothing left, no room in the outputs, or the slice is over. */
 export type RunResult = 'done' | 'blocked' | 'more';
 
-/** Records between two looks at the clock. */
+/** Records between two looks at the clock at most. */
 const RECORDS_PER_CLOCK = 16;
 /** Steps of one `run`: a bound that also holds where the clock stands still (a simulation). */
 const STEPS_PER_RUN = 1_024;
@@ -64,7 +66,8 @@ export class StreamTask {
   #batch: RecordBatch | undefined;
   #batchInput = 0;
   #next = 0;
-  #pollSize = 1;
+  readonly #recordPace = new Pace(RECORDS_PER_CLOCK);
+  readonly #pollPace = new Pace(POLL_MAX);
   #processingTimer: Timer | undefined;
   #processingTimerAt: number | undefined;
   #endedInputs = new Set<number>();
@@ -179,17 +182,22 @@ export class StreamTask {
 
   /** Goes on with what was taken, until it is done, the outputs are full, or `deadline` (monotonic ms) has passed. */
   run(deadline: number): RunResult {
-    let untilClock = RECORDS_PER_CLOCK;
+    const { clock } = this.#host.env;
+    const pace = this.#recordPace;
+    let from = clock.monotonic();
+    let untilClock = pace.units;
     let steps = 0;
     while (this.busy()) {
       if (steps++ >= STEPS_PER_RUN) return 'more';
-      if (!this.writable()) return 'blocked';
+      if (!this.#frames.eager && !this.writable()) return 'blocked';
       if (this.#frames.size > 0) this.#frames.step();
       else this.#nextRecord();
-      if (--untilClock <= 0) {
-        if (this.#host.env.clock.monotonic() >= deadline && this.busy()) return 'more';
-        untilClock = RECORDS_PER_CLOCK;
-      }
+      if (--untilClock > 0) continue;
+      const now = clock.monotonic();
+      pace.took(now - from);
+      if (now >= deadline && this.busy()) return 'more';
+      from = now;
+      untilClock = pace.units;
     }
     return 'done';
   }
@@ -206,10 +214,14 @@ export class StreamTask {
    * allows), so that an error in it still finds the source at the record that caused it.
    */
   poll(): SourceStatus {
-    const status = this.chain.head.poll(this.#pollSize);
-    if (this.busy()) this.#pollSize = 1;
-    else if (!this.writable()) this.#pollSize = Math.max(1, this.#pollSize >> 1);
-    else if (status === 'more') this.#pollSize = Math.min(POLL_MAX, this.#pollSize << 1);
+    const { clock } = this.#host.env;
+    const pace = this.#pollPace;
+    const from = clock.monotonic();
+    const status = this.chain.head.poll(pace.units);
+    const tookMs = clock.monotonic() - from;
+    if (this.busy()) pace.atMost(1);
+    else if (!this.writable()) pace.atMost(pace.units >> 1);
+    else if (status === 'more') pace.took(tookMs);
     return status;
   }
 
@@ -308,9 +320,8 @@ export class StreamTask {
     if (!opened) await this.#endOpening();
     this.#processingTimer?.cancel();
     this.#snapshot?.release();
-    this.#frames.clear();
+    const errors: unknown[] = this.#frames.clear();
     const links = this.chain.links.slice(this.chain.links.length - this.#opened);
-    const errors: unknown[] = [];
     for (const link of links) {
       try {
         await link.operator.close?.();
