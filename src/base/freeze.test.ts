@@ -1,3 +1,4 @@
+// Freezing reaches what a value holds, and leaves alone what cannot be frozen.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deepFreeze } from './freeze.ts';
@@ -12,6 +13,17 @@ test('arrays and objects are frozen all the way down, and what cannot be frozen 
   assert.throws(() => value.list.push({ a: 3 }), TypeError);
   bytes[0] = 1;
   assert.equal(deepFreeze('text'), 'text');
+});
+
+test('what maps and sets hold is frozen, also below what is frozen already', () => {
+  const held = Array.from({ length: 4 }, () => ({ a: 1 }));
+  deepFreeze([
+    Object.freeze([held[0]]),
+    { x: { y: held[1] } },
+    new Map([['k', held[2]]]),
+    new Set([held[3]]),
+  ]);
+  assert.ok(held.every(Object.isFrozen));
 });
 
 test('a value that contains itself is frozen once', () => {

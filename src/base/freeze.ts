@@ -1,13 +1,31 @@
-/** Makes plain data unchangeable, all the way down; used by tests to find functions that change what they were given. */
+/** Makes a value and all that it holds unchangeable, as far as JavaScript can. */
 
-const DEPTH_MAX = 32;
-
-/** Freezes arrays and plain objects within `value`, to a depth of 32; bytes, maps and dates cannot be frozen and stay. */
-export function deepFreeze<T>(value: T, depth = 0): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || depth > DEPTH_MAX)
-    return value;
-  if (ArrayBuffer.isView(value)) return value;
-  Object.freeze(value);
-  for (const key of Object.keys(value)) deepFreeze((value as Record<string, unknown>)[key], depth + 1);
+/**
+ * Freezes plain objects and arrays, and what stands in maps and sets; returns its argument.
+ *
+ * Maps, sets, dates and typed arrays themselves stay changeable: the language cannot freeze what is in them.
+ */
+export function deepFreeze<T>(value: T): T {
+  freezeAll(value, new Set());
   return value;
+}
+
+// `seen` rather than `isFrozen`: a frozen object may hold one that is not.
+function freezeAll(value: unknown, seen: Set<object>): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return;
+  seen.add(value);
+  if (ArrayBuffer.isView(value)) return;
+  if (value instanceof Map) {
+    for (const [key, item] of value as ReadonlyMap<unknown, unknown>) {
+      freezeAll(key, seen);
+      freezeAll(item, seen);
+    }
+    return;
+  }
+  if (value instanceof Set) {
+    for (const item of value as ReadonlySet<unknown>) freezeAll(item, seen);
+    return;
+  }
+  Object.freeze(value);
+  for (const item of Object.values(value)) freezeAll(item, seen);
 }

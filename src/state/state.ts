@@ -1,7 +1,7 @@
 /** How a keyed function declares its state; public as the namespace `state`. */
 
 import type { Codec } from '../codecs/codec.ts';
-import { deepFreeze } from './deep-freeze.ts';
+import { deepFreeze } from '../base/freeze.ts';
 import type {
   AggregateFunction,
   AggregatingDescriptor,

@@ -439,7 +439,7 @@ test('what a generator throws while it is given up is told, with its operator', 
     try {
       for (;;) yield value;
     } finally {
-      throw new Error('no end');
+      assert.fail('no end');
     }
   }, true);
   const { task, port } = await rig([failing]);

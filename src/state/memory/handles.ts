@@ -1,7 +1,7 @@
 /** The handles of the five kinds of state: what a function sees of the state of the current key. */
 
 import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
-import { deepFreeze } from '../deep-freeze.ts';
+import { deepFreeze } from '../../base/freeze.ts';
 import type {
   AggregateFunction,
   AggregatingState,

@@ -1,6 +1,6 @@
 /** The list that one key holds; what was handed to a reader does not change any more. */
 
-import { deepFreeze } from '../deep-freeze.ts';
+import { deepFreeze } from '../../base/freeze.ts';
 
 /** Where a list stood, to go back to. */
 export interface ListMark {

@@ -13,7 +13,7 @@ import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { GENERIC_CODEC_ID, genericCodec } from '../../codecs/generic.ts';
 import type { StateScope } from '../backend.ts';
-import { deepFreeze } from '../deep-freeze.ts';
+import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import type { KeyContext } from './key-context.ts';
 import type { Cell, KeyGroupState, Table } from './key-group-state.ts';

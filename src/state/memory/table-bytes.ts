@@ -13,7 +13,7 @@
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
-import { deepFreeze } from '../deep-freeze.ts';
+import { deepFreeze } from '../../base/freeze.ts';
 import type { Cell, Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
