@@ -10,6 +10,7 @@ import {
   type,
   watermarks,
 } from '../../src/index.ts';
+import { misfortuneOf } from './misfortune.ts';
 import {
   type Item,
   type JobSpec,
@@ -29,14 +30,17 @@ export default job({
   build: (env, args) => {
     const spec = specOf(args.number('seed', 0));
     const sides: DataStream<string>[] = [];
+    const sideDirectory = args.string('side', '/side');
     const inOrder = spec.keyed.kind === 'rolling';
     env.setParallelism(inOrder ? 1 : spec.parallelism).setMaxParallelism(Math.max(spec.maxParallelism, 4));
     if (!spec.chaining) env.disableOperatorChaining();
 
+    const misfortune = misfortuneOf(args);
     const streams = spec.sources.map((source, index) =>
       applySteps(
         input(env, args, source, index).map((item) => {
           if (--failure.atRecord === 0) throw new Error(`failed on purpose at ${item.id}`);
+          misfortune?.meet(item.id);
           return item;
         }),
         { steps: source.steps, stage: source.name, parallelism: spec.parallelism, sides },
@@ -54,7 +58,7 @@ export default job({
     if (args.has('keyed-parallelism')) main.disableChaining();
     const [first, ...others] = sides;
     if (first !== undefined) {
-      first.union(...others).sinkTo(files.linesSink(args.string('side', '/side')), { uid: 'side' });
+      first.union(...others).sinkTo(files.linesSink(sideDirectory), { uid: 'side' });
     }
   },
 });
@@ -73,7 +77,10 @@ function input(
   const ratePerSecond = args.number('rate', 0);
   return ratePerSecond === 0
     ? env.fromData(itemsOf(source, index), options)
-    : env.fromSource(files.jsonLines<Item>(`/input/${source.name}.jsonl`, { ratePerSecond }), options);
+    : env.fromSource(
+        files.jsonLines<Item>(`${args.string('input', '/input')}/${source.name}.jsonl`, { ratePerSecond }),
+        options,
+      );
 }
 
 interface Stage {
