@@ -68,17 +68,22 @@ export {
 
 // Streams
 export type {
+  BroadcastProcess,
   CoFlatMap,
   CoMap,
   CoProcess,
+  KeyedBroadcastProcess,
   KeyedCoProcess,
   KeysThatMeet,
 } from './streams/connected-functions.ts';
 export {
+  BroadcastConnectedStream,
+  BroadcastStream,
   ConnectedStreams,
   DataStream,
   DataStreamSink,
   type Immediate,
+  KeyedBroadcastConnectedStream,
   KeyedConnectedStreams,
   KeyedStream,
   OperatorStream,
@@ -95,6 +100,13 @@ export type {
 } from './streams/options.ts';
 
 // Functions
+export type {
+  BroadcastContext,
+  BroadcastProcessFunction,
+  BroadcastReader,
+  KeyedBroadcastContext,
+  KeyedBroadcastProcessFunction,
+} from './operators/broadcast-process.ts';
 export type { CoFlatMapFunction } from './operators/co-flat-map.ts';
 export type { CoMapFunction } from './operators/co-map.ts';
 export type { CoProcessFunction, KeyedCoProcessFunction } from './operators/co-process.ts';
@@ -146,6 +158,12 @@ export type {
   ValueDescriptor,
   ValueState,
 } from './state/descriptors.ts';
+export type {
+  BroadcastDeclaration,
+  BroadcastHandles,
+  ReadOnlyBroadcastHandles,
+  ReadOnlyMapState,
+} from './state/broadcast-state.ts';
 export type { MapStateOptions, StateOptions } from './state/state.ts';
 
 // Sources and sinks

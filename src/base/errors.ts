@@ -106,6 +106,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Run the version of Millrace that wrote the checkpoint, or a newer one.',
   },
+  STATE_READ_ONLY: {
+    title: 'broadcast state is changed outside of processBroadcast',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Change broadcast state in processBroadcast only: there every subtask sees the same records and makes the same change.',
+  },
   STATE_WITHOUT_KEY: {
     title: 'keyed state was used while there was no key',
     owner: 'user',

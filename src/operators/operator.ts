@@ -122,6 +122,11 @@ export interface Operator {
   /** Checkpoint `id` is durable: commit all that is pending up to it. Idempotent; may be skipped or come late. */
   checkpointComplete?(checkpointId: number): void | Promise<void>;
   checkpointAborted?(checkpointId: number): void;
+  /**
+   * The `record` or `timer` call before this one is given up with all its effects (the poison policy): take back what it
+   * did to the operator's own state. Keyed state and timers are taken back by the task.
+   */
+  undo?(): void;
   /** False while this operator cannot take more (for example a slow external system); `wakeUp` when it can. */
   writable?(): boolean;
   /** All inputs have ended; results may still be handed on. */

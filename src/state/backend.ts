@@ -16,6 +16,8 @@ export interface KeyedStateBackend {
   currentNamespace(): Key | undefined;
   /** The handle of a declared state (of each key unless said otherwise); the same name gives the same handle. Throws STATE_TYPE_CHANGED when restored bytes have another kind. */
   state<D extends StateDescriptor>(name: string, descriptor: D, scope?: StateScope): StateHandle<D>;
+  /** The keys that hold something in a declared state of each key, as of now; all of the own range are looked at. */
+  keysOf(name: string): readonly Key[];
   /** The timers of this operator, kept beside the keys so that both move together. */
   readonly timers: KeyedTimers;
 

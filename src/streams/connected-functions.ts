@@ -1,6 +1,10 @@
 /** What is handed to the operators of connected streams: functions together with the options of their operator. */
 
 import type { PoisonPolicy } from '../graph/job-graph.ts';
+import type {
+  BroadcastProcessFunction,
+  KeyedBroadcastProcessFunction,
+} from '../operators/broadcast-process.ts';
 import type { CoFlatMapFunction } from '../operators/co-flat-map.ts';
 import type { CoMapFunction } from '../operators/co-map.ts';
 import type { CoProcessFunction, KeyedCoProcessFunction } from '../operators/co-process.ts';
@@ -62,3 +66,34 @@ export type KeyedCoProcess<
   Fired extends Results,
   E extends PoisonPolicy,
 > = KeyedCoProcessFunction<A, B, K, S, O, L, R1, R2, Fired> & StatefulOptions<E>;
+
+/** A process function beside a broadcast stream, with the options of its operator. */
+export type BroadcastProcess<
+  A,
+  B,
+  D,
+  O,
+  L,
+  R1 extends Results,
+  R2 extends Results,
+  E extends PoisonPolicy,
+> = BroadcastProcessFunction<A, B, D, O, L, R1, R2> &
+  StatefulOptions<E> & {
+    readonly state?: 'keyed state needs keyBy() first';
+    readonly onTimer?: 'timers need keyBy() first';
+  };
+
+/** A process function of a keyed stream beside a broadcast stream, with the options of its operator. */
+export type KeyedBroadcastProcess<
+  A,
+  B,
+  K,
+  S,
+  D,
+  O,
+  L,
+  R1 extends Results,
+  R2 extends Results,
+  Fired extends Results,
+  E extends PoisonPolicy,
+> = KeyedBroadcastProcessFunction<A, B, K, S, D, O, L, R1, R2, Fired> & StatefulOptions<E>;

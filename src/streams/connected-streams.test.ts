@@ -164,3 +164,89 @@ describe('connected streams', () => {
     });
   });
 });
+
+describe('a stream connected with a broadcast one', () => {
+  const limits = { limits: state.map<string, number>() };
+
+  it('is partitioned as it was, and the other reaches every subtask, aligned', () => {
+    const compiled = plan((env) => {
+      env.setParallelism(2);
+      const rules = env.fromData([1]).broadcast(limits);
+      const words = env.fromData(['a']);
+      const functions = { process: () => [], processBroadcast: () => [] };
+      words.connect(rules).process({ uid: 'plain', name: 'plain', ...functions });
+      words
+        .keyBy((word) => word)
+        .connect(rules)
+        .process({ uid: 'keyed', name: 'keyed', ...functions });
+    });
+    const edges = compiled.graph.edges.map(
+      ({ to, input, partitioner, unaligned }) =>
+        `${compiled.graph.vertices[to]!.name}.${input} ${partitioner} ${unaligned ? 'unaligned' : 'aligned'}`,
+    );
+    assert.deepEqual(edges.sort(), [
+      'keyed.0 key-group unaligned',
+      'keyed.1 broadcast aligned',
+      'plain.0 forward aligned',
+      'plain.1 broadcast aligned',
+    ]);
+  });
+
+  it('needs a uid and maps, by type and in the plan', () => {
+    assert.throws(
+      () =>
+        plan((env) => {
+          const words = env.fromData(['a']);
+          // @ts-expect-error an operator with state needs a uid
+          words.connect(words.broadcast(limits)).process({ process: () => [], processBroadcast: () => [] });
+        }),
+      failsWith('GRAPH_UID_MISSING', /Broadcast Process/),
+    );
+    plan((env) => {
+      const words = env.fromData(['a']);
+      words.print();
+      const declare = () =>
+        // @ts-expect-error broadcast state is a map
+        words.broadcast({ all: state.value(0) });
+      assert.throws(declare, failsWith('STREAM_INVALID', /"all".*map/));
+    });
+  });
+
+  it('infers every type without an annotation', () => {
+    plan((env) => {
+      const words = env.fromData(['a']);
+      const rules = env.fromData([{ word: 'a', limit: 1 }]).broadcast(limits);
+      const plain = words.connect(rules).process({
+        uid: 'plain',
+        outputs: { odd: type<string>() },
+        process(word, ctx) {
+          // @ts-expect-error it can only be read here
+          if (word === '') ctx.broadcast.limits.set(word, 1);
+          return [ctx.broadcast.limits.get(word)];
+        },
+        processBroadcast(rule, ctx) {
+          ctx.broadcast.limits.set(rule.word, rule.limit);
+          ctx.output('odd', rule.word);
+        },
+      });
+      isStreamOf<number | undefined>()(plain, true);
+      isStreamOf<string>()(plain.sideOutput('odd'), true);
+      const keyed = words
+        .keyBy((word) => word.length)
+        .connect(rules)
+        .process({
+          uid: 'keyed',
+          state: { seen: state.value(0) },
+          process: (_word, ctx) => [ctx.key + ctx.state.seen.value()],
+          processBroadcast: ({ word }, ctx) => {
+            ctx.applyToKeyedState('seen', (key, seen) => seen.update(key));
+            return [word];
+          },
+          onTimer: (_time, ctx) => [ctx.broadcast.limits.has('a')],
+        });
+      isStreamOf<number | string | boolean>()(keyed, true);
+      plain.print();
+      keyed.print();
+    });
+  });
+});

@@ -13,6 +13,7 @@ import { printSink } from '../connectors/print.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type { CustomPartitioner, KeySelector, NodeSettings, Origin } from '../graph/nodes.ts';
 import type { NewInput, NewNode, StreamGraphBuilder } from '../graph/stream-graph.ts';
+import { BroadcastProcessOperator, KeyedBroadcastProcessOperator } from '../operators/broadcast-process.ts';
 import { CoFlatMapOperator } from '../operators/co-flat-map.ts';
 import { CoMapOperator } from '../operators/co-map.ts';
 import { CoProcessOperator, KeyedCoProcessOperator } from '../operators/co-process.ts';
@@ -36,7 +37,16 @@ import { SinkWriterOperator } from '../operators/sink-operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks.ts';
 import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
-import type { CoFlatMap, CoMap, CoProcess, KeyedCoProcess, KeysThatMeet } from './connected-functions.ts';
+import type { BroadcastDeclaration } from '../state/broadcast-state.ts';
+import type {
+  BroadcastProcess,
+  CoFlatMap,
+  CoMap,
+  CoProcess,
+  KeyedBroadcastProcess,
+  KeyedCoProcess,
+  KeysThatMeet,
+} from './connected-functions.ts';
 import type { ExtremeOptions, OperatorOptions, SinkOptions, StatefulOptions } from './options.ts';
 import { settingsOf } from './options.ts';
 
@@ -162,7 +172,16 @@ export class DataStream<T> {
    * Reads two streams with one operator, which has a function for each. Each stream keeps its type; in which order
    * their records come is not specified. For state and timers connect two keyed streams.
    */
-  connect<U>(other: DataStream<U>): ConnectedStreams<T, U> {
+  connect<U>(other: DataStream<U>): ConnectedStreams<T, U>;
+  /** Reads a broadcast stream beside this one: its records reach every subtask, and so does what they say. */
+  connect<U, D extends BroadcastDeclaration>(other: BroadcastStream<U, D>): BroadcastConnectedStream<T, U, D>;
+  connect<U, D extends BroadcastDeclaration>(
+    other: DataStream<U> | BroadcastStream<U, D>,
+  ): ConnectedStreams<T, U> | BroadcastConnectedStream<T, U, D> {
+    if (other instanceof BroadcastStream) {
+      checkOneJob('connect()', this.job, other.job);
+      return new BroadcastConnectedStream(this.job, this.#input(), other);
+    }
     if (!(other instanceof DataStream)) throw connectsKeyed('a stream without a key', 'a keyed one');
     checkOneJob('connect()', this.job, other.job);
     return new ConnectedStreams(this.job, [this.#input(), other.#input()]);
@@ -204,8 +223,16 @@ export class DataStream<T> {
   }
 
   /** Sends each record to every subtask. */
-  broadcast(): DataStream<T> {
-    return new DataStream(this.job, this.#partitioned('broadcast'));
+  broadcast(): DataStream<T>;
+  /**
+   * Sends each record to every subtask of the operator that another stream is connected with it by, where it can be
+   * kept in the declared maps: `rules.broadcast({ rules: state.map<string, Rule>() })`.
+   */
+  broadcast<D extends BroadcastDeclaration>(declaration: D): BroadcastStream<T, D>;
+  broadcast(declaration?: BroadcastDeclaration): DataStream<T> | BroadcastStream<T, BroadcastDeclaration> {
+    const origins = this.#partitioned('broadcast');
+    if (declaration === undefined) return new DataStream(this.job, origins);
+    return new BroadcastStream(this.job, origins, declaration);
   }
 
   /** Sends all records to the first subtask. */
@@ -394,7 +421,18 @@ export class KeyedStream<T, K> {
    * Reads two streams with one operator, which has a function for each and shares the state and the timers of a key
    * between them. Both must have the same type of key. In which order their records come is not specified.
    */
-  connect<U, K2>(other: KeyedStream<U, K2> & KeysThatMeet<K, K2>): KeyedConnectedStreams<T, U, K | K2> {
+  connect<U, K2>(other: KeyedStream<U, K2> & KeysThatMeet<K, K2>): KeyedConnectedStreams<T, U, K | K2>;
+  /** Reads a broadcast stream beside this one: its records reach every subtask, and so does what they say. */
+  connect<U, D extends BroadcastDeclaration>(
+    other: BroadcastStream<U, D>,
+  ): KeyedBroadcastConnectedStream<T, U, K, D>;
+  connect<U, K2, D extends BroadcastDeclaration>(
+    other: KeyedStream<U, K2> | BroadcastStream<U, D>,
+  ): KeyedConnectedStreams<T, U, K | K2> | KeyedBroadcastConnectedStream<T, U, K, D> {
+    if (other instanceof BroadcastStream) {
+      checkOneJob('connect()', this.#job, other.job);
+      return new KeyedBroadcastConnectedStream(this.#job, this.#input(), other);
+    }
     if (!(other instanceof KeyedStream)) throw connectsKeyed('a keyed stream', 'one without a key');
     checkOneJob('connect()', this.#job, other.#job);
     return new KeyedConnectedStreams(this.#job, [this.#input(), other.#input()]);
@@ -629,6 +667,164 @@ export class KeyedConnectedStreams<A, B, K> {
 }
 
 /**
+ * A stream whose records reach every subtask of the operator that reads it, and the maps in which they are kept there.
+ * It is good for one thing: to be connected with.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const limits = env.fromData([{ sensor: 'a', limit: 30 }]);
+ *   const broadcast = limits.broadcast({ limits: state.map<string, number>() });
+ *   env
+ *     .fromData([{ sensor: 'a', degrees: 31 }])
+ *     .connect(broadcast)
+ *     .process({
+ *       uid: 'too-hot',
+ *       process({ sensor, degrees }, ctx) {
+ *         const limit = ctx.broadcast.limits.get(sensor);
+ *         if (limit !== undefined && degrees > limit) return [`${sensor} is too hot`];
+ *       },
+ *       processBroadcast: ({ sensor, limit }, ctx) => ctx.broadcast.limits.set(sensor, limit),
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export class BroadcastStream<T, D extends BroadcastDeclaration> {
+  /** For the fluent interface itself. */
+  readonly job: StreamGraphBuilder;
+  /** For the fluent interface itself. */
+  readonly input: NewInput;
+  readonly declaration: D;
+  declare readonly _record?: T;
+
+  constructor(job: StreamGraphBuilder, origins: readonly Origin[], declaration: D) {
+    this.job = job;
+    this.input = { origins };
+    this.declaration = declaration;
+    for (const [name, descriptor] of Object.entries(declaration)) {
+      if (descriptor?.kind !== 'map') throw noBroadcastState(name);
+    }
+  }
+}
+
+/**
+ * A stream and a broadcast one that one operator reads; see {@link BroadcastStream}.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const blocked = env.fromData(['eve']).broadcast({ blocked: state.map<string, true>() });
+ *   env
+ *     .fromData(['ada', 'eve'])
+ *     .connect(blocked)
+ *     .process({
+ *       uid: 'block',
+ *       process: (user, ctx) => (ctx.broadcast.blocked.has(user) ? [] : [user]),
+ *       processBroadcast: (user, ctx) => ctx.broadcast.blocked.set(user, true),
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export class BroadcastConnectedStream<A, B, D extends BroadcastDeclaration> {
+  readonly #job: StreamGraphBuilder;
+  readonly #inputs: readonly NewInput[];
+  readonly #declaration: D;
+
+  constructor(job: StreamGraphBuilder, input: NewInput, broadcast: BroadcastStream<B, D>) {
+    this.#job = job;
+    this.#inputs = [input, broadcast.input];
+    this.#declaration = broadcast.declaration;
+  }
+
+  /** Runs `process` for each record, which can read the broadcast state, and `processBroadcast`, which can change it. */
+  process<
+    R1 extends Results,
+    R2 extends Results,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: BroadcastProcess<A, B, D, O, L, R1, R2, E>,
+  ): OperatorStream<ResultOf<R1> | ResultOf<R2>, SideOutputs<O> & DeadLetters<E, A | B>> {
+    if (definition.state !== undefined || definition.onTimer !== undefined) throw needsKey(definition);
+    const node = {
+      kind: 'broadcast-process',
+      name: 'Broadcast Process',
+      factory: () => new BroadcastProcessOperator(this.#declaration, definition),
+      stateful: true,
+      needsUid: true,
+      inputs: this.#inputs,
+    };
+    return addOperator(this.#job, node, definition, tagsOf(definition.outputs));
+  }
+}
+
+/**
+ * A keyed stream and a broadcast one that one operator reads; see {@link BroadcastStream}.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const limits = env.fromData([2]).broadcast({ limit: state.map<'limit', number>() });
+ *   env
+ *     .fromData(['ada', 'bob', 'ada'])
+ *     .keyBy((user) => user)
+ *     .connect(limits)
+ *     .process({
+ *       uid: 'too-many',
+ *       state: { visits: state.value(0) },
+ *       process(user, ctx) {
+ *         const visits = ctx.state.visits.value() + 1;
+ *         ctx.state.visits.update(visits);
+ *         if (visits >= (ctx.broadcast.limit.get('limit') ?? 10)) return [user];
+ *       },
+ *       processBroadcast(limit, ctx) {
+ *         ctx.broadcast.limit.set('limit', limit);
+ *         ctx.applyToKeyedState('visits', (_user, visits) => visits.clear());
+ *       },
+ *     })
+ *     .print();
+ * });
+ * ```
+ */
+export class KeyedBroadcastConnectedStream<A, B, K, D extends BroadcastDeclaration> {
+  readonly #job: StreamGraphBuilder;
+  readonly #inputs: readonly NewInput[];
+  readonly #declaration: D;
+
+  constructor(job: StreamGraphBuilder, input: NewInput, broadcast: BroadcastStream<B, D>) {
+    this.#job = job;
+    this.#inputs = [input, broadcast.input];
+    this.#declaration = broadcast.declaration;
+  }
+
+  /**
+   * Runs `process` and `onTimer` with state and timers of the key, which can read the broadcast state, and
+   * `processBroadcast`, which can change it and what all keys of its subtask hold.
+   */
+  process<
+    R1 extends Results,
+    R2 extends Results,
+    Fired extends Results = never,
+    S extends StateDeclaration = Nothing,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: KeyedBroadcastProcess<A, B, K, S, D, O, L, R1, R2, Fired, E>,
+  ): OperatorStream<ResultOf<R1> | ResultOf<R2> | ResultOf<Fired>, SideOutputs<O> & DeadLetters<E, A | B>> {
+    const node = {
+      kind: 'keyed-broadcast-process',
+      name: 'Broadcast Process',
+      factory: () => new KeyedBroadcastProcessOperator(this.#declaration, definition),
+      stateful: true,
+      needsUid: true,
+      inputs: this.#inputs,
+    };
+    return addOperator(this.#job, node, definition, tagsOf(definition.outputs));
+  }
+}
+
+/**
  * The end of a stream: the operator that writes to a sink.
  *
  * ```ts
@@ -703,6 +899,12 @@ function checkOneJob(call: string, one: StreamGraphBuilder, other: StreamGraphBu
     'STREAM_INVALID',
     `${call} of streams of two environments: a job has one environment`,
   );
+}
+
+function noBroadcastState(name: string): MillraceError {
+  return new MillraceError('STREAM_INVALID', `broadcast state "${name}" is not declared as a map`, {
+    remedy: `Declare it: broadcast({ ${name}: state.map<…, …>() }).`,
+  });
 }
 
 function connectsKeyed(one: string, other: string): MillraceError {

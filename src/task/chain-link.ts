@@ -162,6 +162,7 @@ export class ChainLink {
       if (pull !== undefined) this.#exhaust(pull, timestamp);
     } catch (error) {
       this.backend?.rollback();
+      this.operator.undo?.();
       this.output.dropHeld();
       if (!isPoison(error)) throw this.#locate(error, this.planned);
       this.#giveUp(this.#locate(error, this.planned), value, timestamp);

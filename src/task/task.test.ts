@@ -263,6 +263,26 @@ test('a poisoned record leaves nothing behind under skip: no output, no state, n
   assert.equal(task.chain.counters['recordsGivenUp'], 1);
 });
 
+test('an operator takes its own state back when a record is given up, and at no other time', async () => {
+  const calls: string[] = [];
+  const operator: Operator = {
+    open: () => undefined,
+    record: (_input, value) => {
+      calls.push(`record ${(value as { n: number }).n}`);
+      if ((value as { n: number }).n < 0) throw new Error('negative');
+    },
+    undo: () => void calls.push('undo'),
+  };
+  const { task } = await rig([operator], [{ keyed: true, stateful: true, poison: 'skip' }], keyOf);
+  give(task, [
+    { key: 'a', n: 1 },
+    { key: 'a', n: -1 },
+    { key: 'a', n: 2 },
+  ]);
+  task.run(Number.POSITIVE_INFINITY);
+  assert.deepEqual(calls, ['record 1', 'record -1', 'undo', 'record 2']);
+});
+
 test('without a policy the error names operator and subtask and keeps the cause', async () => {
   const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
   give(task, [{ key: 'a', n: -5 }]);

@@ -29,7 +29,7 @@ import { KeyContext } from './key-context.ts';
 import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { MemorySnapshot } from './snapshot.ts';
-import { namespaceOf } from './scoped-key.ts';
+import { keyOf, namespaceOf } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
 import { StateTable } from './state-table.ts';
 import { TimerIndex } from './timer-index.ts';
@@ -113,6 +113,17 @@ export class MemoryStateBackend implements KeyedStateBackend {
       );
     }
     return declared.handle as StateHandle<D>;
+  }
+
+  keysOf(name: string): readonly Key[] {
+    const table = this.#states.get(name)?.table;
+    assert(table !== undefined, 'a state is declared before its keys are asked for');
+    const keys: Key[] = [];
+    for (const group of this.#groups) {
+      if (group === undefined) continue;
+      for (const { key } of table.tableOf(group).values()) keys.push(keyOf(key));
+    }
+    return keys;
   }
 
   freeze(): FrozenKeyedState {

@@ -123,9 +123,14 @@ export class StateTable {
   #find(): void {
     const canonical = this.#canonical();
     const group = this.#context.requireGroup();
-    this.#table = group.tables[this.#index] ?? this.#bind(group);
+    this.#table = this.tableOf(group);
     this.#cell = this.#table.get(canonical);
     this.#generation = this.#context.generation;
+  }
+
+  /** All cells of this state in a key group. */
+  tableOf(group: KeyGroupState): Table {
+    return group.tables[this.#index] ?? this.#bind(group);
   }
 
   // G2: takes the place of the restored bytes, which are read only when the first key of the group comes.
