@@ -136,7 +136,8 @@ export const ERROR_TABLE = {
     title: 'the checkpoint folder already holds a run of this job',
     owner: 'user',
     retry: 'never',
-    remedy: 'Continue that run with -s latest, or begin again with --fresh.',
+    remedy:
+      "Continue that run with -s latest, or begin again with --fresh (in code: `restore: 'latest'` or `fresh: true`).",
   },
   CHECKPOINT_EXPIRED: {
     title: 'a checkpoint took longer than its timeout',
@@ -206,7 +207,7 @@ export const ERROR_TABLE = {
     title: 'the checkpoint holds state that no operator of the job claims',
     owner: 'user',
     retry: 'never',
-    remedy: 'Give the operator its old uid again, or drop that state with -n (--allowNonRestoredState).',
+    remedy: 'Give the operator its old uid again, or drop that state with -n (--allow-non-restored-state).',
   },
   // operators
   OPERATOR_RESULT_INVALID: {
@@ -215,6 +216,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy:
       'Return an array, an iterable or nothing; wrap a single result in an array, and do not return a promise.',
+  },
+  TIMESTAMP_MISSING: {
+    title: 'an operator that works in event time got a record without a timestamp',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Give the records their timestamps before: `watermarks` of the source or assignTimestampsAndWatermarks(); or work in processing time.',
   },
   TIMESTAMP_INVALID: {
     title: 'the timestamp of a record is not a whole number of milliseconds',
@@ -228,6 +236,19 @@ export const ERROR_TABLE = {
     owner: 'user',
     retry: 'never',
     remedy: 'Emit watermarks in whole milliseconds since the epoch, and give idleness a duration above 0.',
+  },
+  WINDOW_INVALID: {
+    title: 'the parts of a windowed stream do not go together',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct what the message names: sizes, gaps and intervals are above 0, offsets below the size.',
+  },
+  WINDOW_TIMESTAMP_MISSING: {
+    title: 'a record without timestamp reached a window of event time',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      "Give the records timestamps (`watermarks` of the source, or assignTimestampsAndWatermarks), or use `{ time: 'processing' }`.",
   },
   // graph
   GRAPH_EMPTY: {
