@@ -75,14 +75,18 @@ export type {
   KeyedBroadcastProcess,
   KeyedCoProcess,
   KeysThatMeet,
+  ProcessJoin,
+  SignedDuration,
 } from './streams/connected-functions.ts';
 export {
+  BoundedIntervalJoin,
   BroadcastConnectedStream,
   BroadcastStream,
   ConnectedStreams,
   DataStream,
   DataStreamSink,
   type Immediate,
+  IntervalJoin,
   KeyedBroadcastConnectedStream,
   KeyedConnectedStreams,
   KeyedStream,
@@ -111,6 +115,7 @@ export type { CoFlatMapFunction } from './operators/co-flat-map.ts';
 export type { CoMapFunction } from './operators/co-map.ts';
 export type { CoProcessFunction, KeyedCoProcessFunction } from './operators/co-process.ts';
 export type { DeadLetter, PoisonedTimer } from './operators/dead-letter.ts';
+export type { JoinContext, ProcessJoinFunction } from './operators/interval-join.ts';
 export type { FunctionLife, KeyedProcessFunction, ProcessFunction } from './operators/process.ts';
 export {
   type FunctionContext,

@@ -158,7 +158,12 @@ async function load(
   return loadDefinition(job, inputs);
 }
 
-function start(job: LoadedJob, module: URL | undefined, options: ExecuteOptions): JobClient {
+function start(
+  job: LoadedJob,
+  module: URL | undefined,
+  options: ExecuteOptions,
+  isScript = false,
+): JobClient {
   const { compiled, configuration } = job;
   configuration.checkConsistency();
   checkGuarantee(compiled, configuration);
@@ -170,7 +175,7 @@ function start(job: LoadedJob, module: URL | undefined, options: ExecuteOptions)
     jobId,
     compiled,
     configuration,
-    host: hostOf(job, module, { ...options, env }),
+    host: hostOf(job, module, { ...options, env, isScript }),
     checkpointsDirectory: checkpointsDirectory(configuration, workingDirectory, graph.name),
     choice: choiceOf(options, configuration, workingDirectory),
     allowNonRestored:
@@ -223,13 +228,14 @@ function inputsOf(options: ExecuteOptions): JobInputs {
 function hostOf(
   { build, compiled, configuration }: LoadedJob,
   module: URL | undefined,
-  options: ExecuteOptions & { readonly env: Env },
+  options: ExecuteOptions & { readonly env: Env; readonly isScript: boolean },
 ): LocalHost {
-  const { env, host = 'threads', slotEnv = () => env } = options;
+  const { env, host = 'threads', isScript, slotEnv = () => env } = options;
   if (host === 'in-process') return { kind: 'in-process', build, slotEnv };
   if (module === undefined) throw notAModule('a job that was described here');
   const recipe: LoadRecipe = {
     module: module.href,
+    isScript,
     args: options.args ?? [],
     argv: process.argv,
     layers: layersOf(inputsOf(options).configuration),
@@ -323,7 +329,7 @@ async function executeScript(graph: StreamGraph): Promise<JobExecutionResult> {
   const module = pathToFileURL(script);
   const options: ExecuteOptions = { args: process.argv.slice(2) };
   const job = loadGraph(graph, inputsOf(options), nameOfModule(module));
-  const client = start(job, module, options);
+  const client = start(job, module, options, true);
   return executionResult(orThrow(await client.result()));
 }
 

@@ -59,6 +59,17 @@ describe('the text of an error', () => {
     assert.match(text, /so {5}the job "a" failed \(no restart\)\n/);
   });
 
+  it('says a reason once, also when a cause only repeats it', () => {
+    const cause = new SyntaxError('enum is not supported');
+    const error = new MillraceError('JOB_NOT_LOADABLE', 'job.ts:3: enum is not supported', { cause });
+    assert.doesNotMatch(errorText(error, options), /why/);
+  });
+
+  it('shortens paths in what to do, as everywhere', () => {
+    const error = new MillraceError('CHECKPOINT_CORRUPT', 'x', { remedy: 'Choose -s /app/chk-7.' });
+    assert.match(errorText(error, options), /do {5}Choose -s chk-7\.\n/);
+  });
+
   it('shows stacks on request only', () => {
     const error = withStack(new Error('x'), ['run (/app/node_modules/millrace/dist/a.js:1:1)']);
     assert.doesNotMatch(errorText(error, options), /dist\/a\.js/);

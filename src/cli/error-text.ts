@@ -36,7 +36,7 @@ export function errorText(error: unknown, options: ErrorTextOptions): string {
       'so',
       own !== undefined && isMillraceError(chain[0], 'JOB_FAILED') ? consequenceOf(chain[0], own) : undefined,
     ],
-    ['do', own?.remedy],
+    ['do', own === undefined ? undefined : shortened(own.remedy, options)],
     ['more', own === undefined ? undefined : `millrace explain ${own.code}`],
   ];
   const lines = rows
@@ -132,8 +132,9 @@ function whyText(
   const title = messageOf(head);
   const reasons = chain
     .slice(chain.indexOf(head) + 1)
+    .filter((error) => !title.includes(messageOf(error)))
     .map((error) => `${nameOf(error)}: ${messageOf(error)}`)
-    .filter((reason, index, all) => all.indexOf(reason) === index && !title.includes(reason));
+    .filter((reason, index, all) => all.indexOf(reason) === index);
   return reasons.length === 0 ? undefined : shortened(reasons.join('\n'), options);
 }
 

@@ -7,6 +7,7 @@
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CONFIG_ORIGINS, Configuration, type ConfigOrigin } from '../base/config.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { LogLevel } from '../base/log.ts';
 import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
 import { type PlannedJob, planJob } from '../graph/plan.ts';
@@ -33,6 +34,8 @@ export interface LoadedJob extends PlannedJob {
 /** How another thread builds the same job. Plain data. */
 export interface LoadRecipe {
   readonly module: string;
+  /** The program itself called `env.execute()`: it has to do so at its top level, where a worker meets the call too. */
+  readonly isScript: boolean;
   readonly args: readonly string[];
   /** The program's arguments, as the starting thread has them. */
   readonly argv: readonly string[];
@@ -74,11 +77,15 @@ export async function loadModule(module: URL, inputs: JobInputs): Promise<Loaded
 
 /** Builds a job in another thread. */
 export async function loadRecipe(recipe: LoadRecipe): Promise<CompiledJob> {
-  const { compiled } = await loadModule(new URL(recipe.module), {
-    args: recipe.args,
-    configuration: fromLayers(recipe.layers),
-  });
-  return compiled;
+  const module = new URL(recipe.module);
+  const inputs = { args: recipe.args, configuration: fromLayers(recipe.layers) };
+  try {
+    return (await loadModule(module, inputs)).compiled;
+  } catch (cause) {
+    if (!recipe.isScript || !isMillraceError(cause, 'JOB_MODULE_INVALID')) throw cause;
+    const message = `env.execute() was called elsewhere than at the top level of ${basename(fileURLToPath(module))}, where no worker thread comes by`;
+    throw new MillraceError('JOB_NOT_A_MODULE', message, { cause });
+  }
 }
 
 /** The layers of a configuration. */

@@ -20,6 +20,7 @@ import { CoProcessOperator, KeyedCoProcessOperator } from '../operators/co-proce
 import type { DeadLetter } from '../operators/dead-letter.ts';
 import { FilterOperator } from '../operators/filter.ts';
 import { FlatMapOperator } from '../operators/flat-map.ts';
+import { type Interval, IntervalJoinOperator } from '../operators/interval-join.ts';
 import { MapOperator } from '../operators/map.ts';
 import { DEAD_LETTER_TAG } from '../operators/operator.ts';
 import { KeyedProcessOperator, ProcessOperator } from '../operators/process.ts';
@@ -46,7 +47,10 @@ import type {
   KeyedBroadcastProcess,
   KeyedCoProcess,
   KeysThatMeet,
+  ProcessJoin,
+  SignedDuration,
 } from './connected-functions.ts';
+import { signedDurationMs } from './connected-functions.ts';
 import type { ExtremeOptions, OperatorOptions, SinkOptions, StatefulOptions } from './options.ts';
 import { settingsOf } from './options.ts';
 
@@ -438,6 +442,16 @@ export class KeyedStream<T, K> {
     return new KeyedConnectedStreams(this.#job, [this.#input(), other.#input()]);
   }
 
+  /**
+   * Pairs records of two keyed streams whose key is the same and whose times are not too far apart:
+   * `orders.intervalJoin(payments).between(0, '10 min')` pairs an order with the payments of the next ten minutes.
+   */
+  intervalJoin<U, K2>(other: KeyedStream<U, K2> & KeysThatMeet<K, K2>): IntervalJoin<T, U> {
+    if (!(other instanceof KeyedStream)) throw joinsUnkeyed();
+    checkOneJob('intervalJoin()', this.#job, other.#job);
+    return new IntervalJoin(this.#job, [this.#input(), other.#input()], 'event');
+  }
+
   #input(): NewInput {
     return { origins: this.#origins, keySelector: this.#keySelector };
   }
@@ -825,6 +839,137 @@ export class KeyedBroadcastConnectedStream<A, B, K, D extends BroadcastDeclarati
 }
 
 /**
+ * Two keyed streams about to be joined: `between` says how far apart their records may be.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const byTime = watermarks.monotonous().withTimestamps(({ at }: { at: number }) => at);
+ *   const orders = env.fromData([{ id: 1, at: 1_000 }], { watermarks: byTime }).keyBy('id');
+ *   const payments = env.fromData([{ id: 1, at: 4_000 }], { watermarks: byTime }).keyBy('id');
+ *   orders
+ *     .intervalJoin(payments)
+ *     .between(0, '10 s')
+ *     .process({ uid: 'paid', process: (order, payment) => [{ ...order, after: payment.at - order.at }] })
+ *     .print();
+ * });
+ * ```
+ */
+export class IntervalJoin<A, B> {
+  readonly #job: StreamGraphBuilder;
+  readonly #inputs: readonly NewInput[];
+  readonly #time: Interval['time'];
+
+  constructor(job: StreamGraphBuilder, inputs: readonly NewInput[], time: Interval['time']) {
+    this.#job = job;
+    this.#inputs = inputs;
+    this.#time = time;
+  }
+
+  /** The time of a record is its timestamp; this is the default. */
+  inEventTime(): IntervalJoin<A, B> {
+    return new IntervalJoin(this.#job, this.#inputs, 'event');
+  }
+
+  /** The time of a record is that of its arrival: none is late, and a pair has no timestamp. */
+  inProcessingTime(): IntervalJoin<A, B> {
+    return new IntervalJoin(this.#job, this.#inputs, 'processing');
+  }
+
+  /**
+   * Pairs a left record with the right ones from `left + lower` to `left + upper`, both inclusive. Either bound may be
+   * negative: `between('-5 s', 0)`.
+   */
+  between(lower: SignedDuration, upper: SignedDuration): BoundedIntervalJoin<A, B> {
+    return new BoundedIntervalJoin(this.#job, this.#inputs, {
+      lower: signedDurationMs(lower, 'the lower bound of between()'),
+      upper: signedDurationMs(upper, 'the upper bound of between()'),
+      time: this.#time,
+      lateLeft: undefined,
+      lateRight: undefined,
+    });
+  }
+}
+
+/**
+ * A join with its bounds; see {@link IntervalJoin}. Each call gives a new one.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const clicks = env.fromData(['tea']).keyBy((item) => item);
+ *   const views = env.fromData(['tea']).keyBy((item) => item);
+ *   clicks
+ *     .intervalJoin(views)
+ *     .inProcessingTime()
+ *     .between('-1 min', 0)
+ *     .lowerBoundExclusive()
+ *     .process({ uid: 'clicked', process: (click) => [click] })
+ *     .print();
+ * });
+ * ```
+ */
+export class BoundedIntervalJoin<A, B, Late = Nothing> {
+  readonly #job: StreamGraphBuilder;
+  readonly #inputs: readonly NewInput[];
+  readonly #interval: Interval;
+
+  constructor(job: StreamGraphBuilder, inputs: readonly NewInput[], interval: Interval) {
+    this.#job = job;
+    this.#inputs = inputs;
+    this.#interval = interval;
+  }
+
+  /** A right record exactly at the lower bound is no partner. */
+  lowerBoundExclusive(): BoundedIntervalJoin<A, B, Late> {
+    return this.#with({ lower: this.#interval.lower + 1 });
+  }
+
+  /** A right record exactly at the upper bound is no partner. */
+  upperBoundExclusive(): BoundedIntervalJoin<A, B, Late> {
+    return this.#with({ upper: this.#interval.upper - 1 });
+  }
+
+  /** Sends left records that are older than the watermark to this side output; else they are dropped and counted. */
+  sideOutputLeftLateData<Tag extends string>(
+    tag: Tag,
+  ): BoundedIntervalJoin<A, B, Late & { readonly [Name in Tag]: A }> {
+    return this.#with({ lateLeft: tag });
+  }
+
+  /** Sends right records that are older than the watermark to this side output; else they are dropped and counted. */
+  sideOutputRightLateData<Tag extends string>(
+    tag: Tag,
+  ): BoundedIntervalJoin<A, B, Late & { readonly [Name in Tag]: B }> {
+    return this.#with({ lateRight: tag });
+  }
+
+  /** Calls `process` for each pair, when its second record arrives. The results have the later timestamp of the two. */
+  process<
+    R extends Results,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: ProcessJoin<A, B, O, L, R, E>,
+  ): OperatorStream<ResultOf<R>, SideOutputs<O> & Late & DeadLetters<E, A | B>> {
+    const interval = this.#interval;
+    if (interval.lower > interval.upper) throw emptyInterval(interval);
+    const node = {
+      kind: 'interval-join',
+      name: 'Interval Join',
+      factory: () => new IntervalJoinOperator(interval, definition),
+      stateful: true,
+      needsUid: true,
+      inputs: this.#inputs,
+    };
+    return addOperator(this.#job, node, definition, joinTags(interval, tagsOf(definition.outputs)));
+  }
+
+  #with<More>(change: Partial<Interval>): BoundedIntervalJoin<A, B, More> {
+    return new BoundedIntervalJoin(this.#job, this.#inputs, { ...this.#interval, ...change });
+  }
+}
+
+/**
  * The end of a stream: the operator that writes to a sink.
  *
  * ```ts
@@ -899,6 +1044,32 @@ function checkOneJob(call: string, one: StreamGraphBuilder, other: StreamGraphBu
     'STREAM_INVALID',
     `${call} of streams of two environments: a job has one environment`,
   );
+}
+
+function joinsUnkeyed(): MillraceError {
+  return new MillraceError('STREAM_INVALID', 'intervalJoin() with a stream without a key', {
+    remedy: 'Call keyBy() on both streams.',
+  });
+}
+
+function emptyInterval({ lower, upper }: Interval): MillraceError {
+  return new MillraceError(
+    'STREAM_INVALID',
+    `between() of an interval join: no time is from ${lower} ms to ${upper} ms, with exclusive bounds counted`,
+  );
+}
+
+/** The tags of an interval join: late records have an output of their own. */
+function joinTags({ lateLeft, lateRight }: Interval, declared: readonly string[]): readonly string[] {
+  const tags = [...declared];
+  for (const tag of [lateLeft, lateRight]) {
+    if (tag === undefined) continue;
+    if (tags.includes(tag) || tag === DEAD_LETTER_TAG) {
+      throw new MillraceError('STREAM_INVALID', `the side output "${tag}" of late records is there already`);
+    }
+    tags.push(tag);
+  }
+  return tags;
 }
 
 function noBroadcastState(name: string): MillraceError {

@@ -100,6 +100,23 @@ describe('help', () => {
   });
 });
 
+describe('a program that runs its job by itself', () => {
+  it('is told to give the job a file of its own when no worker can come to the call', async (test) => {
+    const cwd = project(test, {
+      'application.ts': `import { executionEnvironment } from 'millrace';
+
+setTimeout(() => {
+  const env = executionEnvironment();
+  env.fromSequence(1, 3).print();
+  env.execute().catch((error: Error & { remedy: string }) => console.log(error.message, '->', error.remedy));
+}, 10);
+`,
+    });
+    const ended = await start(process.execPath, ['application.ts'], { cwd }).ended;
+    assertEnded(ended, 0, /top level of application\.ts.* -> .*new URL\('\.\/job\.ts', import\.meta\.url\)/);
+  });
+});
+
 describe('a job that Node cannot load', () => {
   it('is explained with line and remedy', async (test) => {
     const head = "import { job } from 'millrace';\n";
