@@ -224,13 +224,6 @@ export const ERROR_TABLE = {
     remedy:
       'Give the records their timestamps before: `watermarks` of the source or assignTimestampsAndWatermarks(); or work in processing time.',
   },
-  TIMESTAMP_MISSING: {
-    title: 'an operator that works in event time got a record without a timestamp',
-    owner: 'user',
-    retry: 'never',
-    remedy:
-      'Give the records their timestamps before: `watermarks` of the source or assignTimestampsAndWatermarks(); or work in processing time.',
-  },
   TIMESTAMP_INVALID: {
     title: 'the timestamp of a record is not a whole number of milliseconds',
     owner: 'user',

@@ -100,8 +100,11 @@ export interface OperatorContext {
   checkFence(): Promise<void>;
 }
 
-/** What one call gave back: nothing, or results to be pulled as credit allows (each emitted with the record's timestamp). */
-export type Pull = Iterator<unknown, unknown>;
+/** What one call gave back to be pulled as credit allows. */
+export interface Pull extends Iterator<unknown, unknown> {
+  /** Of the result that was pulled last; without it each result has the timestamp of the record or timer. */
+  readonly timestamp?: number;
+}
 
 /** A vertex of the chain. Only `open` and `record` must be there. */
 export interface Operator {

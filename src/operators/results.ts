@@ -20,6 +20,12 @@ export function handOn(results: unknown, timestamp: number, output: Output): voi
     else if (results.length > 1) output.emitAll(results, timestamp);
     return;
   }
+  return pullOf(results);
+}
+
+/** The results one by one. */
+export function pullOf(results: unknown): Pull | undefined {
+  if (results === undefined || results === null) return undefined;
   if (typeof results === 'object' && Symbol.iterator in results) {
     return (results as Iterable<unknown>)[Symbol.iterator]();
   }

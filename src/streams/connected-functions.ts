@@ -1,5 +1,6 @@
 /** What is handed to the operators of connected streams: functions together with the options of their operator. */
 
+import { type Duration, parseDuration } from '../base/duration.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type {
   BroadcastProcessFunction,
@@ -8,6 +9,7 @@ import type {
 import type { CoFlatMapFunction } from '../operators/co-flat-map.ts';
 import type { CoMapFunction } from '../operators/co-map.ts';
 import type { CoProcessFunction, KeyedCoProcessFunction } from '../operators/co-process.ts';
+import type { ProcessJoinFunction } from '../operators/interval-join.ts';
 import type { Results } from '../operators/results.ts';
 import type { OperatorOptions, StatefulOptions } from './options.ts';
 
@@ -97,3 +99,23 @@ export type KeyedBroadcastProcess<
   Fired extends Results,
   E extends PoisonPolicy,
 > = KeyedBroadcastProcessFunction<A, B, K, S, D, O, L, R1, R2, Fired> & StatefulOptions<E>;
+
+/** A function for the pairs of an interval join, with the options of its operator. */
+export type ProcessJoin<A, B, O, L, R extends Results, E extends PoisonPolicy> = ProcessJoinFunction<
+  A,
+  B,
+  O,
+  L,
+  R
+> &
+  StatefulOptions<E>;
+
+/** A distance in time, which may be negative: milliseconds (`-500`), or a text such as `'-5 s'` or `'10 min'`. */
+export type SignedDuration = Duration;
+
+/** The milliseconds of a signed duration; `what` names it in the error. */
+export function signedDurationMs(value: SignedDuration, what: string): number {
+  if (typeof value === 'number') return value < 0 ? -parseDuration(-value, what) : parseDuration(value, what);
+  const text = value.trimStart();
+  return text.startsWith('-') ? 0 - parseDuration(text.slice(1), what) : parseDuration(text, what);
+}

@@ -250,3 +250,78 @@ describe('a stream connected with a broadcast one', () => {
     });
   });
 });
+
+describe('an interval join', () => {
+  it('has two inputs by key, late outputs with types, and infers what the function gives', () => {
+    const compiled = plan((env) => {
+      const orders = env.fromData([{ id: 1, at: 5 }]).keyBy('id');
+      const payments = env.fromData([{ order: 1, sum: 3 }]).keyBy((payment) => payment.order);
+      const joined = orders
+        .intervalJoin(payments)
+        .between('-5 s', '1 min')
+        .lowerBoundExclusive()
+        .upperBoundExclusive()
+        .sideOutputLeftLateData('late orders')
+        .sideOutputRightLateData('late payments')
+        .process({
+          uid: 'paid',
+          name: 'paid',
+          outputs: { small: type<number>() },
+          process(order, payment, ctx) {
+            if (payment.sum < 1) ctx.output('small', payment.sum);
+            return [{ ...order, after: ctx.rightTimestamp - ctx.leftTimestamp }];
+          },
+        });
+      isStreamOf<{ after: number; id: number; at: number }>()(joined, true);
+      isStreamOf<number>()(joined.sideOutput('small'), true);
+      isStreamOf<{ id: number; at: number }>()(joined.sideOutput('late orders'), true);
+      isStreamOf<{ order: number; sum: number }>()(joined.sideOutput('late payments'), true);
+      joined.print();
+    });
+    const edges = edgesOf(compiled).filter((edge) => edge.includes('paid'));
+    assert.deepEqual(
+      edges.map((edge) => edge.replace(/^.*\./, '')),
+      ['0: key-group', '1: key-group'],
+    );
+  });
+
+  it('refuses bounds without a time between them, streams without key, tags that are taken, and no uid', () => {
+    plan((env) => {
+      const keyed = env.fromSequence(1, 2).keyBy((n) => n);
+      const functions = { uid: 'join', process: () => [] };
+      const join = keyed.intervalJoin(keyed);
+      for (const bounded of [
+        join.between(1, 0),
+        join.between(-1, '-1 s'),
+        join.between(0, 0).lowerBoundExclusive(),
+        join.between('1 ms', 2).lowerBoundExclusive().upperBoundExclusive(),
+      ]) {
+        assert.throws(() => bounded.process(functions), failsWith('STREAM_INVALID', /no time is from/));
+      }
+      assert.throws(() => join.between(0, 'soon'), failsWith('CONFIG_INVALID', /upper bound/));
+      assert.throws(
+        () =>
+          join
+            .between(0, 1)
+            .sideOutputLeftLateData('late')
+            .process({ ...functions, outputs: { late: type<number>() } }),
+        failsWith('STREAM_INVALID', /"late"/),
+      );
+      const unkeyed = () =>
+        // @ts-expect-error a join needs keys on both sides
+        keyed.intervalJoin(env.fromSequence(1, 2));
+      assert.throws(unkeyed, failsWith('STREAM_INVALID', /without a key/));
+      keyed.print();
+    });
+    assert.throws(
+      () =>
+        plan((env) => {
+          const keyed = env.fromSequence(1, 2).keyBy((n) => n);
+          const join = keyed.intervalJoin(keyed).between(0, 1);
+          // @ts-expect-error an operator with state needs a uid
+          join.process({ process: () => [] });
+        }),
+      failsWith('GRAPH_UID_MISSING', /Interval Join/),
+    );
+  });
+});

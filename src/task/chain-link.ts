@@ -125,7 +125,8 @@ export class ChainLink {
   }
 
   #push(pull: Pull, timestamp: number): void {
-    this.#frames.push(new PullFrame(this.#located(pull), (value) => this.output.emit(value, timestamp)));
+    const emit = (value: unknown): void => this.output.emit(value, pull.timestamp ?? timestamp);
+    this.#frames.push(new PullFrame(this.#located(pull), emit));
   }
 
   /** The generator runs later, outside of `deliverTo`: its errors get their place here. */
@@ -179,7 +180,7 @@ export class ChainLink {
         pull.return?.();
         throw new RangeError(`one call gave back more than ${PULLED_MAX} results`);
       }
-      this.output.emit(next.value, timestamp);
+      this.output.emit(next.value, pull.timestamp ?? timestamp);
     }
   }
 

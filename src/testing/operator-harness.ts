@@ -212,7 +212,7 @@ export class OperatorHarness {
     let pulled = 0;
     for (let next = pull.next(); next.done !== true; next = pull.next()) {
       assert(++pulled <= PULLED_MAX, 'one call gives back a bounded number of results');
-      this.#output.emit(next.value, timestamp);
+      this.#output.emit(next.value, pull.timestamp ?? timestamp);
     }
   }
 
@@ -347,9 +347,10 @@ async function runPulled(options: HarnessOptions, steps: readonly Step[]): Promi
     const pull = harness.start(step.record, timestamp, step.input);
     if (pull === undefined) continue;
     for (let next = pull.next(); next.done !== true; next = pull.next()) {
+      const own = pull.timestamp ?? timestamp;
       harness.emitted.push({
         record: next.value,
-        ...(timestamp === MIN_TIMESTAMP ? {} : { timestamp }),
+        ...(own === MIN_TIMESTAMP ? {} : { timestamp: own }),
       });
       // The outputs are full: the event loop turns, and the operator must wait.
       const waiting = harness.emitted.length;
