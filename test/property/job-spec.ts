@@ -47,6 +47,8 @@ export interface JobSpec {
   readonly chaining: boolean;
   /** Keyed operator's own parallelism. */
   readonly keyedParallelism: number;
+  /** The keyed operator throws at records of this modulus, after it has changed its state, and skips them; 0 = never. */
+  readonly keyedPoison: number;
 }
 
 /** A tiny generator of its own (mulberry32): the model must not share code with the engine. */
@@ -139,6 +141,7 @@ export function specOf(seed: number): JobSpec {
     keyed: rolling ? { kind: 'rolling' } : others[draw(3)]!,
     chaining: draw(4) !== 0,
     keyedParallelism: 1 + draw(4),
+    keyedPoison: draw(3) === 0 ? 3 + draw(10) : 0,
   };
 }
 
@@ -150,4 +153,9 @@ export function customChannel(v: number, channels: number): number {
 /** Poisoned records: the user function throws, the policy of the operator is `skip`. */
 export function isPoisoned(step: { readonly modulus: number }, v: number): boolean {
   return v % step.modulus === 1;
+}
+
+/** The same in the keyed operator. */
+export function isKeyedPoison({ keyedPoison }: JobSpec, v: number): boolean {
+  return keyedPoison > 0 && isPoisoned({ modulus: keyedPoison }, v);
 }

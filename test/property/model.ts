@@ -1,7 +1,7 @@
 // The reference: what a random job must produce, computed by a naive sequential program. Written from the semantics
 // of Flink (keyed state, event-time timers, partitioners); imports nothing from `src/`.
 
-import { type Item, type JobSpec, type Step, isPoisoned, itemsOf } from './job-spec.ts';
+import { type Item, type JobSpec, type Step, isKeyedPoison, isPoisoned, itemsOf } from './job-spec.ts';
 
 /** The results of one job: lines per output, in no particular order, but for `rolling`, whose order per key counts. */
 export interface Expected {
@@ -51,7 +51,8 @@ function applyStep(items: Item[], step: Step, parallelism: number, side: string[
 
 function keyedResults(spec: JobSpec, items: Item[]): Omit<Expected, 'side'> {
   const byKey = new Map<string, Item[]>();
-  for (const item of items) byKey.set(item.key, [...(byKey.get(item.key) ?? []), item]);
+  const good = items.filter((item) => !isKeyedPoison(spec, item.v));
+  for (const item of good) byKey.set(item.key, [...(byKey.get(item.key) ?? []), item]);
   const main: string[] = [];
   const sequences = new Map<string, string[]>();
   for (const [key, own] of byKey) {

@@ -17,6 +17,7 @@ import {
   type SourceSpec,
   type Step,
   customChannel,
+  isKeyedPoison,
   isPoisoned,
   itemsOf,
   specOf,
@@ -155,11 +156,17 @@ function keyedLines(stream: DataStream<Item>, spec: JobSpec): DataStream<string>
   const keyed = spec.keyed;
   const byKey = stream.keyBy((item) => item.key);
   const end = Number.MAX_SAFE_INTEGER - 1;
+  const onError = spec.keyedPoison === 0 ? 'fail' : 'skip';
+  /** After the state was changed: all of it must be as if the record had never been. */
+  const refuse = (item: Item): void => {
+    if (isKeyedPoison(spec, item.v)) throw new Error(`poisoned ${item.id}`);
+  };
   switch (keyed.kind) {
     case 'totals':
       return byKey
         .process({
           uid: 'totals',
+          onError,
           state: {
             count: state.value(0),
             sum: state.reducing((left: number, right: number) => left + right),
@@ -168,6 +175,7 @@ function keyedLines(stream: DataStream<Item>, spec: JobSpec): DataStream<string>
             ctx.state.count.update(ctx.state.count.value() + 1);
             ctx.state.sum.add(item.v);
             ctx.timers.registerEventTime(end);
+            refuse(item);
             return noLines;
           },
           onTimer: (_time, ctx) => [
@@ -179,11 +187,13 @@ function keyedLines(stream: DataStream<Item>, spec: JobSpec): DataStream<string>
       return byKey
         .process({
           uid: 'distinct',
+          onError,
           state: { ids: state.map<string, boolean>(), seen: state.list<string>() },
           process(item, ctx) {
             if (!ctx.state.ids.has(item.id)) ctx.state.seen.add(item.id);
             ctx.state.ids.set(item.id, true);
             ctx.timers.registerEventTime(end);
+            refuse(item);
             return noLines;
           },
           *onTimer(_time, ctx) {
@@ -197,21 +207,22 @@ function keyedLines(stream: DataStream<Item>, spec: JobSpec): DataStream<string>
       return byKey
         .process({
           uid: 'buckets',
+          onError,
           state: { buckets: state.map<number, { count: number; sum: number }>() },
           process(item, ctx) {
             const bucket = Math.floor(item.at / keyed.size) * keyed.size;
             const before = ctx.state.buckets.get(bucket) ?? { count: 0, sum: 0 };
             ctx.state.buckets.set(bucket, { count: before.count + 1, sum: before.sum + item.v });
             ctx.timers.registerEventTime(bucket + keyed.size - 1);
+            refuse(item);
             return noLines;
           },
           onTimer(time, ctx) {
             const bucket = time - keyed.size + 1;
             const found = ctx.state.buckets.get(bucket);
             ctx.state.buckets.delete(bucket);
-            return found === undefined
-              ? []
-              : [JSON.stringify(['bucket', ctx.key, bucket, found.count, found.sum])];
+            if (found === undefined) throw new RangeError('a timer without its bucket');
+            return [JSON.stringify(['bucket', ctx.key, bucket, found.count, found.sum])];
           },
         })
         .setParallelism(spec.keyedParallelism);
@@ -219,12 +230,14 @@ function keyedLines(stream: DataStream<Item>, spec: JobSpec): DataStream<string>
       return byKey
         .process({
           uid: 'rolling',
+          onError,
           state: { count: state.value(0), sum: state.value(0) },
           process(item, ctx) {
             const count = ctx.state.count.value() + 1;
             const sum = ctx.state.sum.value() + item.v;
             ctx.state.count.update(count);
             ctx.state.sum.update(sum);
+            refuse(item);
             return [JSON.stringify(['rolling', ctx.key, count, sum])];
           },
         })

@@ -1,0 +1,266 @@
+// Windows against the model: random records around the borders of windows, late ones too, through crashes and restores.
+//
+// A failure prints the seed of fast-check and the smallest case that shows it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  session,
+  sliding,
+  tumbling,
+  triggers,
+  type WindowAssigner,
+  watermarks,
+  job,
+  files,
+  type WindowContext,
+} from '../../src/index.ts';
+import type { AnyTriggerOf } from '../../src/operators/window/trigger-runner.ts';
+import type { WindowFold } from '../../src/operators/window/window-contents.ts';
+import type { AnyWindowFunction } from '../../src/operators/window/window-function.ts';
+import { WindowOperator } from '../../src/operators/window/window-operator.ts';
+import { Kernel } from '../../src/testing/kernel.ts';
+import { type Emitted, OperatorHarness } from '../../src/testing/operator-harness.ts';
+import { committed, kill, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
+import { type Happening, type Item, WindowModel, type WindowSpec } from './window-model.ts';
+
+const RUNS = 1_500;
+const JOB_RUNS = 60;
+const SEED = 4_711;
+const LIFES_MAX = 4;
+
+type Ids = readonly number[];
+
+const specs: fc.Arbitrary<WindowSpec> = fc
+  .record({
+    shape: fc.constantFrom('tumbling' as const, 'sliding' as const, 'session' as const),
+    time: fc.constantFrom('event' as const, 'event' as const, 'processing' as const),
+    size: fc.integer({ min: 1, max: 12 }),
+    slide: fc.integer({ min: 1, max: 12 }),
+    shift: fc.integer({ min: -11, max: 11 }),
+    lateness: fc.constantFrom(0, 0, 1, 5, 20),
+    count: fc.constantFrom(0, 0, 1, 2, 3),
+    purging: fc.boolean(),
+  })
+  .map(({ shift, ...spec }) => ({
+    ...spec,
+    offset: shift % (spec.shape === 'tumbling' ? spec.size : spec.slide),
+  }));
+
+const keys = fc.constantFrom('a', 'b', '', '__proto__');
+const happenings: fc.Arbitrary<Happening[]> = fc
+  .array(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.record({ key: keys, at: fc.integer({ min: -25, max: 40 }) }) },
+      { weight: 2, arbitrary: fc.record({ watermark: fc.integer({ min: -30, max: 60 }) }) },
+      { weight: 1, arbitrary: fc.record({ passMs: fc.integer({ min: 0, max: 9 }) }) },
+    ),
+    { maxLength: 40 },
+  )
+  .map((all) =>
+    all.map((each, id) => ('key' in each ? { record: { key: each.key, at: each.at, id } } : each)),
+  );
+
+function assignerOf({ shape, size, slide, offset, time }: WindowSpec): WindowAssigner<unknown> {
+  if (shape === 'session') return session(size, { time });
+  return shape === 'tumbling' ? tumbling(size, { offset, time }) : sliding(size, slide, { offset, time });
+}
+
+function triggerOf(
+  { count, purging }: WindowSpec,
+  { defaultTrigger }: WindowAssigner<unknown>,
+): AnyTriggerOf<Item> {
+  const trigger = (count === 0 ? defaultTrigger : triggers.count(count)) as AnyTriggerOf<Item>;
+  return purging ? triggers.purging(trigger) : trigger;
+}
+
+const line = (
+  ids: Ids,
+  { key, window }: Pick<WindowContext<unknown, never, never, never, never>, 'key' | 'window'>,
+) => JSON.stringify(['window', key, window.start, window.end, ids.toSorted((left, right) => left - right)]);
+
+/** Three ways to keep the same records, with a function that shows them all alike. */
+const folds: Readonly<
+  Record<string, { fold: WindowFold<unknown>; idsOf: (values: readonly never[]) => Ids }>
+> = {
+  all: { fold: { kind: 'all' }, idsOf: (values: readonly Item[]) => values.map(({ id }) => id) },
+  reduce: {
+    fold: { kind: 'reduce', reduce: (left, right) => ({ ids: [...idsOf(left), ...idsOf(right)] }) },
+    idsOf: ([value]) => idsOf(value),
+  },
+  aggregate: {
+    fold: {
+      kind: 'aggregate',
+      aggregate: {
+        createAccumulator: () => [],
+        // In place, as is allowed.
+        add: (value, ids) => ((ids as number[]).push((value as Item).id), ids),
+        result: (ids) => [...(ids as number[])],
+        merge: (left, right) => [...(left as number[]), ...(right as number[])],
+      },
+    },
+    idsOf: ([ids]) => ids as unknown as Ids,
+  },
+};
+
+function idsOf(value: unknown): Ids {
+  return 'ids' in (value as object) ? (value as { ids: Ids }).ids : [(value as Item).id];
+}
+
+function operatorOf(spec: WindowSpec, how: string, isEvicting: boolean): () => WindowOperator<Item> {
+  const assigner = assignerOf(spec);
+  const { fold, idsOf } = folds[how]!;
+  const process: AnyWindowFunction['process'] = (values, ctx) => [line(idsOf(values), ctx)];
+  return () =>
+    new WindowOperator<Item>({
+      assigner,
+      trigger: triggerOf(spec, assigner),
+      evictor: isEvicting ? { evictBefore: (elements) => elements } : undefined,
+      allowedLatenessMs: spec.lateness,
+      lateTag: 'late',
+      fold: fold as WindowFold<Item>,
+      function: { process },
+    });
+}
+
+function linesOf(emitted: readonly Emitted[]): string[] {
+  const lines = emitted.flatMap((each) => {
+    if (!('record' in each)) return [];
+    if (each.tag === undefined) {
+      const [, , , end] = JSON.parse(each.record as string) as [string, string, number, number];
+      assert.equal(each.timestamp, end - 1, 'results carry the last timestamp of their window');
+      return [each.record as string];
+    }
+    const { key, id, at } = each.record as Item;
+    assert.equal(each.timestamp, at);
+    return [JSON.stringify([each.tag, key, id])];
+  });
+  return lines.sort();
+}
+
+test('windows of every shape give what the model gives, step by step, restored at any step', async () => {
+  let fired = 0;
+  let late = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      specs,
+      happenings,
+      fc.constantFrom(...Object.keys(folds)),
+      fc.boolean(),
+      fc.array(fc.boolean(), { maxLength: 40 }),
+      async (spec, steps, how, isEvicting, restores) => {
+        const options = {
+          operator: operatorOf(spec, how, isEvicting),
+          keySelectors: [(item: Item) => item.key],
+        };
+        let harness = await OperatorHarness.open(options);
+        const model = new WindowModel(spec, harness.clock.now());
+        for (const [index, step] of steps.entries()) {
+          if (restores[index] === true) {
+            const restored = await harness.snapshot();
+            await harness.close();
+            harness = await OperatorHarness.open({ ...options, restored });
+          }
+          harness.emitted.length = 0;
+          if ('record' in step) harness.record(step.record, step.record.at);
+          else harness.do(step);
+          const lines = linesOf(harness.emitted);
+          assert.deepEqual(lines, model.happen(step), JSON.stringify(step));
+          for (const each of lines) each.startsWith('["late"') ? late++ : fired++;
+        }
+        await harness.close();
+      },
+    ),
+    { numRuns: RUNS, seed: SEED },
+  );
+  console.log(`cases: windows ${RUNS} (minimum ${RUNS})`);
+  console.log(`cases: windows that fired ${fired} (minimum ${RUNS})`);
+  console.log(`cases: late records ${late} (minimum ${RUNS / 10})`);
+});
+
+const jobCases = fc.record({
+  spec: specs.map((spec) => ({ ...spec, time: 'event' as const, lateness: 0 })),
+  items: fc.array(fc.record({ key: keys, at: fc.integer({ min: -40, max: 60 }) }), { maxLength: 60 }),
+  how: fc.constantFrom(...Object.keys(folds)),
+  seed: fc.nat({ max: 1_000_000 }),
+  parallelisms: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: LIFES_MAX }),
+  crashes: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: LIFES_MAX - 1 }),
+});
+
+/** The spread of the timestamps: no record is late. */
+const DISORDER = 101;
+
+function windowedJob(spec: WindowSpec, items: readonly Item[], how: string): SimulatedOptions['definition'] {
+  return job((env) => {
+    env.setMaxParallelism(8);
+    const assigner = assignerOf(spec);
+    const windowed = env
+      .fromData(items, {
+        uid: 'items',
+        watermarks: watermarks.boundedOutOfOrderness(DISORDER).withTimestamps((item) => item.at),
+      })
+      .keyBy('key')
+      .window(assigner)
+      .trigger(triggerOf(spec, assigner))
+      .sideOutputLateData('late');
+    const results =
+      how === 'all'
+        ? windowed.process({
+            uid: 'windows',
+            process: (values, ctx) => [
+              line(
+                values.map(({ id }) => id),
+                ctx,
+              ),
+            ],
+          })
+        : windowed.aggregate({
+            uid: 'windows',
+            createAccumulator: (): number[] => [],
+            add: (item, ids) => [...ids, item.id],
+            result: (ids) => ids,
+            merge: (left, right) => [...left, ...right],
+            process: ([ids], ctx) => [line(ids!, ctx)],
+          });
+    results
+      .union(results.sideOutput('late').map((item) => JSON.stringify(['late', item.key, item.id])))
+      .sinkTo(files.linesSink('/output'), { uid: 'output' });
+  });
+}
+
+test('a windowed job gives what the model gives at any parallelism, killed and continued at another one', async () => {
+  let lives = 0;
+  await fc.assert(
+    fc.asyncProperty(jobCases, async ({ spec, items, how, seed, parallelisms, crashes }) => {
+      const numbered = items.map((item, id) => ({ ...item, id }));
+      const definition = windowedJob(spec, numbered, how);
+      const start = (kernel: Kernel, life: number): SimulatedJob =>
+        new SimulatedJob(kernel, {
+          definition,
+          args: [],
+          parallelism: parallelisms[life % parallelisms.length]!,
+        });
+      const calm = new Kernel({ seed, shuffle: true });
+      await start(calm, 0).end();
+      const kernel = new Kernel({ seed, shuffle: true });
+      let running = start(kernel, 0);
+      lives++;
+      for (const [index, share] of crashes.entries()) {
+        await running.some(1 + Math.floor(share * calm.steps));
+        if (running.result !== undefined) break;
+        kill(kernel, share < 0.5 ? 'kill' : 'power');
+        running = start(kernel, index + 1);
+        lives++;
+      }
+      const { status, error } = await running.end();
+      assert.ok(status === 'FINISHED' || status === 'ALREADY_FINISHED', String(error?.stack));
+      const expected = WindowModel.results(spec, numbered);
+      assert.deepEqual(committed(calm, '/output').sort(), expected);
+      assert.deepEqual(committed(kernel, '/output').sort(), expected);
+    }),
+    { numRuns: JOB_RUNS, seed: SEED },
+  );
+  console.log(`cases: windowed jobs ${JOB_RUNS} (minimum ${JOB_RUNS})`);
+  console.log(`cases: lives of windowed jobs ${lives} (minimum ${JOB_RUNS})`);
+});
