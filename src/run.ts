@@ -6,6 +6,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { assert } from './base/assert.ts';
+import { systemClock } from './base/clock.ts';
 import { Configuration, type ConfigValues } from './base/config.ts';
 import type { Env } from './base/env.ts';
 import { MillraceError } from './base/errors.ts';
@@ -153,7 +154,7 @@ async function load(
   ended?: Promise<JobExecutionResult>,
 ): Promise<LoadedJob> {
   const inputs = inputsOf(options);
-  if (job instanceof URL) return loadModule(job, { ...inputs, ended });
+  if (job instanceof URL) return loadModule(job, { ...inputs, ended, clock: systemClock() });
   if ((options.host ?? 'threads') === 'threads') throw notAModule('a job(…) that is not the default export');
   return loadDefinition(job, inputs);
 }

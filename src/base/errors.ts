@@ -484,6 +484,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Correct the spelling; the message names the nearest argument that the job asked for.',
   },
+  JOB_MODULE_UNSETTLED: {
+    title: 'the module of a job did not finish loading',
+    owner: 'user',
+    retry: 'restart',
+    remedy:
+      'Look for an `await` at the top level of the module, or of one that it imports, that does not end, or for an endless loop; a thread has 60 seconds to load the job.',
+  },
   JOB_MODULE_INVALID: {
     title: 'a module does not describe a job',
     owner: 'user',

@@ -61,7 +61,7 @@ export class LocalCluster {
       jobId,
       compiled,
       env,
-      provider: slotsOf(submission),
+      provider: slotsOf(submission, env),
       storage: createJobStorage({
         env,
         jobId,
@@ -90,11 +90,11 @@ export class LocalCluster {
   }
 }
 
-function slotsOf({ host, compiled }: LocalSubmission): SlotProvider {
+function slotsOf({ host, compiled }: LocalSubmission, { clock }: Env): SlotProvider {
   switch (host.kind) {
     case 'in-process':
       return inProcessSlots({ env: host.slotEnv, build: host.build });
     case 'threads':
-      return threadSlots({ entry: host.entry, load: host.load, graph: compiled.graph });
+      return threadSlots({ entry: host.entry, load: host.load, graph: compiled.graph, clock });
   }
 }

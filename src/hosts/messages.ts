@@ -184,10 +184,14 @@ export interface SlotGateway {
 
 /** How slots come into being; one implementation per kind of host. */
 export interface SlotProvider {
-  /** Starts the slots of one deployment with channels between them; the old ones must have been terminated or canceled. */
+  /**
+   * Starts the slots of one deployment with channels between them; the old ones must have been terminated or canceled.
+   * When `signal` aborts, the start is given up: what was started is terminated, and the promise rejected with its reason.
+   */
   start(
     settings: SlotSettings,
     onReport: (report: SlotReport) => void,
     onLost: (slot: number, error: Error) => void,
+    signal?: AbortSignal,
   ): Promise<SlotGateway[]>;
 }

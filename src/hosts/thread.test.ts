@@ -137,6 +137,32 @@ for (const [how, message] of [
   );
 }
 
+test('a start in which a thread never gets ready ends at its deadline', LIMIT, async () => {
+  const run = new ThreadRun({ job: 'sums', start: { 1: 'never' } }, { parallelism: 2, startDeadlineMs: 500 });
+  await assert.rejects(run.start(), {
+    code: 'JOB_MODULE_UNSETTLED',
+    message: /has not loaded the job within 500 ms/,
+  });
+});
+
+test('a start that nobody wants any more ends at once, also before it has begun', LIMIT, async () => {
+  for (const afterMs of [undefined, 100]) {
+    const giveUp = new AbortController();
+    if (afterMs === undefined) giveUp.abort(new Error('not wanted'));
+    const run = new ThreadRun(
+      { job: 'sums', start: { 0: 'never' } },
+      { parallelism: 2, signal: giveUp.signal },
+    );
+    const started = run.start();
+    started.catch(() => undefined);
+    if (afterMs !== undefined) {
+      await passed(afterMs);
+      giveUp.abort(new Error('not wanted'));
+    }
+    await assert.rejects(started, /not wanted/);
+  }
+});
+
 test('threads end when they are told to, at any moment, also within a loop of the user', LIMIT, async () => {
   for (const [job, afterMs] of [
     ['sums', 0],

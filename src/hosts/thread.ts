@@ -6,9 +6,11 @@
  * H1  A start makes new threads and new rings; what an earlier one left behind cannot reach them.
  * H2  Messages of a thread that was terminated are dropped; the loss of any other is told once, with its cause.
  * H3  The port to each worker keeps both sides alive; the waits of the rings do not.
+ * H4  A start ends: with all threads, with the first that cannot be had, at its deadline, or when it is not wanted any more.
  */
 
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import type { Clock } from '../base/env.ts';
 import { deserializeError, MillraceError } from '../base/errors.ts';
 import { allocateRing } from '../exchange/ring-memory.ts';
 import { allocateDoorbell } from '../exchange/thread.ts';
@@ -47,15 +49,20 @@ export interface ThreadOptions {
   readonly entry: URL;
   readonly load: unknown;
   readonly graph: JobGraph;
+  readonly clock: Pick<Clock, 'timer'>;
+  /** A thread that is not ready by then, ms after the start, will not be; default 60 s. */
+  readonly startDeadlineMs?: number;
   /** Bytes of one ring; default 64 KiB. */
   readonly ringBytes?: number;
   readonly resourceLimits?: ResourceLimits;
 }
 
+const START_DEADLINE_MS = 60_000;
+
 /** A provider of slots in worker threads. */
 export function threadSlots(options: ThreadOptions): SlotProvider {
   return {
-    start: (settings, onReport, onLost) => startThreads(options, settings, onReport, onLost),
+    start: (settings, onReport, onLost, signal) => startThreads(options, settings, onReport, onLost, signal),
   };
 }
 
@@ -64,7 +71,9 @@ async function startThreads(
   settings: SlotSettings,
   onReport: (report: SlotReport) => void,
   onLost: (slot: number, error: Error) => void,
+  signal: AbortSignal | undefined,
 ): Promise<SlotGateway[]> {
+  signal?.throwIfAborted();
   const rings = channelsOf(options.graph)
     .filter(({ producer, consumer }) => producer !== consumer)
     .map((address) => ({ ...address, ring: allocateRing(options.ringBytes) }));
@@ -81,7 +90,7 @@ async function startThreads(
       }),
   );
   try {
-    await Promise.all(workers.map((worker) => worker.ready()));
+    await allReady(workers, options, signal);
   } catch (error) {
     await Promise.all(workers.map((worker) => worker.terminate()));
     throw error;
@@ -90,11 +99,41 @@ async function startThreads(
   return workers;
 }
 
+/** H4: the start waits for each thread, but neither for ever nor longer than somebody wants it. */
+async function allReady(
+  workers: readonly SlotWorker[],
+  { clock, startDeadlineMs = START_DEADLINE_MS }: ThreadOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const outOfTime = (): void => {
+    for (const worker of workers) worker.giveUp(notReady(worker.slot, startDeadlineMs));
+  };
+  const unwanted = (): void => {
+    for (const worker of workers) worker.giveUp(signal?.reason);
+  };
+  const timer = clock.timer(startDeadlineMs, outOfTime, 'threads have to start');
+  signal?.addEventListener('abort', unwanted);
+  try {
+    await Promise.all(workers.map((worker) => worker.ready()));
+  } finally {
+    timer.cancel();
+    signal?.removeEventListener('abort', unwanted);
+  }
+}
+
+function notReady(slot: number, afterMs: number): MillraceError {
+  return new MillraceError(
+    'JOB_MODULE_UNSETTLED',
+    `the thread of slot ${slot} has not loaded the job within ${afterMs} ms`,
+  );
+}
+
 /** One worker thread as the job master sees it. */
 class SlotWorker implements SlotGateway {
   readonly slot: number;
   readonly #worker: Worker;
   readonly #ready: Promise<void>;
+  #rejectReady: (error: unknown) => void = () => {};
   readonly #early: SlotReport[] = [];
   #onReport: ((report: SlotReport) => void) | undefined;
   #onLost: ((slot: number, error: Error) => void) | undefined;
@@ -109,6 +148,7 @@ class SlotWorker implements SlotGateway {
       ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
     });
     this.#ready = new Promise((resolve, reject) => {
+      this.#rejectReady = reject;
       this.#worker.on('message', (message: WorkerMessage) => {
         if (message.kind === 'unloadable') return reject(deserializeError(message.error));
         if (message.report.kind === 'ready') resolve();
@@ -123,6 +163,11 @@ class SlotWorker implements SlotGateway {
 
   ready(): Promise<void> {
     return this.#ready;
+  }
+
+  /** Unless it is ready, `ready` is rejected. */
+  giveUp(error: unknown): void {
+    this.#rejectReady(error);
   }
 
   listen(onReport: (report: SlotReport) => void, onLost: (slot: number, error: Error) => void): void {

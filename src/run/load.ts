@@ -7,6 +7,7 @@
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CONFIG_ORIGINS, Configuration, type ConfigOrigin } from '../base/config.ts';
+import type { Clock } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { LogLevel } from '../base/log.ts';
 import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
@@ -23,6 +24,7 @@ export interface JobInputs {
   readonly configuration: Configuration;
   /** In the thread that runs the job: what `env.execute()` of a script gives back. */
   readonly ended?: Promise<JobExecutionResult> | undefined;
+  readonly clock?: Pick<Clock, 'timer'> | undefined;
 }
 
 /** A job that is ready to run. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type ErrorCode, isMillraceError } from '../base/errors.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
 import { describeJob, describeModule } from './describe.ts';
 import type { StreamExecutionEnvironment } from './environment.ts';
 import { executionEnvironment, isJobDefinition, job, type JobFunction } from './job.ts';
@@ -122,6 +123,45 @@ describe('describing a module', () => {
       }),
       /cannot be loaded/,
     );
+  });
+
+  it('gives a module a minute to load, and runs no job of one that comes later', async () => {
+    const clock = new ManualClock();
+    const late = Promise.withResolvers<void>();
+    let told: unknown;
+    const described = describeModule(
+      async () => {
+        await late.promise;
+        const env = executionEnvironment();
+        env.fromData([1]).print();
+        try {
+          await env.execute();
+        } catch (error) {
+          told = error;
+        }
+      },
+      { clock },
+    );
+    described.catch(() => undefined);
+    await Promise.resolve();
+    clock.advance(59_999);
+    assert.equal(clock.pending, 1);
+    clock.advance(1);
+    await assert.rejects(described, failsWith('JOB_MODULE_UNSETTLED', /within 60 s/));
+    late.resolve();
+    await new Promise(setImmediate);
+    assert.ok(isMillraceError(told, 'JOB_MODULE_UNSETTLED'));
+    setJobRunner(undefined);
+  });
+
+  it('waits for a module no longer than it takes', async () => {
+    const clock = new ManualClock();
+    await describeModule(async () => ({ default: one }), { clock });
+    await assert.rejects(
+      describeModule(async () => ({}), { clock }),
+      failsWith('JOB_MODULE_INVALID', /./),
+    );
+    assert.equal(clock.pending, 0);
   });
 
   for (const [what, module, message] of [

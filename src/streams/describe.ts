@@ -5,6 +5,7 @@
  * the thread that runs the job: to it belongs what stands behind the call. Its module is evaluated once per thread, so the graph is kept.
  */
 
+import type { Clock } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { StreamGraph } from '../graph/stream-graph.ts';
 import { StreamExecutionEnvironment } from './environment.ts';
@@ -22,7 +23,11 @@ export interface DescribeOptions {
 export interface DescribeModuleOptions extends DescribeOptions {
   /** What `env.execute()` of a script gives back; default: a promise that never resolves. */
   readonly ended?: Promise<JobExecutionResult> | undefined;
+  /** With it the module has a minute to load. */
+  readonly clock?: Pick<Clock, 'timer'> | undefined;
 }
+
+const LOAD_DEADLINE_MS = 60_000;
 
 /** Describes a job that was made by `job(…)`. Each call builds it anew. */
 export function describeJob(definition: JobDefinition, { args = [] }: DescribeOptions = {}): StreamGraph {
@@ -51,32 +56,47 @@ export function describeJob(definition: JobDefinition, { args = [] }: DescribeOp
  */
 export function describeModule(
   load: () => Promise<unknown>,
-  { args = [], ended = new Promise(() => {}) }: DescribeModuleOptions = {},
+  { args = [], ended = new Promise(() => {}), clock }: DescribeModuleOptions = {},
 ): Promise<StreamGraph> {
   // A script that does not wait for its job hears nothing of its failure; whoever runs the job does.
   ended.catch(() => {});
   return new Promise((resolve, reject) => {
     let executed = false;
+    let unsettled: MillraceError | undefined;
+    // It also keeps a process alive whose module waits for nothing that will ever come.
+    const deadline = clock?.timer(LOAD_DEADLINE_MS, () => giveUp(), 'the module of the job has to load');
     const before = setJobRunner({
       args,
       execute(graph) {
+        if (unsettled !== undefined) throw unsettled;
         if (executed) {
           throw invalidModule('env.execute() was called twice', 'Put each job into a module of its own.');
         }
         executed = true;
+        deadline?.cancel();
         setJobRunner(before);
         resolve(graph);
         return ended;
       },
     });
     const loaded = (module: unknown): void => {
-      if (executed) return;
+      if (executed || unsettled !== undefined) return;
+      deadline?.cancel();
       setJobRunner(before);
       resolve(describeJob(definitionOf(module), { args }));
     };
     const failed = (error: unknown): void => {
+      deadline?.cancel();
       if (!executed) setJobRunner(before);
       reject(error);
+    };
+    // The runner stays: should the module come to its end later, no job of it is run.
+    const giveUp = (): void => {
+      unsettled = new MillraceError(
+        'JOB_MODULE_UNSETTLED',
+        `the module has not described its job within ${LOAD_DEADLINE_MS / 1_000} s`,
+      );
+      reject(unsettled);
     };
     Promise.resolve().then(load).then(loaded).catch(failed);
   });

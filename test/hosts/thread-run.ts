@@ -14,6 +14,9 @@ export interface ThreadRunOptions {
   /** The client takes nothing. */
   readonly stoppedClient?: boolean;
   readonly resourceLimits?: ThreadOptions['resourceLimits'];
+  readonly startDeadlineMs?: number;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal;
   readonly ringBytes?: number;
 }
 
@@ -61,6 +64,10 @@ export class ThreadRun {
       entry: new URL('./thread-worker.ts', import.meta.url),
       load: this.#load,
       graph,
+      clock: env.clock,
+      ...(this.#options.startDeadlineMs === undefined
+        ? {}
+        : { startDeadlineMs: this.#options.startDeadlineMs }),
       ringBytes: this.#options.ringBytes ?? 4_096,
       ...(this.#options.resourceLimits === undefined ? {} : { resourceLimits: this.#options.resourceLimits }),
     });
@@ -85,6 +92,7 @@ export class ThreadRun {
         this.losses++;
         this.#reject(error);
       },
+      this.#options.signal,
     );
   }
 

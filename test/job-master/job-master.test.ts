@@ -540,6 +540,26 @@ test('a failure after a stop was asked for at the end of the input ends the job 
   await continueToEnd(kernel, ledger);
 });
 
+test('a start of slots is given up when the job is stopped or canceled, which is no failure', async () => {
+  for (const how of ['stop', 'cancel'] as const) {
+    const { kernel, run } = start({
+      script: {
+        onStart: (_count, signal) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason as Error));
+          }),
+      },
+    });
+    await run.until(() => run.states.includes('CREATED'));
+    await kernel.runFor(100);
+    run.act((master) => master[how]());
+    const result = await run.end();
+    assert.equal(result.status, how === 'stop' ? 'STOPPED' : 'CANCELED');
+    assert.ok(kernel.now < 1_000, `${kernel.now} ms`);
+    assert.deepEqual(result.exceptions, []);
+  }
+});
+
 test('a second cancel does not wait for slots that are being started', async () => {
   const { kernel, run } = start({ script: { onStart: () => new Promise(() => {}) } });
   await run.until(() => run.states.includes('CREATED'));

@@ -70,7 +70,7 @@ export interface SlotScript {
   /** Sees each command before the slot does; true = the slot never gets it. */
   intercept?(command: SlotCommand, slot: number, deployment: ScriptedDeployment): boolean;
   /** Called instead of starting slots, to fail. */
-  onStart?(count: number): Promise<void>;
+  onStart?(count: number, signal: AbortSignal): Promise<void>;
   /** Called when the slots exist and the job master does not have them yet. */
   onStarted?(deployment: ScriptedDeployment, count: number): void;
 }
@@ -99,9 +99,10 @@ export class ScriptedSlots implements SlotProvider {
     settings: SlotSettings,
     onReport: (report: SlotReport) => void,
     onLost: (slot: number, error: Error) => void,
+    signal: AbortSignal,
   ): Promise<SlotGateway[]> {
     this.#starts += 1;
-    await this.script.onStart?.(this.#starts);
+    await this.script.onStart?.(this.#starts, signal);
     const before = this.deployments.at(-1);
     assert.ok(before === undefined || before.isGone(), 'the slots before are gone (JM-2)');
     const deployment = new ScriptedDeployment({

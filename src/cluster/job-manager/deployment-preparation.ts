@@ -26,6 +26,8 @@ export interface PreparationOptions {
   readonly checkFence: () => Promise<void>;
   readonly onReport: (report: SlotReport) => void;
   readonly onLost: (slot: number, error: Error) => void;
+  /** Aborts when nobody wants the deployment any more. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function prepareDeployment(options: PreparationOptions): Promise<De
   if (!discardLaterOutput) await prepare();
   await options.commit();
   if (discardLaterOutput) await prepare();
-  const gateways = await provider.start(settings, options.onReport, options.onLost);
+  const gateways = await provider.start(settings, options.onReport, options.onLost, options.signal);
   const tasks = Array.from({ length: settings.slots }, (_, slot) => tasksOfSlot(graph, slot, state));
   return { attempt, graph, gateways, sources, tasks, restoredCheckpointId: state?.checkpointId };
 }

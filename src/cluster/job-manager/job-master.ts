@@ -135,7 +135,7 @@ export class JobMaster {
   #attempt = 0;
   #deployment: Deployment | undefined;
   /** The preparation that is under way; a result of another one is not wanted any more. */
-  #preparation: object | undefined;
+  #preparation: AbortController | undefined;
   #lostWhilePreparing: Error | undefined;
   #timer: Timer | undefined;
   #restarts: RestartMemory = NO_FAILURES;
@@ -175,7 +175,7 @@ export class JobMaster {
   /** Begins; once. */
   start(): void {
     this.#inbox.post('start', () => {
-      this.#prepare('the job is recovered', this.#options.storage.recover(), {
+      this.#prepare('the job is recovered', () => this.#options.storage.recover(), {
         ready: (recovery) => this.#recovered(recovery),
         // The claim stays: the next start takes a higher one.
         unwanted: (_, then) => then(),
@@ -234,13 +234,13 @@ export class JobMaster {
   /** Follows a preparation; a value that nobody wants any more is given back to `unwanted`, which calls `then`. */
   #prepare<T>(
     what: string,
-    work: Promise<T>,
+    work: (signal: AbortSignal) => Promise<T>,
     outcome: {
       readonly ready: (value: T) => void;
       readonly unwanted: (value: T, then: () => void) => void;
     },
   ): void {
-    const preparation = {};
+    const preparation = new AbortController();
     this.#phase = 'preparing';
     this.#preparation = preparation;
     const isAwaited = (): boolean => this.#preparation === preparation;
@@ -251,7 +251,7 @@ export class JobMaster {
     };
     this.#inbox.follow(
       what,
-      work,
+      work(preparation.signal),
       (value) => {
         if (!isAwaited() || this.#phase !== 'preparing') return outcome.unwanted(value, isOverNow);
         this.#preparation = undefined;
@@ -262,7 +262,7 @@ export class JobMaster {
           this.#preparation = undefined;
           return this.#fail(error);
         }
-        this.#note(error, undefined, 'ignored: the job is leaving');
+        if (error !== preparation.signal.reason) this.#note(error, undefined, 'ignored: the job is leaving');
         isOverNow();
       },
     );
@@ -293,13 +293,13 @@ export class JobMaster {
     this.#attempt += 1;
     this.#lostWhilePreparing = undefined;
     this.#vertexFigures.nextDeployment();
-    this.#prepare('a deployment is prepared', this.#prepareDeployment(this.#attempt), {
+    this.#prepare('a deployment is prepared', (signal) => this.#prepareDeployment(this.#attempt, signal), {
       ready: (prepared) => this.#prepared(prepared),
       unwanted: (prepared, then) => this.#terminate(prepared.parts, then),
     });
   }
 
-  async #prepareDeployment(attempt: number): Promise<Prepared> {
+  async #prepareDeployment(attempt: number, signal: AbortSignal): Promise<Prepared> {
     const { compiled, env, provider, storage } = this.#options;
     const { restored, found } = await this.#choose();
     const state = restored === undefined ? undefined : await storage.restore(restored);
@@ -316,6 +316,7 @@ export class JobMaster {
       checkFence: () => storage.checkFence(),
       onReport: (report) => this.#inbox.post('report', () => this.#report(attempt, report)),
       onLost: (slot, error) => this.#inbox.post('slot lost', () => this.#slotLost(attempt, slot, error)),
+      signal,
     });
     return { parts, restored, found };
   }
@@ -683,10 +684,11 @@ export class JobMaster {
       return this.#deployment.leave(intent.kind === 'finish' ? 'finish' : 'cancel', () => this.#gone());
     }
     if (this.#preparation === undefined) return this.#gone();
+    this.#preparation.abort();
     this.#awaitPreparation();
   }
 
-  /** A preparation cannot be interrupted; a job that ends does not wait for it for ever, a restart does (JM-2). */
+  /** Of a preparation only the start of slots can be cut short; a job that ends does not wait for it for ever, a restart does (JM-2). */
   #awaitPreparation(): void {
     this.#timer = this.#env.clock.timer(
       CANCEL_DEADLINE_MS,
