@@ -179,4 +179,32 @@ describe('in a terminal', () => {
     rmSync(join(cwd, 'node_modules'));
     assert.ok(existsSync(output));
   });
+
+  it('npm start stops with a last checkpoint when npm gets SIGTERM, and a refused --fresh takes nothing away', async (test) => {
+    const cwd = checkout(test);
+    const output = join(cwd, '.millrace', 'abnormal-logins', 'output');
+    const running = start('npm', ['start', '--silent', '--', '--', '--rate', '1000'], {
+      cwd,
+      detached: true,
+    });
+    await eventually(() => existsSync(output) && committedFiles(output).length > 0, 'output is committed');
+    process.kill(running.pid, 'SIGTERM');
+    // npm itself ends at once; the output is closed when the job has ended too.
+    const stopped = await running.ended;
+    assert.match(stopped.output, /STOPPED with a last checkpoint/);
+    const committed = assertPrefix(output, answer);
+
+    const refused = await start('npm', ['start', '--silent', '--', '--fresh', '--bogus'], { cwd }).ended;
+    assert.equal(refused.code, 2, refused.output);
+    assert.equal(assertPrefix(output, answer), committed);
+
+    const fast = ['start', '--silent', '--', '--', '--rate', '0'];
+    const done = await start('npm', fast, { cwd }).ended;
+    assert.equal(done.code, 0, done.output);
+    assert.match(done.output, /continued from checkpoint/);
+    assertComplete(output, answer);
+    const fresh = await start('npm', fast.toSpliced(3, 0, '--fresh'), { cwd }).ended;
+    assert.equal(fresh.code, 0, fresh.output);
+    assertComplete(output, answer);
+  });
 });
