@@ -124,6 +124,8 @@ export async function execute(job: RunnableJob, options: ExecuteOptions = {}): P
 export async function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
   // A script waits for its job inside its own module, which is loaded before the job starts.
   const ended = Promise.withResolvers<JobExecutionResult>();
+  // Only a script hears of it here; everybody else asks the client.
+  ended.promise.catch(() => {});
   const loaded = await load(job, options, ended.promise);
   const client = start(loaded, job instanceof URL ? job : undefined, options);
   client

@@ -3,12 +3,14 @@
 import { assert } from '../base/assert.ts';
 import { checkKey, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import type { Random } from '../base/env.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { SubtaskRestore } from '../checkpoint/state-handle.ts';
 import { InputGate } from '../exchange/input.ts';
 import { OutputPort } from '../exchange/output.ts';
 import { consumersOf, producersOf } from '../exchange/partitioners.ts';
 import { createRouter } from '../exchange/router.ts';
 import type { CompiledJob, JobEdge } from '../graph/job-graph.ts';
+import type { CustomPartitioner } from '../graph/nodes.ts';
 import type { RestoredOperator } from '../task/snapshot.ts';
 import type { ChannelEnds } from './channels.ts';
 import type { SlotSettings } from './messages.ts';
@@ -77,12 +79,14 @@ export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
   const ports = new Map<number, OutputPort>();
   for (const edge of edges.filter((candidate) => candidate.from === vertex)) {
     const consumers = vertices[edge.to]!.parallelism;
+    const to = vertices[edge.to]!.operators[0]!.name;
     const wired = consumersOf(edge.partitioner, subtask, vertices[vertex]!.parallelism, consumers);
     const router = createRouter(edge.partitioner, {
       channels: wired.length,
-      keySelector: edge.partitioner === 'custom' ? (value) => value : selectorOf(compiled, edge),
+      keySelector:
+        edge.partitioner === 'custom' ? (value) => value : namedSelector(selectorOf(compiled, edge), to),
       maxParallelism: vertices[edge.to]!.maxParallelism,
-      partitioner: compiled.customPartitioners.get(edge.index),
+      partitioner: namedPartitioner(compiled.customPartitioners.get(edge.index), to),
       random: random.fork(`edge ${edge.index} of ${vertex}#${subtask}`),
     });
     ports.set(
@@ -102,6 +106,41 @@ export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
     );
   }
   return ports;
+}
+
+// What says where a record goes runs with the operator before the edge, which gives its errors their place in the
+// input. That it is not the function of that operator, they say themselves. Hot path: once per record.
+
+type Selector = (value: unknown) => unknown;
+
+function namedSelector(select: Selector | undefined, to: string): Selector | undefined {
+  if (select === undefined) return undefined;
+  return (value) => {
+    try {
+      return select(value);
+    } catch (error) {
+      throw routingFailed('key', to, error);
+    }
+  };
+}
+
+function namedPartitioner(
+  partition: CustomPartitioner | undefined,
+  to: string,
+): CustomPartitioner | undefined {
+  if (partition === undefined) return undefined;
+  return (value, subtasks) => {
+    try {
+      return partition(value, subtasks);
+    } catch (error) {
+      throw routingFailed('partition', to, error);
+    }
+  };
+}
+
+function routingFailed(what: string, to: string, cause: unknown): MillraceError {
+  const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : `threw ${String(cause)}`;
+  return new MillraceError('OPERATOR_FAILED', `the ${what} of a record for "${to}": ${message}`, { cause });
 }
 
 /** What each operator of the chain gets back. */

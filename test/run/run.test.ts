@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
 import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
-import { atLeastOnceSink, collectSink, files, generatorSource, job, type Sink } from '../../src/index.ts';
+import {
+  atLeastOnceSink,
+  collectSink,
+  type DataStream,
+  files,
+  generatorSource,
+  job,
+  type Sink,
+} from '../../src/index.ts';
 import {
   execute,
   executeAsync,
@@ -39,6 +47,11 @@ function checkCounts(count: number): void {
   }
 }
 
+function failing(n: number): number {
+  if (n === 5) throw new RangeError('not 5');
+  return 0;
+}
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -63,6 +76,32 @@ test('a definition runs in this thread on a seeded kernel, the same way each tim
     hashes.push(kernel.hash);
   }
   assert.equal(hashes[0], hashes[1]);
+});
+
+test('what the key of keyBy or a partitioner throws says whose record it was, and keeps its place in the input', async () => {
+  for (const [route, message] of [
+    [
+      (stream: DataStream<number>) => stream.keyBy(failing).map(String),
+      /the key of a record for "next": RangeError: not 5/,
+    ],
+    [
+      (stream: DataStream<number>) => stream.partitionCustom((n) => n, failing).map(String),
+      /the partition of a record for "next": RangeError: not 5/,
+    ],
+  ] as const) {
+    const definition = job((env) => {
+      const numbers = env.fromSequence(1, 9, { name: 'numbers' });
+      route(numbers).name('next').print();
+    });
+    const configuration = { ...QUIET, 'execution.checkpointing.interval': 0 };
+    await assert.rejects(execute(definition, { host: 'in-process', configuration }), (error: Error) => {
+      assert.ok(isMillraceError(error.cause, 'OPERATOR_FAILED'));
+      assert.match(error.cause.message, message);
+      assert.equal(error.cause.where.operator, 'numbers');
+      assert.match(error.cause.where.position ?? '', /5/);
+      return true;
+    });
+  }
 });
 
 test('a module runs in worker threads; afterwards it says that it has finished, or begins afresh', async (context) => {
