@@ -91,6 +91,7 @@ export {
   KeyedConnectedStreams,
   KeyedStream,
   OperatorStream,
+  WindowedStream,
 } from './streams/data-stream.ts';
 export type { DeadLetters, KeyedProcess, Process } from './streams/data-stream.ts';
 export type {
@@ -102,6 +103,39 @@ export type {
   SourceOptions,
   StatefulOptions,
 } from './streams/options.ts';
+
+// Windows
+export {
+  globalWindow,
+  session,
+  sliding,
+  tumbling,
+  type WindowAssigner,
+  type WindowOptions,
+  type WindowTime,
+} from './operators/window/assigners.ts';
+export {
+  type Evictor,
+  type EvictorContext,
+  type EvictorOptions,
+  evictors,
+  type TimestampedValue,
+} from './operators/window/evictors.ts';
+export { TimeWindow } from './operators/window/time-window.ts';
+export type {
+  MergeContext,
+  Trigger,
+  TriggerContext,
+  TriggerResult,
+} from './operators/window/trigger.ts';
+export { type AnyTrigger, triggers } from './operators/window/triggers.ts';
+export type { ProcessWindowFunction, WindowContext } from './operators/window/window-function.ts';
+export type {
+  LateOutput,
+  WindowAggregate,
+  WindowFunction,
+  WindowProcess,
+} from './streams/windowed-stream.ts';
 
 // Functions
 export type {

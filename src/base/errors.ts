@@ -243,13 +243,6 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Correct what the message names: sizes, gaps and intervals are above 0, offsets below the size.',
   },
-  WINDOW_TIMESTAMP_MISSING: {
-    title: 'a record without timestamp reached a window of event time',
-    owner: 'user',
-    retry: 'never',
-    remedy:
-      "Give the records timestamps (`watermarks` of the source, or assignTimestampsAndWatermarks), or use `{ time: 'processing' }`.",
-  },
   // graph
   GRAPH_EMPTY: {
     title: 'the job does nothing',

@@ -6,6 +6,7 @@
  * because files must not import each other in a circle; the file is long because the interface is wide.
  */
 
+import type { Duration } from '../base/duration.ts';
 import type { Key } from '../base/key-groups.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
@@ -38,7 +39,15 @@ import { SinkWriterOperator } from '../operators/sink-operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks.ts';
 import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
+import { globalWindow, type WindowAssigner } from '../operators/window/assigners.ts';
+import { type Evictor, evictors } from '../operators/window/evictors.ts';
+import type { Trigger } from '../operators/window/trigger.ts';
+import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
+import { triggers } from '../operators/window/triggers.ts';
+import type { WindowFold } from '../operators/window/window-contents.ts';
+import type { AnyWindowFunction } from '../operators/window/window-function.ts';
 import type { BroadcastDeclaration } from '../state/broadcast-state.ts';
+import type { AggregateFunction } from '../state/descriptors.ts';
 import type {
   BroadcastProcess,
   CoFlatMap,
@@ -53,6 +62,16 @@ import type {
 import { signedDurationMs } from './connected-functions.ts';
 import type { ExtremeOptions, OperatorOptions, SinkOptions, StatefulOptions } from './options.ts';
 import { settingsOf } from './options.ts';
+import {
+  type LateOutput,
+  type WindowAggregate,
+  type WindowFunction,
+  windowNode,
+  type WindowProcess,
+  type WindowSettings,
+  windowTags,
+  withLateness,
+} from './windowed-stream.ts';
 
 /** What `map` makes of a function that gives back a promise: a type that says why nothing can be done with it. */
 export type Immediate<R> =
@@ -209,6 +228,17 @@ export class DataStream<T> {
       () => new TimestampsAndWatermarksOperator(strategy),
       options,
     );
+  }
+
+  /** Cuts all records into windows, in one subtask. The key of such a window is `'all'`. */
+  windowAll(assigner: WindowAssigner<T>): WindowedStream<T, 'all'> {
+    const input = { origins: this.#partitioned('key-group'), keySelector: () => 'all' };
+    return new WindowedStream(this.job, input, { assigner, isGlobal: true });
+  }
+
+  /** Windows of `size` records, in one subtask; with `slide`, the last `size` records at each `slide`-th. */
+  countWindowAll(size: number, slide?: number): WindowedStream<T, 'all'> {
+    return counted(this.windowAll(globalWindow()), size, slide);
   }
 
   /** Sends each record to the next subtask in turn: what skewed sources need. */
@@ -454,6 +484,17 @@ export class KeyedStream<T, K> {
 
   #input(): NewInput {
     return { origins: this.#origins, keySelector: this.#keySelector };
+  }
+
+  /** Cuts the records of each key into windows: `tumbling`, `sliding`, `session`, `globalWindow`, or your own. */
+  window(assigner: WindowAssigner<T>): WindowedStream<T, K> {
+    const input = { origins: this.#origins, keySelector: this.#keySelector };
+    return new WindowedStream(this.#job, input, { assigner, isGlobal: false });
+  }
+
+  /** Windows of `size` records of a key; with `slide`, the last `size` records at each `slide`-th. */
+  countWindow(size: number, slide?: number): WindowedStream<T, K> {
+    return counted(this.window(globalWindow()), size, slide);
   }
 
   /** For each record the reduction of all records of its key so far. The first one is its own reduction. */
@@ -839,6 +880,171 @@ export class KeyedBroadcastConnectedStream<A, B, K, D extends BroadcastDeclarati
 }
 
 /**
+ * A stream cut into windows: what follows says when a window gives results, and what they are.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const counts = env
+ *     .fromData([{ user: 'ada', at: 1_000 }, { user: 'bob', at: 2_000 }], {
+ *       watermarks: watermarks.boundedOutOfOrderness('5s').withTimestamps((event) => event.at),
+ *     })
+ *     .keyBy('user')
+ *     .window(tumbling('10s'))
+ *     .allowedLateness('1 min')
+ *     .sideOutputLateData('late')
+ *     .process({ uid: 'count', process: (events, { key }) => [`${key} ${events.length}`] });
+ *   counts.print();
+ *   counts.sideOutput('late').print('late');
+ * });
+ * ```
+ */
+export class WindowedStream<T, K, Late extends string = never> {
+  readonly #job: StreamGraphBuilder;
+  readonly #input: NewInput;
+  readonly #settings: WindowSettings<T>;
+
+  /** Windowed streams are made by `window()`, `windowAll()` and their likes. */
+  constructor(job: StreamGraphBuilder, input: NewInput, settings: WindowSettings<T>) {
+    this.#job = job;
+    this.#input = input;
+    this.#settings = settings;
+  }
+
+  /** When a window gives its results, instead of the default of its assigner. */
+  trigger<S extends StateDeclaration = Nothing>(trigger: Trigger<T, S>): WindowedStream<T, K, Late> {
+    return this.#with({ ...this.#settings, trigger: trigger as unknown as AnyTriggerOf<T> });
+  }
+
+  /** Which records are dropped when a window fires. The window then keeps all its records until it does. */
+  evictor(evictor: Evictor<T>): WindowedStream<T, K, Late> {
+    return this.#with({ ...this.#settings, evictor });
+  }
+
+  /** How long in event time a window is kept after its end: until then a late record makes it give results again. */
+  allowedLateness(lateness: Duration): WindowedStream<T, K, Late> {
+    return this.#with(withLateness(this.#settings, lateness));
+  }
+
+  /** Hands records that are too late to the side output `tag`, instead of counting them as `numLateRecordsDropped`. */
+  sideOutputLateData<const Tag extends string>(tag: Tag): WindowedStream<T, K, Tag> {
+    return new WindowedStream(this.#job, this.#input, { ...this.#settings, lateTag: tag });
+  }
+
+  /** The reduction of each window; with a function (`process`), what that makes of the reduction. */
+  reduce<
+    R extends Results,
+    S extends StateDeclaration = Nothing,
+    G extends StateDeclaration = Nothing,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    reduce: ReduceFunction<T>,
+    definition: WindowProcess<T, K, S, G, O, L, R, E>,
+  ): OperatorStream<ResultOf<R>, SideOutputs<O> & DeadLetters<E, T> & LateOutput<Late, T>>;
+  reduce<E extends PoisonPolicy = 'fail'>(
+    reduce: ReduceFunction<T>,
+    optionsWithUid: StatefulOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T> & LateOutput<Late, T>>;
+  reduce(reduce: ReduceFunction<T>, definition: StatefulOptions): unknown {
+    return this.#then({ kind: 'reduce', reduce }, definition);
+  }
+
+  /** The aggregate of each window; with a function (`process`), what that makes of the aggregate. */
+  aggregate<
+    Acc,
+    Out,
+    R extends Results,
+    S extends StateDeclaration = Nothing,
+    G extends StateDeclaration = Nothing,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: AggregateFunction<T, Acc, Out> & WindowProcess<Out, K, S, G, O, L, R, E>,
+  ): OperatorStream<ResultOf<R>, SideOutputs<O> & DeadLetters<E, T> & LateOutput<Late, T>>;
+  aggregate<Acc, Out, E extends PoisonPolicy = 'fail'>(
+    definition: WindowAggregate<T, Acc, Out, E>,
+  ): OperatorStream<Out, DeadLetters<E, T> & LateOutput<Late, T>>;
+  aggregate(definition: AggregateFunction<T, unknown, unknown> & StatefulOptions): unknown {
+    return this.#then({ kind: 'aggregate', aggregate: definition }, definition);
+  }
+
+  /** Runs a function over all records of each window, with state of the window and of the key. */
+  process<
+    R extends Results,
+    S extends StateDeclaration = Nothing,
+    G extends StateDeclaration = Nothing,
+    O extends OutputDeclaration = Nothing,
+    L = undefined,
+    E extends PoisonPolicy = 'fail',
+  >(
+    definition: WindowProcess<T, K, S, G, O, L, R, E>,
+  ): OperatorStream<ResultOf<R>, SideOutputs<O> & DeadLetters<E, T> & LateOutput<Late, T>> {
+    return this.#then({ kind: 'all' }, definition);
+  }
+
+  /** Runs a function over all records of each window. */
+  apply<R extends Results, E extends PoisonPolicy = 'fail'>(
+    apply: WindowFunction<T, K, R>,
+    optionsWithUid: StatefulOptions<E>,
+  ): OperatorStream<ResultOf<R>, DeadLetters<E, T> & LateOutput<Late, T>> {
+    return this.process({ ...optionsWithUid, process: (values, ctx) => apply(ctx.window, values, ctx.key) });
+  }
+
+  /** The sum of a field in each window; the other fields are those of its first record. */
+  sum(
+    field: FieldOf<T, number | bigint>,
+    optionsWithUid: StatefulOptions<'fail' | 'skip'>,
+  ): OperatorStream<T, LateOutput<Late, T>> {
+    return this.reduce(sumOf<T>(field), optionsWithUid);
+  }
+
+  /** The least value of a field in each window; the other fields are those of its first record. */
+  min(
+    field: FieldOf<T, Ordered>,
+    optionsWithUid: StatefulOptions<'fail' | 'skip'>,
+  ): OperatorStream<T, LateOutput<Late, T>> {
+    return this.reduce(minOf<T>(field), optionsWithUid);
+  }
+
+  /** The greatest value of a field in each window; the other fields are those of its first record. */
+  max(
+    field: FieldOf<T, Ordered>,
+    optionsWithUid: StatefulOptions<'fail' | 'skip'>,
+  ): OperatorStream<T, LateOutput<Late, T>> {
+    return this.reduce(maxOf<T>(field), optionsWithUid);
+  }
+
+  /** The record with the least value of a field in each window. */
+  minBy(field: FieldOf<T, Ordered>, optionsWithUid: ExtremeOptions): OperatorStream<T, LateOutput<Late, T>> {
+    return this.reduce(minByOf<T>(field, optionsWithUid.ties ?? 'first'), optionsWithUid);
+  }
+
+  /** The record with the greatest value of a field in each window. */
+  maxBy(field: FieldOf<T, Ordered>, optionsWithUid: ExtremeOptions): OperatorStream<T, LateOutput<Late, T>> {
+    return this.reduce(maxByOf<T>(field, optionsWithUid.ties ?? 'first'), optionsWithUid);
+  }
+
+  #with(settings: WindowSettings<T>): WindowedStream<T, K, Late> {
+    return new WindowedStream(this.#job, this.#input, settings);
+  }
+
+  #then<Out, O>(
+    fold: WindowFold<T>,
+    definition: StatefulOptions & Partial<Pick<AnyWindowFunction, 'process' | 'outputs'>>,
+  ): OperatorStream<Out, O> {
+    const windowFunction = definition.process === undefined ? undefined : (definition as AnyWindowFunction);
+    const tags = windowTags(
+      tagsOf(definition.outputs as OutputDeclaration | undefined),
+      this.#settings.lateTag,
+    );
+    const node = { ...windowNode(this.#settings, fold, windowFunction), inputs: [this.#input] };
+    return addOperator(this.#job, node, definition, tags);
+  }
+}
+
+/**
  * Two keyed streams about to be joined: `between` says how far apart their records may be.
  *
  * ```ts
@@ -1021,6 +1227,16 @@ function addOperator<Out, O>(
 ): OperatorStream<Out, O> {
   const settings = settingsOf(options);
   return new OperatorStream(job, job.add({ ...node, ...settings }), outputsOf(tags, settings.poison));
+}
+
+function counted<T, K>(
+  windows: WindowedStream<T, K>,
+  size: number,
+  slide: number | undefined,
+): WindowedStream<T, K> {
+  return slide === undefined
+    ? windows.trigger(triggers.purging(triggers.count(size)))
+    : windows.evictor(evictors.count(size)).trigger(triggers.count(slide));
 }
 
 function tagsOf(outputs: OutputDeclaration | undefined): readonly string[] {

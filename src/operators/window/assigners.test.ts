@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { globalWindow, session, sliding, tumbling, type WindowAssigner } from './assigners.ts';
+import { mergeTouching, TimeWindow } from './time-window.ts';
+
+function spans(assigner: WindowAssigner<unknown>, at: number): string[] {
+  return assigner.assign(undefined, at).map(({ start, end }) => `[${start},${end})`);
+}
+
+describe('tumbling windows', () => {
+  it('hold times from their start to before their end, below 0 too', () => {
+    assert.deepEqual(spans(tumbling(10), -1), ['[-10,0)']);
+    assert.deepEqual(spans(tumbling(10), 0), ['[0,10)']);
+    assert.deepEqual(spans(tumbling(10), 9), ['[0,10)']);
+    assert.deepEqual(spans(tumbling(10), -10), ['[-10,0)']);
+  });
+
+  it('start at their offset', () => {
+    assert.deepEqual(spans(tumbling(10, { offset: 3 }), 2), ['[-7,3)']);
+    const day = 86_400_000;
+    const hour = 3_600_000;
+    assert.deepEqual(spans(tumbling('1 d', { offset: '-8h' }), 0), [`[${-8 * hour},${day - 8 * hour})`]);
+  });
+
+  it('refuse a size of 0 and an offset as long as the size', () => {
+    assert.throws(() => tumbling(0), { code: 'WINDOW_INVALID' });
+    assert.throws(() => tumbling('10s', { offset: '10s' }), { code: 'WINDOW_INVALID' });
+    assert.throws(() => tumbling('10s', { offset: -10_000 }), { code: 'WINDOW_INVALID' });
+    assert.throws(() => tumbling('10 parsecs'), { code: 'CONFIG_INVALID' });
+  });
+});
+
+describe('sliding windows', () => {
+  it('overlap, the latest first', () => {
+    assert.deepEqual(spans(sliding(10, 5), 12), ['[10,20)', '[5,15)']);
+  });
+
+  it('of size 10 and slide 3 hold a record up to four times', () => {
+    assert.deepEqual(spans(sliding(10, 3), 9), ['[9,19)', '[6,16)', '[3,13)', '[0,10)']);
+    assert.equal(spans(sliding(10, 3), 10).length, 3);
+  });
+
+  it('that slide farther than they are long leave gaps', () => {
+    assert.deepEqual(spans(sliding(2, 5), 1), ['[0,2)']);
+    assert.deepEqual(spans(sliding(2, 5), 2), []);
+  });
+
+  it('refuse an offset as long as the slide', () => {
+    assert.throws(() => sliding(10, 5, { offset: 5 }), { code: 'WINDOW_INVALID' });
+  });
+});
+
+describe('sessions and the global window', () => {
+  it('a session begins with its record', () => {
+    assert.deepEqual(spans(session(5) as WindowAssigner<unknown>, -3), ['[-3,2)']);
+    assert.throws(() => session(0), { code: 'WINDOW_INVALID' });
+  });
+
+  it('the global window ends with time', () => {
+    assert.equal(globalWindow().assign(undefined, 0)[0]!.maxTimestamp, Number.MAX_SAFE_INTEGER);
+  });
+
+  it('windows that overlap or touch are merged into their cover', () => {
+    const windows = [
+      new TimeWindow(20, 25),
+      new TimeWindow(4, 9),
+      new TimeWindow(1, 6),
+      new TimeWindow(9, 14),
+    ];
+    assert.deepEqual(
+      mergeTouching(windows).map(({ cover, windows: { length } }) => [cover.start, cover.end, length]),
+      [
+        [1, 14, 3],
+        [20, 25, 1],
+      ],
+    );
+  });
+});

@@ -1,0 +1,186 @@
+/** Window assigners: which windows a record belongs to. */
+
+import { type Duration, parseDuration } from '../../base/duration.ts';
+import { MillraceError } from '../../base/errors.ts';
+import { GLOBAL_WINDOW, TimeWindow, windowStart } from './time-window.ts';
+import type { Trigger } from './trigger.ts';
+import { type AnyTrigger, triggers } from './triggers.ts';
+
+/** The clock that windows go by. */
+export type WindowTime = 'event' | 'processing';
+
+/** Decides which windows a record belongs to. Your own may return any windows of whole milliseconds. */
+export interface WindowAssigner<T> {
+  /** Shown in plans. */
+  readonly name: string;
+  /** By which clock windows end and are forgotten. */
+  readonly time: WindowTime;
+  /** Windows that overlap or touch become one, as sessions do. */
+  readonly merging?: boolean;
+  /** When a window gives its results if nothing else is said. */
+  readonly defaultTrigger: Trigger<T> | AnyTrigger;
+  /** The windows of a record; `time` is its timestamp, or in processing time the time of the machine. */
+  assign(value: T, time: number): readonly TimeWindow[];
+}
+
+/** How windows of fixed length lie. */
+export interface WindowOptions {
+  /** Default: event time. */
+  readonly time?: WindowTime | undefined;
+  /** Where the first window starts, counted from the epoch; may be negative: days in UTC+8 have `'-8h'`. Default 0. */
+  readonly offset?: Duration | undefined;
+}
+
+/**
+ * Windows of one length, side by side: each record is in one.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromData([{ user: 'ada', at: 1_000 }, { user: 'ada', at: 8_000 }, { user: 'ada', at: 12_000 }], {
+ *       watermarks: watermarks.monotonous().withTimestamps((event) => event.at),
+ *     })
+ *     .keyBy('user')
+ *     .window(tumbling('10s'))
+ *     .aggregate({
+ *       uid: 'count',
+ *       createAccumulator: () => 0,
+ *       add: (_event, count) => count + 1,
+ *       result: (count) => count,
+ *     })
+ *     .print(); // 2, then 1
+ * });
+ * ```
+ */
+export function tumbling(size: Duration, options: WindowOptions = {}): WindowAssigner<unknown> {
+  const { time = 'event', offset = 0 } = options;
+  const sizeMs = positive(size, 'the size of a tumbling window');
+  const offsetMs = offsetOf(offset, sizeMs);
+  return Object.freeze({
+    name: 'tumbling',
+    time,
+    defaultTrigger: triggerOf(time),
+    assign: (_value: unknown, at: number) => {
+      const start = windowStart(at, offsetMs, sizeMs);
+      return [new TimeWindow(start, start + sizeMs)];
+    },
+  });
+}
+
+/**
+ * Windows of one length, one every `slide`: each record is in `size / slide` of them, rounded up or down.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromSequence(1, 100, { watermarks: watermarks.monotonous().withTimestamps((n) => n * 1_000) })
+ *     .windowAll(sliding('1 min', '10s'))
+ *     .reduce((left, right) => left + right, { uid: 'sum of a minute' })
+ *     .print();
+ * });
+ * ```
+ */
+export function sliding(
+  size: Duration,
+  slide: Duration,
+  options: WindowOptions = {},
+): WindowAssigner<unknown> {
+  const { time = 'event', offset = 0 } = options;
+  const sizeMs = positive(size, 'the size of a sliding window');
+  const slideMs = positive(slide, 'the slide of a sliding window');
+  const offsetMs = offsetOf(offset, slideMs);
+  return Object.freeze({
+    name: 'sliding',
+    time,
+    defaultTrigger: triggerOf(time),
+    assign: (_value: unknown, at: number) => {
+      const windows: TimeWindow[] = [];
+      for (let start = windowStart(at, offsetMs, slideMs); start > at - sizeMs; start -= slideMs)
+        windows.push(new TimeWindow(start, start + sizeMs));
+      return windows;
+    },
+  });
+}
+
+/**
+ * Windows that last while records follow each other within `gap`, which may depend on the record.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromData([{ user: 'ada', at: 1_000 }, { user: 'ada', at: 4_000 }, { user: 'ada', at: 20_000 }], {
+ *       watermarks: watermarks.monotonous().withTimestamps((event) => event.at),
+ *     })
+ *     .keyBy('user')
+ *     .window(session('5s'))
+ *     .process({
+ *       uid: 'sessions',
+ *       process: (events, { key, window }) => [`${key} ${window.start} ${window.end} ${events.length}`],
+ *     })
+ *     .print(); // ada 1000 9000 2, then ada 20000 25000 1
+ * });
+ * ```
+ */
+export function session<T>(
+  gap: Duration | ((value: T) => Duration),
+  { time = 'event' }: Pick<WindowOptions, 'time'> = {},
+): WindowAssigner<T> {
+  const gapOf = typeof gap === 'function' ? gap : undefined;
+  const fixedMs = typeof gap === 'function' ? 0 : positive(gap, GAP);
+  return Object.freeze({
+    name: 'session',
+    time,
+    merging: true,
+    defaultTrigger: triggerOf(time),
+    assign: (value: T, at: number) => {
+      const gapMs = gapOf === undefined ? fixedMs : positive(gapOf(value), GAP);
+      return [new TimeWindow(at, at + gapMs)];
+    },
+  });
+}
+
+/**
+ * One window for everything, which gives results only when a trigger says so.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromSequence(1, 9)
+ *     .windowAll(globalWindow())
+ *     .trigger(triggers.count(3))
+ *     .reduce((left, right) => left + right, { uid: 'sum so far' })
+ *     .print(); // 6, 21, 45
+ * });
+ * ```
+ */
+export function globalWindow(): WindowAssigner<unknown> {
+  return Object.freeze({
+    name: 'global',
+    time: 'processing',
+    defaultTrigger: triggers.never(),
+    assign: () => [GLOBAL_WINDOW],
+  });
+}
+
+const GAP = 'the gap of a session window';
+
+function triggerOf(time: WindowTime): AnyTrigger {
+  return time === 'event' ? triggers.eventTime() : triggers.processingTime();
+}
+
+function positive(duration: Duration, what: string): number {
+  const ms = parseDuration(duration, what);
+  if (ms > 0) return ms;
+  throw new MillraceError('WINDOW_INVALID', `${what} is ${ms} ms: it must be longer than nothing`);
+}
+
+function offsetOf(offset: Duration, below: number): number {
+  const isNegative = typeof offset === 'string' ? /^\s*-/.test(offset) : offset < 0;
+  const length = typeof offset === 'string' ? offset.replace('-', '') : Math.abs(offset);
+  const ms = parseDuration(isNegative ? length : offset, 'the offset of a window');
+  if (ms < below) return isNegative ? -ms : ms;
+  throw new MillraceError(
+    'WINDOW_INVALID',
+    `the offset of a window is ${ms} ms: it must be less than ${below} ms, after which windows repeat`,
+  );
+}

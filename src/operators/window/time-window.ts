@@ -1,0 +1,72 @@
+/** A window: what the records between two times are collected in. */
+
+import { MAX_TIMESTAMP } from '../../base/time.ts';
+import type { Key } from '../../base/key-groups.ts';
+
+/**
+ * A span of time from `start` (inclusive) to `end` (exclusive), in ms since the epoch. The window of `globalWindow()`
+ * goes from `-Infinity` to `Infinity`.
+ *
+ * ```ts
+ * const window = new TimeWindow(0, 10_000);
+ * console.log(window.maxTimestamp); // 9999
+ * ```
+ */
+export class TimeWindow {
+  readonly start: number;
+  readonly end: number;
+
+  constructor(start: number, end: number) {
+    this.start = start;
+    this.end = end;
+  }
+
+  /** The last time that is in the window: the timestamp of its results. */
+  get maxTimestamp(): number {
+    return Math.min(this.end - 1, MAX_TIMESTAMP);
+  }
+
+  /** Two windows are one when they begin and end together. */
+  equals(other: TimeWindow): boolean {
+    return this.start === other.start && this.end === other.end;
+  }
+}
+
+/** Holds everything and never ends. */
+export const GLOBAL_WINDOW: TimeWindow = new TimeWindow(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+
+/** The start of the window of length `size` that holds `timestamp`, when one window starts at `offset`. */
+export function windowStart(timestamp: number, offset: number, size: number): number {
+  const remainder = (timestamp - offset) % size;
+  return remainder < 0 ? timestamp - (remainder + size) : timestamp - remainder;
+}
+
+/** The namespace under which state and timers of a window are kept. */
+export function namespaceOfWindow({ start, end }: TimeWindow): Key {
+  return [start, end];
+}
+
+/** The window of a namespace that {@link namespaceOfWindow} made. */
+export function windowOfNamespace(namespace: Key): TimeWindow {
+  const [start, end] = namespace as readonly number[];
+  return new TimeWindow(start!, end!);
+}
+
+/** Windows that overlap or touch, and the window that covers them. */
+export interface MergedWindows {
+  readonly cover: TimeWindow;
+  readonly windows: readonly TimeWindow[];
+}
+
+/** Puts windows that overlap or touch together; one that stands alone is covered by itself. Ordered by start. */
+export function mergeTouching(windows: readonly TimeWindow[]): MergedWindows[] {
+  const merged: { cover: TimeWindow; windows: TimeWindow[] }[] = [];
+  for (const window of windows.toSorted((left, right) => left.start - right.start)) {
+    const last = merged.at(-1);
+    if (last !== undefined && window.start <= last.cover.end) {
+      last.windows.push(window);
+      last.cover = new TimeWindow(last.cover.start, Math.max(last.cover.end, window.end));
+    } else merged.push({ cover: window, windows: [window] });
+  }
+  return merged;
+}
