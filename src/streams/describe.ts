@@ -59,7 +59,10 @@ export function describeModule(
   { args = [], ended = new Promise(() => {}), clock }: DescribeModuleOptions = {},
 ): Promise<StreamGraph> {
   // A script that does not wait for its job hears nothing of its failure; whoever runs the job does.
-  ended.catch(() => {});
+  let jobFailure: unknown;
+  ended.catch((error: unknown) => {
+    jobFailure = error;
+  });
   return new Promise((resolve, reject) => {
     let executed = false;
     let unsettled: MillraceError | undefined;
@@ -89,6 +92,8 @@ export function describeModule(
       deadline?.cancel();
       if (!executed) setJobRunner(before);
       reject(error);
+      // What a script throws behind its job nobody waits for: it ends the program, as it does without Millrace.
+      if (executed && error !== jobFailure) clock?.timer(0, () => fail(error), 'an error behind the job');
     };
     // The runner stays: should the module come to its end later, no job of it is run.
     const giveUp = (): void => {
@@ -100,6 +105,10 @@ export function describeModule(
     };
     Promise.resolve().then(load).then(loaded).catch(failed);
   });
+}
+
+function fail(error: unknown): never {
+  throw error;
 }
 
 /** The job that a module exports by default. */

@@ -117,6 +117,35 @@ setTimeout(() => {
   });
 });
 
+describe('a script', () => {
+  const script = (behind: string): string => `import { executionEnvironment } from 'millrace';
+
+const env = executionEnvironment();
+const bad = env.args.number('bad', 9);
+env.fromSequence(1, 3).map((n) => { if (n === bad) throw new RangeError('bad'); return n; }).print();
+await env.execute();
+${behind}
+`;
+
+  it('fails when what stands behind its job fails', async (test) => {
+    const cwd = project(test, {
+      'good.ts': script("console.log('behind');"),
+      'bad.ts': script("throw new RangeError('behind');"),
+    });
+    assertEnded(await millrace(['run', 'good.ts'], { cwd }), 0, /^behind$/m);
+    assertEnded(await millrace(['run', 'bad.ts'], { cwd }), 1, /FINISHED/, /bad\.ts:7/, /RangeError: behind/);
+  });
+
+  it('is told once when its job fails', async (test) => {
+    const cwd = project(test, { 'job.ts': script("console.log('behind');") });
+    const words = ['run', 'job.ts', '-Drestart-strategy.type=none', '--', '--bad', '2'];
+    const ended = await millrace(words, { cwd });
+    assertEnded(ended, 1, /RangeError: bad/);
+    assert.equal(ended.output.match(/RangeError: bad/g)?.length, 1, ended.output);
+    assert.doesNotMatch(ended.output, /behind/);
+  });
+});
+
 describe('a job that Node cannot load', () => {
   it('is explained with line and remedy', async (test) => {
     const head = "import { job } from 'millrace';\n";
