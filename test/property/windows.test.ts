@@ -268,3 +268,33 @@ test('a windowed job gives what the model gives at any parallelism, killed and c
   console.log(`cases: windowed jobs ${JOB_RUNS} (minimum ${JOB_RUNS})`);
   console.log(`cases: lives of windowed jobs ${lives} (minimum ${JOB_RUNS})`);
 });
+
+test('a record that poisons one of its windows is taken back out of the others', async () => {
+  let calls = 0;
+  const definition = job((env) => {
+    env
+      .fromData([1, 4, 8, 9], {
+        uid: 'numbers',
+        watermarks: watermarks.monotonous<number>().withTimestamps((number) => number),
+      })
+      .windowAll(sliding(10, 5))
+      .aggregate({
+        uid: 'windows',
+        onError: 'skip',
+        createAccumulator: (): number[] => [],
+        add(number, seen) {
+          // In place, and only the second window of the record fails.
+          seen.push(number);
+          if (number === 8 && ++calls === 2) throw new Error('poison');
+          return seen;
+        },
+        result: (seen) => seen.join(' '),
+        process: ([seen], { window }) => [`${window.start}: ${seen}`],
+      })
+      .sinkTo(files.linesSink('/output'), { uid: 'output' });
+  });
+  const kernel = new Kernel({ seed: SEED });
+  assert.equal((await new SimulatedJob(kernel, { definition, args: [] }).end()).status, 'FINISHED');
+  assert.equal(calls, 2);
+  assert.deepEqual(committed(kernel, '/output').sort(), ['-5: 1 4', '0: 1 4 9', '5: 9']);
+});
