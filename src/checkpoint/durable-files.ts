@@ -1,6 +1,6 @@
 /** File operations that survive a loss of power, and what their failures mean to a checkpoint. */
 
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type Env, type Files, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 
@@ -13,15 +13,6 @@ export async function createDurably(files: Files, path: string, bytes: Uint8Arra
   } finally {
     await file.close();
   }
-}
-
-/** Makes a directory and its parents, each durable in its parent. */
-export async function makeDirectoryDurably(files: Files, path: string): Promise<void> {
-  const parent = dirname(path);
-  if (parent === path || (await files.stat(path))?.kind === 'directory') return;
-  await makeDirectoryDurably(files, parent);
-  await files.makeDirectory(path);
-  await files.syncDirectory(parent);
 }
 
 /** The names in a directory; none when it does not exist. Every other failure is thrown: error is not absence. */

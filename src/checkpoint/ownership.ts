@@ -23,19 +23,13 @@
  *  O-7 Only a process that is not fenced removes checkpoints.
  */
 
+import { makeDirectoryDurably } from '../base/durable-directory.ts';
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Env, Files } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { decodeCheckedJson, encodeCheckedJson } from './checked-json.ts';
-import {
-  isFilesError,
-  listIfExists,
-  makeDirectoryDurably,
-  publishFile,
-  readIfExists,
-  storageFailed,
-} from './durable-files.ts';
+import { isFilesError, listIfExists, publishFile, readIfExists, storageFailed } from './durable-files.ts';
 import { attemptDirectoryOf, attemptsDirectoryOf, attemptsIn } from './job-folder.ts';
 
 /** Processes that may start at the same moment before one gives up. */

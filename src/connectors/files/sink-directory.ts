@@ -8,7 +8,8 @@
  *     What killed attempts leave behind is bounded: the open parts of one checkpoint interval per kill.
  */
 
-import { dirname, join } from 'node:path';
+import { makeDirectoryDurably } from '../../base/durable-directory.ts';
+import { join } from 'node:path';
 import { type Files, FilesError } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { SinkPrepareContext } from '../../operators/sink.ts';
@@ -32,24 +33,12 @@ export async function prepareSinkDirectory(
   format: string,
 ): Promise<void> {
   try {
-    await makeDirectory(context.files, directory);
+    await makeDirectoryDurably(context.files, directory);
     await claim(context, directory, format);
     await settleLaterOutput(context, directory);
   } catch (error) {
     throw sinkDirectoryError(directory, error);
   }
-}
-
-/** Makes the directory and what is missing above it, so that all of it survives a loss of power. */
-async function makeDirectory(files: Files, directory: string): Promise<void> {
-  const parents: string[] = [];
-  let path = directory;
-  while (dirname(path) !== path && (await files.stat(path)) === undefined) {
-    path = dirname(path);
-    parents.push(path);
-  }
-  await files.makeDirectory(directory);
-  for (const parent of parents) await files.syncDirectory(parent);
 }
 
 /** What went wrong with the directory of a sink; errors with a code stay what they are. */
