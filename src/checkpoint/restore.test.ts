@@ -45,7 +45,6 @@ function checkpointOf(
   plan: CheckpointedPlan,
   stateOf: (uid: string, subtask: number) => Partial<OperatorSnapshot>,
   extra: {
-    ended?: (vertex: number, subtask: number) => boolean;
     inputs?: (vertex: number, subtask: number) => ChannelStateSection[];
     outputs?: (vertex: number, subtask: number) => ChannelStateSection[];
     enumerators?: Map<string, unknown>;
@@ -64,7 +63,7 @@ function checkpointOf(
     Array.from(
       { length: parallelism },
       (_, subtask): SubtaskSnapshot => ({
-        ended: extra.ended?.(vertex, subtask) ?? false,
+        ended: false,
         operators: operators.map(({ uid }) => ({
           uid,
           sections: [],
@@ -188,26 +187,6 @@ test('warns of state under a derived uid', () => {
     plan,
   );
   assert.match(warnings[0]!, /no uid of its own/);
-});
-
-test('a subtask is ended when all that it continues had ended', () => {
-  const old = planOf([chain(2, 'a'), chain(2, 'b')]);
-  const ended = (of: (vertex: number, subtask: number) => boolean, plan: CheckpointedPlan): boolean[][] =>
-    restore(
-      checkpointOf(old, () => ({}), { ended: of }),
-      plan,
-    ).vertices.map((subtasks) => subtasks.map((s) => s.ended));
-  const first = (vertex: number, subtask: number): boolean => vertex === 0 || subtask === 0;
-  assert.deepEqual(ended(first, old), [
-    [true, true],
-    [true, false],
-  ]);
-  assert.deepEqual(ended(first, planOf([chain(2, 'a', 'b')])), [[true, false]]);
-  assert.deepEqual(ended(first, planOf([chain(3, 'a'), chain(1, 'b')])), [[true, true, true], [false]]);
-  assert.deepEqual(
-    ended(() => true, planOf([chain(2, 'a', 'new')])),
-    [[false, false]],
-  );
 });
 
 /** In-flight records of all channels of one edge, as `[key group, sequence]` in frames of one record each. */

@@ -41,8 +41,6 @@ interface OldOperator {
   readonly operator: CheckpointedOperator;
   readonly vertex: CheckpointedVertex;
   readonly subtasks: OldSubtasks;
-  /** By subtask. */
-  readonly ended: readonly boolean[];
 }
 
 /** Deals a checkpoint to the subtasks of `plan`. Throws STATE_UNMATCHED, STATE_PARALLELISM, STATE_IN_FLIGHT. */
@@ -72,7 +70,6 @@ function oldOperators({ metadata, snapshots }: RestoreOptions['checkpoint']): Ol
       operator,
       vertex,
       subtasks: snapshots[index]!.map(({ operators }) => operators.find(({ uid }) => uid === operator.uid)),
-      ended: snapshots[index]!.map(({ ended }) => ended),
     })),
   );
 }
@@ -121,9 +118,6 @@ function assignVertex(
   const dealt = found.map(({ operator, old }) => dealOperator(operator, old, vertex));
   return Array.from({ length: vertex.parallelism }, (_, subtask) => ({
     checkpointId,
-    ended:
-      found.length === vertex.operators.length &&
-      found.every(({ old }) => hadEnded(old, subtask, vertex.parallelism)),
     operators: dealt.map((subtasks) => subtasks[subtask]!),
     channels: channels[subtask]!,
   }));
@@ -137,11 +131,6 @@ function dealOperator(
   // Keyed state of an operator without keys was allowed to be dropped.
   const kept = keyed ? subtasks : subtasks.map((snapshot) => snapshot && { ...snapshot, keyGroups: [] });
   return redistribute(uid, kept, vertex);
-}
-
-// With another parallelism the subtasks that had ended are spread over all new ones: only the whole can be ended.
-function hadEnded({ ended }: OldOperator, subtask: number, parallelism: number): boolean {
-  return ended.length === parallelism ? ended[subtask] === true : ended.every(Boolean);
 }
 
 function checkScale(vertex: CheckpointedVertex, matched: ReadonlyMap<string, OldOperator>): void {

@@ -55,8 +55,6 @@ export interface RestoredChannel extends ChannelStateSection {
 /** What a new subtask restores: already redistributed to its key-group range and parallelism. */
 export interface SubtaskRestore {
   readonly checkpointId: number;
-  /** All old subtasks behind it had ended: it has nothing to read and nothing to hand on at its end. */
-  readonly ended: boolean;
   readonly operators: readonly OperatorSnapshot[];
   /** In-flight frames to process before new input, oldest first per old channel. */
   readonly channels: readonly RestoredChannel[];
