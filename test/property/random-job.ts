@@ -22,6 +22,7 @@ import {
   itemsOf,
   specOf,
 } from './job-spec.ts';
+import { throttled } from './throttled-sink.ts';
 
 /** Set by a test: the record, counted over all subtasks and restarts, at which the job's own code throws. */
 export const failure = { atRecord: Number.POSITIVE_INFINITY };
@@ -32,6 +33,7 @@ export default job({
     const spec = specOf(args.number('seed', 0));
     const sides: DataStream<string>[] = [];
     const sideDirectory = args.string('side', '/side');
+    const throttle = args.number('throttle', 0);
     const inOrder = spec.keyed.kind === 'rolling';
     env.setParallelism(inOrder ? 1 : spec.parallelism).setMaxParallelism(Math.max(spec.maxParallelism, 4));
     if (!spec.chaining) env.disableOperatorChaining();
@@ -52,14 +54,14 @@ export default job({
     all = applySteps(all, { steps: spec.steps, stage: 'all', parallelism: spec.parallelism, sides });
     const keyedParallelism = args.number('keyed-parallelism', spec.keyedParallelism);
     const main = keyedLines(all, { ...spec, keyedParallelism }).sinkTo(
-      files.linesSink(args.string('output', '/output')),
+      throttled(files.linesSink(args.string('output', '/output')), throttle),
       { uid: 'main' },
     );
     // A sink that is chained at some parallelisms only has no channel for what was in flight to it at others.
     if (args.has('keyed-parallelism')) main.disableChaining();
     const [first, ...others] = sides;
     if (first !== undefined) {
-      first.union(...others).sinkTo(files.linesSink(sideDirectory), { uid: 'side' });
+      first.union(...others).sinkTo(throttled(files.linesSink(sideDirectory), throttle), { uid: 'side' });
     }
   },
 });

@@ -28,6 +28,8 @@ export function optionsOf(seed: number, life = 0, rescaled = false): SimulatedOp
       '--seed',
       String(seed),
       ...(seed % 3 === 0 ? [] : ['--rate', seed % 3 === 1 ? '20000' : '5000']),
+      // Slow sinks: channels are full, and barriers find batches that are half done.
+      ...(seed % 2 === 0 ? ['--throttle', String([2, 4, 8, 30][(seed >> 1) % 4])] : []),
       ...(rescaled ? ['--keyed-parallelism', String(1 + (((seed % 4) + life * 3) % 4))] : []),
     ],
     alwaysEncode: draw(2) === 0,
