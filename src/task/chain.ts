@@ -135,8 +135,9 @@ export class Chain {
       operator: operator.name,
       uid: operator.uid,
       subtask: info.subtask,
-      ...(isMillraceError(error) ? error.where : {}),
       ...(position === undefined ? {} : { position }),
+      // What the error itself knows is more exact.
+      ...(isMillraceError(error) ? error.where : {}),
     };
     if (isMillraceError(error)) {
       const located = new MillraceError(error.code, error.message, {

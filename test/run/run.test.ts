@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -76,6 +76,21 @@ test('a definition runs in this thread on a seeded kernel, the same way each tim
     hashes.push(kernel.hash);
   }
   assert.equal(hashes[0], hashes[1]);
+});
+
+test('a line that is too long is named by its own number, in the message and in the place', async (context) => {
+  const file = join(folder(context), 'long.txt');
+  writeFileSync(file, `short\n${'x'.repeat(100_000)}\n`);
+  const definition = job((env) => {
+    env.fromSource(files.lines(file, { maxLineBytes: 1_000 }), { uid: 'lines' }).print();
+  });
+  const configuration = { ...QUIET, 'execution.checkpointing.interval': 0 };
+  await assert.rejects(execute(definition, { host: 'in-process', configuration }), (error: Error) => {
+    assert.ok(isMillraceError(error.cause, 'SOURCE_LINE_TOO_LONG'));
+    assert.match(error.cause.message, /long\.txt:2 is longer/);
+    assert.equal(error.cause.where.position, 'long.txt:2');
+    return true;
+  });
 });
 
 test('what the key of keyBy or a partitioner throws says whose record it was, and keeps its place in the input', async () => {

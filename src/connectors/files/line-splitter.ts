@@ -10,6 +10,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { basename } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';
 
@@ -162,7 +163,9 @@ export class LineSplitter {
 
   #tooLong(line: number): MillraceError {
     const { file, maxLineBytes } = this.#options;
-    return new MillraceError('SOURCE_LINE_TOO_LONG', `${file}:${line} is longer than ${maxLineBytes} bytes`);
+    return new MillraceError('SOURCE_LINE_TOO_LONG', `${file}:${line} is longer than ${maxLineBytes} bytes`, {
+      where: { position: `${basename(file)}:${line}` },
+    });
   }
 }
 
