@@ -68,9 +68,10 @@ async function claim(context: SinkPrepareContext, directory: string, format: str
   const { files, jobId, jobName, uid, attempt } = context;
   const path = join(directory, MARKER_NAME);
   if ((await files.stat(path)) === undefined) {
-    const foreign = (await files.list(directory)).filter((name) => !name.startsWith('.'));
-    if (foreign.length > 0)
-      throw foreignDirectory(directory, `it holds files of somebody else: ${listed(foreign)}`);
+    const others = (await files.list(directory)).filter((name) => !name.startsWith('.'));
+    // Another start of this job may have claimed the directory since: then the marker tells whose the files are.
+    if (others.length > 0 && (await files.stat(path)) === undefined)
+      throw foreignDirectory(directory, `it holds files of somebody else: ${listed(others)}`);
     await writeMarker(files, directory, attempt, { jobId, jobName, uid, format });
   }
   const owner = parseMarker(await files.read(path));
