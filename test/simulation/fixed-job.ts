@@ -24,8 +24,9 @@ export default job({
   name: 'fixed',
   build: (env, args) => {
     const ratePerSecond = args.number('rate', 1_000);
-    env.setParallelism(args.number('parallelism', 2)).setMaxParallelism(8);
-    env
+    const sinks = args.number('sinks', 0);
+    env.setParallelism(2).setMaxParallelism(8);
+    const sink = env
       .fromSource(files.jsonLines<Visit>([...INPUT.keys()], { ratePerSecond }), {
         uid: 'visits',
         watermarks: watermarks
@@ -58,6 +59,7 @@ export default job({
         },
       })
       .sinkTo(files.linesSink('/output'), { uid: 'lines' });
+    if (sinks > 0) sink.setParallelism(sinks);
   },
 });
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/random.ts';
+import type { FileCall } from '../../src/testing/simulated-files.ts';
 import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import { chance, specOf } from '../property/job-spec.ts';
 import { expectedOf } from '../property/model.ts';
@@ -20,6 +21,7 @@ import {
 } from '../property/random-run.ts';
 import { committed, NODE, SimulatedJob } from '../property/simulated-job.ts';
 import { FixedRun } from './fixed-run.ts';
+import { hit, ProtocolPoints } from './protocol-points.ts';
 
 const FIXED_SEEDS = Number(process.env['MILLRACE_SEEDS'] ?? 400);
 const RANDOM_SEEDS = Number(process.env['MILLRACE_SEEDS'] ?? 200);
@@ -119,6 +121,65 @@ test('a fresh start that slept changes nothing of what a newer start continued',
   console.log(`cases: fresh starts that slept ${cases} (minimum ${FRESH_SEEDS})`);
   console.log(`cases: of them fenced, fresh ${fenced} (minimum ${FRESH_SEEDS / 2})`);
 });
+
+test('a process that slept commits nothing more when a newer one has begun again from the beginning', async () => {
+  let fenced = 0;
+  let cases = 0;
+  for (let seed = 1; seed <= FRESH_SEEDS; seed++) {
+    const random = seededRandom(seed).fork('begin again');
+    const window = new CommitWindow();
+    const run = await FixedRun.begin({
+      seed,
+      // One committer, so that its window is known.
+      args: ['--rate', '500', '--sinks', '1'],
+      checkpoints: { intervalMs: 10, unaligned: random.int(2) === 0 },
+      onCall: (call) => window.onCall(call),
+    });
+    try {
+      let left = 50 + random.int(350);
+      await run.until(() => !window.isOpenAfter(run.kernel.lastEvent) && --left <= 0);
+      const old = run.job;
+      if (old.result !== undefined) continue;
+      run.kernel.pause(NODE);
+      run.takeOver(OTHER, { choice: { kind: 'fresh' } });
+      if (random.int(2) === 0) await run.job.end();
+      else await run.some(100 + random.int(400));
+      run.kernel.resume(NODE);
+      await run.kernel.run({ until: () => old.result !== undefined && run.job.result !== undefined });
+      fenced += checkOutcome([old.result, run.job.result]);
+      run.checkEnd();
+      cases++;
+    } catch (error) {
+      assert.fail(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);
+    }
+  }
+  console.log(
+    `cases: processes that slept through a new beginning ${cases} (minimum ${FRESH_SEEDS / 2})`,
+  );
+  console.log(`cases: of them fenced by a new beginning ${fenced} (minimum ${FRESH_SEEDS / 2})`);
+});
+
+/**
+ * From the look for a newer attempt to the last name of the commit. A process that sleeps exactly here renames when it
+ * wakes up: files offer no way to look and rename in one step. Who continues renames the same; who begins again does not.
+ */
+class CommitWindow {
+  readonly #points = new ProtocolPoints();
+  #isOpen = false;
+
+  onCall(call: FileCall): void {
+    this.#points.onCall(call);
+  }
+
+  isOpenAfter(event: string): boolean {
+    for (const reached of this.#points.onEvent(event)) {
+      if (reached === hit('fence: look for a newer attempt', 'done')) this.#isOpen = true;
+      if (reached === hit('commit: synchronize the names', 'told')) this.#isOpen = false;
+      if (reached === hit('checkpoint: claim its directory', 'asked')) this.#isOpen = false;
+    }
+    return this.#isOpen;
+  }
+}
 
 /**
  * A process has finished the job. Any other found that out before it began, or is fenced; says how many are. Two may
