@@ -153,9 +153,7 @@ test('a process that slept commits nothing more when a newer one has begun again
       assert.fail(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);
     }
   }
-  console.log(
-    `cases: processes that slept through a new beginning ${cases} (minimum ${FRESH_SEEDS / 2})`,
-  );
+  console.log(`cases: processes that slept through a new beginning ${cases} (minimum ${FRESH_SEEDS / 2})`);
   console.log(`cases: of them fenced by a new beginning ${fenced} (minimum ${FRESH_SEEDS / 2})`);
 });
 
