@@ -7,7 +7,16 @@
 import { assert } from './assert.ts';
 import type { Key } from './key.ts';
 
-export { checkKey, compareKeys, decodeKey, decodeKeyAt, encodeKey, type Key } from './key.ts';
+export {
+  checkKey,
+  compareKeys,
+  decodeKey,
+  decodeKeyAt,
+  encodeKey,
+  type Key,
+  sizeOfKey,
+  writeKey,
+} from './key.ts';
 
 /** The highest max parallelism: Flink's `UPPER_BOUND_MAX_PARALLELISM`. */
 export const MAX_PARALLELISM_LIMIT = 32_768;

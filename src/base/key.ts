@@ -73,7 +73,7 @@ export function compareKeys(a: Key, b: Key): number {
 
 /** The canonical bytes of a key that {@link checkKey} returned. */
 export function encodeKey(key: Key): Uint8Array {
-  const out = new Uint8Array(sizeOf(key));
+  const out = new Uint8Array(sizeOfKey(key));
   const end = writeKey(key, out, 0);
   assert(end === out.length, 'the size of an encoded key is known beforehand');
   return out;
@@ -158,12 +158,13 @@ function compareTuples(a: readonly Key[], b: readonly Key[]): number {
   return a.length - b.length;
 }
 
-function sizeOf(key: Key): number {
+/** How many bytes {@link encodeKey} makes of a key. */
+export function sizeOfKey(key: Key): number {
   if (typeof key === 'boolean') return 1;
   if (typeof key === 'string') return 2 + sizeOfString(key);
   if (typeof key !== 'object') return 9;
   let size = 2;
-  for (const element of key) size += sizeOf(element);
+  for (const element of key) size += sizeOfKey(element);
   return size;
 }
 
@@ -192,7 +193,8 @@ function stringBytes(text: string): Uint8Array {
   return bytes;
 }
 
-function writeKey(key: Key, out: Uint8Array, offset: number): number {
+/** Writes the bytes of {@link encodeKey} at `offset`, where there is room for them, and returns where they end. */
+export function writeKey(key: Key, out: Uint8Array, offset: number): number {
   let at = offset;
   out[at++] = tagOf(key);
   switch (typeof key) {
@@ -218,9 +220,16 @@ function writeNumber(value: number, out: Uint8Array, at: number): number {
   const high = Number.isNaN(value) ? 0x7ff80000 : scratch.getUint32(0);
   const low = Number.isNaN(value) ? 0 : scratch.getUint32(4);
   const isNegative = high >>> 31 === 1;
-  scratch.setUint32(0, isNegative ? ~high : high | 0x80000000);
-  scratch.setUint32(4, isNegative ? ~low : low);
-  return writeScratch(out, at);
+  writeWord(isNegative ? ~high : high | 0x80000000, out, at);
+  writeWord(isNegative ? ~low : low, out, at + 4);
+  return at + 8;
+}
+
+function writeWord(word: number, out: Uint8Array, at: number): void {
+  out[at] = word >>> 24;
+  out[at + 1] = word >>> 16;
+  out[at + 2] = word >>> 8;
+  out[at + 3] = word;
 }
 
 function writeScratch(out: Uint8Array, at: number): number {

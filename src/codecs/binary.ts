@@ -117,6 +117,15 @@ export class BinaryWriter {
     this.#bytes.set(value, at);
   }
 
+  /** `length` bytes that `write` fills from the offset that it gets, of a value that is handed on to it. */
+  by<T>(write: (value: T, bytes: Uint8Array, at: number) => number, value: T, length: number): void {
+    const at = this.#claim(length);
+    assert(
+      write(value, this.#bytes, at) === at + length,
+      'what is written takes as many bytes as were claimed',
+    );
+  }
+
   /** Overwrites four bytes that `u32` wrote at `at`: a length that is known only later. */
   patchU32(at: number, value: number): void {
     assert(at + 4 <= this.#position, 'only what was written is patched');

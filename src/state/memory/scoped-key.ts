@@ -9,7 +9,7 @@
  * N1 What is held under a namespace belongs to the key group of its key, so that it moves with the key.
  */
 
-import { compareKeys, decodeKeyAt, encodeKey, type Key } from '../../base/key-groups.ts';
+import { compareKeys, decodeKeyAt, type Key, sizeOfKey, writeKey } from '../../base/key-groups.ts';
 import type { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
 import { canonicalKey, canonicalPair } from './canonical-key.ts';
 
@@ -56,12 +56,12 @@ export function compareScopedKeys(left: ScopedKey, right: ScopedKey): number {
   return compareKeys(leftNamespace, rightNamespace);
 }
 
-/** Writes a scoped key. */
+/** Writes a scoped key. Hot path: runs once per key of a snapshot, and allocates nothing. */
 export function encodeScopedKey(scoped: ScopedKey, out: BinaryWriter): void {
-  if (!(scoped instanceof NamespacedKey)) return out.raw(encodeKey(scoped));
+  if (!(scoped instanceof NamespacedKey)) return out.by(writeKey, scoped, sizeOfKey(scoped));
   out.u8(NAMESPACED);
-  out.raw(encodeKey(scoped.key));
-  out.raw(encodeKey(scoped.namespace));
+  out.by(writeKey, scoped.key, sizeOfKey(scoped.key));
+  out.by(writeKey, scoped.namespace, sizeOfKey(scoped.namespace));
 }
 
 /** Reads one scoped key at the position of `from`, a reader of `bytes`. */

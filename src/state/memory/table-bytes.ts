@@ -14,7 +14,7 @@ import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import { deepFreeze } from '../../base/freeze.ts';
-import type { Cell, Table } from './key-group-state.ts';
+import type { Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
 import { canonicalScopedKey, decodeScopedKey, encodeScopedKey, type ScopedKey } from './scoped-key.ts';
@@ -23,10 +23,15 @@ import type { StateLayout } from './state-layout.ts';
 /** Writes a table. */
 export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter): void {
   out.varint(table.size);
-  for (const cell of table.values()) encodeScopedKey(cell.key, out);
-  if (layout.kind === 'list') encodeLists(layout, table, out);
-  else if (layout.kind === 'map') encodeMaps(layout, table, out);
-  else encodeColumn(layout.codec, Array.from(table.values(), cellValue), out);
+  // The table is walked once: where it is large, that is what costs.
+  const values: unknown[] = [];
+  for (const { key, value } of table.values()) {
+    encodeScopedKey(key, out);
+    values.push(value);
+  }
+  if (layout.kind === 'list') encodeLists(layout, values as readonly ListBuffer[], out);
+  else if (layout.kind === 'map') encodeMaps(layout, values as readonly MapBuffer[], out);
+  else encodeColumn(layout.codec, values, out);
 }
 
 /** Reads a table: all of `body`, or it throws. `freezeValues`: what users see of it is frozen. */
@@ -44,25 +49,20 @@ export function decodeTable(layout: StateLayout, body: Uint8Array, freezeValues:
   return table;
 }
 
-function cellValue(cell: Cell): unknown {
-  return cell.value;
-}
-
-function encodeLists(layout: StateLayout, table: Table, out: BinaryWriter): void {
+function encodeLists(layout: StateLayout, lists: readonly ListBuffer[], out: BinaryWriter): void {
   const items: unknown[] = [];
-  for (const cell of table.values()) {
-    const list = (cell.value as ListBuffer).peek();
+  for (const buffer of lists) {
+    const list = buffer.peek();
     out.varint(list.length);
     for (const item of list) items.push(item);
   }
   encodeColumn(layout.codec, items, out);
 }
 
-function encodeMaps(layout: StateLayout, table: Table, out: BinaryWriter): void {
+function encodeMaps(layout: StateLayout, maps: readonly MapBuffer[], out: BinaryWriter): void {
   const keys: unknown[] = [];
   const values: unknown[] = [];
-  for (const cell of table.values()) {
-    const map = cell.value as MapBuffer;
+  for (const map of maps) {
     out.varint(map.size);
     for (const [key, value] of map.entries()) {
       keys.push(key);

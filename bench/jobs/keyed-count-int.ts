@@ -1,0 +1,26 @@
+// The job of `keyed-count-int`: a counter for each of a million keys, in one slot.
+import { generatorSource, job, state } from 'millrace';
+import { checksumSink } from './checksum-sink.ts';
+
+export default job((env, args) => {
+  env
+    .setParallelism(1)
+    .fromSource(
+      generatorSource((index) => ({ key: (index * 7_919) % 1_000_003 }), { count: args.number('count') }),
+      { uid: 'events' },
+    )
+    .keyBy('key')
+    .process({
+      uid: 'count',
+      state: { count: state.value(0) },
+      process({ key }, ctx) {
+        const count = ctx.state.count.value() + 1;
+        ctx.state.count.update(count);
+        return [{ key, count }];
+      },
+    })
+    .sinkTo(
+      checksumSink(args.string('report'), (counted) => counted.count),
+      { uid: 'checksum' },
+    );
+});

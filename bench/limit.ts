@@ -1,0 +1,30 @@
+// A limit: runs it for a while and says how fast it was. Called with a name and a count, it does so in its own process:
+// `node bench/limit.ts keyed-count-int 4000000` prints records per second.
+import process from 'node:process';
+import { RUN_MS } from './workloads.ts';
+
+/** What a limit did. */
+export interface LimitRun {
+  readonly recordsPerSecond: number;
+  readonly checksum: number;
+}
+
+/** Runs the limit of a workload over `count` records, as often as it takes to fill the time of a run. */
+export async function runLimit(name: string, count: number): Promise<LimitRun> {
+  const { run } = (await import(`./limits/${name}.ts`)) as { run: (count: number) => number };
+  const from = performance.now();
+  let records = 0;
+  let checksum = 0;
+  while (performance.now() - from < RUN_MS) {
+    checksum = run(count);
+    records += count;
+  }
+  return { recordsPerSecond: (records / (performance.now() - from)) * 1_000, checksum };
+}
+
+if (import.meta.main) {
+  const [name, count] = process.argv.slice(2);
+  if (name === undefined || count === undefined) throw new Error('usage: limit.ts <workload> <records>');
+  await runLimit(name, Number(count));
+  console.log((await runLimit(name, Number(count))).recordsPerSecond);
+}

@@ -1,0 +1,28 @@
+// The workloads of the benchmark: what each does is in its job, what it is compared with in its limit.
+
+/** One job and the hand-written loop beside it; both files have the name of the workload. */
+export interface Workload {
+  readonly name: string;
+  /** The share of the limit's speed that it should reach. */
+  readonly target: number;
+  /** Records of a run at least; more when that takes less than {@link RUN_MS}. */
+  readonly records: number;
+}
+
+/** A measured run takes at least so long. */
+export const RUN_MS = 5_000;
+/** Measured runs of each side, by turns; what counts is the median. */
+export const ROUNDS = 5;
+/** The checkpoint interval of every workload; a run has at least {@link CHECKPOINTS_MIN} of them. */
+export const CHECKPOINT_INTERVAL = '1 s';
+export const CHECKPOINTS_MIN = 4;
+/** Records of the short run, whose time is taken off a long one: threads start and the job is loaded in both. */
+export const START_RECORDS = 100_000;
+
+export const workloads: readonly Workload[] = [
+  { name: 'stateless-chain', target: 0.35, records: 20_000_000 },
+  { name: 'keyed-count-int', target: 0.8, records: 4_000_000 },
+  { name: 'keyed-count-string', target: 0.8, records: 4_000_000 },
+  { name: 'keyed-count-2-slots', target: 1, records: 4_000_000 },
+  { name: 'window-count', target: 0.5, records: 4_000_000 },
+];
