@@ -2,7 +2,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
-/** Options of `run` and `info`. */
+/** Options of `run`, `info` and `check`. */
 export interface JobOptions {
   /** `-p`: the parallelism of the job. */
   readonly parallelism: number | undefined;
@@ -28,7 +28,8 @@ export type Request =
       readonly args: readonly string[];
     }
   | {
-      readonly kind: 'info';
+      /** `info` prints the plan, `check` what the job guarantees. */
+      readonly kind: 'info' | 'check';
       readonly job: string;
       readonly options: JobOptions;
       readonly args: readonly string[];
@@ -77,6 +78,13 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .option('--json', 'print the plan as JSON')
     .action((job: string, raw: RawOptions) => {
       found({ kind: 'info', job, options: jobOptions(raw), args, json: raw.json === true });
+    });
+  withJobOptions(program.command('check'))
+    .summary('say what a job guarantees from source to sink, and why')
+    .description('Says in one sentence per sink what a job guarantees, and why, without running it.')
+    .option('--json', 'print it as JSON')
+    .action((job: string, raw: RawOptions) => {
+      found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
   program
     .command('explain')

@@ -49,19 +49,20 @@ export async function runCommandLine(
       return explain(request.code, stdout.style);
     case 'run':
     case 'info':
-      return runOrInfo(request, { words, resume: options.resume, stdout, stderr });
+    case 'check':
+      return runOrShow(request, { words, resume: options.resume, stdout, stderr });
   }
 }
 
-async function runOrInfo(
-  request: Request & { kind: 'run' | 'info' },
+async function runOrShow(
+  request: Request & { kind: 'run' | 'info' | 'check' },
   given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>,
 ): Promise<number> {
   const verbose = request.options.verbose || (process.env['MILLRACE_DEBUG'] ?? '') !== '';
   const workingDirectory = process.cwd();
   hideExperimentalWarnings();
   // Loaded only now: help and usage answer at once.
-  const { showPlan, runJob } = await import('./run-job.ts');
+  const { runJob, showGuarantee, showPlan } = await import('./run-job.ts');
   const host: JobHost = {
     ...given,
     verbose,
@@ -76,7 +77,8 @@ async function runOrInfo(
       }),
   };
   try {
-    return request.kind === 'run' ? await runJob(request, host) : await showPlan(request, host);
+    if (request.kind === 'run') return await runJob(request, host);
+    return request.kind === 'info' ? await showPlan(request, host) : await showGuarantee(request, host);
   } catch (error) {
     given.stderr.write(host.describe(error));
     return exitCodeOf(error);

@@ -1,5 +1,5 @@
 /**
- * `millrace run` and `millrace info`: from the words of a request to a job that has ended, or to a plan on the screen.
+ * `millrace run`, `info` and `check`: from the words of a request to a job that has ended, or to what is known of it.
  *
  * Owns: the live line and the signals of one run. Talks to: the job, by its client.
  *
@@ -16,6 +16,7 @@ import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts
 import type { JobListener, JobResult } from '../cluster/job-manager/job-master.ts';
 import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts';
 import { explain as planText } from '../graph/explain.ts';
+import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
 import { type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
 import type { JobOptions, Request } from './arguments.ts';
 import { bundleJob } from './bundle.ts';
@@ -51,21 +52,42 @@ export interface JobHost {
 }
 
 type RunRequest = Request & { readonly kind: 'run' };
-type InfoRequest = Request & { readonly kind: 'info' };
+type ShowRequest = Request & { readonly kind: 'info' | 'check' };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Prints the plan of a job; nothing runs. */
-export async function showPlan(request: InfoRequest, host: JobHost): Promise<number> {
+export function showPlan(request: ShowRequest, host: JobHost): Promise<number> {
+  return show(request, host, ({ compiled: { graph } }) => ({ json: graph, text: planText(graph) }));
+}
+
+/** Prints what a job guarantees, and why; nothing runs. */
+export function showGuarantee(request: ShowRequest, host: JobHost): Promise<number> {
+  return show(request, host, ({ compiled, configuration }) => {
+    const isAtLeastOnce = configuration.get('execution.checkpointing.mode') === 'AT_LEAST_ONCE';
+    const json = guaranteeOf(compiled, {
+      checkpointing: configuration.get('execution.checkpointing.interval') > 0,
+      mode: isAtLeastOnce ? 'at-least-once' : 'exactly-once',
+    });
+    return { json, text: guaranteeText(compiled.graph.name, json) };
+  });
+}
+
+async function show(
+  request: ShowRequest,
+  host: JobHost,
+  shown: (planned: Awaited<ReturnType<typeof planOf>>) => { readonly json: unknown; readonly text: string },
+): Promise<number> {
   const found = await resolveJob(request, host);
   if (found.kind === 'elsewhere') return runElsewhere(found.commandLine);
   const configuration = await configurationOf(request.options, host);
-  const options = { ...submissionOf(request, host, configuration) };
-  const { compiled } = await planOf(found.job.url, options).catch((error: unknown) => {
-    throw explainLoadError(error, found.job);
-  });
-  const { graph } = compiled;
-  host.stdout.write(request.json ? `${JSON.stringify(graph, undefined, 2)}\n` : planText(graph));
+  const planned = await planOf(found.job.url, submissionOf(request, host, configuration)).catch(
+    (error: unknown) => {
+      throw explainLoadError(error, found.job);
+    },
+  );
+  const { json, text } = shown(planned);
+  host.stdout.write(request.json ? `${JSON.stringify(json, undefined, 2)}\n` : text);
   return EXIT.done;
 }
 
@@ -228,7 +250,7 @@ type ResolvedJob =
   | { readonly kind: 'elsewhere'; readonly commandLine: URL };
 
 async function resolveJob(
-  { job: name, options }: RunRequest | InfoRequest,
+  { job: name, options }: RunRequest | ShowRequest,
   host: JobHost,
 ): Promise<ResolvedJob> {
   const { workingDirectory } = host;
@@ -256,7 +278,7 @@ function configurationOf(options: JobOptions, host: JobHost): Promise<Configurat
 }
 
 function submissionOf(
-  { options, args }: RunRequest | InfoRequest,
+  { options, args }: RunRequest | ShowRequest,
   host: JobHost,
   configuration: Configuration,
 ): ExecuteOptions {

@@ -249,4 +249,13 @@ describe('the plan', () => {
     assert.equal(plan.name, 'abnormal-logins');
     assert.ok(plan.vertices.length >= 2);
   });
+
+  it('goes with what the job guarantees, and why', async (test) => {
+    const cwd = temporaryFolder(test);
+    const text = await millrace(['check', loginsJob], { cwd });
+    assertEnded(text, 0, /^abnormal-logins: exactly once from "lines" to "alerts": .*checkpoint.*\.$/m);
+    const loose = ['check', '--json', '-D', 'execution.checkpointing.mode=AT_LEAST_ONCE', loginsJob];
+    const json = await millrace(loose, { cwd });
+    assert.equal((JSON.parse(json.output) as { guarantee: string }).guarantee, 'at least once');
+  });
 });
