@@ -120,17 +120,31 @@ export const CONFIG_OPTIONS = {
     description: 'Whether state that no operator takes is left behind instead of refused.',
     aliases: ['execution.savepoint.ignore-unclaimed-state'],
   }),
-  'restart-strategy.type': oneOf(['none', 'off', 'disable', 'fixed-delay', 'exponential-delay'], {
-    default: undefined,
-    description: 'What follows a failure. Default: exponential-delay with checkpoints, none without.',
-    aliases: ['restart-strategy'],
-  }),
+  'restart-strategy.type': oneOf(
+    ['none', 'off', 'disable', 'fixed-delay', 'failure-rate', 'exponential-delay'],
+    {
+      default: undefined,
+      description: 'What follows a failure. Default: exponential-delay with checkpoints, none without.',
+      aliases: ['restart-strategy'],
+    },
+  ),
   'restart-strategy.fixed-delay.attempts': countOrInfinite({
     default: 1,
     min: 0,
     description: 'How many restarts before the job fails.',
   }),
   'restart-strategy.fixed-delay.delay': duration({ default: 1_000, description: 'Pause before a restart.' }),
+  'restart-strategy.failure-rate.max-failures-per-interval': int({
+    default: 1,
+    min: 1,
+    description: 'How many failures within the interval are restarted; one more and the job fails.',
+  }),
+  'restart-strategy.failure-rate.failure-rate-interval': duration({
+    default: 60_000,
+    min: 1,
+    description: 'The interval in which failures are counted.',
+  }),
+  'restart-strategy.failure-rate.delay': duration({ default: 1_000, description: 'Pause before a restart.' }),
   'restart-strategy.exponential-delay.initial-backoff': duration({
     default: 1_000,
     min: 1,

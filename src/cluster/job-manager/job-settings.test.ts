@@ -41,6 +41,18 @@ test('each restart strategy is read with its parameters', () => {
     attempts: Number.POSITIVE_INFINITY,
     delayMs: 10_000,
   });
+  const rate = {
+    'restart-strategy.type': 'failure-rate',
+    'restart-strategy.failure-rate.max-failures-per-interval': 4,
+    'restart-strategy.failure-rate.failure-rate-interval': '5 min',
+    'restart-strategy.failure-rate.delay': '2 s',
+  };
+  assert.deepEqual(settingsOf(rate).restartStrategy, {
+    kind: 'failure-rate',
+    failuresPerInterval: 4,
+    intervalMs: 300_000,
+    delayMs: 2_000,
+  });
   assert.deepEqual(settingsOf({ 'restart-strategy.type': 'off' }).restartStrategy, { kind: 'none' });
   const exponential = settingsOf({
     'restart-strategy.type': 'exponential-delay',

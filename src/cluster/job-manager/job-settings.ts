@@ -53,6 +53,13 @@ function restartStrategy(configuration: Configuration, checkpointing: boolean): 
         attempts: configuration.get('restart-strategy.fixed-delay.attempts'),
         delayMs: configuration.get('restart-strategy.fixed-delay.delay'),
       };
+    case 'failure-rate':
+      return {
+        kind: 'failure-rate',
+        failuresPerInterval: configuration.get('restart-strategy.failure-rate.max-failures-per-interval'),
+        intervalMs: configuration.get('restart-strategy.failure-rate.failure-rate-interval'),
+        delayMs: configuration.get('restart-strategy.failure-rate.delay'),
+      };
     case 'exponential-delay':
       return exponentialDelay(configuration);
     default:

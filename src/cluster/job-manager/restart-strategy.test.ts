@@ -35,6 +35,15 @@ test('fixed-delay restarts as often as it says and then fails', () => {
   assert.deepEqual(delays({ ...strategy, attempts: 0 }, [1]), ['fail']);
 });
 
+test('failure-rate fails when more failures than it says lie within one interval', () => {
+  const strategy = { kind: 'failure-rate', failuresPerInterval: 3, intervalMs: 1_000, delayMs: 10 } as const;
+  assert.deepEqual(delays(strategy, [1, 1, 1, 1]), [10, 10, 10, 'fail']);
+  // The fourth comes 1,000 ms after the first, which is still within the interval, or 1,001.
+  assert.deepEqual(delays(strategy, [1, 1, 1, 968]), [10, 10, 10, 'fail']);
+  assert.deepEqual(delays(strategy, [1, 1, 1, 969]), [10, 10, 10, 10]);
+  assert.deepEqual(delays({ ...strategy, failuresPerInterval: 1 }, [1, 991, 991, 990]), [10, 10, 10, 'fail']);
+});
+
 test('exponential-delay multiplies up to the maximum', () => {
   const strategy = { ...EXPONENTIAL_DELAY_DEFAULTS, multiplier: 2, maxBackoffMs: 5_000 };
   assert.deepEqual(delays(strategy, [1, 1, 1, 1, 1]), [1_000, 2_000, 4_000, 5_000, 5_000]);

@@ -9,6 +9,13 @@ export type RestartStrategy =
   | { readonly kind: 'none' }
   | { readonly kind: 'fixed-delay'; readonly attempts: number; readonly delayMs: number }
   | {
+      readonly kind: 'failure-rate';
+      /** So many failures within the interval are restarted; one more ends the job. */
+      readonly failuresPerInterval: number;
+      readonly intervalMs: number;
+      readonly delayMs: number;
+    }
+  | {
       readonly kind: 'exponential-delay';
       readonly initialBackoffMs: number;
       readonly maxBackoffMs: number;
@@ -43,6 +50,8 @@ export interface RestartMemory {
   readonly attempts: number;
   /** When the last restart was due, on the clock of the failures. */
   readonly restartAt: number;
+  /** `failure-rate` only: when the latest failures were, the oldest first; as many as one interval may have. */
+  readonly failures?: readonly number[];
 }
 
 /** Before the first failure. */
@@ -64,6 +73,8 @@ export function decideRestart(
       return { kind: 'fail', reason: 'the restart strategy is "none"' };
     case 'fixed-delay':
       return fixedDelay(strategy, memory, failure.now);
+    case 'failure-rate':
+      return failureRate(strategy, memory, failure.now);
     case 'exponential-delay':
       return exponentialDelay(strategy, memory, failure);
   }
@@ -79,6 +90,28 @@ function fixedDelay(
   }
   const restartAt = now + strategy.delayMs;
   return { kind: 'restart', delayMs: strategy.delayMs, memory: { attempts: memory.attempts + 1, restartAt } };
+}
+
+/** Fails when this failure and the `failuresPerInterval` before it lie within one interval. */
+function failureRate(
+  strategy: RestartStrategy & { kind: 'failure-rate' },
+  memory: RestartMemory,
+  now: number,
+): RestartDecision {
+  const { failuresPerInterval, intervalMs, delayMs } = strategy;
+  const before = memory.failures ?? [];
+  if (before.length >= failuresPerInterval && now - before[0]! <= intervalMs) {
+    return {
+      kind: 'fail',
+      reason: `failure-rate: more than ${failuresPerInterval} failures within ${intervalMs} ms`,
+    };
+  }
+  const failures = [...before, now].slice(-failuresPerInterval);
+  return {
+    kind: 'restart',
+    delayMs,
+    memory: { attempts: memory.attempts + 1, restartAt: now + delayMs, failures },
+  };
 }
 
 /**
