@@ -31,6 +31,16 @@ describe('arguments of a job', () => {
     assert.throws(() => given.string('output'), failsWith('JOB_ARGUMENT_INVALID', /--output is required/));
   });
 
+  it('can be durations, which are milliseconds', () => {
+    assert.equal(args('--gap', '30m').duration('gap'), 1_800_000);
+    assert.equal(args('--gap=250').duration('gap', '1 s'), 250);
+    assert.equal(args().duration('gap', '1 s'), 1_000);
+    assert.throws(
+      () => args('--gap', 'soon').duration('gap', '1 s'),
+      failsWith('JOB_ARGUMENT_INVALID', /--gap soon is not a duration/),
+    );
+  });
+
   it('can be flags', () => {
     const given = args('--verbose', '--colour=false', '--quiet', 'true');
     assert.deepEqual(

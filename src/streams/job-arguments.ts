@@ -4,6 +4,7 @@
  * It remembers what was asked for, so that an argument which nobody asked for is an error and not a silent default.
  */
 
+import { type Duration, parseDuration } from '../base/duration.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 
@@ -44,6 +45,16 @@ export class JobArguments {
     const value = Number(text);
     if (text.trim() === '' || !Number.isFinite(value)) throw invalid(`--${name} ${text} is not a number`);
     return value;
+  }
+
+  /** The milliseconds of `--name`, a duration such as `30m` or `60 s`. Without a default the argument is required. */
+  duration(name: string, byDefault?: Duration): number {
+    const text = this.string(name, byDefault === undefined ? undefined : String(byDefault));
+    try {
+      return parseDuration(text);
+    } catch (cause) {
+      throw invalid(`--${name} ${text} is not a duration, such as 500ms, 30s or 1h`, cause);
+    }
   }
 
   /** True for `--name` and `--name true`, false for `--name false`; `byDefault` (false) when it is not there. */
@@ -146,6 +157,6 @@ function parse(words: readonly string[]): {
   return { values, positional };
 }
 
-function invalid(message: string): MillraceError {
-  return new MillraceError('JOB_ARGUMENT_INVALID', message);
+function invalid(message: string, cause?: unknown): MillraceError {
+  return new MillraceError('JOB_ARGUMENT_INVALID', message, cause === undefined ? {} : { cause });
 }

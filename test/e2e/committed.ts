@@ -1,4 +1,4 @@
-// Reads the committed output of a file sink and holds it against the known answer.
+// Reads the committed output of a file sink, and holds alerts against the known answer.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
@@ -14,15 +14,20 @@ export function committedFiles(folder: string): string[] {
     .sort((left, right) => (left < right ? -1 : 1));
 }
 
-/** The committed alerts, file by file; every line has to be whole. */
+/** The committed alerts, file by file. */
 export function committedAlerts(folder: string): Alert[] {
+  return committedRecords<Alert>(folder);
+}
+
+/** The committed records, file by file; every line has to be whole. */
+export function committedRecords<T>(folder: string): T[] {
   return committedFiles(folder).flatMap((path) => {
     const text = readFileSync(path, 'utf8');
     assert.ok(text === '' || text.endsWith('\n'), `${path} ends in the middle of a line`);
     return text
       .split('\n')
       .slice(0, -1)
-      .map((line) => JSON.parse(line) as Alert);
+      .map((line) => JSON.parse(line) as T);
   });
 }
 
