@@ -229,6 +229,8 @@ export class TaskRunner {
       return 'next';
     }
     if (!this.task.writable()) return this.#blocked();
+    if (this.task.resume()) return 'next';
+    if (!this.task.mayGoOn()) return this.#blocked();
     if (this.task.onProcessingTime()) return 'next';
     return this.#parts.gate === undefined ? this.#pollSource() : this.#readGate(this.#parts.gate);
   }
@@ -306,7 +308,7 @@ export class TaskRunner {
       full = true;
     }
     // R8: the consumers of rings read in other threads, also between the last look and this one.
-    if (blocked && !full && this.task.writable()) return 'more';
+    if (blocked && !full && this.task.mayGoOn()) return 'more';
     // A timer cannot fire before there is room, and whoever makes room wakes the runner.
     if (!blocked) this.task.armProcessingTimer();
     this.#parts.gate?.onReadable(this.#parts.wakeUp);

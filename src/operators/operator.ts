@@ -132,6 +132,14 @@ export interface Operator {
   undo?(): void;
   /** False while this operator cannot take more (for example a slow external system); `wakeUp` when it can. */
   writable?(): boolean;
+  /**
+   * Hands on one thing that was finished outside of a call; false when nothing is ready. Called between two records while
+   * the outputs have room, also after `wakeUp`. Only the first operator of a chain may have it. Its `writable` is true
+   * also while something is ready, and holds back what it is given, never what it hands on.
+   */
+  resume?(): boolean;
+  /** Of an operator with `resume`: all inputs have ended. True when nothing is under way; asked until then, before `finish`. */
+  drain?(): boolean;
   /** All inputs have ended; results may still be handed on. */
   finish?(): void | Pull;
   /** Releases resources; called once, also after a failure; must not touch what is committed or pending. */

@@ -105,6 +105,16 @@ export class ChainLink {
     return this.#call(() => (this.operator as SourceOperator).poll(maxRecords));
   }
 
+  /** Hands on one thing that the operator finished outside of a call. */
+  resume(): boolean {
+    return this.#call(() => this.operator.resume!());
+  }
+
+  /** True when the operator has nothing under way outside of calls. */
+  drain(): boolean {
+    return this.#call(() => this.operator.drain?.() ?? true);
+  }
+
   /** A record from the operator before, on the only input that a chained operator has. */
   deliver(value: unknown, timestamp: number): void {
     this.deliverTo(0, value, timestamp);

@@ -470,3 +470,121 @@ test('what a generator throws while it is given up is told, with its operator', 
     return /no end/.test(error.message) && error.where?.operator === 'op0';
   });
 });
+
+/** Keeps each record until the test lets it go; takes `capacity` at a time. */
+class Keeping implements Operator {
+  readonly kept: number[] = [];
+  readonly done: (number | 'watermark')[] = [];
+  readonly #capacity: number;
+  #context!: OperatorContext;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  open(context: OperatorContext): void {
+    this.#context = context;
+  }
+
+  record(_input: number, value: unknown): void {
+    this.kept.push(value as number);
+  }
+
+  watermark(): void {
+    this.done.push('watermark');
+  }
+
+  letGo(): void {
+    this.done.push(this.kept.shift()!);
+  }
+
+  writable(): boolean {
+    return this.kept.length < this.#capacity || this.done.length > 0;
+  }
+
+  resume(): boolean {
+    const next = this.done.shift();
+    if (next === undefined) return false;
+    if (next === 'watermark') this.#context.output.watermark(7);
+    else this.#context.output.emit(next, MIN_TIMESTAMP);
+    return true;
+  }
+
+  drain(): boolean {
+    return this.kept.length === 0 && this.done.length === 0;
+  }
+}
+
+test('while the head is full nothing is taken; what it finished goes on before the next record', async () => {
+  const keeping = new Keeping(2);
+  const { task, port } = await rig([keeping, new FlatMapping((value) => [value, -value], true)]);
+  give(task, [1, 2, 3, 4]);
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
+  assert.deepEqual(keeping.kept, [1, 2]);
+  assert.equal(task.interruptible(), true, 'a barrier can be taken while it is full');
+  assert.deepEqual(task.remainder()?.values, [3, 4]);
+  keeping.letGo();
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
+  assert.deepEqual(
+    [port.out, keeping.kept],
+    [
+      [1, -1],
+      [2, 3],
+    ],
+  );
+});
+
+test('what a full head hands on goes all the way, although nothing can be taken', async () => {
+  const keeping = new Keeping(1);
+  const { task, port } = await rig([keeping, new FlatMapping((value) => [value], true)]);
+  give(task, [1, 2]);
+  task.run(Number.POSITIVE_INFINITY);
+  keeping.done.push('watermark');
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
+  assert.deepEqual(port.out, [{ kind: 'watermark', timestamp: 7 }]);
+});
+
+test('what is finished waits while the outputs are full', async () => {
+  const keeping = new Keeping(5);
+  const { task, port } = await rig([keeping]);
+  give(task, [1, 2, 3]);
+  task.run(Number.POSITIVE_INFINITY);
+  for (let each = 0; each < 3; each++) keeping.letGo();
+  port.credits = 0;
+  assert.equal(task.mayGoOn(), false);
+  port.credits = 10;
+  assert.equal(task.mayGoOn(), true);
+  while (task.resume());
+  assert.deepEqual(port.out, [1, 2, 3]);
+});
+
+test('the end waits until the head is drained', async () => {
+  const keeping = new Keeping(5);
+  const { task, port } = await rig([keeping]);
+  give(task, [1]);
+  task.run(Number.POSITIVE_INFINITY);
+  task.onEndOfInput(0, 1);
+  assert.equal(task.resume(), false);
+  assert.deepEqual([task.busy(), task.hasEnded], [false, false]);
+  keeping.letGo();
+  while (task.resume()) task.run(Number.POSITIVE_INFINITY);
+  assert.deepEqual([port.out, task.hasEnded], [[1, { kind: 'end-of-data' }], true]);
+});
+
+test('a task that has stopped hands on nothing that is finished later', async () => {
+  const keeping = new Keeping(5);
+  const { task, port } = await rig([keeping]);
+  give(task, [1]);
+  task.run(Number.POSITIVE_INFINITY);
+  task.silence();
+  keeping.letGo();
+  assert.equal(task.resume(), false);
+  assert.deepEqual(port.out, []);
+});
+
+test('only the first operator of a chain hands on outside of calls', async () => {
+  await assert.rejects(
+    () => rig([new FlatMapping((value) => [value], false), new Keeping(1)]),
+    /the first of its chain/,
+  );
+});

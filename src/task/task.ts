@@ -15,6 +15,8 @@
  * T5  A task that has ended or stopped makes nothing of its own any more: its timers fire no more, and tell no time.
  * T6  Closing while an operator opens waits for that: nothing is opened behind the back of whoever closed.
  * T7  Event time of a task with several inputs is the smallest over those that are not idle; it never goes back.
+ * T8  What an operator finished outside of a call (`resume`) is handed on between two records while the outputs have room,
+ *     before the next record; while that operator is full nothing is read, and the end waits until it is drained.
  */
 
 import { assert } from '../base/assert.ts';
@@ -60,6 +62,8 @@ export class StreamTask {
   readonly #ports: readonly TaskPort[];
   readonly #pacing: readonly ChainLink[];
   readonly #keyed: readonly ChainLink[];
+  /** T8; `undefined` in a chain without asynchronous work. */
+  readonly #resumed: ChainLink | undefined;
   /** T7; `undefined` with one input, whose watermarks the host has merged already. */
   readonly #time: WatermarkMerge | undefined;
   #state: 'created' | 'open' | 'ended' | 'closed' = 'created';
@@ -75,6 +79,8 @@ export class StreamTask {
   #opened = 0;
   #opening: Promise<void> | undefined;
   #silent = false;
+  /** All inputs have ended, and the end waits (T8). */
+  #draining = false;
 
   constructor(parts: TaskParts) {
     this.#host = parts.host;
@@ -83,9 +89,21 @@ export class StreamTask {
     this.#ports = parts.compiled.graph.edges
       .filter((edge) => edge.from === parts.vertex)
       .map((edge) => parts.host.port(edge.index));
-    this.#pacing = this.chain.links.filter((link) => link.operator.writable !== undefined);
+    this.#resumed = this.#resumable();
+    this.#pacing = this.chain.links.filter(
+      (link) => link.operator.writable !== undefined && link !== this.#resumed,
+    );
     this.#keyed = this.chain.links.filter((link) => link.backend !== undefined);
     this.#time = this.#mergedTime(inputsOf(parts));
+  }
+
+  #resumable(): ChainLink | undefined {
+    const [head, ...behind] = this.chain.links;
+    assert(
+      behind.every(({ operator }) => operator.resume === undefined),
+      'an operator that hands on outside of calls is the first of its chain',
+    );
+    return head?.operator.resume === undefined ? undefined : head;
   }
 
   #mergedTime(inputs: number): WatermarkMerge | undefined {
@@ -135,7 +153,27 @@ export class StreamTask {
 
   onEndOfInput(input: number, inputs: number): void {
     this.#endedInputs.add(input);
-    if (this.#endedInputs.size >= inputs) this.#walk(this.#walkEnd());
+    if (this.#endedInputs.size < inputs) return;
+    this.#draining = this.#resumed !== undefined;
+    if (!this.#draining) this.#walk(this.#walkEnd());
+  }
+
+  /**
+   * Between two elements: hands on what was finished outside of a call, or begins the end that waited for that (T8). True
+   * when it did something.
+   */
+  resume(): boolean {
+    if (this.#resumed === undefined || this.#silent) return false;
+    if (this.#resumed.resume()) return true;
+    if (!this.#draining || !this.#resumed.drain()) return false;
+    this.#draining = false;
+    this.#walk(this.#walkEnd());
+    return true;
+  }
+
+  /** Something can be done: the outputs have room, and so has an operator that works outside of calls, or it is ready. */
+  mayGoOn(): boolean {
+    return this.writable() && (this.#resumed === undefined || this.#resumed.operator.writable!());
   }
 
   /** Fires processing-time timers that are due; true when there were any. */
@@ -191,7 +229,8 @@ export class StreamTask {
       if (steps++ >= STEPS_PER_RUN) return 'more';
       if (!this.#frames.eager && !this.writable()) return 'blocked';
       if (this.#frames.size > 0) this.#frames.step();
-      else this.#nextRecord();
+      else if (this.#resumed === undefined) this.#nextRecord();
+      else if (!this.#resumeOrTake()) return 'blocked';
       if (--untilClock > 0) continue;
       const now = clock.monotonic();
       pace.took(now - from);
@@ -200,6 +239,14 @@ export class StreamTask {
       untilClock = pace.units;
     }
     return 'done';
+  }
+
+  /** T8; false when neither is possible. */
+  #resumeOrTake(): boolean {
+    if (this.resume()) return true;
+    if (!this.mayGoOn()) return false;
+    this.#nextRecord();
+    return true;
   }
 
   #nextRecord(): void {
