@@ -93,7 +93,7 @@ export {
   OperatorStream,
   WindowedStream,
 } from './streams/data-stream.ts';
-export type { DeadLetters, KeyedProcess, Process } from './streams/data-stream.ts';
+export type { AsyncWait, DeadLetters, KeyedProcess, Process } from './streams/data-stream.ts';
 export type {
   DataOptions,
   ExtremeOptions,
@@ -138,6 +138,8 @@ export type {
 } from './streams/windowed-stream.ts';
 
 // Functions
+export type { AsyncRetry } from './operators/async-retry.ts';
+export type { AsyncContext, AsyncFunction, AsyncResultOf } from './operators/async-wait.ts';
 export type {
   BroadcastContext,
   BroadcastProcessFunction,

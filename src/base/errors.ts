@@ -210,6 +210,19 @@ export const ERROR_TABLE = {
     remedy: 'Give the operator its old uid again, or drop that state with -n (--allow-non-restored-state).',
   },
   // operators
+  ASYNC_INVALID: {
+    title: 'an asynchronous operator cannot work as it is',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the setting that the message names.',
+  },
+  ASYNC_TIMEOUT: {
+    title: 'an asynchronous call took longer than its timeout',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Find out why the other system is slow; give the operator a longer `timeout`, or `onTimeout`, which says what goes on instead.',
+  },
   OPERATOR_RESULT_INVALID: {
     title: 'a function gave back what is no list of results',
     owner: 'user',

@@ -36,6 +36,35 @@ function operatorsOf({ graph }: CompiledJob) {
   return graph.vertices.flatMap(({ operators }) => operators);
 }
 
+describe('an asynchronous operator', () => {
+  it('begins a chain, and holds state', () => {
+    const compiled = plan((env) => {
+      env
+        .fromData([1])
+        .map((n) => n)
+        .orderedWait({ uid: 'ask', asyncInvoke: async (n) => n })
+        .map((n) => n)
+        .print();
+    });
+    assert.deepEqual(
+      compiled.graph.vertices.map(({ operators }) => operators.map(({ kind }) => kind)),
+      [
+        ['source', 'map'],
+        ['async-wait', 'map', 'sink'],
+      ],
+    );
+    assert.equal(operatorsOf(compiled).find(({ uid }) => uid === 'ask')?.stateful, true);
+  });
+
+  it('is refused where it is described when its settings cannot work', () => {
+    const refused = (more: object): void => {
+      plan((env) => void env.fromData([1]).orderedWait({ uid: 'ask', asyncInvoke: async (n) => n, ...more }));
+    };
+    assert.throws(() => refused({ capacity: 0 }), failsWith('ASYNC_INVALID', /capacity is 0/));
+    assert.throws(() => refused({ timeout: 'soon' }), failsWith('CONFIG_INVALID', /timeout/));
+  });
+});
+
 describe('a described job', () => {
   it('becomes the plan that its words say', () => {
     const compiled = plan(

@@ -14,6 +14,7 @@ import { printSink } from '../connectors/print.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type { CustomPartitioner, KeySelector, NodeSettings, Origin } from '../graph/nodes.ts';
 import type { NewInput, NewNode, StreamGraphBuilder } from '../graph/stream-graph.ts';
+import { type AsyncFunction, type AsyncResultOf, AsyncWaitOperator } from '../operators/async-wait.ts';
 import { BroadcastProcessOperator, KeyedBroadcastProcessOperator } from '../operators/broadcast-process.ts';
 import { CoFlatMapOperator } from '../operators/co-flat-map.ts';
 import { CoMapOperator } from '../operators/co-map.ts';
@@ -76,7 +77,7 @@ import {
 /** What `map` makes of a function that gives back a promise: a type that says why nothing can be done with it. */
 export type Immediate<R> =
   R extends PromiseLike<unknown>
-    ? 'the function gives back a promise: it must give its result back at once'
+    ? 'the function gives back a promise: use orderedWait() or unorderedWait()'
     : R;
 
 /** The side output that a policy adds. */
@@ -102,6 +103,9 @@ export type KeyedProcess<
   Fired extends Results,
   E extends PoisonPolicy,
 > = KeyedProcessFunction<T, K, S, O, L, R, Fired> & StatefulOptions<E>;
+
+/** A function that answers with a promise, with the options of its operator. */
+export type AsyncWait<T, R, F, L, E extends PoisonPolicy> = AsyncFunction<T, R, F, L> & StatefulOptions<E>;
 
 /**
  * A stream of records of type `T`.
@@ -175,6 +179,43 @@ export class DataStream<T> {
     if (definition.state !== undefined || definition.onTimer !== undefined) throw needsKey(definition);
     const tags = tagsOf(definition.outputs);
     return this.#then('process', 'Process', () => new ProcessOperator(definition), definition, tags);
+  }
+
+  /**
+   * Asks something outside (a database, a service) for each record, up to `capacity` at a time; the results keep the
+   * order of their records. What is under way is part of each checkpoint and asked for again after a restore.
+   */
+  orderedWait<R, F = never, L = undefined, E extends PoisonPolicy = 'fail'>(
+    definition: AsyncWait<T, R, F, L, E>,
+  ): OperatorStream<AsyncResultOf<R> | AsyncResultOf<F>, DeadLetters<E, T>> {
+    return this.#wait('ordered', definition);
+  }
+
+  /** As `orderedWait`, but a result goes on as soon as it is there; it still overtakes no watermark. */
+  unorderedWait<R, F = never, L = undefined, E extends PoisonPolicy = 'fail'>(
+    definition: AsyncWait<T, R, F, L, E>,
+  ): OperatorStream<AsyncResultOf<R> | AsyncResultOf<F>, DeadLetters<E, T>> {
+    return this.#wait('unordered', definition);
+  }
+
+  #wait<R, F, L, E extends PoisonPolicy, O>(
+    mode: 'ordered' | 'unordered',
+    definition: AsyncWait<T, R, F, L, E>,
+  ): OperatorStream<AsyncResultOf<R> | AsyncResultOf<F>, O> {
+    const options = { mode, onError: definition.onError ?? 'fail' } as const;
+    const factory = (): AsyncWaitOperator<T, R, F, L> => new AsyncWaitOperator(definition, options);
+    factory(); // Wrong settings are found where they are written.
+    const node = {
+      kind: 'async-wait',
+      name: mode === 'ordered' ? 'Ordered Wait' : 'Unordered Wait',
+      factory,
+      // Records are taken one by one from a queue in front of it: only so nothing is read while it is full.
+      chaining: 'head',
+      stateful: true,
+      needsUid: true,
+      inputs: [this.#input()],
+    } as const;
+    return addOperator(this.job, node, definition, []);
   }
 
   /** Sends records with the same key to the same subtask. The key comes from a function or is a field of the record. */
@@ -547,6 +588,20 @@ export class KeyedStream<T, K> {
     options?: OperatorOptions<E>,
   ): OperatorStream<ResultOf<R>, DeadLetters<E, T>> {
     return this.#records().flatMap(flatMap, options);
+  }
+
+  /** Asks something outside for each record, in the subtask of its key; see {@link DataStream}. No longer keyed. */
+  orderedWait<R, F = never, L = undefined, E extends PoisonPolicy = 'fail'>(
+    definition: AsyncWait<T, R, F, L, E>,
+  ): OperatorStream<AsyncResultOf<R> | AsyncResultOf<F>, DeadLetters<E, T>> {
+    return this.#records().orderedWait(definition);
+  }
+
+  /** As `orderedWait`, but a result goes on as soon as it is there; it still overtakes no watermark. */
+  unorderedWait<R, F = never, L = undefined, E extends PoisonPolicy = 'fail'>(
+    definition: AsyncWait<T, R, F, L, E>,
+  ): OperatorStream<AsyncResultOf<R> | AsyncResultOf<F>, DeadLetters<E, T>> {
+    return this.#records().unorderedWait(definition);
   }
 
   /** Writes the records to a sink; records with the same key are written by the same subtask. */

@@ -195,3 +195,30 @@ it('refuses at compile time what cannot work', () => {
   });
   assert.ok(describeJob(definition).nodes.length > 0);
 });
+
+it('infers what asynchronous functions give', () => {
+  const definition = job((env) => {
+    const numbers = env.fromData([1, 2, 3]);
+    const uid = 'ask';
+    isStreamOf<string>()(
+      numbers.orderedWait({ uid, asyncInvoke: async (n, ctx) => `${n} ${ctx.attempt}` }),
+      true,
+    );
+    const found = numbers.unorderedWait({
+      uid: 'many',
+      asyncInvoke: async (n) => (n > 1 ? [n, n] : undefined),
+      retry: { maxAttempts: 2, delay: '1 s', ifResult: (results) => results.every((n) => n > 1) },
+      timeout: '1 min',
+      onTimeout: (n) => ({ late: n }),
+      onError: 'dead-letter',
+    });
+    isStreamOf<number | { late: number }>()(found, true);
+    isStreamOf<DeadLetter<number>>()(found.sideOutput('dead-letter'), true);
+    // @ts-expect-error -- what is under way is state, and needs a uid
+    numbers.keyBy((n) => n).orderedWait({ asyncInvoke: async (n: number) => n });
+    // @ts-expect-error -- the function must give a promise
+    numbers.orderedWait({ uid: 'now', asyncInvoke: (n: number) => n });
+    found.print();
+  });
+  assert.ok(definition);
+});

@@ -89,6 +89,8 @@ export class OperatorHarness {
   readonly #backend: MemoryStateBackend | undefined;
   readonly #output: Output;
   #watermark: number;
+  #isEnding = false;
+  #isFinished = false;
 
   private constructor(options: HarnessOptions) {
     this.#options = options;
@@ -165,9 +167,38 @@ export class OperatorHarness {
     this.clock.advance(end - this.clock.now());
   }
 
-  /** The end of the input: the operator finishes, and event time with it. */
+  /**
+   * Hands on all that the operator has finished outside of calls, as a task does between two records; after `end` the
+   * operator finishes as soon as nothing is under way. Let the event loop turn before: promises are settled by it.
+   */
+  resume(): void {
+    if (this.#operator.resume === undefined) return;
+    let handedOn = 0;
+    while (this.#operator.resume()) assert(++handedOn <= PULLED_MAX, 'an operator hands on a bounded number');
+    if (this.#isEnding) this.#finish();
+  }
+
+  /** Whether a task would hand the operator a record now. */
+  get writable(): boolean {
+    return this.#operator.writable?.() ?? true;
+  }
+
+  /** All input and what it set under way is done. */
+  get isFinished(): boolean {
+    return this.#isFinished;
+  }
+
+  /** The end of the input: the operator finishes, and event time with it; with work under way, in a later `resume`. */
   end(): void {
     this.watermark(MAX_TIMESTAMP);
+    this.#isEnding = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#operator.drain?.() === false) return;
+    this.#isEnding = false;
+    this.#isFinished = true;
     this.#pull(this.#operator.finish?.(), MIN_TIMESTAMP);
   }
 
