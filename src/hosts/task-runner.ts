@@ -3,7 +3,8 @@
  *
  * Owner: the slot executor's thread. Partners: `StreamTask` below; input gate and output ports; the executor above.
  *
- * R1  The task gets its next element only when it is done with the last one and its outputs have room.
+ * R1  The task gets its next element only when it is done with the last one, its outputs have room, and what an operator
+ *     finished outside of a call was handed on.
  * R2  A barrier is taken between two records. An unaligned one also in the middle of a batch, whose rest is in-flight data.
  * R3  What a task reports carries its attempt; after the first failure it reports nothing but that.
  * R4  An acknowledgement is sent once, after the bytes of the snapshot are durable.

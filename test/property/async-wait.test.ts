@@ -197,3 +197,34 @@ test('killed at any moment and continued, also at another parallelism, no answer
   console.log(`cases: of them continued from a checkpoint ${continued} (minimum ${SEEDS / 5})`);
   assert.ok(continued >= SEEDS / 5);
 });
+
+test('stopped with calls under way and continued, it asks for them again and gives the same', async () => {
+  let cases = 0;
+  let stopped = 0;
+  for (const seed of seeds(2_001)) {
+    await replayable(seed, async () => {
+      const spec = specOf(seed);
+      const draw = chance(seed);
+      const kernel = new Kernel({ seed, shuffle: true });
+      const start = (life: number): SimulatedJob =>
+        new SimulatedJob(kernel, optionsOf(seed, new Job(kernel, seed, 2, life).definition));
+      let running = start(0);
+      await running.some(100 + draw(1_500));
+      if (running.result === undefined) {
+        running.master.stop();
+        const { status, error } = await running.end();
+        assert.match(status, /^(STOPPED|FINISHED)$/, String(error?.stack));
+        if (status === 'STOPPED') stopped++;
+        running = start(1);
+      }
+      const result = await running.end();
+      assert.match(result.status, /FINISHED$/, String(result.error?.stack));
+      check(committed(kernel, '/output'), spec, spec.ordered);
+      cases++;
+    });
+  }
+  if (ONLY !== undefined) return;
+  console.log(`cases: asynchronous jobs to be stopped ${cases} (minimum ${SEEDS})`);
+  console.log(`cases: of them stopped under way ${stopped} (minimum ${SEEDS / 4})`);
+  assert.ok(stopped >= SEEDS / 4);
+});
