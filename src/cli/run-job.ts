@@ -14,6 +14,7 @@ import type { Configuration } from '../base/config.ts';
 import { deserializeError, isMillraceError } from '../base/errors.ts';
 import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts';
 import type { JobListener, JobResult } from '../cluster/job-manager/job-master.ts';
+import { isCheckpointing } from '../cluster/job-manager/job-settings.ts';
 import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts';
 import { explain as planText } from '../graph/explain.ts';
 import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
@@ -66,7 +67,7 @@ export function showGuarantee(request: ShowRequest, host: JobHost): Promise<numb
   return show(request, host, ({ compiled, configuration }) => {
     const isAtLeastOnce = configuration.get('execution.checkpointing.mode') === 'AT_LEAST_ONCE';
     const json = guaranteeOf(compiled, {
-      checkpointing: configuration.get('execution.checkpointing.interval') > 0,
+      checkpointing: isCheckpointing(configuration),
       mode: isAtLeastOnce ? 'at-least-once' : 'exactly-once',
     });
     return { json, text: guaranteeText(compiled.graph.name, json) };
