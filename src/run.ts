@@ -297,7 +297,7 @@ function pathOf(path: string, workingDirectory: string): string {
 function checkedId(jobId: string): string {
   if (/^\w[\w.-]{0,127}$/.test(jobId)) return jobId;
   throw new MillraceError('CONFIG_INVALID', `"${jobId}" cannot be the id of a job`, {
-    remedy: 'Use letters, digits, "-", "_" and ".", at most 128, a letter or digit first.',
+    remedy: 'Use letters, digits, "-", "_" and ".", at most 128, neither "-" nor "." first.',
   });
 }
 

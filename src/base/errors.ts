@@ -387,7 +387,7 @@ export const ERROR_TABLE = {
     owner: 'user',
     retry: 'never',
     remedy:
-      'Start from the latest checkpoint (-s latest), or move the later output aside with --discard-later-output.',
+      'Start from the latest checkpoint (-s latest), or move the later output aside: with --fresh to begin again, with --discard-later-output to keep the checkpoint.',
   },
   SINK_VALUE_UNWRITABLE: {
     title: 'a value cannot be written in the format of the sink',
