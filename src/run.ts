@@ -301,7 +301,8 @@ function checkedId(jobId: string): string {
   });
 }
 
-function checkGuarantee({ sinks, sources }: CompiledJob, configuration: Configuration): void {
+/** Throws GUARANTEE_NEEDS_CHECKPOINTS for a job whose output would never appear. */
+export function checkGuarantee({ sinks, sources }: CompiledJob, configuration: Configuration): void {
   if (isCheckpointing(configuration)) return;
   const source = [...sources].find(([, candidate]) => !candidate.bounded);
   // What goes to this thread needs no checkpoint: without one it is handed over at once.

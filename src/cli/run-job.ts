@@ -14,11 +14,11 @@ import type { Configuration } from '../base/config.ts';
 import { deserializeError, isMillraceError } from '../base/errors.ts';
 import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts';
 import type { JobListener, JobResult } from '../cluster/job-manager/job-master.ts';
-import { isCheckpointing } from '../cluster/job-manager/job-settings.ts';
+import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
 import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts';
 import { explain as planText } from '../graph/explain.ts';
 import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
-import { type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
+import { checkGuarantee, type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
 import type { JobOptions, Request } from './arguments.ts';
 import { bundleJob } from './bundle.ts';
 import { readConfiguration } from './configuration.ts';
@@ -65,11 +65,10 @@ export function showPlan(request: ShowRequest, host: JobHost): Promise<number> {
 /** Prints what a job guarantees, and why; nothing runs. */
 export function showGuarantee(request: ShowRequest, host: JobHost): Promise<number> {
   return show(request, host, ({ compiled, configuration }) => {
-    const isAtLeastOnce = configuration.get('execution.checkpointing.mode') === 'AT_LEAST_ONCE';
-    const json = guaranteeOf(compiled, {
-      checkpointing: isCheckpointing(configuration),
-      mode: isAtLeastOnce ? 'at-least-once' : 'exactly-once',
-    });
+    // What `run` would refuse guarantees nothing.
+    checkGuarantee(compiled, configuration);
+    const { mode } = jobSettings(configuration, true).checkpoints;
+    const json = guaranteeOf(compiled, { checkpointing: isCheckpointing(configuration), mode });
     return { json, text: guaranteeText(compiled.graph.name, json) };
   });
 }

@@ -36,7 +36,7 @@ export interface SinkPromise {
 
 /** What a job promises. */
 export interface JobPromise {
-  /** The weakest of its sinks. */
+  /** It loses if one of its sinks does, and repeats if one of them does. */
   readonly guarantee: Guarantee;
   readonly sinks: readonly SinkPromise[];
 }
@@ -47,7 +47,7 @@ export function guaranteeOf(
   settings: GuaranteeSettings,
 ): JobPromise {
   const sinks = [...reaching(job.graph)].map(([sink, sources]) => promiseOf(job, settings, sink, sources));
-  return { guarantee: weakest(sinks.map(({ guarantee }) => guarantee)), sinks };
+  return { guarantee: together(sinks.map(({ guarantee }) => guarantee)), sinks };
 }
 
 /** The promise as text: a sentence for the job, and one for each sink when there are several. */
@@ -56,7 +56,7 @@ export function guaranteeText(name: string, { guarantee, sinks }: JobPromise): s
   const [only, ...others] = sinks;
   if (others.length === 0) return `${name}: ${sentence(only!)}\n`;
   const lines = sinks.map((sink) => `  ${sentence(sink)}\n`).join('');
-  return `${name}: ${guarantee} for the job as a whole, the weakest of its ${sinks.length} sinks.\n${lines}`;
+  return `${name}: ${guarantee} for the job as a whole, over its ${sinks.length} sinks.\n${lines}`;
 }
 
 function sentence({ guarantee, sources, sink, reasons }: SinkPromise): string {
@@ -84,7 +84,8 @@ function promiseOf(
   const reasons: string[] = [];
   if (loses) {
     const cannot = `${listOf(fixed.map(nameOf))} cannot go back to a position`;
-    reasons.push(`${cannot}, so that what it gave since the last checkpoint is lost after a failure`);
+    const lost = checkpointing ? 'what it gave since the last checkpoint' : 'what it gave';
+    reasons.push(`${cannot}, so that ${lost} is lost after a failure`);
   }
   if (rewinding.length > 0) {
     const from = checkpointing
@@ -110,8 +111,7 @@ function named(loses: boolean, repeats: boolean): Guarantee {
   return repeats ? 'at least once' : 'exactly once';
 }
 
-// The weakest promise loses if one of them loses, and repeats if one of them repeats.
-function weakest(guarantees: readonly Guarantee[]): Guarantee {
+function together(guarantees: readonly Guarantee[]): Guarantee {
   const has = (...some: Guarantee[]): boolean => guarantees.some((each) => some.includes(each));
   return named(has('at most once', 'no guarantee'), has('at least once', 'no guarantee'));
 }

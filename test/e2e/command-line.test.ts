@@ -250,6 +250,20 @@ describe('the plan', () => {
     assert.ok(plan.vertices.length >= 2);
   });
 
+  it('is refused by check where run would refuse it', async (test) => {
+    const cwd = project(test, {
+      'endless.ts': `import { files, generatorSource, job } from 'millrace';
+export default job((env) => {
+  env.fromSource(generatorSource((index) => index), { uid: 'in' }).sinkTo(files.jsonLinesSink('out'), { uid: 'out' });
+});
+`,
+    });
+    const off = ['-D', 'execution.checkpointing.interval=0'];
+    for (const command of ['check', 'run']) {
+      assertEnded(await millrace([command, 'endless.ts', ...off], { cwd }), 1, /GUARANTEE_NEEDS_CHECKPOINTS/);
+    }
+  });
+
   it('goes with what the job guarantees, and why', async (test) => {
     const cwd = temporaryFolder(test);
     const text = await millrace(['check', loginsJob], { cwd });
