@@ -74,6 +74,7 @@ export type {
   CoProcess,
   KeyedBroadcastProcess,
   KeyedCoProcess,
+  KeysLike,
   KeysThatMeet,
   ProcessJoin,
   SignedDuration,
@@ -87,10 +88,14 @@ export {
   DataStreamSink,
   type Immediate,
   IntervalJoin,
+  JoinCondition,
+  JoinedStreams,
   KeyedBroadcastConnectedStream,
   KeyedConnectedStreams,
+  KeyedJoin,
   KeyedStream,
   OperatorStream,
+  WindowedJoin,
   WindowedStream,
 } from './streams/data-stream.ts';
 export type { AsyncWait, DeadLetters, KeyedProcess, Process } from './streams/data-stream.ts';
@@ -105,6 +110,7 @@ export type {
 } from './streams/options.ts';
 
 // Windows
+export type { ApplyJoin, JoinWindow, TaggedUnion } from './operators/window/window-join.ts';
 export {
   globalWindow,
   session,

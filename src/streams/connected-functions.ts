@@ -1,6 +1,7 @@
 /** What is handed to the operators of connected streams: functions together with the options of their operator. */
 
 import { type Duration, parseDuration } from '../base/duration.ts';
+import type { Key } from '../base/key-groups.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type {
   BroadcastProcessFunction,
@@ -27,6 +28,17 @@ type KindOfKey<K> = K extends string
 export type KeysThatMeet<K, Other> = [KindOfKey<K>, KindOfKey<Other>] extends [KindOfKey<Other>, KindOfKey<K>]
   ? unknown
   : 'keys of different types are never equal';
+
+/** All keys that can be equal to one of type `K`. */
+export type KeysLike<K> = K extends string
+  ? string
+  : K extends number
+    ? number
+    : K extends bigint
+      ? bigint
+      : K extends boolean
+        ? boolean
+        : readonly Key[];
 
 /** The functions of `map` on connected streams, with the options of the operator. */
 export type CoMap<A, B, R1, R2, E extends PoisonPolicy> = CoMapFunction<A, B, R1, R2> & OperatorOptions<E>;

@@ -47,6 +47,7 @@ import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
 import { triggers } from '../operators/window/triggers.ts';
 import type { WindowFold } from '../operators/window/window-contents.ts';
 import type { AnyWindowFunction } from '../operators/window/window-function.ts';
+import type { ApplyJoin, TaggedUnion } from '../operators/window/window-join.ts';
 import type { BroadcastDeclaration } from '../state/broadcast-state.ts';
 import type { AggregateFunction } from '../state/descriptors.ts';
 import type {
@@ -56,6 +57,7 @@ import type {
   CoProcess,
   KeyedBroadcastProcess,
   KeyedCoProcess,
+  KeysLike,
   KeysThatMeet,
   ProcessJoin,
   SignedDuration,
@@ -67,6 +69,8 @@ import {
   type LateOutput,
   type WindowAggregate,
   type WindowFunction,
+  type WindowJoin,
+  windowJoinNode,
   windowNode,
   type WindowProcess,
   type WindowSettings,
@@ -222,8 +226,7 @@ export class DataStream<T> {
   keyBy<const K extends Key>(key: (value: T) => K): KeyedStream<T, K>;
   keyBy<const F extends FieldOf<T, Key>>(field: F): KeyedStream<T, T[F]>;
   keyBy<K>(key: ((value: T) => K) | string): KeyedStream<T, K> {
-    const selector = typeof key === 'function' ? key : (value: T) => value[key as keyof T];
-    return new KeyedStream(this.job, this.#partitioned('key-group'), selector as KeySelector);
+    return new KeyedStream(this.job, this.#partitioned('key-group'), selectorOf(key));
   }
 
   /** One stream of the records of several, in no particular order between them. A stream may be united with itself. */
@@ -249,6 +252,28 @@ export class DataStream<T> {
     if (!(other instanceof DataStream)) throw connectsKeyed('a stream without a key', 'a keyed one');
     checkOneJob('connect()', this.job, other.job);
     return new ConnectedStreams(this.job, [this.#input(), other.#input()]);
+  }
+
+  /**
+   * Pairs each record with the records of another stream that have the same key and are in the same window:
+   * `orders.join(refunds).where('id').equalTo('order').window(tumbling('1 h')).apply(…)`.
+   */
+  join<U>(other: DataStream<U>): JoinedStreams<T, U, T, U> {
+    return this.#joined('join', other);
+  }
+
+  /** As `join`, but the function gets all records of both sides at once, and also those without a partner. */
+  coGroup<U>(other: DataStream<U>): JoinedStreams<T, U, readonly T[], readonly U[]> {
+    return this.#joined('co-group', other);
+  }
+
+  #joined<U, Left, Right>(join: WindowJoin, other: DataStream<U>): JoinedStreams<T, U, Left, Right> {
+    checkOneJob(`${join === 'join' ? 'join' : 'coGroup'}()`, this.job, other.job);
+    const inputOf = (stream: DataStream<never>) => (keySelector: KeySelector) => ({
+      origins: stream.#partitioned('key-group'),
+      keySelector,
+    });
+    return new JoinedStreams(this.job, join, [inputOf(this as never), inputOf(other as never)]);
   }
 
   #input(): NewInput {
@@ -1099,6 +1124,198 @@ export class WindowedStream<T, K, Late extends string = never> {
   }
 }
 
+/** Makes an input of a stream once its key is known. */
+type InputOf = (keySelector: KeySelector) => NewInput;
+
+/**
+ * Two streams about to be joined per window: `where` and `equalTo` say by which key, `window` in which windows.
+ * `A` and `B` are their records, `Left` and `Right` what the function gets of them.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const byTime = watermarks.monotonous().withTimestamps(({ at }: { at: number }) => at);
+ *   const shown = env.fromData([{ ad: 'tea', at: 1_000 }, { ad: 'jam', at: 2_000 }], { watermarks: byTime });
+ *   const clicks = env.fromData([{ on: 'tea', at: 4_000 }], { watermarks: byTime });
+ *   shown
+ *     .coGroup(clicks)
+ *     .where('ad')
+ *     .equalTo('on')
+ *     .window(tumbling('10s'))
+ *     .apply((left, right, { key }) => [`${key}: shown ${left.length}, clicked ${right.length}`], { uid: 'ads' })
+ *     .print();
+ * });
+ * ```
+ */
+export class JoinedStreams<A, B, Left, Right> {
+  readonly #job: StreamGraphBuilder;
+  readonly #join: WindowJoin;
+  readonly #inputs: readonly [InputOf, InputOf];
+
+  constructor(job: StreamGraphBuilder, join: WindowJoin, inputs: readonly [InputOf, InputOf]) {
+    this.#job = job;
+    this.#join = join;
+    this.#inputs = inputs;
+  }
+
+  /** The key of the left records: a function, or a field. */
+  where<const K extends Key>(key: (value: A) => K): JoinCondition<A, B, K, Left, Right>;
+  where<const F extends FieldOf<A, Key>>(field: F): JoinCondition<A, B, A[F], Left, Right>;
+  where<K>(key: ((value: A) => K) | string): JoinCondition<A, B, K, Left, Right> {
+    const [left, right] = this.#inputs;
+    return new JoinCondition(this.#job, this.#join, [left(selectorOf(key)), right]);
+  }
+}
+
+/**
+ * A join that knows the key of its left side; see {@link JoinedStreams}.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const words = env.fromData(['tea', 'jam']);
+ *   words
+ *     .join(env.fromData([3]))
+ *     .where((word) => word.length)
+ *     .equalTo((length) => length)
+ *     .window(globalWindow())
+ *     .trigger(triggers.count(3))
+ *     .apply((word, length) => [`${word} ${length}`], { uid: 'words' })
+ *     .print();
+ * });
+ * ```
+ */
+export class JoinCondition<A, B, K, Left, Right> {
+  readonly #job: StreamGraphBuilder;
+  readonly #join: WindowJoin;
+  readonly #inputs: readonly [NewInput, InputOf];
+
+  constructor(job: StreamGraphBuilder, join: WindowJoin, inputs: readonly [NewInput, InputOf]) {
+    this.#job = job;
+    this.#join = join;
+    this.#inputs = inputs;
+  }
+
+  /** The key of the right records, of the type that the left ones have. */
+  equalTo<const K2 extends KeysLike<K>>(key: (value: B) => K2): KeyedJoin<A, B, K | K2, Left, Right>;
+  equalTo<const F extends FieldOf<B, KeysLike<K>>>(field: F): KeyedJoin<A, B, K | B[F], Left, Right>;
+  equalTo<K2>(key: ((value: B) => K2) | string): KeyedJoin<A, B, K | K2, Left, Right> {
+    const [left, right] = this.#inputs;
+    return new KeyedJoin(this.#job, this.#join, [left, right(selectorOf(key))]);
+  }
+}
+
+/**
+ * A join that knows its keys; see {@link JoinedStreams}.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const keyed = env.fromData(['a']).join(env.fromData(['a'])).where((left) => left).equalTo((right) => right);
+ *   keyed
+ *     .window(tumbling('1 s', { time: 'processing' }))
+ *     .apply((left, right) => [left + right], { uid: 'pairs' })
+ *     .print();
+ * });
+ * ```
+ */
+export class KeyedJoin<A, B, K, Left, Right> {
+  readonly #job: StreamGraphBuilder;
+  readonly #join: WindowJoin;
+  readonly #inputs: readonly NewInput[];
+
+  constructor(job: StreamGraphBuilder, join: WindowJoin, inputs: readonly NewInput[]) {
+    this.#job = job;
+    this.#join = join;
+    this.#inputs = inputs;
+  }
+
+  /** The windows in which records meet: any that `window()` of a keyed stream takes. */
+  window(assigner: WindowAssigner<TaggedUnion<A, B>>): WindowedJoin<A, B, K, Left, Right> {
+    return new WindowedJoin(this.#job, this.#join, this.#inputs, { assigner, isGlobal: false });
+  }
+}
+
+/**
+ * Two streams in windows. Assigner, trigger and evictor see the records of both, each with its side.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   const byTime = watermarks.monotonous().withTimestamps(({ at }: { at: number }) => at);
+ *   const orders = env.fromData([{ id: 1, at: 1_000 }], { watermarks: byTime });
+ *   const refunds = env.fromData([{ order: 1, at: 4_000 }], { watermarks: byTime });
+ *   const refunded = orders
+ *     .join(refunds)
+ *     .where('id')
+ *     .equalTo('order')
+ *     .window(tumbling('1 h'))
+ *     .allowedLateness('5 min')
+ *     .sideOutputLateData('late')
+ *     .apply((order, refund) => [{ ...order, after: refund.at - order.at }], { uid: 'refunded' });
+ *   refunded.print();
+ *   refunded.sideOutput('late').print('late');
+ * });
+ * ```
+ */
+export class WindowedJoin<A, B, K, Left, Right, Late extends string = never> {
+  readonly #job: StreamGraphBuilder;
+  readonly #join: WindowJoin;
+  readonly #inputs: readonly NewInput[];
+  readonly #settings: WindowSettings<TaggedUnion<A, B>>;
+
+  constructor(
+    job: StreamGraphBuilder,
+    join: WindowJoin,
+    inputs: readonly NewInput[],
+    settings: WindowSettings<TaggedUnion<A, B>>,
+  ) {
+    this.#job = job;
+    this.#join = join;
+    this.#inputs = inputs;
+    this.#settings = settings;
+  }
+
+  /** When a window gives its results, instead of the default of its assigner. */
+  trigger<S extends StateDeclaration = Nothing>(
+    trigger: Trigger<TaggedUnion<A, B>, S>,
+  ): WindowedJoin<A, B, K, Left, Right, Late> {
+    return this.#with({ ...this.#settings, trigger: trigger as unknown as AnyTriggerOf<TaggedUnion<A, B>> });
+  }
+
+  /** Which records are dropped when a window fires. */
+  evictor(evictor: Evictor<TaggedUnion<A, B>>): WindowedJoin<A, B, K, Left, Right, Late> {
+    return this.#with({ ...this.#settings, evictor });
+  }
+
+  /** How long in event time a window is kept after its end: until then a late record makes it give all its results again. */
+  allowedLateness(lateness: Duration): WindowedJoin<A, B, K, Left, Right, Late> {
+    return this.#with(withLateness(this.#settings, lateness));
+  }
+
+  /** Hands records that are too late, each with its side, to the side output `tag` instead of counting them. */
+  sideOutputLateData<const Tag extends string>(tag: Tag): WindowedJoin<A, B, K, Left, Right, Tag> {
+    return this.#with({ ...this.#settings, lateTag: tag });
+  }
+
+  /**
+   * Of `join`: called for each pair; of `coGroup`: once, with all records of each side, of which one may have none.
+   * What it returns (an array, another iterable, or nothing) goes on with the last timestamp of the window.
+   */
+  apply<R extends Results, E extends PoisonPolicy = 'fail'>(
+    apply: ApplyJoin<Left, Right, K, R>,
+    optionsWithUid: StatefulOptions<E>,
+  ): OperatorStream<ResultOf<R>, DeadLetters<E, A | B> & LateOutput<Late, TaggedUnion<A, B>>> {
+    const node = {
+      ...windowJoinNode(this.#settings, this.#join, apply as ApplyJoin<never, never, K, Results>),
+      inputs: this.#inputs,
+    };
+    return addOperator(this.#job, node, optionsWithUid, windowTags([], this.#settings.lateTag));
+  }
+
+  #with<Tag extends string>(
+    settings: WindowSettings<TaggedUnion<A, B>>,
+  ): WindowedJoin<A, B, K, Left, Right, Tag> {
+    return new WindowedJoin(this.#job, this.#join, this.#inputs, settings);
+  }
+}
+
 /**
  * Two keyed streams about to be joined: `between` says how far apart their records may be.
  *
@@ -1282,6 +1499,11 @@ function addOperator<Out, O>(
 ): OperatorStream<Out, O> {
   const settings = settingsOf(options);
   return new OperatorStream(job, job.add({ ...node, ...settings }), outputsOf(tags, settings.poison));
+}
+
+function selectorOf<T>(key: ((value: T) => unknown) | string): KeySelector {
+  const selector = typeof key === 'function' ? key : (value: T) => value[key as keyof T];
+  return selector as KeySelector;
 }
 
 function counted<T, K>(

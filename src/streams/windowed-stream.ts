@@ -12,7 +12,14 @@ import type { TimeWindow } from '../operators/window/time-window.ts';
 import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
 import type { WindowFold } from '../operators/window/window-contents.ts';
 import type { AnyWindowFunction, ProcessWindowFunction } from '../operators/window/window-function.ts';
-import { WindowOperator } from '../operators/window/window-operator.ts';
+import {
+  type ApplyJoin,
+  coGroupFunction,
+  joinFunction,
+  type TaggedUnion,
+  WindowJoinOperator,
+} from '../operators/window/window-join.ts';
+import { type WindowDefinition, WindowOperator } from '../operators/window/window-operator.ts';
 import type { AggregateFunction } from '../state/descriptors.ts';
 import type { StatefulOptions } from './options.ts';
 
@@ -58,32 +65,57 @@ export function withLateness<T>(settings: WindowSettings<T>, lateness: Duration)
   return { ...settings, allowedLatenessMs: parseDuration(lateness, 'the allowed lateness of a window') };
 }
 
+type WindowNode = Omit<NewNode, 'inputs'>;
+
 /** The operator of a windowed stream; throws WINDOW_INVALID when its parts do not go together. */
 export function windowNode<T>(
   settings: WindowSettings<T>,
   fold: WindowFold<T>,
   windowFunction?: AnyWindowFunction,
-): Pick<NewNode, 'kind' | 'name' | 'factory' | 'stateful' | 'needsUid' | 'parallelismLimit'> {
-  const { assigner, evictor, allowedLatenessMs = 0, lateTag, isGlobal } = settings;
-  const trigger = settings.trigger ?? (assigner.defaultTrigger as AnyTriggerOf<T>);
-  if (assigner.merging === true) checkMerging(trigger, fold, windowFunction);
-  const definition = {
-    assigner,
-    trigger,
-    evictor,
-    allowedLatenessMs,
-    lateTag,
-    fold,
-    function: windowFunction,
-  };
+): WindowNode {
+  const definition = definitionOf(settings, fold, windowFunction);
   return {
     kind: 'window',
-    name: `Window (${assigner.name})`,
+    name: `Window (${settings.assigner.name})`,
     factory: () => new WindowOperator(definition),
     stateful: true,
     needsUid: true,
-    ...(isGlobal ? { parallelismLimit: 1 } : {}),
+    ...(settings.isGlobal ? { parallelismLimit: 1 } : {}),
   };
+}
+
+/** A function for each pair of a window, or for both sides of it at once. */
+export type WindowJoin = 'join' | 'co-group';
+
+/** The operator of a window join; throws as {@link windowNode} does. */
+export function windowJoinNode<A, B, K>(
+  settings: WindowSettings<TaggedUnion<A, B>>,
+  join: WindowJoin,
+  apply: ApplyJoin<never, never, K, Results>,
+): WindowNode {
+  const windowFunction =
+    join === 'join'
+      ? joinFunction(apply)
+      : coGroupFunction(apply as ApplyJoin<readonly never[], readonly never[], K, Results>);
+  const definition = definitionOf(settings, { kind: 'all' }, windowFunction);
+  return {
+    kind: `window-${join}`,
+    name: `${join === 'join' ? 'Window Join' : 'Co-Group'} (${settings.assigner.name})`,
+    factory: () => new WindowJoinOperator(definition),
+    stateful: true,
+    needsUid: true,
+  };
+}
+
+function definitionOf<T>(
+  settings: WindowSettings<T>,
+  fold: WindowFold<T>,
+  windowFunction: AnyWindowFunction | undefined,
+): WindowDefinition<T> {
+  const { assigner, evictor, allowedLatenessMs = 0, lateTag } = settings;
+  const trigger = settings.trigger ?? (assigner.defaultTrigger as AnyTriggerOf<T>);
+  if (assigner.merging === true) checkMerging(trigger, fold, windowFunction);
+  return { assigner, trigger, evictor, allowedLatenessMs, lateTag, fold, function: windowFunction };
 }
 
 /** The tags of a windowed stream: those of its function, and that of late records. */
