@@ -75,6 +75,7 @@ function planVertex(
       keyed: node.keySelectors.some((selector) => selector !== undefined),
       stateful: node.stateful,
       poison: node.poison,
+      ...(node.note === undefined ? {} : { note: node.note }),
       chained: inside.map((edge) => ({ to: nodes.findIndex(({ id }) => id === edge.to), tag: edge.tag })),
     };
   });

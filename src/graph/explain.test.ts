@@ -38,6 +38,7 @@ it('shows chains, numbers, inputs and operators', () => {
     name: 'Process',
     uid: 'count',
     stateful: true,
+    note: 'in a hurry',
     factory,
     inputs: [{ origins: [from(map, { partitioner: 'key-group' })], keySelector: (value) => value }],
   });
@@ -62,7 +63,7 @@ it('shows chains, numbers, inputs and operators', () => {
 2  Process
    parallelism 2, max parallelism 128
    <- 1, Map: key-group
-   * Process (keyed-process, uid count, keyed, state)
+   * Process (keyed-process, uid count, keyed, state, in a hurry)
 
 3  Sink: late
    parallelism 1, max parallelism 128

@@ -32,6 +32,7 @@ function explainOperator(operator: PlannedOperator): string {
     operator.explicitUid ? `uid ${operator.uid}` : 'no uid',
     ...(operator.keyed ? ['keyed'] : []),
     ...(operator.stateful ? ['state'] : []),
+    ...(operator.note === undefined ? [] : [operator.note]),
     ...(operator.poison === 'fail' ? [] : [`on error: ${operator.poison}`]),
   ];
   return `   * ${operator.name} (${notes.join(', ')})`;

@@ -27,6 +27,8 @@ export interface PlannedOperator {
   readonly keyed: boolean;
   readonly stateful: boolean;
   readonly poison: PoisonPolicy;
+  /** How it runs, for people. */
+  readonly note?: string;
   /**
    * The operators of the same chain that take this one's output, by index in `JobVertex.operators`, and which
    * output they take: `undefined` = the main one, else a side output's tag.

@@ -41,6 +41,8 @@ export interface NodeKind {
   readonly needsUid: boolean;
   /** Most subtasks that it can have; `undefined` = any number. */
   readonly parallelismLimit: number | undefined;
+  /** How it runs, for the plan, where that is not obvious. */
+  readonly note: string | undefined;
   readonly source: Source<unknown> | undefined;
   readonly sink: Sink<unknown> | undefined;
 }

@@ -53,6 +53,7 @@ export class StreamGraphBuilder {
       stateful: false,
       needsUid: false,
       parallelismLimit: undefined,
+      note: undefined,
       source: undefined,
       sink: undefined,
       ...defined(given),

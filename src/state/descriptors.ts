@@ -36,7 +36,16 @@ export interface AggregateFunction<In, Acc, Out> {
   /** Returns the accumulator after `value`; may change `accumulator` in place and return it. */
   add(value: In, accumulator: Acc): Acc;
   result(accumulator: Acc): Out;
+  /**
+   * Returns the accumulator of what both hold, and changes neither. In which order accumulators are merged is not
+   * specified. Session windows need it; sliding windows that are allowed to share what they have in common use it.
+   */
   merge?(left: Acc, right: Acc): Acc;
+  /**
+   * Returns the accumulator of what `whole` holds besides `part`, and changes neither: `subtract(merge(a, b), a)` is `b`.
+   * Makes sliding windows cheaper still. Only where that is exact: for counts and whole numbers, not for fractions.
+   */
+  subtract?(whole: Acc, part: Acc): Acc;
 }
 
 /** One accumulator per key into which each added value is aggregated. */

@@ -12,6 +12,8 @@ import type { TimeWindow } from '../operators/window/time-window.ts';
 import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
 import type { WindowFold } from '../operators/window/window-contents.ts';
 import type { AnyWindowFunction, ProcessWindowFunction } from '../operators/window/window-function.ts';
+import { PaneWindowOperator } from '../operators/window/pane-operator.ts';
+import { sharingOf } from '../operators/window/pane-sharing.ts';
 import {
   type ApplyJoin,
   coGroupFunction,
@@ -74,10 +76,13 @@ export function windowNode<T>(
   windowFunction?: AnyWindowFunction,
 ): WindowNode {
   const definition = definitionOf(settings, fold, windowFunction);
+  const sharing = sharingOf(definition);
   return {
     kind: 'window',
     name: `Window (${settings.assigner.name})`,
-    factory: () => new WindowOperator(definition),
+    factory: () =>
+      sharing.panes === undefined ? new WindowOperator(definition) : new PaneWindowOperator(sharing.panes),
+    note: sharing.note,
     stateful: true,
     needsUid: true,
     ...(settings.isGlobal ? { parallelismLimit: 1 } : {}),

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { compile } from '../graph/compile.ts';
+import { explain } from '../graph/explain.ts';
 import {
   type DataStream,
+  evictors,
   globalWindow,
   job,
   type JobDefinition,
@@ -11,6 +13,7 @@ import {
   state,
   triggers,
   tumbling,
+  type WindowAssigner,
   type WindowedStream,
 } from '../index.ts';
 import { describeJob } from './describe.ts';
@@ -103,6 +106,60 @@ describe('windows in a job', () => {
     const vertex = graph.vertices.find(({ name }) => name.includes('Window'));
     assert.equal(vertex?.parallelism, 1);
     assert.throws(() => compile(describeJob(definition(2)), options), { code: 'GRAPH_PARALLELISM_INVALID' });
+  });
+
+  it('that overlap share panes where nothing forbids it, and the plan says so or why not', () => {
+    const sums = {
+      uid: 'sum',
+      createAccumulator: () => 0,
+      add: (sale: Sale, sum: number) => sum + sale.amount,
+      result: (sum: number) => sum,
+    };
+    const merging = { ...sums, merge: (left: number, right: number) => left + right };
+    const noteOf = (
+      build: (sliding: WindowedStream<Sale, string>) => Printable,
+      assigner: WindowAssigner<unknown> = sliding('1 h', '1 s'),
+    ): string | undefined => {
+      const definition = job((env) => {
+        build(env.fromData(sales).keyBy('shop').window(assigner)).print();
+      });
+      const { graph } = compile(describeJob(definition), { name: 'windows', parallelism: 1 });
+      const [, said] = /\* Window \(\w+\) \(window, uid sum, keyed, state(?:, )?(.*)\)/.exec(explain(graph))!;
+      return said;
+    };
+    const shared = (windows: WindowedStream<Sale, string>): Printable => windows.aggregate(merging);
+    assert.equal(noteOf(shared), 'shared panes');
+    assert.equal(noteOf(shared, tumbling('1 h')), '');
+    assert.equal(noteOf(shared, sliding('1 s', '1 s')), '');
+    assert.equal(
+      noteOf(shared, sliding('1 h', '1 s', { time: 'processing' })),
+      'no shared panes: windows of processing time',
+    );
+    assert.equal(noteOf(shared, { ...sliding('1 h', '1 s') }), '', 'an assigner of the user is not known');
+    assert.equal(
+      noteOf((windows) => windows.trigger(triggers.count(2)).aggregate(merging)),
+      'no shared panes: a trigger',
+    );
+    assert.equal(
+      noteOf((windows) => windows.evictor(evictors.count(2)).aggregate(merging)),
+      'no shared panes: an evictor',
+    );
+    assert.equal(
+      noteOf((windows) => windows.allowedLateness(1).aggregate(merging)),
+      'no shared panes: allowed lateness',
+    );
+    assert.equal(
+      noteOf((windows) => windows.process({ uid: 'sum', process: () => [] })),
+      'no shared panes: the function sees all records',
+    );
+    assert.equal(
+      noteOf((windows) => windows.sum('amount', { uid: 'sum' })),
+      'no shared panes: a reduction may depend on the order of its records',
+    );
+    assert.equal(
+      noteOf((windows) => windows.aggregate(sums)),
+      'no shared panes: the aggregation has no merge',
+    );
   });
 
   it('that merge refuse what cannot be merged', () => {

@@ -89,7 +89,7 @@ export function sliding(
   const sizeMs = positive(size, 'the size of a sliding window');
   const slideMs = positive(slide, 'the slide of a sliding window');
   const offsetMs = offsetOf(offset, slideMs);
-  return Object.freeze({
+  const assigner: WindowAssigner<unknown> = Object.freeze({
     name: 'sliding',
     time,
     defaultTrigger: triggerOf(time),
@@ -100,6 +100,23 @@ export function sliding(
       return windows;
     },
   });
+  slidings.set(assigner, { sizeMs, slideMs, offsetMs });
+  return assigner;
+}
+
+/** How sliding windows lie. */
+export interface Sliding {
+  readonly sizeMs: number;
+  readonly slideMs: number;
+  readonly offsetMs: number;
+}
+
+/** Beside the assigners, so that one that is made from another one's fields is not taken for it. */
+const slidings = new WeakMap<WindowAssigner<never>, Sliding>();
+
+/** How the windows of an assigner lie, when `sliding` made it. */
+export function slidingOf(assigner: WindowAssigner<never>): Sliding | undefined {
+  return slidings.get(assigner);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import type { KeyedStateBackend } from '../../state/backend.ts';
 import type { StateHandles } from '../../state/descriptors.ts';
-import type { OperatorContext } from '../operator.ts';
+import type { OperatorContext, Output } from '../operator.ts';
 import type { FunctionLife } from '../process.ts';
 import {
   type FunctionContext,
@@ -11,7 +11,7 @@ import {
   type StateDeclaration,
   type Time,
 } from '../process-context.ts';
-import type { Results } from '../results.ts';
+import { handOn, type Results } from '../results.ts';
 import { GLOBAL_WINDOW, type TimeWindow } from './time-window.ts';
 
 /** What the function of a window sees besides the records. */
@@ -94,6 +94,13 @@ export class WindowFunctionContext<O, L>
     this.#window = window;
     this.moveTo(window.maxTimestamp);
   }
+}
+
+/** Hands results on, all at once: the window may be purged, or another one fire, before a receiver has room. */
+export function emitAt(results: Results, timestamp: number, output: Output): void {
+  const pull = handOn(results, timestamp, output);
+  if (pull === undefined) return;
+  for (let next = pull.next(); next.done !== true; next = pull.next()) output.emit(next.value, timestamp);
 }
 
 /** The handles of declared states. */

@@ -13,8 +13,6 @@ import { MillraceError } from '../../base/errors.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../../state/backend.ts';
 import type { Operator, OperatorContext, Output } from '../operator.ts';
-import type { Results } from '../results.ts';
-import { handOn } from '../results.ts';
 import type { WindowAssigner } from './assigners.ts';
 import type { Evictor } from './evictors.ts';
 import { type Merge, MergingWindows } from './merging-windows.ts';
@@ -22,7 +20,7 @@ import { namespaceOfWindow, type TimeWindow, windowOfNamespace } from './time-wi
 import type { TriggerResult } from './trigger.ts';
 import { type AnyTriggerOf, TriggerRunner } from './trigger-runner.ts';
 import { windowContents, type WindowContents, type WindowFold } from './window-contents.ts';
-import { type AnyWindowFunction, WindowFunctionContext } from './window-function.ts';
+import { type AnyWindowFunction, emitAt, WindowFunctionContext } from './window-function.ts';
 
 /** The counter of records that were too late for all their windows. */
 export const LATE_RECORDS_DROPPED = 'numLateRecordsDropped';
@@ -128,17 +126,8 @@ export class WindowOperator<In> implements Operator {
       context?.moveToWindow(window);
       const results =
         context === undefined ? values : this.#definition.function!.process(values as never[], context);
-      this.#emit(results, window.maxTimestamp);
+      emitAt(results, window.maxTimestamp, this.#output); // W3.
     });
-  }
-
-  // W3. All at once: the window may be purged, or another one fire, before a receiver has room.
-  #emit(results: Results, timestamp: number): void {
-    const pull = handOn(results, timestamp, this.#output);
-    if (pull === undefined) return;
-    for (let next = pull.next(); next.done !== true; next = pull.next()) {
-      this.#output.emit(next.value, timestamp);
-    }
   }
 
   #merge({ window, merged, stateWindow, stateWindows }: Merge): void {
@@ -197,7 +186,8 @@ export class WindowOperator<In> implements Operator {
   }
 }
 
-function noTimestamp(assigner: string): MillraceError {
+/** A record of event time that has none. */
+export function noTimestamp(assigner: string): MillraceError {
   return new MillraceError(
     'TIMESTAMP_MISSING',
     `a record without timestamp reached a ${assigner} window of event time`,
