@@ -212,6 +212,7 @@ export type {
   ReadOnlyMapState,
 } from './state/broadcast-state.ts';
 export type { MapStateOptions, StateOptions } from './state/state.ts';
+export type { StateTtl, TtlCleanup, TtlUpdate, TtlVisibility } from './state/ttl.ts';
 
 // Sources and sinks
 export {

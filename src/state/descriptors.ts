@@ -1,18 +1,21 @@
 /** What a user declares about a piece of keyed state; the record key of the declaration is its name. */
 
 import type { Codec } from '../codecs/codec.ts';
+import type { StateTtl } from './ttl.ts';
 
 /** One value per key, with a declared default. */
 export interface ValueDescriptor<T> {
   readonly kind: 'value';
   readonly initial: T;
   readonly codec?: Codec<T>;
+  readonly ttl?: StateTtl;
 }
 
 /** An append-only list per key. */
 export interface ListDescriptor<T> {
   readonly kind: 'list';
   readonly codec?: Codec<T>;
+  readonly ttl?: StateTtl;
 }
 
 /** A map per key. */
@@ -20,6 +23,7 @@ export interface MapDescriptor<K, V> {
   readonly kind: 'map';
   readonly keyCodec?: Codec<K>;
   readonly codec?: Codec<V>;
+  readonly ttl?: StateTtl;
 }
 
 /** One value per key into which each added value is reduced. */
@@ -28,6 +32,7 @@ export interface ReducingDescriptor<T> {
   /** Returns a new value; must change neither argument. */
   readonly reduce: (accumulated: T, value: T) => T;
   readonly codec?: Codec<T>;
+  readonly ttl?: StateTtl;
 }
 
 /** Flink's AggregateFunction. */
@@ -53,6 +58,7 @@ export interface AggregatingDescriptor<In, Acc, Out> {
   readonly kind: 'aggregating';
   readonly aggregate: AggregateFunction<In, Acc, Out>;
   readonly codec?: Codec<Acc>;
+  readonly ttl?: StateTtl;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the types of a declaration stand in parameters and in results, so that no other type holds all declarations

@@ -10,10 +10,13 @@ import type {
   ReducingDescriptor,
   ValueDescriptor,
 } from './descriptors.ts';
+import { type StateTtl, ttlRules } from './ttl.ts';
 
-/** How the values of a state become bytes; the generic codec when nothing is said. */
+/** How the values of a state become bytes (the generic codec when nothing is said), and how long they live. */
 export interface StateOptions<T> {
   readonly codec?: Codec<T>;
+  /** When values expire; without it they stay until they are cleared. Items of a list and entries of a map expire one by one. */
+  readonly ttl?: StateTtl;
 }
 
 /** How the keys and values of a map state become bytes; the generic codec when nothing is said. */
@@ -35,7 +38,7 @@ export interface MapStateOptions<K, V> extends StateOptions<V> {
  * ```
  */
 export function value<T>(initial: T, options: StateOptions<T> = {}): ValueDescriptor<T> {
-  return Object.freeze({ ...options, kind: 'value' as const, initial: deepFreeze(initial) });
+  return Object.freeze({ ...checked(options), kind: 'value' as const, initial: deepFreeze(initial) });
 }
 
 /**
@@ -47,7 +50,7 @@ export function value<T>(initial: T, options: StateOptions<T> = {}): ValueDescri
  * ```
  */
 export function list<T>(options: StateOptions<T> = {}): ListDescriptor<T> {
-  return Object.freeze({ ...options, kind: 'list' as const });
+  return Object.freeze({ ...checked(options), kind: 'list' as const });
 }
 
 /**
@@ -59,7 +62,7 @@ export function list<T>(options: StateOptions<T> = {}): ListDescriptor<T> {
  * ```
  */
 export function map<K, V>(options: MapStateOptions<K, V> = {}): MapDescriptor<K, V> {
-  return Object.freeze({ ...options, kind: 'map' as const });
+  return Object.freeze({ ...checked(options), kind: 'map' as const });
 }
 
 /**
@@ -74,7 +77,7 @@ export function reducing<T>(
   reduce: (accumulated: T, value: T) => T,
   options: StateOptions<T> = {},
 ): ReducingDescriptor<T> {
-  return Object.freeze({ ...options, kind: 'reducing' as const, reduce });
+  return Object.freeze({ ...checked(options), kind: 'reducing' as const, reduce });
 }
 
 /**
@@ -95,5 +98,11 @@ export function aggregating<In, Acc, Out>(
   aggregate: AggregateFunction<In, Acc, Out>,
   options: StateOptions<Acc> = {},
 ): AggregatingDescriptor<In, Acc, Out> {
-  return Object.freeze({ ...options, kind: 'aggregating' as const, aggregate });
+  return Object.freeze({ ...checked(options), kind: 'aggregating' as const, aggregate });
+}
+
+/** Bad rules are refused where they are written. */
+function checked<O extends { readonly ttl?: StateTtl }>(options: O): O {
+  if (options.ttl !== undefined) ttlRules(options.ttl);
+  return options;
 }

@@ -212,6 +212,16 @@ describe('a stream connected with a broadcast one', () => {
     });
   });
 
+  it('refuses a time to live, which broadcast state has not', () => {
+    assert.throws(
+      () =>
+        plan((env) => {
+          env.fromData(['a']).broadcast({ limits: state.map<string, number>({ ttl: { after: '1 h' } }) });
+        }),
+      failsWith('STREAM_INVALID', /"limits" has a ttl/),
+    );
+  });
+
   it('infers every type without an annotation', () => {
     plan((env) => {
       const words = env.fromData(['a']);

@@ -838,6 +838,7 @@ export class BroadcastStream<T, D extends BroadcastDeclaration> {
     this.declaration = declaration;
     for (const [name, descriptor] of Object.entries(declaration)) {
       if (descriptor?.kind !== 'map') throw noBroadcastState(name);
+      if (descriptor.ttl !== undefined) throw noBroadcastTtl(name);
     }
   }
 }
@@ -1569,6 +1570,14 @@ function noBroadcastState(name: string): MillraceError {
   return new MillraceError('STREAM_INVALID', `broadcast state "${name}" is not declared as a map`, {
     remedy: `Declare it: broadcast({ ${name}: state.map<…, …>() }).`,
   });
+}
+
+function noBroadcastTtl(name: string): MillraceError {
+  return new MillraceError(
+    'STREAM_INVALID',
+    `broadcast state "${name}" has a ttl, and broadcast state does not expire`,
+    { remedy: 'Leave ttl out, and delete entries in processBroadcast.' },
+  );
 }
 
 function connectsKeyed(one: string, other: string): MillraceError {

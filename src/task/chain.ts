@@ -74,6 +74,7 @@ export class Chain {
       maxParallelism: info.maxParallelism,
       freezeValues: freezeRecords,
       operatorUid: planned.uid,
+      now: () => this.#parts.host.env.clock.now(),
     });
     for (const { keyGroup, bytes } of this.#parts.restored.get(planned.uid)?.keyGroups ?? []) {
       backend.restore(keyGroup, bytes);

@@ -103,6 +103,7 @@ export class OperatorHarness {
           maxParallelism: MAX_PARALLELISM,
           freezeValues: true,
           operatorUid: 'operator',
+          now: () => this.clock.now(),
         })
       : undefined;
     this.#output = this.#recordingOutput();

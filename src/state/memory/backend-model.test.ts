@@ -102,6 +102,7 @@ class Subtasks {
           maxParallelism: MAX_PARALLELISM,
           freezeValues,
           operatorUid: 'model',
+          now: () => 0,
         }),
     );
   }

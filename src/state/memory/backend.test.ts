@@ -16,6 +16,7 @@ function backendWith(options: Partial<MemoryStateBackendOptions> = {}): MemorySt
     maxParallelism: MAX_PARALLELISM,
     freezeValues: false,
     operatorUid: 'counter',
+    now: () => 0,
     ...options,
   });
 }

@@ -17,6 +17,7 @@ import { BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
 import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
+import { ttlRules } from '../ttl.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
   MemoryAggregatingState,
@@ -30,9 +31,12 @@ import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
+import { StampedCodec } from './stamped.ts';
 import type { StateLayout } from './state-layout.ts';
 import { StateTable } from './state-table.ts';
 import { TimerIndex } from './timer-index.ts';
+import { TtlSweep } from './ttl-cleanup.ts';
+import { TtlAccess, ttlHandleOf } from './ttl-handles.ts';
 import { MemoryTimers } from './timers.ts';
 import { UndoJournal } from './undo-journal.ts';
 
@@ -45,6 +49,8 @@ export interface MemoryStateBackendOptions {
   readonly freezeValues: boolean;
   /** For messages. */
   readonly operatorUid: string;
+  /** ms since the epoch: the time by which state with a time to live expires. */
+  readonly now: () => number;
 }
 
 interface DeclaredState {
@@ -62,6 +68,8 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #states = new Map<string, DeclaredState>();
   readonly #layouts: StateLayout[] = [];
   readonly #out = new BinaryWriter();
+  /** Clean-ups that take a step for each record. */
+  readonly #sweeps: TtlSweep[] = [];
   #snapshot: MemorySnapshot | undefined = undefined;
   #isInUse = false;
 
@@ -75,6 +83,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
 
   /** Hot path: runs once per record; a repeated key costs a comparison. */
   setCurrentKey(key: Key): void {
+    for (const sweep of this.#sweeps) sweep.step();
     const checked = typeof key === 'string' ? key : checkKey(key);
     const context = this.#context;
     if (checked === context.scoped) return;
@@ -130,9 +139,10 @@ export class MemoryStateBackend implements KeyedStateBackend {
     assert(this.#snapshot === undefined, 'B2: a snapshot is released before the next one is taken');
     assert(this.#context.journal === undefined, 'B4: no snapshot is taken within a record');
     const groups = this.#groups.filter((group) => group !== undefined && !group.isEmpty());
+    const frozenAt = this.#options.now();
     this.#snapshot = new MemorySnapshot(
       groups as KeyGroupState[],
-      (group) => this.#encode(group),
+      (group) => this.#encode(group, frozenAt),
       () => {
         this.#snapshot = undefined;
       },
@@ -193,13 +203,8 @@ export class MemoryStateBackend implements KeyedStateBackend {
   }
 
   #declare(name: string, descriptor: StateDescriptor, scope: StateScope): DeclaredState {
-    const layout: StateLayout = {
-      name,
-      kind: descriptor.kind,
-      codec: descriptor.codec ?? genericCodec,
-      keyCodec: (descriptor.kind === 'map' ? descriptor.keyCodec : undefined) ?? genericCodec,
-    };
-    const { maxParallelism, freezeValues } = this.#options;
+    const layout = layoutOf(name, descriptor);
+    const { maxParallelism, freezeValues, now } = this.#options;
     const index = this.#layouts.length;
     const table = new StateTable({
       layout,
@@ -208,19 +213,34 @@ export class MemoryStateBackend implements KeyedStateBackend {
       maxParallelism,
       freezeValues,
       scope,
+      now,
     });
     for (const group of this.#groups) {
       const section = group?.restored.get(name);
       if (section !== undefined) table.checkRestored(section);
     }
-    const declared = { table, handle: handleOf(descriptor, table) };
+    const declared = { table, handle: this.#handleOf(descriptor, table) };
     this.#layouts.push(layout);
     this.#states.set(name, declared);
     return declared;
   }
 
-  #encode(group: KeyGroupState): Uint8Array {
-    const writing = { operatorUid: this.#options.operatorUid, layouts: this.#layouts };
+  #handleOf(descriptor: StateDescriptor, table: StateTable): unknown {
+    const { ttl: rules } = table.layout;
+    if (rules === undefined) return handleOf(descriptor, table);
+    const { now } = this.#options;
+    const parts = { groups: this.#groups, table, rules, context: this.#context, now };
+    const sweep = rules.sweptEntries > 0 ? new TtlSweep(parts) : undefined;
+    if (sweep !== undefined && rules.sweepsEveryRecord) this.#sweeps.push(sweep);
+    return ttlHandleOf(descriptor, table, new TtlAccess(rules, now, sweep));
+  }
+
+  #encode(group: KeyGroupState, frozenAt: number): Uint8Array {
+    // What has expired among bytes that nobody has read can be left out only when they are read.
+    for (const { table } of this.#states.values()) {
+      if (table.layout.ttl?.inFullSnapshot === true) table.tableOf(group);
+    }
+    const writing = { operatorUid: this.#options.operatorUid, layouts: this.#layouts, frozenAt };
     return encodeKeyGroup(group, writing, this.#out);
   }
 
@@ -234,6 +254,18 @@ export class MemoryStateBackend implements KeyedStateBackend {
       { where: { uid: operatorUid } },
     );
   }
+}
+
+function layoutOf(name: string, descriptor: StateDescriptor): StateLayout {
+  const codec = descriptor.codec ?? genericCodec;
+  const layout = {
+    name,
+    kind: descriptor.kind,
+    codec,
+    keyCodec: (descriptor.kind === 'map' ? descriptor.keyCodec : undefined) ?? genericCodec,
+  };
+  if (descriptor.ttl === undefined) return layout;
+  return { ...layout, codec: new StampedCodec(codec), ttl: ttlRules(descriptor.ttl) };
 }
 
 function handleOf(descriptor: StateDescriptor, table: StateTable): unknown {

@@ -17,6 +17,7 @@ function backendWith(): MemoryStateBackend {
     maxParallelism: MAX_PARALLELISM,
     freezeValues: true,
     operatorUid: 'counter',
+    now: () => 0,
   });
 }
 

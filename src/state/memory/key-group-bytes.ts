@@ -21,6 +21,7 @@ import type { KeyGroupState, TimersByKey } from './key-group-state.ts';
 import { decodeScopedKey, encodeScopedKey, keyOf, type ScopedKey } from './scoped-key.ts';
 import type { RestoredSection, StateKind, StateLayout } from './state-layout.ts';
 import { encodeTable } from './table-bytes.ts';
+import { writtenTable } from './unexpired.ts';
 
 const MAGIC = 0x474b524d;
 const VERSION = 1;
@@ -54,6 +55,8 @@ export interface KeyGroupLocation {
 export interface Writing {
   readonly operatorUid: string;
   readonly layouts: readonly StateLayout[];
+  /** ms since the epoch: what has expired then may be left out. */
+  readonly frozenAt: number;
 }
 
 /** Writes a key group with a writer that is reused. */
@@ -119,11 +122,13 @@ interface Section {
 }
 
 // Tables and bytes that nobody has read, by name: the order does not depend on who declared what first.
-function sectionsOf(group: KeyGroupState, { operatorUid, layouts }: Writing): Section[] {
+function sectionsOf(group: KeyGroupState, { operatorUid, layouts, frozenAt }: Writing): Section[] {
   const sections: Section[] = [];
   for (const [index, layout] of layouts.entries()) {
-    const table = group.tables[index];
-    if (table === undefined || table.size === 0) continue;
+    const held = group.tables[index];
+    if (held === undefined || held.size === 0) continue;
+    const table = writtenTable(layout, held, frozenAt);
+    if (table.size === 0) continue;
     const keyCodecId = layout.kind === 'map' ? layout.keyCodec.id : '';
     const header = { name: layout.name, kind: layout.kind, codecId: layout.codec.id, keyCodecId };
     const write = (out: BinaryWriter): void => {

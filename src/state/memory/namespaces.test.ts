@@ -14,6 +14,7 @@ function newBackend(): MemoryStateBackend {
     maxParallelism: MAX_PARALLELISM,
     freezeValues: true,
     operatorUid: 'windows',
+    now: () => 0,
   });
 }
 

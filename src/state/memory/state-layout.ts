@@ -2,6 +2,7 @@
 
 import type { Codec } from '../../codecs/codec.ts';
 import type { StateDescriptor } from '../descriptors.ts';
+import type { TtlRules } from '../ttl.ts';
 
 /** The kind of a state. */
 export type StateKind = StateDescriptor['kind'];
@@ -12,6 +13,8 @@ export interface StateLayout {
   readonly kind: StateKind;
   readonly codec: Codec<unknown>;
   readonly keyCodec: Codec<unknown>;
+  /** Then what is held are stamped values, and `codec` is theirs. */
+  readonly ttl?: TtlRules;
 }
 
 /** The bytes of one state, not read yet. */

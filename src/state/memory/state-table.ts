@@ -10,8 +10,6 @@
 
 import { keyGroupOf } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
-import type { Codec } from '../../codecs/codec.ts';
-import { GENERIC_CODEC_ID, genericCodec } from '../../codecs/generic.ts';
 import type { StateScope } from '../backend.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
@@ -19,6 +17,7 @@ import type { KeyContext } from './key-context.ts';
 import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
 import { keyOf } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
+import { storedCodec } from './stored-codec.ts';
 import { decodeTable } from './table-bytes.ts';
 import type { UndoJournal } from './undo-journal.ts';
 
@@ -34,6 +33,8 @@ export interface StateTableParts {
   readonly freezeValues: boolean;
   /** Whether each key holds one value, or each namespace of it. */
   readonly scope: StateScope;
+  /** ms since the epoch; only states with a time to live ask. */
+  readonly now: () => number;
 }
 
 /** The cells of one state. */
@@ -44,6 +45,7 @@ export class StateTable {
   readonly #index: number;
   readonly #maxParallelism: number;
   readonly #isNamespaced: boolean;
+  readonly #now: () => number;
   #generation = -1;
   #table: Table = NOTHING;
   #cell: Cell | undefined = undefined;
@@ -55,6 +57,7 @@ export class StateTable {
     this.#index = parts.index;
     this.#maxParallelism = parts.maxParallelism;
     this.#isNamespaced = parts.scope === 'namespace';
+    this.#now = parts.now;
   }
 
   /** What the current key holds. */
@@ -108,7 +111,7 @@ export class StateTable {
       [codec, section.codecId],
       [keyCodec, section.keyCodecId],
     ] as const) {
-      if (stored === '' || stored === GENERIC_CODEC_ID || stored === declared.id) continue;
+      if (stored === '' || storedCodec(stored, declared, this.#now) !== undefined) continue;
       throw this.#refused(
         'STATE_CODEC_CHANGED',
         `state "${name}" is declared with the codec ${declared.id}, but was written by ${stored}`,
@@ -146,8 +149,8 @@ export class StateTable {
     const where = { operatorUid: this.#context.operatorUid, keyGroup: group.keyGroup };
     const stored: StateLayout = {
       ...this.layout,
-      codec: storedCodec(section.codecId, this.layout.codec),
-      keyCodec: storedCodec(section.keyCodecId, this.layout.keyCodec),
+      codec: storedCodec(section.codecId, this.layout.codec, this.#now)!,
+      keyCodec: storedCodec(section.keyCodecId, this.layout.keyCodec, this.#now) ?? this.layout.keyCodec,
     };
     try {
       const table = decodeTable(stored, section.body, this.freezeValues);
@@ -187,9 +190,4 @@ export class StateTable {
     const uid = this.#context.operatorUid;
     return new MillraceError(code, `${message} (operator ${uid})`, { where: { uid } });
   }
-}
-
-// Bytes of the generic codec are always readable, so that a codec can be declared later.
-function storedCodec(id: string, declared: Codec<unknown>): Codec<unknown> {
-  return id === GENERIC_CODEC_ID ? genericCodec : declared;
 }

@@ -6,7 +6,7 @@
  * value | reducing | aggregating: n values
  * list                          : n × varint length, then all items
  * map                           : n × varint size, then all map keys, then all values
- * column = values, one after the other by their codec; by the generic codec as one batch
+ * column = values, one after the other by their codec; by the generic codec as one batch; stamped as stamped.ts draws them
  * ```
  */
 
@@ -14,6 +14,8 @@ import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import { deepFreeze } from '../../base/freeze.ts';
+import { Stamped, StampedCodec } from './stamped.ts';
+import { ConvertingCodec } from './stored-codec.ts';
 import type { Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
@@ -74,8 +76,18 @@ function encodeMaps(layout: StateLayout, maps: readonly MapBuffer[], out: Binary
 }
 
 function encodeColumn(codec: Codec<unknown>, values: readonly unknown[], out: BinaryWriter): void {
+  if (codec instanceof StampedCodec) return encodeStamped(codec, values as readonly Stamped<unknown>[], out);
   if (codec.id === GENERIC_CODEC_ID) encodeValues(values, out);
   else for (const value of values) codec.encode(value, out);
+}
+
+function encodeStamped(codec: StampedCodec, values: readonly Stamped<unknown>[], out: BinaryWriter): void {
+  for (const { time } of values) out.f64(time);
+  encodeColumn(
+    codec.inner,
+    values.map(({ value }) => value),
+    out,
+  );
 }
 
 function decodeKeys(from: BinaryReader, body: Uint8Array): ScopedKey[] {
@@ -135,6 +147,11 @@ function decodeColumn(columns: Columns, codec: Codec<unknown>, count: number): u
 }
 
 function decodeAll(codec: Codec<unknown>, count: number, from: BinaryReader): unknown[] {
+  if (codec instanceof ConvertingCodec) return decodeAll(codec.stored, count, from).map(codec.convert);
+  if (codec instanceof StampedCodec) {
+    const times = Array.from({ length: count }, () => from.f64());
+    return decodeAll(codec.inner, count, from).map((value, index) => new Stamped(value, times[index]!));
+  }
   if (codec.id !== GENERIC_CODEC_ID) return Array.from({ length: count }, () => codec.decode(from));
   const at = from.position;
   const values = decodeValues(from);

@@ -12,6 +12,7 @@ function backendWith(): MemoryStateBackend {
     maxParallelism: MAX_PARALLELISM,
     freezeValues: true,
     operatorUid: 'alarm',
+    now: () => 0,
   });
 }
 
