@@ -144,6 +144,21 @@ export type {
 } from './streams/windowed-stream.ts';
 
 // Functions
+export type {
+  Counter,
+  Distribution,
+  Histogram,
+  Meter,
+  MetricFigure,
+  MetricGroup,
+} from './metrics/metric-group.ts';
+export {
+  type Accumulator,
+  type AccumulatorFunction,
+  accumulators,
+  type LocalAccumulator,
+} from './operators/accumulators.ts';
+export type { RuntimeContext } from './operators/runtime-context.ts';
 export type { AsyncRetry } from './operators/async-retry.ts';
 export type { AsyncContext, AsyncFunction, AsyncResultOf } from './operators/async-wait.ts';
 export type {

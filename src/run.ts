@@ -88,6 +88,8 @@ export interface JobClient {
   readonly targets: ReadonlyMap<string, string>;
   status(): JobState;
   figures(): JobFigures;
+  /** What functions have accumulated so far, by name; about half a second old. */
+  accumulators(): Readonly<Record<string, unknown>>;
   /** The last failures. */
   exceptions(): readonly ExceptionEntry[];
   /** Resolved when the job has ended, however it did; never rejected. */
@@ -183,6 +185,7 @@ function start(
     choice: choiceOf(options, configuration, workingDirectory),
     allowNonRestored:
       options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),
+    workingDirectory,
     discardLaterOutput: options.discardLaterOutput ?? false,
     listener: options.listener,
     freezeRecords: options.freezeRecords,
@@ -204,6 +207,7 @@ function clientOf(
     ...about,
     status: () => master.state,
     figures: () => master.figures(),
+    accumulators: () => master.accumulators(),
     exceptions: () => master.exceptions(),
     result: () => master.ended,
     stop: () => {
@@ -337,7 +341,7 @@ async function executeScript(graph: StreamGraph): Promise<JobExecutionResult> {
   return executionResult(orThrow(await client.result()));
 }
 
-function executionResult({ jobId, jobName, status, figures }: JobResult): JobExecutionResult {
+function executionResult({ jobId, jobName, status, figures, accumulators }: JobResult): JobExecutionResult {
   assert(status !== 'FAILED', 'a job that failed was thrown');
   const { triggered, completed, failed, averageBytes, averageDurationMs } = figures.checkpoints;
   return {
@@ -345,6 +349,7 @@ function executionResult({ jobId, jobName, status, figures }: JobResult): JobExe
     jobName,
     status,
     runtimeMs: figures.elapsedMs,
+    accumulators,
     checkpoints: { total: triggered, completed, failed, averageBytes, averageDurationMs },
   };
 }

@@ -8,7 +8,15 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   state: ['base', 'codecs', 'metrics'],
   exchange: ['base', 'codecs', 'metrics'],
   checkpoint: ['base', 'codecs', 'state'],
-  operators: ['base', 'codecs', 'state', 'exchange/batch', 'exchange/events', 'exchange/partitioners'],
+  operators: [
+    'base',
+    'codecs',
+    'metrics',
+    'state',
+    'exchange/batch',
+    'exchange/events',
+    'exchange/partitioners',
+  ],
   connectors: ['base', 'codecs', 'operators'],
   graph: ['base', 'codecs', 'exchange/partitioners', 'operators'],
   task: [
@@ -32,6 +40,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'metrics',
     'exchange',
     'checkpoint',
+    'operators/accumulators',
     'operators/source',
     'operators/sink',
     'graph',
@@ -55,7 +64,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'streams',
     'cluster',
   ],
-  index: ['base', 'codecs', 'state', 'operators', 'connectors', 'streams', 'run'],
+  index: ['base', 'codecs', 'metrics', 'state', 'operators', 'connectors', 'streams', 'run'],
 };
 
 /** Files that the outside starts or imports; everything else in `src/` must be reached from them. */

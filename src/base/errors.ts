@@ -316,6 +316,25 @@ export const ERROR_TABLE = {
     remedy: 'Return an integer from 0 to the number of channels minus 1, for example `hash % channels`.',
   },
   // task
+  ACCUMULATOR_INVALID: {
+    title: 'an accumulator cannot be used or merged',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct what the message names.',
+  },
+  METRIC_INVALID: {
+    title: 'a metric cannot be registered',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Use another name, or the metric that has it.',
+  },
+  CACHED_FILE_MISSING: {
+    title: 'a file that the job registered is not there',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Correct the path given to `env.registerCachedFile()`; a relative one begins in the working directory.',
+  },
   OPERATOR_FAILED: {
     title: 'a function of the job threw',
     owner: 'user',

@@ -26,6 +26,7 @@ export type Request =
       readonly job: string;
       readonly options: JobOptions;
       readonly args: readonly string[];
+      readonly json: boolean;
     }
   | {
       /** `info` prints the plan, `check` what the job guarantees. */
@@ -68,9 +69,10 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
   withJobOptions(program.command('run'))
     .summary('run a job here until it ends or is stopped')
     .description('Runs a job here until it ends or is stopped. What follows -- goes to the job.')
+    .option('--json', 'print the result as one line of JSON behind the output of the job')
     .addHelpText('after', RUN_EXAMPLES)
     .action((job: string, raw: RawOptions) => {
-      found({ kind: 'run', job, options: jobOptions(raw), args });
+      found({ kind: 'run', job, options: jobOptions(raw), args, json: raw.json === true });
     });
   withJobOptions(program.command('info'))
     .summary('print the plan of a job without running it')

@@ -4,7 +4,8 @@
  * Owns: the live line and the signals of one run. Talks to: the job, by its client.
  *
  * RJ-1 Signals are watched before anything else happens, so that none ends the process in the middle of a start.
- * RJ-2 What a job prints goes to the standard output, all else to the standard error.
+ * RJ-2 What a job prints goes to the standard output, and behind it the result as JSON when it is asked for; all else
+ *      goes to the standard error.
  * RJ-3 Whoever stops reading what the job prints (`| head`) ends it at once, as a kill would; nobody reading the
  *      progress changes nothing.
  */
@@ -34,7 +35,7 @@ import {
 } from './job-file.ts';
 import { Progress } from './progress.ts';
 import { resumeWords, shellCommand } from './resume.ts';
-import { summaryText, throughputOf } from './summary.ts';
+import { summaryJson, summaryText, throughputOf } from './summary.ts';
 import type { Screen } from './terminal.ts';
 
 /** The process in which a command runs. */
@@ -192,6 +193,11 @@ class Run {
 
   #conclude(client: JobClient, result: JobResult): void {
     const { stderr, workingDirectory, describe, resume, words } = this.#host;
+    if (this.#request.json) {
+      if (result.error !== undefined) stderr.write(describe(result.error));
+      this.#host.stdout.write(summaryJson({ result, graph: client.graph, targets: client.targets }));
+      return;
+    }
     if (result.status === 'FAILED' && !this.#hasRun) {
       stderr.write(describe(result.error?.cause ?? result.error));
       return;

@@ -1,5 +1,7 @@
 /** What is left to say when a run has ended: how, how long, how much, its checkpoints, and what to do next. */
 
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { serializeError } from '../base/errors.ts';
 import type { JobFigures, VertexFigures } from '../cluster/job-manager/job-figures.ts';
 import type { JobResult, JobStatus } from '../cluster/job-manager/job-master.ts';
 import type { JobGraph, PlannedOperator } from '../graph/job-graph.ts';
@@ -55,6 +57,7 @@ export function summaryText(options: SummaryOptions): string {
     ['checkpoints', checkpointsText(result.figures)],
     ...outputRows(options),
     ...idleRows(options),
+    ...accumulatorRows(options),
     result.figures.restarts === 0 ? undefined : ['restarts', formatCount(result.figures.restarts)],
     isResumable(result) ? ['continue', resume] : undefined,
   ];
@@ -98,6 +101,62 @@ export function checkpointsText({ checkpoints }: JobFigures): string {
 function outputRows({ targets, workingDirectory }: SummaryOptions): [string, string][] {
   return [...targets.values()].map((target) => ['output', shortened(target, workingDirectory)]);
 }
+
+function accumulatorRows({ result }: SummaryOptions): [string, string][] {
+  return Object.entries(result.accumulators).map(([name, value]) => [
+    'accumulator',
+    `${name}: ${cut(valueText(value))}`,
+  ]);
+}
+
+/** The result of a run for programs: one line of JSON, and the line feed. */
+export function summaryJson({
+  result,
+  graph,
+  targets,
+}: Pick<SummaryOptions, 'result' | 'graph' | 'targets'>): string {
+  const { figures, checkpoint, error, accumulators } = result;
+  const { read, written } = throughputOf(graph, figures);
+  const { checkpoints, elapsedMs, restarts, counters } = figures;
+  const json = {
+    status: result.status,
+    jobId: result.jobId,
+    jobName: result.jobName,
+    elapsedMs,
+    restarts,
+    recordsRead: read,
+    recordsWritten: Object.fromEntries(written),
+    counters,
+    accumulators: Object.fromEntries(
+      Object.entries(accumulators).map(([name, value]) => [name, isJson(value) ? value : valueText(value)]),
+    ),
+    checkpoints,
+    checkpoint,
+    outputs: Object.fromEntries(targets),
+    error: error === undefined ? undefined : serializeError(error),
+  };
+  return `${JSON.stringify(json)}\n`;
+}
+
+// What was accumulated may be anything that a function makes.
+function valueText(value: unknown): string {
+  if (value instanceof Error) return value.message;
+  return isJson(value) ? JSON.stringify(value) : inspect(value, { depth: 4, breakLength: Infinity });
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value);
+  } catch {
+    return false;
+  }
+}
+
+function cut(text: string): string {
+  return text.length <= ACCUMULATOR_LENGTH_MAX ? text : `${text.slice(0, ACCUMULATOR_LENGTH_MAX)}…`;
+}
+
+const ACCUMULATOR_LENGTH_MAX = 200;
 
 // A few keys need not spread evenly, and an idle subtask makes people look for an error that is none.
 function idleRows({ graph, result }: SummaryOptions): [string, string][] {

@@ -1,6 +1,6 @@
 /** A cluster inside this process: the job master in this thread, over whatever slots it is given. */
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
 import type { RestoreChoice } from '../checkpoint/start.ts';
@@ -33,6 +33,8 @@ export interface LocalSubmission {
   readonly checkpointsDirectory: string;
   readonly choice: RestoreChoice;
   readonly allowNonRestored: boolean;
+  /** Where relative paths of the job begin. */
+  readonly workingDirectory: string;
   readonly discardLaterOutput: boolean;
   readonly listener?: JobListener | undefined;
   /** For tests: freeze records at operator boundaries, and encode also within a thread. */
@@ -75,6 +77,7 @@ export class LocalCluster {
         checkpointing: isStored,
         atLeastOnce: settings.checkpoints.mode === 'at-least-once',
         checkpointDirectory: jobDirectory,
+        cachedFiles: cachedFilesOf(submission),
         autoWatermarkIntervalMs: configuration.get('pipeline.auto-watermark-interval'),
         bufferTimeoutMs: configuration.get('execution.buffer-timeout.interval'),
         freezeRecords: submission.freezeRecords ?? false,
@@ -88,6 +91,12 @@ export class LocalCluster {
     master.start();
     return master;
   }
+}
+
+/** Everything runs on the machine where the job was started: the file itself is the local copy. */
+function cachedFilesOf({ compiled, workingDirectory }: LocalSubmission): Record<string, string> {
+  const { cachedFiles } = compiled.declarations;
+  return Object.fromEntries([...cachedFiles].map(([name, path]) => [name, resolve(workingDirectory, path)]));
 }
 
 function slotsOf({ host, compiled }: LocalSubmission, { clock }: Env): SlotProvider {

@@ -46,6 +46,7 @@ export function compile(graph: StreamGraph, settings: CompileSettings): Compiled
   return {
     graph: { ...plan, fingerprint: fingerprint(plan) },
     ...functionsOf(placed, identities, between),
+    declarations: graph.declarations,
   };
 }
 
@@ -121,7 +122,7 @@ function functionsOf(
   graph: PlacedGraph,
   identities: readonly Identity[],
   between: readonly PlacedEdge[],
-): Omit<CompiledJob, 'graph'> {
+): Omit<CompiledJob, 'graph' | 'declarations'> {
   const factories = new Map<string, OperatorFactory>();
   const keySelectors = new Map<string, readonly (KeySelector | undefined)[]>();
   const sources = new Map<string, Source<unknown>>();

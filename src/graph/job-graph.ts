@@ -6,6 +6,7 @@
  */
 
 import type { PartitionerKind } from '../exchange/partitioners.ts';
+import type { Accumulator } from '../operators/accumulators.ts';
 import type { OperatorFactory } from '../operators/operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
@@ -87,7 +88,24 @@ export interface CompiledJob {
   /** By operator uid: the coordinator's parts. */
   readonly sources: ReadonlyMap<string, Source<unknown>>;
   readonly sinks: ReadonlyMap<string, Sink<unknown>>;
+  readonly declarations: JobDeclarations;
 }
+
+/** What a job declares for all its functions. */
+export interface JobDeclarations {
+  /** By name. */
+  readonly accumulators: ReadonlyMap<string, Accumulator<never, unknown>>;
+  readonly jobParameters: Readonly<Record<string, string>>;
+  /** Paths as they were given, by name. */
+  readonly cachedFiles: ReadonlyMap<string, string>;
+}
+
+/** A job that declares nothing. */
+export const NO_DECLARATIONS: JobDeclarations = Object.freeze({
+  accumulators: new Map(),
+  jobParameters: Object.freeze({}),
+  cachedFiles: new Map(),
+});
 
 /** Slots that a job needs: each slot holds one subtask of every vertex. */
 export function requiredSlots(graph: JobGraph): number {

@@ -6,6 +6,8 @@
  */
 
 import { assert } from '../base/assert.ts';
+import type { Accumulator } from '../operators/accumulators.ts';
+import type { JobDeclarations } from './job-graph.ts';
 import type { NodeKind, NodeSettings, Origin, StreamEdge, StreamNode, KeySelector } from './nodes.ts';
 
 /** A job without any decision about how it runs. */
@@ -15,6 +17,7 @@ export interface StreamGraph {
   readonly edges: readonly StreamEdge[];
   /** Options that the job sets in code, by key; the command line and others come before them. */
   readonly configuration: Readonly<Record<string, unknown>>;
+  readonly declarations: JobDeclarations;
 }
 
 /** An operator to add; what is left out has its default. */
@@ -40,6 +43,9 @@ export class StreamGraphBuilder {
   readonly #nodes: StreamNode[] = [];
   readonly #edges: StreamEdge[] = [];
   readonly #configuration = new Map<string, unknown>();
+  readonly #accumulators = new Map<string, Accumulator<never, unknown>>();
+  readonly #cachedFiles = new Map<string, string>();
+  #jobParameters: Readonly<Record<string, string>> = Object.freeze({});
 
   /** Adds an operator behind others and returns its id. */
   add({ inputs, name, ...given }: NewNode): number {
@@ -86,11 +92,34 @@ export class StreamGraphBuilder {
     this.#configuration.set(key, value);
   }
 
+  /** False when there is one of this name. */
+  addAccumulator(accumulator: Accumulator<never, unknown>): boolean {
+    if (this.#accumulators.has(accumulator.name)) return false;
+    this.#accumulators.set(accumulator.name, accumulator);
+    return true;
+  }
+
+  /** False when there is one of this name. */
+  addCachedFile(name: string, path: string): boolean {
+    if (this.#cachedFiles.has(name)) return false;
+    this.#cachedFiles.set(name, path);
+    return true;
+  }
+
+  setJobParameters(parameters: Readonly<Record<string, string>>): void {
+    this.#jobParameters = Object.freeze({ ...parameters });
+  }
+
   build(): StreamGraph {
     return Object.freeze({
       nodes: Object.freeze([...this.#nodes]),
       edges: Object.freeze([...this.#edges]),
       configuration: Object.freeze(Object.fromEntries(this.#configuration)),
+      declarations: Object.freeze({
+        accumulators: new Map(this.#accumulators),
+        jobParameters: this.#jobParameters,
+        cachedFiles: new Map(this.#cachedFiles),
+      }),
     });
   }
 

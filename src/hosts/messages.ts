@@ -7,6 +7,7 @@
 import type { SerializedError } from '../base/errors.ts';
 import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
+import type { MetricFigure } from '../metrics/metric-group.ts';
 
 /** A subtask to run. */
 export interface TaskDeployment {
@@ -27,6 +28,8 @@ export interface SlotSettings {
   readonly checkpointDirectory: string | undefined;
   /** Process attempt: the fence of {@link OperatorContext.checkFence}. */
   readonly processAttempt: number;
+  /** Absolute paths of the files that the job registered, by name. */
+  readonly cachedFiles: Readonly<Record<string, string>>;
   readonly autoWatermarkIntervalMs: number;
   readonly bufferTimeoutMs: number;
   /** Freeze records at operator boundaries (tests). */
@@ -84,6 +87,17 @@ export interface TaskFigures {
   readonly backPressuredMs: number;
   readonly watermark: number;
   readonly counters: Readonly<Record<string, number>>;
+  /** What functions registered, one for each operator, in the order of `JobVertex.operators`. */
+  readonly metrics: readonly (Readonly<Record<string, MetricFigure>> | undefined)[];
+}
+
+/** One subtask's part of an accumulator, cumulative since its deployment. */
+export interface AccumulatorReport {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly name: string;
+  /** Of the generic codec. */
+  readonly part: Uint8Array;
 }
 
 /** From a slot to the job master. */
@@ -160,6 +174,8 @@ export type SlotReport =
       readonly slot: number;
       readonly attempt: number;
       readonly tasks: readonly TaskFigures[];
+      /** Those that have changed. */
+      readonly accumulators: readonly AccumulatorReport[];
     }
   | { readonly kind: 'canceled'; readonly slot: number; readonly attempt: number }
   | { readonly kind: 'finished'; readonly slot: number; readonly attempt: number };

@@ -217,6 +217,7 @@ async function runCase(
       checkpointing: true,
       atLeastOnce: spec.mode === 'at-least-once',
       checkpointDirectory: directory,
+      cachedFiles: {},
       autoWatermarkIntervalMs: 1 + random.int(5),
       bufferTimeoutMs: spec.bufferTimeoutMs,
       freezeRecords: true,

@@ -15,7 +15,7 @@ import { serializeError } from '../base/errors.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import type { ChannelEnds } from './channels.ts';
 import { CreditedClientPort } from './client-port.ts';
-import type { SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
+import type { AccumulatorReport, SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
 import { TaskRunner } from './task-runner.ts';
 import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
 import { buildGate, buildPorts, restoredOperators } from './wiring.ts';
@@ -148,6 +148,7 @@ export class SlotExecutor {
         env,
         client,
         checkpointing: settings.checkpointing,
+        cachedFiles: settings.cachedFiles,
         restoredCheckpointId,
         autoWatermarkIntervalMs: settings.autoWatermarkIntervalMs,
         freezeRecords: settings.freezeRecords,
@@ -202,7 +203,11 @@ export class SlotExecutor {
     this.#closing = this.#closeAll();
     this.#closing
       .catch((error: unknown) => this.#parts.env.log.error('closing failed', { error: String(error) }))
-      .finally(() => this.#parts.report({ kind, slot: this.#parts.slot, attempt: this.#attempt }));
+      .finally(() => {
+        // What functions added while they were closed.
+        this.#reportFigures();
+        this.#parts.report({ kind, slot: this.#parts.slot, attempt: this.#attempt });
+      });
   }
 
   /** Closes without a word; for a host that gives the slot up. Resolves when nothing runs here any more. */
@@ -235,7 +240,24 @@ export class SlotExecutor {
 
   #reportFigures(): void {
     const tasks = this.#runners.map((runner) => runner.figures());
-    this.#parts.report({ kind: 'figures', slot: this.#parts.slot, attempt: this.#attempt, tasks });
+    const accumulators = this.#runners.flatMap((runner) => this.#accumulatorsOf(runner));
+    this.#parts.report({
+      kind: 'figures',
+      slot: this.#parts.slot,
+      attempt: this.#attempt,
+      tasks,
+      accumulators,
+    });
+  }
+
+  #accumulatorsOf(runner: TaskRunner): AccumulatorReport[] {
+    try {
+      return runner.accumulators();
+    } catch (error) {
+      this.#parts.env.log.warn('an accumulator could not be reported', { error: String(error) });
+      runner.fail(error);
+      return [];
+    }
   }
 }
 

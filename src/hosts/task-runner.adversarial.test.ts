@@ -1,5 +1,6 @@
 // Orders of events that once broke a runner, or would if a line of it were missing.
 
+import { NO_DECLARATIONS } from '../graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -168,6 +169,7 @@ function compiledOf(chains: readonly ChainSpec[], partitioner: PartitionerKind):
     customPartitioners: new Map(),
     sources: new Map(),
     sinks: new Map(),
+    declarations: NO_DECLARATIONS,
   };
 }
 
@@ -179,6 +181,7 @@ const SETTINGS: SlotSettings = {
   atLeastOnce: false,
   checkpointDirectory: '/job',
   processAttempt: 1,
+  cachedFiles: {},
   autoWatermarkIntervalMs: 200,
   bufferTimeoutMs: 0,
   freezeRecords: true,

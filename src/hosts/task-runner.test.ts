@@ -1,5 +1,6 @@
 // One runner with a gate of its own: what it tells the job master about its checkpoints.
 
+import { NO_DECLARATIONS } from '../graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MIN_TIMESTAMP } from '../base/time.ts';
@@ -47,6 +48,7 @@ const compiled: CompiledJob = {
   customPartitioners: new Map(),
   sources: new Map(),
   sinks: new Map(),
+  declarations: NO_DECLARATIONS,
 };
 
 function barrierOf(id: number): CheckpointBarrier {
@@ -81,6 +83,7 @@ function rig(
       client: { writable: () => true, send: () => undefined },
       checkpointing: true,
       restoredCheckpointId: undefined,
+      cachedFiles: {},
       autoWatermarkIntervalMs: 0,
       freezeRecords: false,
       checkFence: () => Promise.resolve(),

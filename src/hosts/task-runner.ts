@@ -24,7 +24,7 @@ import type { OutputPort } from '../exchange/output.ts';
 import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
-import type { CheckpointFigures, SlotReport, TaskFigures } from './messages.ts';
+import type { AccumulatorReport, CheckpointFigures, SlotReport, TaskFigures } from './messages.ts';
 import type { StateHandle } from '../checkpoint/state-handle.ts';
 import type { TaskParts } from '../task/task.ts';
 
@@ -88,7 +88,11 @@ export class TaskRunner {
       port: (edge) => parts.ports.get(edge)!,
       wakeUp: parts.wakeUp,
       fail: (error) => this.fail(error),
-      ended: () => this.#report({ kind: 'ended', ...this.#address }),
+      ended: () => {
+        // An accumulator that cannot leave fails the task while the job can still hear of it.
+        this.#reportFigures();
+        this.#report({ kind: 'ended', ...this.#address });
+      },
     };
     this.task = new StreamTask({ ...parts.task, host });
   }
@@ -422,6 +426,19 @@ export class TaskRunner {
 
   // ---- figures ----
 
+  #reportFigures(): void {
+    const { slot, attempt } = this.#parts;
+    const accumulators = this.accumulators();
+    this.#report({ kind: 'figures', slot, attempt, tasks: [this.figures()], accumulators });
+  }
+
+  /** Those that have changed since the last call; throws when one cannot become bytes. */
+  accumulators(): AccumulatorReport[] {
+    const { vertex, subtask } = this.#parts;
+    const changed = this.task.chain.accumulators.changed() ?? {};
+    return Object.entries(changed).map(([name, part]) => ({ vertex, subtask, name, part }));
+  }
+
   figures(): TaskFigures {
     return {
       vertex: this.#parts.vertex,
@@ -436,6 +453,7 @@ export class TaskRunner {
       backPressuredMs: this.#blockedMs,
       watermark: this.task.watermark(),
       counters: { ...this.task.chain.counters },
+      metrics: this.task.chain.metrics.map((registry) => registry.figures()),
     };
   }
 }

@@ -332,17 +332,19 @@ class CallContext<L> implements AsyncContext<L> {
   readonly log: FunctionContext<L>['log'];
   readonly local: L;
   readonly count: FunctionContext<L>['count'];
+  readonly runtime: FunctionContext<L>['runtime'];
   readonly timestamp: number | undefined;
   readonly attempt: number;
   /** Made when somebody asks for it. */
   #controller: AbortController | undefined;
   #isAborted = false;
 
-  constructor({ info, log, local, count }: FunctionContext<L>, timestamp: number, attempt: number) {
+  constructor({ info, log, local, count, runtime }: FunctionContext<L>, timestamp: number, attempt: number) {
     this.info = info;
     this.log = log;
     this.local = local;
     this.count = count;
+    this.runtime = runtime;
     this.timestamp = timestamp === MIN_TIMESTAMP ? undefined : timestamp;
     this.attempt = attempt;
   }

@@ -7,6 +7,7 @@
 
 import type { Clock, Files, Log, Random } from '../base/env.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import type { RuntimeContext } from './runtime-context.ts';
 
 /** Who and where an operator is. */
 export interface OperatorInfo {
@@ -78,6 +79,8 @@ export interface OperatorContext {
   readonly files: Files;
   readonly log: Log;
   readonly client: ClientPort;
+  /** What user functions can reach of the job. */
+  readonly runtime: RuntimeContext;
   /** Checkpointing is on: a transactional sink commits on completion; else at the end of input only. */
   readonly checkpointing: boolean;
   /** Directory of checkpoints is being restored: id of the checkpoint, `undefined` for a fresh start. */

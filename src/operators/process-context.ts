@@ -10,6 +10,7 @@ import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedTimers, TimerDomain } from '../state/backend.ts';
 import type { StateDescriptor, StateHandles } from '../state/descriptors.ts';
 import type { OperatorContext, OperatorInfo } from './operator.ts';
+import type { RuntimeContext } from './runtime-context.ts';
 
 /** A declaration of keyed state: descriptors by name. */
 export type StateDeclaration = Readonly<Record<string, StateDescriptor>>;
@@ -77,6 +78,8 @@ export interface FunctionContext<L> {
   readonly local: L;
   /** Adds to a counter of the operator, shown with its metrics. */
   readonly count: (name: string, by?: number) => void;
+  /** Metrics, accumulators, the parameters of the job and its cached files. */
+  readonly runtime: RuntimeContext;
 }
 
 /** What `process` of an operator without a key gets. */
@@ -113,6 +116,7 @@ export class RecordContext<O, L> implements ProcessContext<O, L> {
   readonly time: Time;
   readonly output: ProcessContext<O, L>['output'];
   readonly count: FunctionContext<L>['count'];
+  readonly runtime: RuntimeContext;
   readonly #tags: ReadonlySet<string>;
   #timestamp = MIN_TIMESTAMP;
 
@@ -127,6 +131,7 @@ export class RecordContext<O, L> implements ProcessContext<O, L> {
       context.output.side(tag, value, this.#timestamp);
     };
     this.count = (name, by = 1) => context.count(name, by);
+    this.runtime = context.runtime;
   }
 
   get timestamp(): number | undefined {

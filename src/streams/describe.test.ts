@@ -186,6 +186,7 @@ describe('running a script', () => {
       jobId: 'id',
       jobName: 'numbers',
       status: 'FINISHED' as const,
+      accumulators: {},
       runtimeMs: 1,
       checkpoints: { total: 0, completed: 0, failed: 0, averageBytes: 0, averageDurationMs: 0 },
     };

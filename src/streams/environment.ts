@@ -2,10 +2,12 @@
 
 import { Configuration, type ConfigValues } from '../base/config.ts';
 import type { Duration } from '../base/duration.ts';
+import { MillraceError } from '../base/errors.ts';
 import { asyncIterableSource, type PositionedIterable } from '../connectors/async-iterable.ts';
 import { collectionSource } from '../connectors/collection.ts';
 import { sequenceSource } from '../connectors/sequence.ts';
 import { type StreamGraph, StreamGraphBuilder } from '../graph/stream-graph.ts';
+import type { Accumulator, AccumulatorFunction } from '../operators/accumulators.ts';
 import { SourceReaderOperator } from '../operators/source-operator.ts';
 import type { Source } from '../operators/source.ts';
 import { OperatorStream } from './data-stream.ts';
@@ -113,6 +115,50 @@ export class StreamExecutionEnvironment {
       'execution.checkpointing.timeout': timeout,
       'execution.checkpointing.min-pause': minPause,
     } as ConfigValues);
+  }
+
+  /**
+   * Adds what functions can count into over all subtasks, told with the result of the job: {@link accumulators}, or an
+   * aggregate function of yours that can merge. Throws `STREAM_INVALID` when the job has one of this name.
+   */
+  addAccumulator<In, Acc, Out>(
+    name: string,
+    aggregate: AccumulatorFunction<In, Acc, Out>,
+  ): Accumulator<In, Out> {
+    const accumulator = Object.freeze({ name, aggregate }) as unknown as Accumulator<In, Out>;
+    if (this.#graph.addAccumulator(accumulator as unknown as Accumulator<never, unknown>)) return accumulator;
+    throw new MillraceError('STREAM_INVALID', `the job has an accumulator "${name}" already`);
+  }
+
+  /**
+   * Parameters that every function can read as `ctx.runtime.jobParameters`; the last call counts. Numbers and booleans
+   * become texts.
+   *
+   * ```ts
+   * export default job((env, args) => {
+   *   env.setGlobalJobParameters({ greeting: args.string('greeting', 'hello') });
+   *   env
+   *     .fromData(['Ada'])
+   *     .process({ process: (name, ctx) => [`${ctx.runtime.jobParameters.greeting}, ${name}`] })
+   *     .print();
+   * });
+   * ```
+   */
+  setGlobalJobParameters(parameters: Readonly<Record<string, string | number | boolean>>): this {
+    this.#graph.setJobParameters(
+      Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, String(value)])),
+    );
+    return this;
+  }
+
+  /**
+   * Registers a file that functions need beside their records; every subtask finds it at `ctx.runtime.cachedFile(name)`.
+   * A relative path begins in the working directory of the run. The job fails at its start, with `CACHED_FILE_MISSING`,
+   * when it is not there.
+   */
+  registerCachedFile(path: string, name: string): this {
+    if (this.#graph.addCachedFile(name, path)) return this;
+    throw new MillraceError('STREAM_INVALID', `the job has a cached file "${name}" already`);
   }
 
   /** Puts a queue between all operators: for finding out where time goes. */

@@ -27,6 +27,8 @@ export interface JobExecutionResult {
   readonly status: 'FINISHED' | 'ALREADY_FINISHED' | 'STOPPED' | 'CANCELED';
   /** From the start to the end of the run, ms. */
   readonly runtimeMs: number;
+  /** By name; a `MillraceError` in place of one whose parts could not be merged. Empty when nothing was run. */
+  readonly accumulators: Readonly<Record<string, unknown>>;
   readonly checkpoints: CheckpointTotals;
 }
 

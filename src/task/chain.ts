@@ -7,11 +7,14 @@ import type { CompiledJob, JobVertex, PlannedOperator } from '../graph/job-graph
 import type { OperatorContext } from '../operators/operator.ts';
 import type { KeyedStateBackend } from '../state/backend.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
+import { MetricRegistry } from '../metrics/metric-group.ts';
+import { AccumulatorSet } from './accumulator-set.ts';
 import { ChainLink } from './chain-link.ts';
 import { ChainOutput, type Targets } from './chain-output.ts';
 import type { FrameStack } from './frames.ts';
 import { ChainOperatorContext } from './operator-context.ts';
 import type { RestoredOperator } from './snapshot.ts';
+import { createRuntimeContext } from './runtime-context.ts';
 import type { TaskHost } from './task-host.ts';
 
 /** What a chain is built from. */
@@ -31,6 +34,9 @@ export class Chain {
   readonly links: readonly ChainLink[];
   readonly contexts: readonly OperatorContext[];
   readonly counters: Record<string, number> = {};
+  readonly accumulators: AccumulatorSet;
+  /** In the order of `links`. */
+  readonly metrics: readonly MetricRegistry[];
   readonly #parts: ChainParts;
   readonly #vertex: JobVertex;
 
@@ -39,7 +45,9 @@ export class Chain {
     this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
     const { operators, source } = this.#vertex;
     this.links = operators.map((planned) => this.#link(planned));
-    this.contexts = this.links.map((link) => this.#context(link));
+    this.accumulators = new AccumulatorSet(parts.compiled.declarations.accumulators);
+    this.metrics = operators.map((planned) => this.#registry(planned));
+    this.contexts = this.links.map((link, index) => this.#context(link, this.metrics[index]!));
     for (const [index, link] of this.links.entries()) this.#connect(index, link);
     if (source) this.links[0]!.output.runInline();
   }
@@ -82,13 +90,26 @@ export class Chain {
     return backend;
   }
 
-  #context(link: ChainLink): OperatorContext {
-    const { host, restored, fail } = this.#parts;
+  #registry({ uid }: PlannedOperator): MetricRegistry {
+    const { clock, log } = this.#parts.host.env;
+    return new MetricRegistry(clock, (metric, error) => {
+      log.warn('a gauge could not be read', { uid, metric, error: String(error) });
+    });
+  }
+
+  #context(link: ChainLink, registry: MetricRegistry): OperatorContext {
+    const { compiled, host, restored, fail } = this.#parts;
     return new ChainOperatorContext({
       planned: link.planned,
       host,
       output: link.output,
       backend: link.backend,
+      runtime: createRuntimeContext({
+        metrics: registry.group,
+        accumulators: this.accumulators,
+        jobParameters: compiled.declarations.jobParameters,
+        cachedFiles: host.cachedFiles,
+      }),
       restored: restored.get(link.planned.uid)?.sections ?? new Map(),
       currentWatermark: () => link.currentWatermark,
       fail: (error) => fail(this.#locate(error, link.planned)),

@@ -4,6 +4,7 @@ import type { Clock, Files, Log, Random } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { PlannedOperator } from '../graph/job-graph.ts';
 import type { ClientPort, OperatorContext, OperatorInfo, Output } from '../operators/operator.ts';
+import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { KeyedStateBackend } from '../state/backend.ts';
 import type { TaskHost } from './task-host.ts';
 
@@ -13,6 +14,7 @@ export interface ContextParts {
   readonly host: TaskHost;
   readonly output: Output;
   readonly backend: KeyedStateBackend | undefined;
+  readonly runtime: RuntimeContext;
   readonly restored: ReadonlyMap<string, readonly Uint8Array[]>;
   readonly currentWatermark: () => number;
   readonly fail: (error: unknown) => void;
@@ -28,6 +30,7 @@ export class ChainOperatorContext implements OperatorContext {
   readonly files: Files;
   readonly log: Log;
   readonly client: ClientPort;
+  readonly runtime: RuntimeContext;
   readonly checkpointing: boolean;
   readonly autoWatermarkIntervalMs: number;
   readonly restoredCheckpointId: number | undefined;
@@ -43,6 +46,7 @@ export class ChainOperatorContext implements OperatorContext {
     this.files = host.env.files;
     this.log = host.env.log.child({ uid: planned.uid, subtask: host.info.subtask });
     this.client = host.client;
+    this.runtime = parts.runtime;
     this.checkpointing = host.checkpointing;
     this.autoWatermarkIntervalMs = host.autoWatermarkIntervalMs;
     this.restoredCheckpointId = host.restoredCheckpointId;

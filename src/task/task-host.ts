@@ -35,6 +35,8 @@ export interface TaskHost {
   readonly client: ClientPort;
   readonly checkpointing: boolean;
   readonly restoredCheckpointId: number | undefined;
+  /** Absolute paths by name. */
+  readonly cachedFiles: Readonly<Record<string, string>>;
   readonly autoWatermarkIntervalMs: number;
   /** Tests: freeze what one operator hands to the next. */
   readonly freezeRecords: boolean;

@@ -1,5 +1,6 @@
 // The task against naive expectations: order of what chained functions give back, pauses, poison, timers, barriers.
 
+import { NO_DECLARATIONS } from '../graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -120,6 +121,7 @@ async function rig(
     customPartitioners: new Map(),
     sources: new Map(),
     sinks: new Map(),
+    declarations: NO_DECLARATIONS,
   };
   const port = new CreditPort();
   const failures: unknown[] = [];
@@ -130,6 +132,7 @@ async function rig(
     client: { writable: () => true, send: () => undefined },
     checkpointing: true,
     restoredCheckpointId: undefined,
+    cachedFiles: {},
     autoWatermarkIntervalMs: 200,
     freezeRecords: true,
     port: () => port,

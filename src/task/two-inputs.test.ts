@@ -1,5 +1,6 @@
 // A task with two inputs: which input a record came from, whose key it is, and event time over both (Flink's rule).
 
+import { NO_DECLARATIONS } from '../graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
@@ -91,6 +92,7 @@ async function twoInputs(): Promise<{ task: StreamTask; port: RecordingPort }> {
     customPartitioners: new Map(),
     sources: new Map(),
     sinks: new Map(),
+    declarations: NO_DECLARATIONS,
   };
   const port = new RecordingPort();
   const host: TaskHost = {
@@ -99,6 +101,7 @@ async function twoInputs(): Promise<{ task: StreamTask; port: RecordingPort }> {
     client: { writable: () => true, send: () => undefined },
     checkpointing: true,
     restoredCheckpointId: undefined,
+    cachedFiles: {},
     autoWatermarkIntervalMs: 200,
     freezeRecords: true,
     port: () => port,

@@ -12,9 +12,12 @@ import { checkKey, keyGroupRange } from '../base/key-groups.ts';
 import { recordingLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import { MetricRegistry } from '../metrics/metric-group.ts';
 import type { Operator, OperatorContext, OperatorFactory, Output, Pull } from '../operators/operator.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
+import { AccumulatorSet } from '../task/accumulator-set.ts';
+import { createRuntimeContext } from '../task/runtime-context.ts';
 import { ManualClock } from './manual-clock.ts';
 
 /** What came out of an operator; a record without timestamp has none here. */
@@ -38,6 +41,9 @@ export interface HarnessOptions {
   /** By input, for keyed inputs. */
   readonly keySelectors?: readonly (((value: never) => unknown) | undefined)[];
   readonly restored?: HarnessSnapshot;
+  readonly jobParameters?: Readonly<Record<string, string>>;
+  /** Paths by name. */
+  readonly cachedFiles?: Readonly<Record<string, string>>;
   readonly clock?: ManualClock;
   readonly autoWatermarkIntervalMs?: number;
   readonly files?: Files;
@@ -83,6 +89,9 @@ export class OperatorHarness {
   /** All that came out, in order. */
   readonly emitted: Emitted[] = [];
   readonly counters = new Map<string, number>();
+  /** What the operator's functions have accumulated, and what they have registered. */
+  readonly accumulators = new AccumulatorSet();
+  readonly metrics: MetricRegistry;
   readonly failures: unknown[] = [];
   readonly #operator: Operator;
   readonly #options: HarnessOptions;
@@ -95,6 +104,7 @@ export class OperatorHarness {
   private constructor(options: HarnessOptions) {
     this.#options = options;
     this.clock = options.clock ?? options.restored?.clock ?? new ManualClock();
+    this.metrics = new MetricRegistry(this.clock);
     this.#watermark = options.restored?.watermark ?? MIN_TIMESTAMP;
     this.#operator = options.operator();
     this.#backend = options.keySelectors?.some((selector) => selector !== undefined)
@@ -281,6 +291,12 @@ export class OperatorHarness {
       },
       log: recordingLog(),
       client: { writable: () => true, send: () => {} },
+      runtime: createRuntimeContext({
+        metrics: this.metrics.group,
+        accumulators: this.accumulators,
+        jobParameters: this.#options.jobParameters ?? {},
+        cachedFiles: this.#options.cachedFiles ?? {},
+      }),
       checkpointing: true,
       restoredCheckpointId: restored === undefined ? undefined : 1,
       get keyed(): KeyedStateBackend {

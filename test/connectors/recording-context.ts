@@ -1,4 +1,7 @@
 // The surroundings of one operator in a test: what it emits, sends, fails with and snapshots is kept to be looked at.
+import { MetricRegistry } from '../../src/metrics/metric-group.ts';
+import { AccumulatorSet } from '../../src/task/accumulator-set.ts';
+import { createRuntimeContext } from '../../src/task/runtime-context.ts';
 import type { Env } from '../../src/base/env.ts';
 import type { KeyedStateBackend } from '../../src/state/backend.ts';
 import type {
@@ -80,6 +83,7 @@ export class RecordingContext implements OperatorContext {
   readonly output = new RecordingOutput();
   readonly client = new RecordingClient();
   readonly clock: Env['clock'];
+  readonly runtime: OperatorContext['runtime'];
   readonly random: Env['random'];
   readonly files: Env['files'];
   readonly log: Env['log'];
@@ -93,6 +97,12 @@ export class RecordingContext implements OperatorContext {
 
   constructor(env: Env, options: RecordingOptions = {}) {
     this.clock = env.clock;
+    this.runtime = createRuntimeContext({
+      metrics: new MetricRegistry(env.clock).group,
+      accumulators: new AccumulatorSet(),
+      jobParameters: {},
+      cachedFiles: {},
+    });
     this.random = env.random;
     this.files = env.files;
     this.log = env.log;

@@ -79,6 +79,7 @@ export class ThreadRun {
       atLeastOnce: false,
       checkpointDirectory: undefined,
       processAttempt: 1,
+      cachedFiles: {},
       autoWatermarkIntervalMs: 200,
       bufferTimeoutMs: 5,
       freezeRecords: false,

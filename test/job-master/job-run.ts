@@ -80,6 +80,7 @@ export class JobRun {
         checkpointing: checkpoints.storage,
         atLeastOnce: false,
         checkpointDirectory: jobDirectory,
+        cachedFiles: {},
         autoWatermarkIntervalMs: 200,
         bufferTimeoutMs: 100,
         freezeRecords: false,

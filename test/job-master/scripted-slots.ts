@@ -5,6 +5,7 @@
  * goes to a {@link Ledger}, which outlives crashes as an external system does and fails when a record comes twice.
  */
 
+import { NO_DECLARATIONS } from '../../src/graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import type { Env, Timer } from '../../src/base/env.ts';
 import { MillraceError, serializeError } from '../../src/base/errors.ts';
@@ -401,6 +402,7 @@ export function scriptedJob(hooks: JobHooks = {}): CompiledJob {
     customPartitioners: new Map(),
     sources: new Map([['reader', splitSource(hooks.enumeratorFails)]]),
     sinks: new Map([['writer', recordingSink(hooks)]]),
+    declarations: NO_DECLARATIONS,
   };
 }
 

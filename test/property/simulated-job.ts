@@ -118,6 +118,7 @@ export class SimulatedJob {
         checkpointing: checkpoints.storage,
         atLeastOnce: checkpoints.mode === 'at-least-once',
         checkpointDirectory: jobDirectory,
+        cachedFiles: {},
         autoWatermarkIntervalMs: 20,
         bufferTimeoutMs: 5,
         freezeRecords: true,

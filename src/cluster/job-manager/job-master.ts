@@ -29,6 +29,7 @@ import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordina
 import { discardsAtEnd, type RetentionPolicy, type Termination } from '../../checkpoint/retention.ts';
 import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
+import { AccumulatorBook } from './accumulator-book.ts';
 import { CheckpointDriver, subtaskKey } from './checkpoint-driver.ts';
 import { type ClientReport, ClientResults } from './client-results.ts';
 import { CANCEL_DEADLINE_MS, Deployment, type DeploymentParts, terminateAll } from './deployment.ts';
@@ -86,6 +87,8 @@ export interface JobResult {
   readonly error: Error | undefined;
   readonly exceptions: readonly ExceptionEntry[];
   readonly figures: JobFigures;
+  /** By name; a `MillraceError` in place of one whose parts could not be merged. Empty when nothing was run. */
+  readonly accumulators: Readonly<Record<string, unknown>>;
 }
 
 type Phase = 'preparing' | 'running' | 'leaving' | 'waiting' | 'over';
@@ -124,6 +127,7 @@ export class JobMaster {
   readonly #results: ClientResults;
   readonly #exceptions = new ExceptionHistory();
   readonly #vertexFigures: VertexFiguresBook;
+  readonly #accumulators: AccumulatorBook;
   readonly #startedAt: number;
   #resolveEnded: (result: JobResult) => void = () => {};
 
@@ -162,6 +166,7 @@ export class JobMaster {
       fail: (error) => this.#inbox.post('a result callback failed', () => this.#fail(error)),
     });
     this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
+    this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
     this.#startedAt = options.env.clock.monotonic();
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -218,6 +223,11 @@ export class JobMaster {
       counters: addCounters(vertices.map((vertex) => vertex.counters)),
       checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#pathOf(id)),
     };
+  }
+
+  /** What the subtasks of the current deployment have accumulated, as of their last report. */
+  accumulators(): Readonly<Record<string, unknown>> {
+    return this.#accumulators.results();
   }
 
   #pathOf(checkpointId: number): string | undefined {
@@ -293,6 +303,7 @@ export class JobMaster {
     this.#attempt += 1;
     this.#lostWhilePreparing = undefined;
     this.#vertexFigures.nextDeployment();
+    this.#accumulators.nextDeployment();
     this.#prepare('a deployment is prepared', (signal) => this.#prepareDeployment(this.#attempt, signal), {
       ready: (prepared) => this.#prepared(prepared),
       unwanted: (prepared, then) => this.#terminate(prepared.parts, then),
@@ -382,6 +393,7 @@ export class JobMaster {
     if (deployment?.attempt !== attempt || report.attempt !== attempt) return; // JM-3
     switch (report.kind) {
       case 'figures':
+        this.#accumulators.report(report.accumulators);
         return this.#vertexFigures.report(report.tasks);
       case 'canceled':
       case 'finished':
@@ -783,6 +795,7 @@ export class JobMaster {
       error,
       exceptions: this.#exceptions.entries(),
       figures: this.figures(),
+      accumulators: this.#recovery === undefined ? {} : this.accumulators(),
     };
   }
 

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MillraceError } from '../base/errors.ts';
+import type { JobResult } from '../cluster/job-manager/job-master.ts';
+import { summaryJson, summaryText } from './summary.ts';
+import { styleOf } from './terminal.ts';
+
+const GRAPH = { name: 'a job', vertices: [], edges: [], fingerprint: '' };
+const RESULT: JobResult = {
+  status: 'FINISHED',
+  jobId: 'id',
+  jobName: 'a job',
+  checkpoint: undefined,
+  restoredFrom: undefined,
+  error: undefined,
+  exceptions: [],
+  accumulators: {
+    seen: 7,
+    words: ['a', 'b'],
+    set: new Set([1]),
+    large: 2n ** 70n,
+    broken: new MillraceError('ACCUMULATOR_INVALID', 'it could not be merged'),
+  },
+  figures: {
+    state: 'FINISHED',
+    elapsedMs: 1_000,
+    restarts: 0,
+    vertices: [],
+    counters: { brokenLines: 2 },
+    checkpoints: {
+      triggered: 0,
+      completed: 0,
+      failed: 0,
+      inProgress: 0,
+      averageBytes: 0,
+      averageDurationMs: 0,
+      last: undefined,
+    },
+  },
+};
+
+test('the result as JSON is one line, and what is no JSON stands in it as text', () => {
+  const text = summaryJson({ result: RESULT, graph: GRAPH, targets: new Map([['sink', '/out']]) });
+  assert.equal(text.indexOf('\n'), text.length - 1);
+  const { status, accumulators, counters, outputs, recordsRead } = JSON.parse(text);
+  assert.deepEqual(
+    { status, counters, outputs, recordsRead },
+    {
+      status: 'FINISHED',
+      counters: { brokenLines: 2 },
+      outputs: { sink: '/out' },
+      recordsRead: 0,
+    },
+  );
+  assert.deepEqual(accumulators, {
+    seen: 7,
+    words: ['a', 'b'],
+    set: 'Set(1) { 1 }',
+    large: '1180591620717411303424n',
+    broken: 'it could not be merged',
+  });
+});
+
+test('the summary has a line for each accumulator, cut where it is long', () => {
+  const accumulators = { ...RESULT.accumulators, long: 'x'.repeat(1_000) };
+  const lines = summaryText({
+    result: { ...RESULT, accumulators },
+    graph: GRAPH,
+    targets: new Map(),
+    resume: '',
+    workingDirectory: '/',
+    style: styleOf(false),
+  }).split('\n');
+  assert.ok(lines.includes('  accumulator seen: 7'));
+  assert.ok(lines.includes(`  accumulator long: "${'x'.repeat(199)}…`));
+});

@@ -1,0 +1,16 @@
+/** What a user's function can reach of the job that it runs in, besides its records: Flink's RuntimeContext. */
+
+import type { MetricGroup } from '../metrics/metric-group.ts';
+import type { Accumulator, LocalAccumulator } from './accumulators.ts';
+
+/** See {@link FunctionContext.runtime}. Its functions need no `this`. */
+export interface RuntimeContext {
+  /** The metrics of this operator in this subtask; they are read by `client.figures()`. */
+  readonly metrics: MetricGroup;
+  /** What `env.setGlobalJobParameters` was given. */
+  readonly jobParameters: Readonly<Record<string, string>>;
+  /** This subtask's part of an accumulator that `env.addAccumulator` made. */
+  readonly accumulator: <In, Out>(accumulator: Accumulator<In, Out>) => LocalAccumulator<In, Out>;
+  /** Where a file that `env.registerCachedFile` registered lies on this machine: an absolute path. Read, never write it. */
+  readonly cachedFile: (name: string) => string;
+}
