@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { globalWindow, session, sliding, tumbling, type WindowAssigner } from './assigners.ts';
-import { mergeTouching, TimeWindow } from './time-window.ts';
 
 function spans(assigner: WindowAssigner<unknown>, at: number): string[] {
   return assigner.assign(undefined, at).map(({ start, end }) => `[${start},${end})`);
@@ -58,21 +57,5 @@ describe('sessions and the global window', () => {
 
   it('the global window ends with time', () => {
     assert.equal(globalWindow().assign(undefined, 0)[0]!.maxTimestamp, Number.MAX_SAFE_INTEGER);
-  });
-
-  it('windows that overlap or touch are merged into their cover', () => {
-    const windows = [
-      new TimeWindow(20, 25),
-      new TimeWindow(4, 9),
-      new TimeWindow(1, 6),
-      new TimeWindow(9, 14),
-    ];
-    assert.deepEqual(
-      mergeTouching(windows).map(({ cover, windows: { length } }) => [cover.start, cover.end, length]),
-      [
-        [1, 14, 3],
-        [20, 25, 1],
-      ],
-    );
   });
 });

@@ -11,7 +11,7 @@
 import type { KeyedStateBackend } from '../../state/backend.ts';
 import type { ValueState } from '../../state/descriptors.ts';
 import { value } from '../../state/state.ts';
-import { mergeTouching, TimeWindow } from './time-window.ts';
+import { TimeWindow } from './time-window.ts';
 
 type Entry = readonly [start: number, end: number, stateStart: number, stateEnd: number];
 
@@ -44,15 +44,13 @@ export class MergingWindows {
   /** Adds a window and returns the one that it has become a part of; `onMerge` hears of what it has joined. */
   add(added: TimeWindow, onMerge: (merge: Merge) => void): TimeWindow {
     const entries = this.#entries.value();
-    const windows = entries.map(windowOf);
-    const { cover, windows: touching } = mergeTouching([...windows, added]).find(({ windows: each }) =>
-      each.includes(added),
-    )!;
-    const joined = entries.filter((entry) => touching.some((window) => windowOf(entry).equals(window)));
+    // By M1 none of the others can touch what these and the new window cover.
+    const joined = entries.filter(([start, end]) => start <= added.end && added.start <= end);
     if (joined.length === 0) {
       this.#entries.update([...entries, entryOf(added, added)]);
       return added;
     }
+    const cover = coverOf(added, joined);
     // Nothing to merge: the window lies within one that is there.
     if (joined.length === 1 && windowOf(joined[0]!).equals(cover)) return cover;
     const stateWindow = stateWindowOf(joined[0]!);
@@ -75,6 +73,15 @@ export class MergingWindows {
     if (remaining.length === 0) this.#entries.clear();
     else this.#entries.update(remaining);
   }
+}
+
+function coverOf(added: TimeWindow, joined: readonly Entry[]): TimeWindow {
+  let { start, end } = added;
+  for (const [otherStart, otherEnd] of joined) {
+    start = Math.min(start, otherStart);
+    end = Math.max(end, otherEnd);
+  }
+  return new TimeWindow(start, end);
 }
 
 function entryOf(window: TimeWindow, stateWindow: TimeWindow): Entry {

@@ -51,22 +51,3 @@ export function windowOfNamespace(namespace: Key): TimeWindow {
   const [start, end] = namespace as readonly number[];
   return new TimeWindow(start!, end!);
 }
-
-/** Windows that overlap or touch, and the window that covers them. */
-export interface MergedWindows {
-  readonly cover: TimeWindow;
-  readonly windows: readonly TimeWindow[];
-}
-
-/** Puts windows that overlap or touch together; one that stands alone is covered by itself. Ordered by start. */
-export function mergeTouching(windows: readonly TimeWindow[]): MergedWindows[] {
-  const merged: { cover: TimeWindow; windows: TimeWindow[] }[] = [];
-  for (const window of windows.toSorted((left, right) => left.start - right.start)) {
-    const last = merged.at(-1);
-    if (last !== undefined && window.start <= last.cover.end) {
-      last.windows.push(window);
-      last.cover = new TimeWindow(last.cover.start, Math.max(last.cover.end, window.end));
-    } else merged.push({ cover: window, windows: [window] });
-  }
-  return merged;
-}

@@ -17,7 +17,14 @@ const NEXT_FIRE: NextFire = Object.freeze({
   nextFire: reducing((left: number, right: number) => Math.min(left, right)),
 });
 
+const EVENT_TIME = endOfEventTime();
+
+/** One for all, so that it is known when it is met again. */
 function eventTime(): AnyTrigger {
+  return EVENT_TIME;
+}
+
+function endOfEventTime(): AnyTrigger {
   const trigger: AnyTrigger = {
     onElement: (_value, _timestamp, window, ctx) => {
       if (window.maxTimestamp <= ctx.currentWatermark()) return 'fire';

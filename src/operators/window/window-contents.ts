@@ -27,7 +27,8 @@ export type WindowFold<In> =
 
 /** The records of the current key and state window. */
 export interface WindowContents<In> {
-  add(value: In, timestamp: number | undefined): void;
+  /** True when the window is known to have held something before; false does not say that it has not. */
+  add(value: In, timestamp: number | undefined): boolean;
   /** Calls `evaluate` with what the function of the window sees; not for a window that holds nothing. */
   fire(context: EvictorContext, evaluate: (values: readonly unknown[]) => void): void;
   clear(): void;
@@ -61,8 +62,9 @@ class ListedContents<In> implements WindowContents<In> {
     this.#values = keyed.state(CONTENTS, list<In>(), 'namespace');
   }
 
-  add(value: In): void {
+  add(value: In): boolean {
     this.#values.add(value);
+    return false;
   }
 
   fire(_context: EvictorContext, evaluate: (values: readonly unknown[]) => void): void {
@@ -92,8 +94,9 @@ class EvictedContents<In> implements WindowContents<In> {
     this.#elements = keyed.state(CONTENTS, list<TimestampedValue<In>>(), 'namespace');
   }
 
-  add(value: In, timestamp: number | undefined): void {
+  add(value: In, timestamp: number | undefined): boolean {
     this.#elements.add({ value, timestamp });
+    return false;
   }
 
   fire(context: EvictorContext, evaluate: (values: readonly unknown[]) => void): void {
@@ -126,8 +129,10 @@ class ReducedContents<In> implements WindowContents<In> {
     this.#reduced = keyed.state(CONTENTS, reducing(reduce), 'namespace');
   }
 
-  add(value: In): void {
+  add(value: In): boolean {
+    const isHeld = this.#reduced.get() !== undefined;
     this.#reduced.add(value);
+    return isHeld;
   }
 
   fire(_context: EvictorContext, evaluate: (values: readonly unknown[]) => void): void {
@@ -172,8 +177,10 @@ class AggregatedContents<In, Acc, Out> implements WindowContents<In> {
     this.#accumulator = keyed.state(CONTENTS, accumulating, 'namespace');
   }
 
-  add(value: In): void {
+  add(value: In): boolean {
+    const isHeld = this.#accumulator.get() !== undefined;
     this.#accumulator.add(value);
+    return isHeld;
   }
 
   fire(_context: EvictorContext, evaluate: (values: readonly unknown[]) => void): void {

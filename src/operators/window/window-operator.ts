@@ -7,6 +7,7 @@
  * W1 A window is there from its first record until its clean-up time; then nothing of it is left but its results.
  * W2 A record that came too late for all its windows goes to the late output, or is counted and dropped.
  * W3 Results carry the last timestamp of their window.
+ * W4 A window that fires at its end and is forgotten then has one timer, from its first record on.
  */
 
 import { MillraceError } from '../../base/errors.ts';
@@ -19,6 +20,7 @@ import { type Merge, MergingWindows } from './merging-windows.ts';
 import { namespaceOfWindow, type TimeWindow, windowOfNamespace } from './time-window.ts';
 import type { TriggerResult } from './trigger.ts';
 import { type AnyTriggerOf, TriggerRunner } from './trigger-runner.ts';
+import { triggers } from './triggers.ts';
 import { windowContents, type WindowContents, type WindowFold } from './window-contents.ts';
 import { type AnyWindowFunction, emitAt, WindowFunctionContext } from './window-function.ts';
 
@@ -48,9 +50,14 @@ export class WindowOperator<In> implements Operator {
   #trigger!: TriggerRunner;
   #merging: MergingWindows | undefined;
   #function: WindowFunctionContext<unknown, unknown> | undefined;
+  /** W4. */
+  readonly #firesOnce: boolean;
 
   constructor(definition: WindowDefinition<In>) {
+    const { assigner, trigger, allowedLatenessMs } = definition;
     this.#definition = definition;
+    this.#firesOnce =
+      assigner.time === 'event' && trigger === triggers.eventTime() && allowedLatenessMs === 0;
   }
 
   open(context: OperatorContext): void | Promise<void> {
@@ -103,7 +110,8 @@ export class WindowOperator<In> implements Operator {
   #add(window: TimeWindow, value: In, timestamp: number): void {
     const known = timestamp === MIN_TIMESTAMP ? undefined : timestamp;
     this.#moveTo(this.#stateWindow(window)!);
-    this.#contents.add(value, known);
+    const isHeld = this.#contents.add(value, known);
+    if (isHeld && this.#firesOnce) return; // W4.
     this.#moveTo(window);
     this.#apply(this.#definition.trigger.onElement(value, known, window, this.#trigger), window);
     const cleanupTime = this.#cleanupTime(window);
