@@ -112,6 +112,7 @@ export type {
 // Windows
 export type { ApplyJoin, JoinWindow, TaggedUnion } from './operators/window/window-join.ts';
 export {
+  endOfStreamWindow,
   globalWindow,
   session,
   sliding,
@@ -128,6 +129,7 @@ export {
   type TimestampedValue,
 } from './operators/window/evictors.ts';
 export { TimeWindow } from './operators/window/time-window.ts';
+export type { TimeoutOptions } from './operators/window/timeout-trigger.ts';
 export type {
   MergeContext,
   Trigger,

@@ -179,6 +179,24 @@ export function globalWindow(): WindowAssigner<unknown> {
   });
 }
 
+/**
+ * One window for everything, which gives its results when the input has ended: what a bounded stream comes to. It needs
+ * no timestamps, and on a stream that does not end it gives nothing.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromSequence(1, 4)
+ *     .windowAll(endOfStreamWindow())
+ *     .process({ uid: 'all', process: (numbers) => [numbers.toSorted((left, right) => right - left).join(' ')] })
+ *     .print(); // 4 3 2 1
+ * });
+ * ```
+ */
+export function endOfStreamWindow(): WindowAssigner<unknown> {
+  return Object.freeze({ ...globalWindow(), name: 'end-of-stream', defaultTrigger: triggers.eventTime() });
+}
+
 const GAP = 'the gap of a session window';
 
 function triggerOf(time: WindowTime): AnyTrigger {

@@ -6,6 +6,7 @@ import { reducing, value } from '../../state/state.ts';
 import type { ReducingDescriptor, ValueDescriptor } from '../../state/descriptors.ts';
 import type { StateDeclaration } from '../process-context.ts';
 import { windowStart } from './time-window.ts';
+import { processingTimeout } from './timeout-trigger.ts';
 import type { Trigger, TriggerResult } from './trigger.ts';
 
 /** A trigger that does not look at records. */
@@ -185,6 +186,8 @@ function never(): AnyTrigger {
  * - `continuousEventTime(interval)`, `continuousProcessingTime(interval)`: at each multiple of the interval and at the end;
  * - `delta(threshold, distance)`: when a record is farther than that from the one that fired last;
  * - `purging(trigger)`: when the other trigger says so, and then the records are dropped;
+ * - `processingTimeout(trigger, timeout, { resetOnRecord, clearOnTimeout })`: when the other trigger says so, and when
+ *   that time has passed on the clock of the machine since the first record (or since the last one);
  * - `never`: not at all (the default of `globalWindow()`).
  *
  * ```ts
@@ -207,6 +210,7 @@ export const triggers = Object.freeze({
   continuousProcessingTime,
   delta,
   purging,
+  processingTimeout,
   never,
 });
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { StateDeclaration } from '../process-context.ts';
 import { list, value } from '../../state/state.ts';
 import { type Emitted, OperatorHarness, runInEveryMode, type Step } from '../../testing/operator-harness.ts';
-import { globalWindow, session, sliding, tumbling } from './assigners.ts';
+import { endOfStreamWindow, globalWindow, session, sliding, tumbling } from './assigners.ts';
 import { evictors } from './evictors.ts';
 import { TimeWindow } from './time-window.ts';
 import type { Trigger } from './trigger.ts';
@@ -237,6 +237,71 @@ describe('triggers', () => {
     assert.deepEqual(await run({ assigner: global, trigger: delta }, steps), [
       'a [-Infinity,Infinity) 0 10 11',
       'a [-Infinity,Infinity) 0 10 11 21 22',
+    ]);
+  });
+
+  it('processing timeout: fires when the other trigger does, or so long after the first record', async () => {
+    const timeout = trigger(triggers.processingTimeout(triggers.count(3), 10));
+    const harness = await OperatorHarness.open(optionsOf({ assigner: global, trigger: timeout }));
+    const fired = (): unknown[] =>
+      harness.emitted.splice(0).map((each) => ('record' in each ? each.record : each));
+    harness.do(at(1));
+    harness.passMs(6);
+    harness.do(at(2));
+    harness.passMs(3);
+    assert.deepEqual(fired(), []);
+    harness.passMs(1);
+    assert.deepEqual(fired(), ['a [-Infinity,Infinity) 1 2']);
+    // The count has begun anew, and so does the timeout with the next record.
+    for (const n of [3, 4]) harness.do(at(n));
+    assert.deepEqual(fired(), []);
+    harness.do(at(5));
+    assert.deepEqual(fired(), ['a [-Infinity,Infinity) 1 2 3 4 5']);
+    harness.passMs(10);
+    assert.deepEqual(fired(), ['a [-Infinity,Infinity) 1 2 3 4 5']);
+    harness.passMs(50);
+    assert.deepEqual(fired(), []);
+  });
+
+  it('processing timeout: each record may start it anew, and the other trigger may go on where it was', async () => {
+    const options = { resetOnRecord: true, clearOnTimeout: false };
+    const timeout = trigger(triggers.processingTimeout(triggers.purging(triggers.count(3)), 10, options));
+    const harness = await OperatorHarness.open(optionsOf({ assigner: global, trigger: timeout }));
+    harness.do(at(1));
+    harness.passMs(6);
+    harness.do(at(2));
+    harness.passMs(9);
+    assert.deepEqual(harness.records, []);
+    harness.passMs(1);
+    assert.deepEqual(harness.records, ['a [-Infinity,Infinity) 1 2']);
+    harness.do(at(3));
+    assert.deepEqual(harness.records.slice(1), ['a [-Infinity,Infinity) 1 2 3']);
+    harness.passMs(50);
+    assert.equal(harness.records.length, 2, 'a purge stops the timeout');
+  });
+
+  it('processing timeout: leaves nothing behind when its window is forgotten', async () => {
+    const timeout = trigger(triggers.processingTimeout(triggers.eventTime(), 10));
+    const harness = await OperatorHarness.open(optionsOf({ trigger: timeout }));
+    harness.do(at(1));
+    harness.watermark(9);
+    assert.deepEqual(harness.records, ['a [0,10) 1']);
+    assert.equal((await harness.snapshot()).keyed.size, 0);
+  });
+
+  it('end of stream: fires once the input has ended, without timestamps', async () => {
+    const steps: Step[] = [
+      { record: { user: 'a', n: 1 } },
+      { record: { user: 'b', n: 2 }, timestamp: 5 },
+      { watermark: 1_000_000 },
+      { record: { user: 'a', n: 3 } },
+      END,
+    ];
+    assert.deepEqual(await runInEveryMode(optionsOf({ assigner: endOfStreamWindow() }), steps), [
+      { watermark: 1_000_000 },
+      { record: 'a [-Infinity,Infinity) 1 3', timestamp: Number.MAX_SAFE_INTEGER },
+      { record: 'b [-Infinity,Infinity) 2', timestamp: Number.MAX_SAFE_INTEGER },
+      { watermark: Number.MAX_SAFE_INTEGER },
     ]);
   });
 
