@@ -146,6 +146,7 @@ export type {
 } from './streams/windowed-stream.ts';
 
 // Functions
+export type { LateAtBound, LatenessFigures } from './metrics/lateness.ts';
 export type {
   Counter,
   Distribution,

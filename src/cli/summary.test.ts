@@ -74,3 +74,56 @@ test('the summary has a line for each accumulator, cut where it is long', () => 
   assert.ok(lines.includes('  accumulator seen: 7'));
   assert.ok(lines.includes(`  accumulator long: "${'x'.repeat(199)}…`));
 });
+
+test('the summary says which share of the records each bound would have made late, where it changes', () => {
+  const operator = {
+    uid: 'logins',
+    explicitUid: true,
+    id: '',
+    name: 'logins',
+    kind: 'source',
+    keyed: false,
+    stateful: true,
+    poison: 'fail',
+    chained: [],
+  } as const;
+  const vertex = {
+    id: '',
+    name: 'logins',
+    parallelism: 1,
+    maxParallelism: 1,
+    operators: [operator],
+    source: true,
+  };
+  const bounds = [0, 1, 2, 5].map((boundMs, index) => ({ boundMs, late: [30, 30, 1, 0][index]! }));
+  const lateness = { records: 1_000, behindMsMax: 4, bounds };
+  const figures = {
+    ...RESULT.figures,
+    vertices: [
+      {
+        name: 'logins',
+        parallelism: 1,
+        recordsIn: 0,
+        recordsOut: 1_000,
+        operators: [{ recordsIn: 0, recordsOut: 1_000, lateness }],
+        busyMs: 0,
+        backPressuredMs: 0,
+        watermark: undefined,
+        counters: {},
+        subtasks: [],
+      },
+    ],
+  };
+  const options = { result: { ...RESULT, figures }, graph: { ...GRAPH, vertices: [vertex] } };
+  const text = summaryText({
+    ...options,
+    targets: new Map(),
+    resume: '',
+    workingDirectory: '/',
+    style: styleOf(false),
+  });
+  assert.match(text, /lateness {4}logins, late with a bound of 1 ms: 3 %, 2 ms: 0\.1 %, 4 ms: none\n/);
+  assert.deepEqual(JSON.parse(summaryJson({ ...options, targets: new Map() })).lateness, {
+    logins: lateness,
+  });
+});

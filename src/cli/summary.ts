@@ -2,7 +2,7 @@
 
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { serializeError } from '../base/errors.ts';
-import type { JobFigures, VertexFigures } from '../cluster/job-manager/job-figures.ts';
+import type { JobFigures, LatenessFigures, VertexFigures } from '../cluster/job-manager/job-figures.ts';
 import type { JobResult, JobStatus } from '../cluster/job-manager/job-master.ts';
 import type { JobGraph, PlannedOperator } from '../graph/job-graph.ts';
 import { formatBytes, formatCount, formatDuration } from './format.ts';
@@ -56,6 +56,7 @@ export function summaryText(options: SummaryOptions): string {
     ['records', recordsText(options)],
     ['checkpoints', checkpointsText(result.figures)],
     ...outputRows(options),
+    ...latenessRows(options),
     ...idleRows(options),
     ...accumulatorRows(options),
     result.figures.restarts === 0 ? undefined : ['restarts', formatCount(result.figures.restarts)],
@@ -102,6 +103,48 @@ function outputRows({ targets, workingDirectory }: SummaryOptions): [string, str
   return [...targets.values()].map((target) => ['output', shortened(target, workingDirectory)]);
 }
 
+/** What bound do I need? The shares at the bounds between which they change, up to the one with which none is late. */
+function latenessRows(options: SummaryOptions): [string, string][] {
+  return latenessByOperator(options).flatMap(
+    ([name, { records, behindMsMax, bounds }]): [string, string][] => {
+      if (behindMsMax === 0) return [];
+      const shown = bounds.filter(({ late }, index) => late > 0 && late !== bounds[index + 1]?.late);
+      const picked = shown.length <= BOUNDS_SHOWN ? shown : spread(shown, BOUNDS_SHOWN);
+      const shares = picked.map(
+        ({ boundMs, late }) => `${formatDuration(boundMs)}: ${percent(late / records)}`,
+      );
+      const enough = `${formatDuration(behindMsMax)}: none`;
+      return [['lateness', `${name}, late with a bound of ${[...shares, enough].join(', ')}`]];
+    },
+  );
+}
+
+function latenessByOperator({
+  graph,
+  result,
+}: Pick<SummaryOptions, 'graph' | 'result'>): [string, LatenessFigures][] {
+  return graph.vertices.flatMap(({ operators }, index) =>
+    operators.flatMap((operator, at): [string, LatenessFigures][] => {
+      const lateness = result.figures.vertices[index]?.operators[at]?.lateness;
+      return lateness === undefined || lateness.records === 0 ? [] : [[labelOf(operator), lateness]];
+    }),
+  );
+}
+
+function spread<T>(values: readonly T[], count: number): T[] {
+  return Array.from(
+    { length: count },
+    (_, index) => values[Math.round((index * (values.length - 1)) / (count - 1))]!,
+  );
+}
+
+function percent(share: number): string {
+  const hundredths = share * 100;
+  return hundredths < 0.01 ? 'under 0.01 %' : `${Number(hundredths.toPrecision(hundredths < 1 ? 2 : 3))} %`;
+}
+
+const BOUNDS_SHOWN = 6;
+
 function accumulatorRows({ result }: SummaryOptions): [string, string][] {
   return Object.entries(result.accumulators).map(([name, value]) => [
     'accumulator',
@@ -130,6 +173,7 @@ export function summaryJson({
     accumulators: Object.fromEntries(
       Object.entries(accumulators).map(([name, value]) => [name, isJson(value) ? value : valueText(value)]),
     ),
+    lateness: Object.fromEntries(latenessByOperator({ graph, result })),
     checkpoints,
     checkpoint,
     outputs: Object.fromEntries(targets),

@@ -7,6 +7,7 @@
 import type { SerializedError } from '../base/errors.ts';
 import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
+import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
 
 /** A subtask to run. */
@@ -73,6 +74,8 @@ export type SlotCommand =
 export interface OperatorFigures {
   readonly recordsIn: number;
   readonly recordsOut: number;
+  /** Of a source, or another operator, that tells event time. */
+  readonly lateness?: LatenessFigures | undefined;
 }
 
 /** Figures of one subtask, cumulative since its deployment. */

@@ -445,9 +445,10 @@ export class TaskRunner {
       subtask: this.#parts.subtask,
       recordsIn: this.task.recordsIn,
       recordsOut: this.task.recordsOut,
-      operators: this.task.chain.links.map(({ recordsIn, output }) => ({
+      operators: this.task.chain.links.map(({ recordsIn, output, operator }) => ({
         recordsIn,
         recordsOut: output.recordsOut,
+        lateness: operator.lateness?.(),
       })),
       busyMs: this.#busyMs,
       backPressuredMs: this.#blockedMs,

@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Files, Log, Random } from '../base/env.ts';
+import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
@@ -145,6 +146,8 @@ export interface Operator {
   drain?(): boolean;
   /** All inputs have ended; results may still be handed on. */
   finish?(): void | Pull;
+  /** Of an operator that tells event time: how far records came behind; cumulative. */
+  lateness?(): LatenessFigures | undefined;
   /** Releases resources; called once, also after a failure; must not touch what is committed or pending. */
   close?(): void | Promise<void>;
   /** The task is closed while `open` is under way: give up what it waits for. `close` follows when `open` has ended. */

@@ -14,6 +14,7 @@
 import { assert } from '../base/assert.ts';
 import type { Timer } from '../base/env.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import { type LatenessFigures, LatenessHistogram, type SplitLateness } from '../metrics/lateness.ts';
 import { ActivityClock } from './idleness.ts';
 import type { OperatorContext, OperatorStateWriter, SourceOperator, SourceStatus } from './operator.ts';
 import type { ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
@@ -122,6 +123,10 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
     state.section(SPLITS_SECTION, 'split', splits.map(encodeSplit));
   }
 
+  lateness(): LatenessFigures | undefined {
+    return this.#output?.lateness();
+  }
+
   checkpointComplete(checkpointId: number): void {
     this.#reader!.checkpointComplete?.(checkpointId);
   }
@@ -205,6 +210,11 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
   beginPoll(): void {}
   periodicEmit(): void {}
   split(_splitId: string): void {}
+
+  lateness(): LatenessFigures | undefined {
+    return undefined;
+  }
+
   abstract emit(value: T, timestamp?: number): void;
 }
 
@@ -253,6 +263,7 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   readonly #surroundings: EventTimeContext;
   readonly #activity: ActivityClock;
   readonly #watermarks = new SplitWatermarks();
+  readonly #lateness = new LatenessHistogram();
   readonly #times = new Map<string, SplitEventTime<T>>();
   #current: SplitEventTime<T> | undefined;
   /** All splits speak before the subtask does. */
@@ -276,7 +287,13 @@ class EventTimeOutput<T> extends TimedOutput<T> {
     const changed = () => this.#publish();
     this.#times.set(
       splitId,
-      new SplitEventTime(splitId, this.#strategy.create(this.#surroundings), this.#watermarks, changed),
+      new SplitEventTime({
+        splitId,
+        eventTime: this.#strategy.create(this.#surroundings),
+        watermarks: this.#watermarks,
+        lateness: this.#lateness.split(),
+        changed,
+      }),
     );
   }
 
@@ -299,7 +316,12 @@ class EventTimeOutput<T> extends TimedOutput<T> {
     const { eventTime } = current;
     const timestamp = eventTime.timestampOf(value, recordTimestamp);
     this.context.output.emit(value, timestamp);
+    current.lateness.observe(timestamp);
     eventTime.generator.onEvent(value, timestamp, current);
+  }
+
+  override lateness(): LatenessFigures {
+    return this.#lateness.figures();
   }
 
   override periodicEmit(): void {
@@ -322,18 +344,28 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   }
 }
 
+interface SplitTimeParts<T> {
+  readonly splitId: string;
+  readonly eventTime: EventTime<T>;
+  readonly watermarks: SplitWatermarks;
+  readonly lateness: SplitLateness;
+  readonly changed: () => void;
+}
+
 /** The event time of one split, and where its generator's findings go. */
 class SplitEventTime<T> implements WatermarkOutput {
   readonly splitId: string;
   readonly eventTime: EventTime<T>;
+  readonly lateness: SplitLateness;
   readonly #watermarks: SplitWatermarks;
   readonly #changed: () => void;
 
-  constructor(splitId: string, eventTime: EventTime<T>, watermarks: SplitWatermarks, changed: () => void) {
-    this.splitId = splitId;
-    this.eventTime = eventTime;
-    this.#watermarks = watermarks;
-    this.#changed = changed;
+  constructor(parts: SplitTimeParts<T>) {
+    this.splitId = parts.splitId;
+    this.eventTime = parts.eventTime;
+    this.lateness = parts.lateness;
+    this.#watermarks = parts.watermarks;
+    this.#changed = parts.changed;
   }
 
   watermark(timestamp: number): void {

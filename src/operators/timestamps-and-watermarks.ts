@@ -7,6 +7,7 @@
 import { MillraceError } from '../base/errors.ts';
 import type { Timer } from '../base/env.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import { type LatenessFigures, LatenessHistogram } from '../metrics/lateness.ts';
 import { ActivityClock } from './idleness.ts';
 import type { Operator, OperatorContext, Output } from './operator.ts';
 import type { WatermarkOutput } from './watermark-generator.ts';
@@ -20,6 +21,8 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   #activity!: ActivityClock;
   #time!: EventTime<T>;
   #timer: Timer | undefined;
+  readonly #lateness = new LatenessHistogram();
+  readonly #behind = this.#lateness.split();
 
   constructor(strategy: WatermarkStrategy<T>) {
     this.#strategy = strategy;
@@ -37,6 +40,7 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   record(_input: number, value: unknown, timestamp: number): void {
     const time = this.#time.timestampOf(value as T, timestamp);
     this.#context.output.emit(value, time);
+    this.#behind.observe(time);
     this.#time.generator.onEvent(value as T, time, this.#emitter);
   }
 
@@ -50,6 +54,10 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   finish(): void {
     this.#timer?.cancel();
     this.#time.generator.onPeriodicEmit(this.#emitter);
+  }
+
+  lateness(): LatenessFigures {
+    return this.#lateness.figures();
   }
 
   close(): void {

@@ -1,9 +1,12 @@
 /** The figures of a job, put together from what its subtasks report: for the progress line and the summary. */
 
 import type { CheckpointSummary } from '../../checkpoint/statistics.ts';
+import { addLateness } from '../../metrics/lateness.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import type { OperatorFigures, TaskFigures } from '../../hosts/messages.ts';
 import type { JobState } from './job-states.ts';
+
+export type { LatenessFigures } from '../../metrics/lateness.ts';
 
 /** The figures of one vertex over all its subtasks. */
 export interface VertexFigures {
@@ -111,6 +114,7 @@ export class VertexFiguresBook {
         return {
           recordsIn: sum(all.map(({ recordsIn }) => recordsIn)),
           recordsOut: sum(all.map(({ recordsOut }) => recordsOut)),
+          lateness: addLateness(all.map(({ lateness }) => lateness)),
         };
       }),
       counters: addCounters([base.counters, ...subtasks.map((task) => task.counters)]),

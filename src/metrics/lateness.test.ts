@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { MIN_TIMESTAMP } from '../base/time.ts';
+import { addLateness, LATENESS_BOUNDS_MS, type LatenessFigures, LatenessHistogram } from './lateness.ts';
+
+const CASES = 1_000;
+
+/** Watermarks after every record, with Flink's formula. */
+function lateWith(boundMs: number, splits: readonly (readonly number[])[]): number {
+  let late = 0;
+  for (const timestamps of splits) {
+    let watermark = Number.NEGATIVE_INFINITY;
+    for (const timestamp of timestamps) {
+      if (timestamp <= watermark) late += 1;
+      watermark = Math.max(watermark, timestamp - boundMs - 1);
+    }
+  }
+  return late;
+}
+
+function figuresOf(splits: readonly (readonly number[])[]): LatenessFigures {
+  const histogram = new LatenessHistogram();
+  for (const timestamps of splits) {
+    const split = histogram.split();
+    for (const timestamp of timestamps) split.observe(timestamp);
+  }
+  return histogram.figures();
+}
+
+/** Steps at a bound, one beside it, and anywhere. */
+const step = fc.oneof(
+  fc
+    .tuple(fc.constantFrom(...LATENESS_BOUNDS_MS), fc.integer({ min: -1, max: 1 }))
+    .map(([bound, by]) => bound + by),
+  fc.integer({ min: -(2 ** 33), max: 2 ** 33 }),
+);
+const timestamps = fc.array(step.chain((one) => fc.boolean().map((negative) => (negative ? -one : one))));
+
+describe('the histogram of lateness', () => {
+  it('says of each bound how many records would have been late', () => {
+    fc.assert(
+      fc.property(fc.array(timestamps, { maxLength: 3 }), (splits) => {
+        const { records, bounds, behindMsMax } = figuresOf(splits);
+        assert.equal(records, splits.flat().length);
+        for (const { boundMs, late } of bounds)
+          assert.equal(late, lateWith(boundMs, splits), String(boundMs));
+        assert.equal(lateWith(behindMsMax, splits), 0);
+        if (behindMsMax > 0) assert.ok(lateWith(behindMsMax - 1, splits) > 0);
+      }),
+      { numRuns: CASES },
+    );
+    console.log(`cases: lateness by bound ${CASES} (minimum ${CASES})`);
+  });
+
+  it('counts no record without a timestamp', () => {
+    assert.equal(figuresOf([[MIN_TIMESTAMP, 5, MIN_TIMESTAMP]]).records, 1);
+  });
+
+  it('adds up', () => {
+    const left = [[5, 1, 9]];
+    const right = [[3], [100, 2]];
+    assert.deepEqual(
+      addLateness([figuresOf(left), undefined, figuresOf(right)]),
+      figuresOf([...left, ...right]),
+    );
+    assert.equal(addLateness([undefined]), undefined);
+  });
+});
