@@ -566,6 +566,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Install it in the folder of the job: npm install millrace',
   },
+  // testing
+  TEST_KIT_MISUSED: {
+    title: 'the test kit was asked for something that it cannot do',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the call that the message names.',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 /** A code of the error table. */

@@ -302,7 +302,7 @@ test('restored records beyond the capacity are asked for as there is room', asyn
     [1, 2],
   );
   assert.equal(harness.writable, false);
-  assert.equal((await harness.snapshot()).sections.get('in-flight')!.length, 3);
+  assert.equal((await harness.snapshot()).sections.get('in-flight')!.items.length, 3);
   service.take(1).answer(1);
   await turn(harness);
   assert.deepEqual(

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
 import { map, value } from '../state/state.ts';
-import { OperatorHarness, runInEveryMode } from '../testing/operator-harness.ts';
+import { OperatorHarness } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { BroadcastProcessOperator, KeyedBroadcastProcessOperator } from './broadcast-process.ts';
 import { type } from './process-context.ts';
 
@@ -24,7 +25,7 @@ describe('a process function beside a broadcast stream', () => {
           return [`${[...ctx.broadcast.rules.keys()].join()} @${ctx.timestamp}`];
         },
       });
-    const emitted = await runInEveryMode({ operator }, [
+    const emitted = await verifyOperator({ operator }, [
       { record: 'a', timestamp: 1 },
       { record: { word: 'a', limit: 5 }, input: 1, timestamp: 7 },
       { record: 'a', timestamp: 2 },
@@ -111,7 +112,7 @@ describe('a process function of a keyed stream beside a broadcast stream', () =>
   const keySelectors = [(word: string) => word];
 
   it('has state and timers of its keys, and a broadcast record reaches all of them', async () => {
-    const emitted = await runInEveryMode({ operator, keySelectors }, [
+    const emitted = await verifyOperator({ operator, keySelectors }, [
       { record: 'a' },
       { record: 'b' },
       { record: 'a' },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { list, value } from '../state/state.ts';
-import { OperatorHarness, runInEveryMode } from '../testing/operator-harness.ts';
+import { OperatorHarness } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { CoFlatMapOperator } from './co-flat-map.ts';
 import { CoMapOperator } from './co-map.ts';
 import { CoProcessOperator, KeyedCoProcessOperator } from './co-process.ts';
@@ -11,7 +12,7 @@ describe('functions of connected streams', () => {
   it('map1 gets the records of the first stream and map2 those of the second', async () => {
     const operator = () =>
       new CoMapOperator({ map1: (n: number) => n + 1, map2: (text: string) => text.toUpperCase() });
-    const emitted = await runInEveryMode({ operator }, [
+    const emitted = await verifyOperator({ operator }, [
       { record: 1, timestamp: 5 },
       { record: 'a', input: 1 },
       { record: 2, input: 0 },
@@ -27,7 +28,7 @@ describe('functions of connected streams', () => {
         },
         flatMap2: (text: string) => (text === '' ? undefined : text.split('')),
       });
-    const emitted = await runInEveryMode({ operator }, [
+    const emitted = await verifyOperator({ operator }, [
       { record: 2, timestamp: 5 },
       { record: 'ab', input: 1, timestamp: 6 },
       { record: '', input: 1 },
@@ -51,7 +52,7 @@ describe('functions of connected streams', () => {
         },
         process2: (text: string, ctx) => [`${text}${ctx.timestamp}`],
       });
-    const emitted = await runInEveryMode({ operator }, [
+    const emitted = await verifyOperator({ operator }, [
       { record: 1, timestamp: 5 },
       { record: 2, timestamp: 6 },
       { record: 'a', input: 1, timestamp: 7 },
@@ -97,7 +98,7 @@ describe('functions of connected keyed streams', () => {
     });
 
   it('share state and timers of a key, whichever stream the key came from', async () => {
-    const emitted = await runInEveryMode({ operator, keySelectors }, [
+    const emitted = await verifyOperator({ operator, keySelectors }, [
       { record: 'a7', timestamp: 1 },
       { record: 5, input: 1 },
       { record: 'a3', timestamp: 2 },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
-import { OperatorHarness, runInEveryMode } from '../testing/operator-harness.ts';
+import { OperatorHarness } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { FlatMapOperator } from './flat-map.ts';
 import type { Results } from './results.ts';
 
@@ -10,7 +11,7 @@ function flatMap(map: (value: number) => Results) {
 }
 
 it('hands on the elements of arrays, sets and generators, each with the timestamp of the record', async () => {
-  const emitted = await runInEveryMode(
+  const emitted = await verifyOperator(
     flatMap((n) => (n === 0 ? ['a', 'b'] : n === 1 ? new Set(['c']) : pair('d', 'e'))),
     [{ record: 0, timestamp: 7 }, { record: 1, timestamp: 8 }, { record: 2, timestamp: 9 }, { record: 0 }],
   );
@@ -27,7 +28,7 @@ it('hands on the elements of arrays, sets and generators, each with the timestam
 
 it('takes nothing, null and an empty array as no results', async () => {
   const nothing = [undefined, null, []];
-  const emitted = await runInEveryMode(
+  const emitted = await verifyOperator(
     flatMap((n) => nothing[n]),
     [{ record: 0 }, { record: 1 }, { record: 2 }],
   );

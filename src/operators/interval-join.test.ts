@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isMillraceError } from '../base/errors.ts';
-import { type Emitted, OperatorHarness, runInEveryMode, type Step } from '../testing/operator-harness.ts';
+import { type Emitted, OperatorHarness, type Step } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { type Interval, IntervalJoinOperator } from './interval-join.ts';
 import { type } from './process-context.ts';
 
@@ -33,7 +34,7 @@ const right = (record: string, timestamp?: number): Step => ({
 
 describe('an interval join', () => {
   it('pairs equal keys within the bounds, both inclusive, at once and with the later timestamp', async () => {
-    const emitted = await runInEveryMode(pairing(), [
+    const emitted = await verifyOperator(pairing(), [
       left('a', 10),
       ...[7, 8, 13, 14].map((at) => right(`a${at}`, at)),
       right('b', 10),
@@ -48,7 +49,7 @@ describe('an interval join', () => {
 
   it('gives late records to a side output each, or drops and counts them', async () => {
     const steps = [{ watermark: 10 }, left('a', 9), right('a', 9), left('a', 10), right('a', 10)];
-    const emitted = await runInEveryMode(pairing({ lateLeft: 'late-left', lateRight: 'late-right' }), steps);
+    const emitted = await verifyOperator(pairing({ lateLeft: 'late-left', lateRight: 'late-right' }), steps);
     assert.deepEqual(emitted, [
       { watermark: 10 },
       { record: 'a', timestamp: 9, tag: 'late-left' },
@@ -81,7 +82,7 @@ describe('an interval join', () => {
 
   it('in processing time counts from arrival: nothing is late, bounds are inclusive, pairs have no timestamp', async () => {
     const options = pairing({ time: 'processing', lower: 0, upper: 5 });
-    const emitted = await runInEveryMode(options, [
+    const emitted = await verifyOperator(options, [
       { watermark: 1_000 },
       left('a', 10),
       { passMs: 5 },
@@ -115,7 +116,7 @@ describe('an interval join', () => {
           yield ctx.timestamp;
         },
       });
-    const emitted = await runInEveryMode({ operator, keySelectors }, [
+    const emitted = await verifyOperator({ operator, keySelectors }, [
       left('a', 10),
       left('ab', 9),
       right('a', 12),
@@ -130,7 +131,7 @@ describe('an interval join', () => {
 
   it('pulls the pairs of a record with many partners, each with its own timestamp', async () => {
     const many = Array.from({ length: 200 }, (_, index) => left(`a${index}`, index));
-    const emitted = await runInEveryMode(pairing({ lower: -500, upper: 500 }), [...many, right('a', 100)]);
+    const emitted = await verifyOperator(pairing({ lower: -500, upper: 500 }), [...many, right('a', 100)]);
     assert.deepEqual(
       emitted,
       many.map((_, index) => ({ record: `a${index}a`, timestamp: Math.max(index, 100) })),
@@ -163,7 +164,7 @@ describe('an interval join', () => {
                 ? each
                 : { record: `${each.key}${index}`, input: each.input, timestamp: each.at },
           );
-          const emitted = await runInEveryMode(
+          const emitted = await verifyOperator(
             pairing({ lower, upper, lateLeft: 'late', lateRight: 'late' }),
             steps,
           );

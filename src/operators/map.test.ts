@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { runInEveryMode } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { MapOperator } from './map.ts';
 
 it('makes one record of each and keeps its timestamp', async () => {
-  const emitted = await runInEveryMode({ operator: () => new MapOperator((n: number) => n * 2) }, [
+  const emitted = await verifyOperator({ operator: () => new MapOperator((n: number) => n * 2) }, [
     { record: 1, timestamp: 10 },
     { watermark: 5 },
     { record: 2 },
@@ -14,7 +14,7 @@ it('makes one record of each and keeps its timestamp', async () => {
 });
 
 it('hands on whatever the function returns, undefined too', async () => {
-  const emitted = await runInEveryMode({ operator: () => new MapOperator(() => undefined) }, [{ record: 1 }]);
+  const emitted = await verifyOperator({ operator: () => new MapOperator(() => undefined) }, [{ record: 1 }]);
   assert.deepEqual(emitted, [{ record: undefined }]);
 });
 
@@ -22,5 +22,5 @@ it('lets an error of the function through', async () => {
   const fail = (): never => {
     throw new Error('no');
   };
-  await assert.rejects(runInEveryMode({ operator: () => new MapOperator(fail) }, [{ record: 1 }]), /no/);
+  await assert.rejects(verifyOperator({ operator: () => new MapOperator(fail) }, [{ record: 1 }]), /no/);
 });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
 import { list, value } from '../state/state.ts';
-import { OperatorHarness, runInEveryMode } from '../testing/operator-harness.ts';
+import { OperatorHarness } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { KeyedProcessOperator, ProcessOperator } from './process.ts';
 import { type Nothing, type } from './process-context.ts';
 
@@ -10,7 +11,7 @@ const keySelectors = [(record: string) => record[0]!];
 
 describe('a process function without a key', () => {
   it('emits what it returns, and sends to declared side outputs with the timestamp of the record', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         operator: () =>
           new ProcessOperator<number, { odd: ReturnType<typeof type<number>> }, undefined>({
@@ -46,7 +47,7 @@ describe('a process function without a key', () => {
   });
 
   it('reads both clocks', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         operator: () =>
           new ProcessOperator<number, Nothing, undefined>({
@@ -91,7 +92,7 @@ describe('a process function without a key', () => {
 
 describe('a keyed process function', () => {
   it('keeps state for each key', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         keySelectors,
         operator: () =>
@@ -114,7 +115,7 @@ describe('a keyed process function', () => {
   });
 
   it('fires event-time timers in order before the watermark goes on, once each, with the time of the timer', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         keySelectors,
         operator: () =>
@@ -138,7 +139,7 @@ describe('a keyed process function', () => {
   });
 
   it('fires a timer that is behind the watermark with the next watermark', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         keySelectors,
         operator: () =>
@@ -153,7 +154,7 @@ describe('a keyed process function', () => {
   });
 
   it('fires processing-time timers by the clock; what they emit has no timestamp', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         keySelectors,
         operator: () =>
@@ -178,7 +179,7 @@ describe('a keyed process function', () => {
   });
 
   it('pulls a generator with the key, state and timestamp of its record', async () => {
-    const emitted = await runInEveryMode(
+    const emitted = await verifyOperator(
       {
         keySelectors,
         operator: () =>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Emitted, runInEveryMode } from '../testing/operator-harness.ts';
+import type { Emitted } from '../testing/operator-harness.ts';
+import { verifyOperator } from '../testing/verify-operator.ts';
 import { ReduceOperator, type ReduceFunction } from './reduce.ts';
 import { maxByOf, maxOf, minByOf, minOf, sumOf } from './rolling.ts';
 
@@ -19,7 +20,7 @@ const sales: readonly Sale[] = [
 ];
 
 function roll(reduce: ReduceFunction<Sale>): Promise<Emitted[]> {
-  return runInEveryMode(
+  return verifyOperator(
     { operator: () => new ReduceOperator(reduce), keySelectors: [(sale: Sale) => sale.shop] },
     sales.map((record, index) => ({ record, timestamp: index })),
   );

@@ -8,9 +8,10 @@ export {
   type HarnessOptions,
   type HarnessSnapshot,
   OperatorHarness,
-  runInEveryMode,
   type Step,
 } from './operator-harness.ts';
+export { type OperatorDescription, operatorOf } from './operator-of.ts';
+export { verifyOperator, type VerifyOptions } from './verify-operator.ts';
 
 // Files
 export { SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.ts';

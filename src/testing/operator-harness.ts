@@ -5,15 +5,23 @@
  * back was pulled, timers fire before the watermark that made them due goes on, and a snapshot is taken in between.
  */
 
-import assertions from 'node:assert/strict';
 import { assert } from '../base/assert.ts';
 import type { Clock, Files } from '../base/env.ts';
-import { checkKey, keyGroupRange } from '../base/key-groups.ts';
+import { checkKey, keyGroupOf, keyGroupRange, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import { recordingLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import { MetricRegistry } from '../metrics/metric-group.ts';
-import type { Operator, OperatorContext, OperatorFactory, Output, Pull } from '../operators/operator.ts';
+import { redistribute } from '../checkpoint/redistribution.ts';
+import type { OperatorSnapshot, OperatorStateSection } from '../checkpoint/state-handle.ts';
+import type {
+  Operator,
+  OperatorContext,
+  OperatorFactory,
+  OperatorStateWriter,
+  Output,
+  Pull,
+} from '../operators/operator.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
 import { AccumulatorSet } from '../task/accumulator-set.ts';
@@ -40,24 +48,31 @@ export interface HarnessOptions {
   readonly operator: OperatorFactory;
   /** By input, for keyed inputs. */
   readonly keySelectors?: readonly (((value: never) => unknown) | undefined)[];
-  readonly restored?: HarnessSnapshot;
   readonly jobParameters?: Readonly<Record<string, string>>;
   /** Paths by name. */
   readonly cachedFiles?: Readonly<Record<string, string>>;
+  /** What the operator begins with: its own snapshot, or those of all subtasks in order when their number changes. */
+  readonly restored?: HarnessSnapshot | readonly HarnessSnapshot[];
+  /** Which subtask this is, of how many: it gets its share of what is restored, and its own keys only. Default 0 of 1. */
+  readonly subtask?: number;
+  readonly parallelism?: number;
+  /** Number of key groups. Default 128. */
+  readonly maxParallelism?: number;
   readonly clock?: ManualClock;
   readonly autoWatermarkIntervalMs?: number;
   readonly files?: Files;
 }
 
-/** What a checkpoint would hold. */
+/** What a checkpoint would hold of one subtask. */
 export interface HarnessSnapshot {
   readonly keyed: ReadonlyMap<number, Uint8Array>;
-  readonly sections: ReadonlyMap<string, readonly Uint8Array[]>;
+  readonly sections: ReadonlyMap<string, Pick<OperatorStateSection, 'redistribution' | 'items'>>;
   /** Neither is part of a checkpoint: a test goes on where it was. */
   readonly clock: ManualClock;
   readonly watermark: number;
 }
 
+const UID = 'operator';
 const MAX_PARALLELISM = 128;
 /** Results that one call may give back; more is an operator that does not end. */
 const PULLED_MAX = 1_000_000;
@@ -97,22 +112,33 @@ export class OperatorHarness {
   readonly #options: HarnessOptions;
   readonly #backend: MemoryStateBackend | undefined;
   readonly #output: Output;
+  readonly #restored: OperatorSnapshot | undefined;
   #watermark: number;
   #isEnding = false;
   #isFinished = false;
 
   private constructor(options: HarnessOptions) {
-    this.#options = options;
-    this.clock = options.clock ?? options.restored?.clock ?? new ManualClock();
+    const { subtask = 0, parallelism = 1, maxParallelism = MAX_PARALLELISM } = options;
+    const restored = [options.restored ?? []].flat();
+    this.#options = { ...options, subtask, parallelism, maxParallelism };
+    this.clock = options.clock ?? restored[0]?.clock ?? new ManualClock();
     this.metrics = new MetricRegistry(this.clock);
-    this.#watermark = options.restored?.watermark ?? MIN_TIMESTAMP;
+    // As after a restore in a job: event time is what all have reached.
+    this.#watermark = restored.reduce(
+      (lowest, { watermark }) => Math.min(lowest, watermark),
+      restored[0]?.watermark ?? MIN_TIMESTAMP,
+    );
+    this.#restored =
+      restored.length === 0
+        ? undefined
+        : redistribute(UID, restored.map(operatorSnapshot), { parallelism, maxParallelism })[subtask];
     this.#operator = options.operator();
     this.#backend = options.keySelectors?.some((selector) => selector !== undefined)
       ? new MemoryStateBackend({
-          keyGroupRange: keyGroupRange(0, 1, MAX_PARALLELISM),
-          maxParallelism: MAX_PARALLELISM,
+          keyGroupRange: keyGroupRange(subtask, parallelism, maxParallelism),
+          maxParallelism,
           freezeValues: true,
-          operatorUid: 'operator',
+          operatorUid: UID,
           now: () => this.clock.now(),
         })
       : undefined;
@@ -122,7 +148,8 @@ export class OperatorHarness {
   /** Makes, restores and opens an operator. */
   static async open(options: HarnessOptions): Promise<OperatorHarness> {
     const harness = new OperatorHarness(options);
-    for (const [keyGroup, bytes] of options.restored?.keyed ?? []) harness.#backend?.restore(keyGroup, bytes);
+    for (const { keyGroup, bytes } of harness.#restored?.keyGroups ?? [])
+      harness.#backend?.restore(keyGroup, bytes);
     await harness.#operator.open(harness.#context());
     return harness;
   }
@@ -130,6 +157,20 @@ export class OperatorHarness {
   /** The records that came out of the main output. */
   get records(): unknown[] {
     return this.emitted.flatMap((each) => ('record' in each && each.tag === undefined ? [each.record] : []));
+  }
+
+  /** The records that came out of a side output. */
+  sideOutput(tag: string): unknown[] {
+    return this.emitted.flatMap((each) => ('record' in each && each.tag === tag ? [each.record] : []));
+  }
+
+  /** Whether this subtask owns the key of a record: another one would get it. */
+  owns(value: unknown, input = 0): boolean {
+    const selector = this.#options.keySelectors?.[input] as ((value: unknown) => unknown) | undefined;
+    if (selector === undefined) return true;
+    const { subtask = 0, parallelism = 1, maxParallelism = MAX_PARALLELISM } = this.#options;
+    const keyGroup = keyGroupOf(checkKey(selector(value)), maxParallelism);
+    return subtaskOfKeyGroup(keyGroup, parallelism, maxParallelism) === subtask;
   }
 
   /** Whatever a step says. */
@@ -215,20 +256,21 @@ export class OperatorHarness {
 
   /** What a checkpoint taken now would hold. */
   async snapshot(checkpointId = 1): Promise<HarnessSnapshot> {
-    const sections = new Map<string, readonly Uint8Array[] | Promise<readonly Uint8Array[]>>();
+    const sections = new Map<string, Parameters<OperatorStateWriter['section']>>();
     this.#operator.beforeBarrier?.(checkpointId);
     this.#operator.snapshot?.(checkpointId, {
-      section: (name, _redistribution, items) => {
-        assert(!sections.has(name), 'a section is written once');
-        sections.set(name, items);
+      section: (...section) => {
+        assert(!sections.has(section[0]), 'a section is written once');
+        sections.set(section[0], section);
       },
     });
     const keyed = new Map<number, Uint8Array>();
     const frozen = this.#backend?.freeze();
     for (const keyGroup of frozen?.keyGroups() ?? []) keyed.set(keyGroup, frozen!.encode(keyGroup));
     frozen?.release();
-    const written = new Map<string, readonly Uint8Array[]>();
-    for (const [name, items] of sections) written.set(name, await items);
+    const written = new Map<string, Pick<OperatorStateSection, 'redistribution' | 'items'>>();
+    for (const [name, redistribution, items] of sections.values())
+      written.set(name, { redistribution, items: await items });
     return { keyed, sections: written, clock: this.clock, watermark: this.#watermark };
   }
 
@@ -279,9 +321,11 @@ export class OperatorHarness {
 
   #context(): OperatorContext {
     const backend = this.#backend;
-    const { restored, files, autoWatermarkIntervalMs = 200 } = this.#options;
+    const { files, autoWatermarkIntervalMs = 200 } = this.#options;
+    const { subtask = 0, parallelism = 1, maxParallelism = MAX_PARALLELISM } = this.#options;
+    const restored = this.#restored;
     return {
-      info: OPERATOR_INFO,
+      info: { ...OPERATOR_INFO, subtask, parallelism, maxParallelism },
       output: this.#output,
       clock: this.clock as Clock,
       random: seededRandom(1),
@@ -305,7 +349,7 @@ export class OperatorHarness {
       },
       autoWatermarkIntervalMs,
       currentWatermark: () => this.#watermark,
-      restored: (name) => restored?.sections.get(name) ?? [],
+      restored: (name) => restored?.sections.find((section) => section.name === name)?.items ?? [],
       wakeUp: () => {},
       fail: (error) => this.failures.push(error),
       count: (name, by = 1) => this.counters.set(name, (this.counters.get(name) ?? 0) + by),
@@ -314,101 +358,12 @@ export class OperatorHarness {
   }
 }
 
-const OPERATOR_INFO = {
-  jobId: 'job',
-  jobName: 'job',
-  uid: 'operator',
-  name: 'operator',
-  subtask: 0,
-  parallelism: 1,
-  maxParallelism: MAX_PARALLELISM,
-  attempt: '1-1',
-} as const;
+const OPERATOR_INFO = { jobId: 'job', jobName: 'job', uid: UID, name: 'operator', attempt: '1-1' } as const;
 
-/**
- * Runs an operator through the same steps in every mode and returns what came out, which must be the same each time:
- * straight through; with a snapshot and a restored copy after each step; and pulled one result at a time.
- *
- * ```ts
- * const twice: OperatorFactory = () => {
- *   let output: Output;
- *   return {
- *     open: (context) => {
- *       output = context.output;
- *     },
- *     record: (_input, value, timestamp) => output.emit((value as number) * 2, timestamp),
- *   };
- * };
- * const emitted = await runInEveryMode({ operator: twice }, [{ record: 21, timestamp: 7 }, { watermark: 9 }]);
- * console.log(emitted); // [ { record: 42, timestamp: 7 }, { watermark: 9 } ]
- * ```
- */
-export async function runInEveryMode(
-  options: Omit<HarnessOptions, 'restored' | 'clock'>,
-  steps: readonly Step[],
-): Promise<Emitted[]> {
-  const straight = await runStraight(options, steps);
-  assertions.deepEqual(
-    await runRestored(options, steps),
-    straight,
-    'restored after each step, the operator gives the same',
-  );
-  assertions.deepEqual(
-    await runPulled(options, steps),
-    straight,
-    'pulled one at a time, the operator gives the same',
-  );
-  return straight;
-}
-
-async function runStraight(options: HarnessOptions, steps: readonly Step[]): Promise<Emitted[]> {
-  const harness = await OperatorHarness.open(options);
-  for (const step of steps) harness.do(step);
-  await harness.close();
-  return harness.emitted;
-}
-
-async function runRestored(options: HarnessOptions, steps: readonly Step[]): Promise<Emitted[]> {
-  const emitted: Emitted[] = [];
-  let harness = await OperatorHarness.open(options);
-  for (const [index, step] of steps.entries()) {
-    harness.do(step);
-    emitted.push(...harness.emitted);
-    if (index === steps.length - 1) break;
-    const restored = await harness.snapshot(index + 1);
-    await harness.close();
-    harness = await OperatorHarness.open({ ...options, restored });
-  }
-  await harness.close();
-  return emitted;
-}
-
-/** Results that are given back to be pulled are pulled behind a full output: nothing may have been made in advance. */
-async function runPulled(options: HarnessOptions, steps: readonly Step[]): Promise<Emitted[]> {
-  const harness = await OperatorHarness.open(options);
-  for (const step of steps) {
-    if (!('record' in step)) {
-      harness.do(step);
-      continue;
-    }
-    const timestamp = step.timestamp ?? MIN_TIMESTAMP;
-    const pull = harness.start(step.record, timestamp, step.input);
-    if (pull === undefined) continue;
-    for (let next = pull.next(); next.done !== true; next = pull.next()) {
-      const own = pull.timestamp ?? timestamp;
-      harness.emitted.push({
-        record: next.value,
-        ...(own === MIN_TIMESTAMP ? {} : { timestamp: own }),
-      });
-      // The outputs are full: the event loop turns, and the operator must wait.
-      const waiting = harness.emitted.length;
-      await Promise.resolve();
-      assert(
-        harness.emitted.length === waiting,
-        'an operator emits nothing while its results wait to be pulled',
-      );
-    }
-  }
-  await harness.close();
-  return harness.emitted;
+function operatorSnapshot({ keyed, sections }: HarnessSnapshot): OperatorSnapshot {
+  return {
+    uid: UID,
+    sections: [...sections].map(([name, section]) => ({ name, ...section })),
+    keyGroups: [...keyed].map(([keyGroup, bytes]) => ({ keyGroup, bytes })),
+  };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { OperatorHarness, runInEveryMode } from '../../testing/operator-harness.ts';
+import { OperatorHarness } from '../../testing/operator-harness.ts';
+import { verifyOperator } from '../../testing/verify-operator.ts';
 import { sliding } from './assigners.ts';
 import { PaneWindowOperator } from './pane-operator.ts';
 import { sharingOf } from './pane-sharing.ts';
@@ -59,7 +60,7 @@ describe('sliding windows that share panes', () => {
       { watermark: 9 },
       { end: true } as const,
     ];
-    assert.deepEqual(await runInEveryMode(sharedOptions(aggregate), steps), [
+    assert.deepEqual(await verifyOperator(sharedOptions(aggregate), steps), [
       { record: 1, timestamp: 4 },
       { record: 21, timestamp: 9 },
       { watermark: 9 },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { OperatorHarness, runInEveryMode, type Step } from '../../testing/operator-harness.ts';
+import { OperatorHarness, type Step } from '../../testing/operator-harness.ts';
+import { verifyOperator } from '../../testing/verify-operator.ts';
 import { session, tumbling } from './assigners.ts';
 import { evictors } from './evictors.ts';
 import type { AnyTriggerOf } from './trigger-runner.ts';
@@ -58,7 +59,7 @@ describe('a window join', () => {
       { watermark: 9 },
       { end: true } as const,
     ];
-    assert.deepEqual(await runInEveryMode(optionsOf(), steps), [
+    assert.deepEqual(await verifyOperator(optionsOf(), steps), [
       { watermark: 8 },
       { record: 'a [0,10) a0+a4', timestamp: 9 },
       { record: 'a [0,10) a9+a4', timestamp: 9 },
@@ -69,13 +70,13 @@ describe('a window join', () => {
   });
 
   it('gives nothing for a record without a partner in its window', async () => {
-    const emitted = await runInEveryMode(optionsOf(), [left('a', 9), right('a', 10), { watermark: 50 }]);
+    const emitted = await verifyOperator(optionsOf(), [left('a', 9), right('a', 10), { watermark: 50 }]);
     assert.deepEqual(emitted, [{ watermark: 50 }]);
   });
 
   it('gives all pairs again for a late record within the allowed lateness', async () => {
     const steps = [left('a1', 1), right('a2', 2), { watermark: 9 }, right('a3', 3), { watermark: 14 }];
-    assert.deepEqual(await runInEveryMode(optionsOf({ allowedLatenessMs: 5 }), steps), [
+    assert.deepEqual(await verifyOperator(optionsOf({ allowedLatenessMs: 5 }), steps), [
       { record: 'a [0,10) a1+a2', timestamp: 9 },
       { watermark: 9 },
       { record: 'a [0,10) a1+a2', timestamp: 9 },
@@ -86,7 +87,7 @@ describe('a window join', () => {
 
   it('hands records that are too late to a side output, each with its side', async () => {
     const steps = [{ watermark: 9 }, left('a', 8), right('a', 9), right('a', 10)];
-    assert.deepEqual((await runInEveryMode(optionsOf({ lateTag: 'late' }), steps)).slice(1), [
+    assert.deepEqual((await verifyOperator(optionsOf({ lateTag: 'late' }), steps)).slice(1), [
       { record: { side: 'left', value: 'a' }, timestamp: 8, tag: 'late' },
       { record: { side: 'right', value: 'a' }, timestamp: 9, tag: 'late' },
     ]);
@@ -95,7 +96,7 @@ describe('a window join', () => {
   it('joins within sessions that records of both sides keep open, with a gap of each record', async () => {
     const assigner = session<Tagged>((tagged) => (tagged.side === 'left' ? 2 : 5));
     const steps = [left('a1', 1), right('a3', 3), left('a8', 8), left('a11', 11), { watermark: 99 }];
-    assert.deepEqual(await runInEveryMode(optionsOf({ assigner }), steps), [
+    assert.deepEqual(await verifyOperator(optionsOf({ assigner }), steps), [
       { record: 'a [1,10) a1+a3', timestamp: 9 },
       { record: 'a [1,10) a8+a3', timestamp: 9 },
       { watermark: 99 },
@@ -108,7 +109,7 @@ describe('a window join', () => {
       trigger: triggers.count(2) as unknown as AnyTriggerOf<Tagged>,
       evictor: evictors.count<Tagged>(3),
     };
-    assert.deepEqual(await runInEveryMode(optionsOf(definition), steps), [
+    assert.deepEqual(await verifyOperator(optionsOf(definition), steps), [
       { record: 'a [0,10) a1+a2', timestamp: 9 },
       { record: 'a [0,10) a3+a2', timestamp: 9 },
       { record: 'a [0,10) a3+a4', timestamp: 9 },
@@ -138,7 +139,7 @@ describe('a co-group', () => {
       right('c5', 5),
       { watermark: 9 },
     ];
-    assert.deepEqual(await runInEveryMode(optionsOf({ function: groups }), steps), [
+    assert.deepEqual(await verifyOperator(optionsOf({ function: groups }), steps), [
       { record: 'a3 | a1 a2', timestamp: 9 },
       { record: 'b4 | ', timestamp: 9 },
       { record: ' | c5', timestamp: 9 },

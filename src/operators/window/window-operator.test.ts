@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StateDeclaration } from '../process-context.ts';
 import { list, value } from '../../state/state.ts';
-import { type Emitted, OperatorHarness, runInEveryMode, type Step } from '../../testing/operator-harness.ts';
+<<<<<<< HEAD
+import { type Emitted, OperatorHarness, type Step } from '../../testing/operator-harness.ts';
+import { verifyOperator } from '../../testing/verify-operator.ts';
 import { endOfStreamWindow, globalWindow, session, sliding, tumbling } from './assigners.ts';
+=======
+import { type Emitted, OperatorHarness, type Step } from '../../testing/operator-harness.ts';
+import { verifyOperator } from '../../testing/verify-operator.ts';
+import { globalWindow, session, sliding, tumbling } from './assigners.ts';
+>>>>>>> cb7510b (testing: an operator is verified in four ways, and its snapshots are dealt to any parallelism)
 import { evictors } from './evictors.ts';
 import { TimeWindow } from './time-window.ts';
 import type { Trigger } from './trigger.ts';
@@ -53,7 +60,7 @@ function records(emitted: readonly Emitted[]): unknown[] {
 
 /** In every mode: straight, restored after each step, and pulled. */
 async function run(definition: Partial<WindowDefinition<Click>>, steps: readonly Step[]): Promise<unknown[]> {
-  return records(await runInEveryMode(optionsOf(definition), steps));
+  return records(await verifyOperator(optionsOf(definition), steps));
 }
 
 function trigger<S extends StateDeclaration>(made: Trigger<Click, S>): AnyTriggerOf<Click> {
@@ -63,7 +70,7 @@ function trigger<S extends StateDeclaration>(made: Trigger<Click, S>): AnyTrigge
 describe('windows of event time', () => {
   it('give their results when event time passes their end, with their last timestamp, before the watermark goes on', async () => {
     assert.deepEqual(
-      await runInEveryMode(optionsOf({}), [at(0), at(9), at(10), { watermark: 8 }, { watermark: 9 }]),
+      await verifyOperator(optionsOf({}), [at(0), at(9), at(10), { watermark: 8 }, { watermark: 9 }]),
       [{ watermark: 8 }, { record: 'a [0,10) 0 9', timestamp: 9 }, { watermark: 9 }],
     );
   });
@@ -297,7 +304,7 @@ describe('triggers', () => {
       { record: { user: 'a', n: 3 } },
       END,
     ];
-    assert.deepEqual(await runInEveryMode(optionsOf({ assigner: endOfStreamWindow() }), steps), [
+    assert.deepEqual(await verifyOperator(optionsOf({ assigner: endOfStreamWindow() }), steps), [
       { watermark: 1_000_000 },
       { record: 'a [-Infinity,Infinity) 1 3', timestamp: Number.MAX_SAFE_INTEGER },
       { record: 'b [-Infinity,Infinity) 2', timestamp: Number.MAX_SAFE_INTEGER },
@@ -402,7 +409,7 @@ describe('window functions', () => {
       },
     };
     const steps = [at(1), { watermark: 9 }];
-    assert.deepEqual((await runInEveryMode(optionsOf({ function: twice }), steps)).slice(0, 2), [
+    assert.deepEqual((await verifyOperator(optionsOf({ function: twice }), steps)).slice(0, 2), [
       { record: 'one', timestamp: 9 },
       { record: 'two', timestamp: 9 },
     ]);
@@ -415,7 +422,7 @@ describe('window functions', () => {
         (ctx.output as (tag: string, value: unknown) => void)('aside', values.length);
       },
     };
-    const emitted = await runInEveryMode(optionsOf({ function: aside }), [at(1), { watermark: 9 }]);
+    const emitted = await verifyOperator(optionsOf({ function: aside }), [at(1), { watermark: 9 }]);
     assert.deepEqual(emitted[0], { record: 1, timestamp: 9, tag: 'aside' });
   });
 });
