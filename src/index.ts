@@ -109,6 +109,11 @@ export type {
   StatefulOptions,
 } from './streams/options.ts';
 
+// Types
+export type { SchemaIssue, SchemaResult, StandardSchema } from './codecs/standard-schema.ts';
+export type { FieldShape, ScalarKind, TypeShape } from './codecs/type-shape.ts';
+export { type DataType, type ObjectOf, type OptionalField, t, type TypeOf } from './codecs/types.ts';
+
 // Windows
 export type { ApplyJoin, JoinWindow, TaggedUnion } from './operators/window/window-join.ts';
 export {
@@ -207,6 +212,7 @@ export { watermarks } from './operators/watermarks.ts';
 // State
 export type { Codec } from './codecs/codec.ts';
 export { bigintCodec, booleanCodec, bytesCodec, numberCodec, stringCodec } from './codecs/primitives.ts';
+export { codecOf } from './codecs/type-codec.ts';
 export type {
   AggregateFunction,
   AggregatingDescriptor,

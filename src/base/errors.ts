@@ -68,6 +68,32 @@ export const ERROR_TABLE = {
     remedy:
       'Make it a plain object, array, Map, Set, Date, bytes or primitive (for a class instance, copy its fields), or declare a codec.',
   },
+  CODEC_VALUE_MISMATCH: {
+    title: 'a value is not of the type that its codec was made of',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Correct the value or its description (t.object, t.union, …); the message names the place that differs.',
+  },
+  RECORD_INVALID: {
+    title: 'a record does not have the type that its stream is validated against',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      "Correct the record or the schema; validate(schema, { onError: 'skip' }) leaves such records out, 'dead-letter' hands them to a side output.",
+  },
+  SCHEMA_ASYNC: {
+    title: 'a schema validates asynchronously',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Leave asynchronous checks out of the schema, and make them with orderedWait or unorderedWait.',
+  },
+  TYPE_INVALID: {
+    title: 'a type description cannot be used',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct the description that the message names.',
+  },
   // state
   KEY_GROUP_OUT_OF_RANGE: {
     title: 'a record reached a subtask that does not own its key',

@@ -10,6 +10,8 @@ import type { Duration } from '../base/duration.ts';
 import type { Key } from '../base/key-groups.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import type { StandardSchema } from '../codecs/standard-schema.ts';
+import { validatorOf } from '../codecs/validator.ts';
 import { printSink } from '../connectors/print.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type { CustomPartitioner, KeySelector, NodeSettings, Origin } from '../graph/nodes.ts';
@@ -171,6 +173,29 @@ export class DataStream<T> {
     options?: OperatorOptions<E>,
   ): OperatorStream<T, DeadLetters<E, T>> {
     return this.#then('filter', 'Filter', () => new FilterOperator(predicate), options);
+  }
+
+  /**
+   * Lets through the records that a schema (`t`, or of any library that is a Standard Schema) takes, as it gives them
+   * back. Best directly behind the source, once. A record that it refuses is `RECORD_INVALID` with its place in the
+   * input, and goes the way of `onError`: the job fails, the record is skipped, or becomes a dead letter.
+   *
+   * ```ts
+   * const Login = t.object({ user: t.string, at: t.int64 });
+   * export default job((env) => {
+   *   env
+   *     .fromData<unknown>([{ user: 'ada', at: 1 }, { user: 'bob' }])
+   *     .validate(Login, { onError: 'skip' })
+   *     .map((login) => login.user)
+   *     .print();
+   * });
+   * ```
+   */
+  validate<Out, E extends PoisonPolicy = 'fail'>(
+    schema: StandardSchema<unknown, Out>,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<Out, DeadLetters<E, T>> {
+    return this.#then('validate', 'Validate', () => new MapOperator(validatorOf(schema)), options);
   }
 
   /** Runs a function with side outputs and clocks. For state and timers call `keyBy()` first. */
