@@ -2,15 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StateDeclaration } from '../process-context.ts';
 import { list, value } from '../../state/state.ts';
-<<<<<<< HEAD
 import { type Emitted, OperatorHarness, type Step } from '../../testing/operator-harness.ts';
 import { verifyOperator } from '../../testing/verify-operator.ts';
 import { endOfStreamWindow, globalWindow, session, sliding, tumbling } from './assigners.ts';
-=======
-import { type Emitted, OperatorHarness, type Step } from '../../testing/operator-harness.ts';
-import { verifyOperator } from '../../testing/verify-operator.ts';
-import { globalWindow, session, sliding, tumbling } from './assigners.ts';
->>>>>>> cb7510b (testing: an operator is verified in four ways, and its snapshots are dealt to any parallelism)
 import { evictors } from './evictors.ts';
 import { TimeWindow } from './time-window.ts';
 import type { Trigger } from './trigger.ts';
