@@ -181,7 +181,13 @@ export type { CoMapFunction } from './operators/co-map.ts';
 export type { CoProcessFunction, KeyedCoProcessFunction } from './operators/co-process.ts';
 export type { DeadLetter, PoisonedTimer } from './operators/dead-letter.ts';
 export type { JoinContext, ProcessJoinFunction } from './operators/interval-join.ts';
-export type { FunctionLife, KeyedProcessFunction, ProcessFunction } from './operators/process.ts';
+export type {
+  FunctionLife,
+  Initialization,
+  InitializationContext,
+  SnapshotContext,
+} from './operators/function-operator.ts';
+export type { KeyedProcessFunction, ProcessFunction } from './operators/process.ts';
 export {
   type FunctionContext,
   type KeyedProcessContext,
@@ -235,6 +241,7 @@ export type {
   ReadOnlyBroadcastHandles,
   ReadOnlyMapState,
 } from './state/broadcast-state.ts';
+export type { OperatorListOptions, OperatorStateStore } from './state/operator-lists.ts';
 export type { MapStateOptions, StateOptions } from './state/state.ts';
 export type { StateTtl, TtlCleanup, TtlUpdate, TtlVisibility } from './state/ttl.ts';
 

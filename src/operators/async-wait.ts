@@ -29,13 +29,8 @@ import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
 import { genericCodec } from '../codecs/generic.ts';
 import { AsyncQueue, type Mark, type Waiting } from './async-queue.ts';
 import { type AsyncRetry, invalid, type RetryPlan, retryPlan } from './async-retry.ts';
-import {
-  DEAD_LETTER_TAG,
-  type Operator,
-  type OperatorContext,
-  type OperatorStateWriter,
-} from './operator.ts';
-import type { FunctionLife } from './process.ts';
+import { type FunctionLife, FunctionOperator } from './function-operator.ts';
+import { DEAD_LETTER_TAG, type OperatorContext, type OperatorStateWriter } from './operator.ts';
 import { type FunctionContext, RecordContext } from './process-context.ts';
 
 /** What an asynchronous function gets. Unlike other contexts, it stays valid until the call has its outcome. */
@@ -84,7 +79,7 @@ const CAPACITY = 100;
 const VERSION = 1;
 
 /** One subtask; see the head of the file. */
-export class AsyncWaitOperator<In, R, F, L> implements Operator {
+export class AsyncWaitOperator<In, R, F, L> extends FunctionOperator<L> {
   readonly #function: AsyncFunction<In, R, F, L>;
   readonly #onError: AsyncWaitOptions['onError'];
   readonly #capacity: number;
@@ -98,6 +93,7 @@ export class AsyncWaitOperator<In, R, F, L> implements Operator {
   #isClosed = false;
 
   constructor(definition: AsyncFunction<In, R, F, L>, options: AsyncWaitOptions) {
+    super(definition);
     this.#function = definition;
     this.#onError = options.onError;
     this.#queue = new AsyncQueue(options.mode);
@@ -110,11 +106,11 @@ export class AsyncWaitOperator<In, R, F, L> implements Operator {
     this.#retry = retryPlan(definition.retry);
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): FunctionContext<L> {
     this.#operator = context;
     this.#backlog = context.restored(IN_FLIGHT_SECTION).map(decodeRecord);
-    this.#context = new RecordContext(context, undefined, this.#function.local?.() as L);
-    return this.#function.open?.(this.#context);
+    this.#context = new RecordContext(context, undefined, local);
+    return this.#context;
   }
 
   record(_input: number, value: unknown, timestamp: number): void {
@@ -170,15 +166,16 @@ export class AsyncWaitOperator<In, R, F, L> implements Operator {
   }
 
   /** Y2. */
-  snapshot(_checkpointId: number, state: OperatorStateWriter): void {
+  override snapshot(checkpointId: number, state: OperatorStateWriter): void {
+    super.snapshot(checkpointId, state);
     const records = [...this.#queue.records(), ...this.#backlog];
     state.section(IN_FLIGHT_SECTION, 'split', new Promise((resolve) => resolve(records.map(encodeRecord))));
   }
 
-  close(): void | Promise<void> {
+  override close(): void | Promise<void> {
     this.#isClosed = true;
     for (const call of this.#queue.records()) call.letGo();
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
+    return super.close();
   }
 
   // ---- one record ----

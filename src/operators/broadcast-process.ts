@@ -15,8 +15,8 @@ import {
 } from '../state/broadcast-state.ts';
 import type { TimerDomain } from '../state/backend.ts';
 import type { StateHandle } from '../state/descriptors.ts';
-import type { Operator, OperatorContext, OperatorStateWriter, Output, Pull } from './operator.ts';
-import type { FunctionLife } from './process.ts';
+import { type FunctionLife, FunctionOperator } from './function-operator.ts';
+import type { OperatorContext, OperatorStateWriter, Output, Pull } from './operator.ts';
 import {
   KeyedRecordContext,
   type KeyedProcessContext,
@@ -94,55 +94,50 @@ export interface KeyedBroadcastProcessFunction<
 }
 
 /** What both operators share: the broadcast state and its checkpoints. */
-abstract class BroadcastOperator<D extends BroadcastDeclaration> implements Operator {
+abstract class BroadcastOperator<D extends BroadcastDeclaration, L> extends FunctionOperator<L> {
   readonly #declaration: D;
   protected output!: Output;
   protected states!: BroadcastStates<D>;
 
-  constructor(declaration: D) {
+  constructor(declaration: D, life: FunctionLife<L>) {
+    super(life);
     this.#declaration = declaration;
   }
-
-  abstract open(context: OperatorContext): void | Promise<void>;
 
   protected prepare(context: OperatorContext): void {
     this.output = context.output;
     this.states = new BroadcastStates(this.#declaration, context.restored(SECTION));
   }
 
-  abstract record(input: number, value: unknown, timestamp: number): void | Pull;
-
-  snapshot(_checkpointId: number, state: OperatorStateWriter): void {
+  override snapshot(checkpointId: number, state: OperatorStateWriter): void {
+    super.snapshot(checkpointId, state);
     // Encoded at once; what cannot become bytes fails the checkpoint, and not the task.
     state.section(SECTION, 'broadcast', new Promise((resolve) => resolve(this.states.encode())));
   }
 
-  undo(): void {
+  override undo(): void {
+    super.undo();
     this.states.undo();
   }
 }
 
 /** One subtask of `process` beside a broadcast stream. */
-export class BroadcastProcessOperator<
-  A,
-  B,
-  D extends BroadcastDeclaration,
-  O,
-  L,
-> extends BroadcastOperator<D> {
+export class BroadcastProcessOperator<A, B, D extends BroadcastDeclaration, O, L> extends BroadcastOperator<
+  D,
+  L
+> {
   readonly #function: BroadcastProcessFunction<A, B, D, O, L, Results, Results>;
   #context: WithBroadcast<D, O, L> | undefined;
 
   constructor(declaration: D, definition: BroadcastProcessFunction<A, B, D, O, L, Results, Results>) {
-    super(declaration);
+    super(declaration, definition);
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): WithBroadcast<D, O, L> {
     this.prepare(context);
-    const { outputs, local } = this.#function;
-    this.#context = new WithBroadcast(context, outputs, local?.() as L, this.states.handles);
-    return this.#function.open?.(this.#context);
+    this.#context = new WithBroadcast(context, this.#function.outputs, local, this.states.handles);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -156,10 +151,6 @@ export class BroadcastProcessOperator<
         : this.#function.processBroadcast(value as B, context);
     return handOn(results, timestamp, this.output);
   }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
-  }
 }
 
 /** One subtask of `process` of a keyed stream beside a broadcast stream. */
@@ -171,7 +162,7 @@ export class KeyedBroadcastProcessOperator<
   D extends BroadcastDeclaration,
   O,
   L,
-> extends BroadcastOperator<D> {
+> extends BroadcastOperator<D, L> {
   readonly #function: KeyedBroadcastProcessFunction<A, B, K, S, D, O, L, Results, Results, Results>;
   #keyed: OperatorContext['keyed'] | undefined;
   #context: KeyedWithBroadcast<K, S, D, O, L> | undefined;
@@ -181,19 +172,18 @@ export class KeyedBroadcastProcessOperator<
     declaration: D,
     definition: KeyedBroadcastProcessFunction<A, B, K, S, D, O, L, Results, Results, Results>,
   ) {
-    super(declaration);
+    super(declaration, definition);
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): KeyedWithBroadcast<K, S, D, O, L> {
     this.prepare(context);
     const { state, outputs } = this.#function;
-    const local = this.#function.local?.() as L;
     const { handles } = this.states;
     this.#keyed = context.keyed;
     this.#context = new KeyedWithBroadcast({ context, state, outputs, local, handles });
     this.#broadcastContext = new BroadcastSide({ context, outputs, local, handles }, this.#context.state);
-    return this.#function.open?.(this.#context);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -220,10 +210,6 @@ export class KeyedBroadcastProcessOperator<
     context.moveTo(timestamp);
     this.states.begin(false);
     return handOn(this.#function.onTimer?.(time, context), timestamp, this.output);
-  }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { TimerDomain } from '../state/backend.ts';
-import type { Operator, OperatorContext, Output, Pull } from './operator.ts';
-import type { FunctionLife } from './process.ts';
+import { type FunctionLife, FunctionOperator } from './function-operator.ts';
+import type { OperatorContext, Output, Pull } from './operator.ts';
 import {
   KeyedRecordContext,
   type KeyedProcessContext,
@@ -50,19 +50,20 @@ export interface KeyedCoProcessFunction<
 }
 
 /** One subtask of `process` on connected streams without a key. */
-export class CoProcessOperator<A, B, O, L> implements Operator {
+export class CoProcessOperator<A, B, O, L> extends FunctionOperator<L> {
   readonly #function: CoProcessFunction<A, B, O, L, Results, Results>;
   #output!: Output;
   #context: RecordContext<O, L> | undefined;
 
   constructor(definition: CoProcessFunction<A, B, O, L, Results, Results>) {
+    super(definition);
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): RecordContext<O, L> {
     this.#output = context.output;
-    this.#context = new RecordContext(context, this.#function.outputs, this.#function.local?.() as L);
-    return this.#function.open?.(this.#context);
+    this.#context = new RecordContext(context, this.#function.outputs, local);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -75,27 +76,24 @@ export class CoProcessOperator<A, B, O, L> implements Operator {
         : this.#function.process2(value as B, context);
     return handOn(results, timestamp, this.#output);
   }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
-  }
 }
 
 /** One subtask of `process` on connected streams with a key. */
-export class KeyedCoProcessOperator<A, B, K, S extends StateDeclaration, O, L> implements Operator {
+export class KeyedCoProcessOperator<A, B, K, S extends StateDeclaration, O, L> extends FunctionOperator<L> {
   readonly #function: KeyedCoProcessFunction<A, B, K, S, O, L, Results, Results, Results>;
   #output!: Output;
   #context: KeyedRecordContext<K, S, O, L> | undefined;
 
   constructor(definition: KeyedCoProcessFunction<A, B, K, S, O, L, Results, Results, Results>) {
+    super(definition);
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {
     this.#output = context.output;
-    const { state, outputs, local } = this.#function;
-    this.#context = new KeyedRecordContext(context, state, outputs, local?.() as L);
-    return this.#function.open?.(this.#context);
+    const { state, outputs } = this.#function;
+    this.#context = new KeyedRecordContext(context, state, outputs, local);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -115,9 +113,5 @@ export class KeyedCoProcessOperator<A, B, K, S extends StateDeclaration, O, L> i
     context.domain = domain;
     context.moveTo(timestamp);
     return handOn(this.#function.onTimer?.(time, context), timestamp, this.#output);
-  }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
   }
 }

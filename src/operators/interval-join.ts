@@ -18,8 +18,8 @@ import { MillraceError } from '../base/errors.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { MapDescriptor, MapState } from '../state/descriptors.ts';
-import type { Operator, OperatorContext, Output, Pull } from './operator.ts';
-import type { FunctionLife } from './process.ts';
+import { type FunctionLife, FunctionOperator } from './function-operator.ts';
+import type { OperatorContext, Output, Pull } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
 import { handOn, pullOf, type Results } from './results.ts';
 
@@ -73,7 +73,7 @@ interface Side {
 }
 
 /** One subtask of an interval join. */
-export class IntervalJoinOperator<A, B, O, L> implements Operator {
+export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   readonly #interval: Interval;
   readonly #function: ProcessJoinFunction<A, B, O, L, Results>;
   #operator!: OperatorContext;
@@ -83,11 +83,12 @@ export class IntervalJoinOperator<A, B, O, L> implements Operator {
   #context: PairContext<O, L> | undefined;
 
   constructor(interval: Interval, definition: ProcessJoinFunction<A, B, O, L, Results>) {
+    super(definition);
     this.#interval = interval;
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): PairContext<O, L> {
     this.#operator = context;
     this.#output = context.output;
     this.#keyed = context.keyed;
@@ -96,8 +97,8 @@ export class IntervalJoinOperator<A, B, O, L> implements Operator {
       this.#keyed.state('left', BUFFER),
       this.#keyed.state('right', BUFFER),
     );
-    this.#context = new PairContext(context, this.#function.outputs, this.#function.local?.() as L);
-    return this.#function.open?.(this.#context);
+    this.#context = new PairContext(context, this.#function.outputs, local);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -155,10 +156,6 @@ export class IntervalJoinOperator<A, B, O, L> implements Operator {
   /** N2. */
   timer(time: number): void {
     for (const { own, keepMs } of this.#sides) own.delete(time - keepMs);
-  }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
   }
 }
 

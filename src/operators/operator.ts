@@ -94,6 +94,8 @@ export interface OperatorContext {
   currentWatermark(): number;
   /** Sections of the restored checkpoint for this subtask, already redistributed; empty on a fresh start. */
   restored(name: string): readonly Uint8Array[];
+  /** The names of these sections, of whichever mode they were. */
+  restoredNames(): readonly string[];
   /** Tells the task to call `poll`, `record` or `resume` again; also from callbacks of `clock` and `files`. */
   wakeUp(): void;
   /** Fails the task with this error; for failures outside a call. */
@@ -129,6 +131,8 @@ export interface Operator {
   /** Checkpoint `id` is durable: commit all that is pending up to it. Idempotent; may be skipped or come late. */
   checkpointComplete?(checkpointId: number): void | Promise<void>;
   checkpointAborted?(checkpointId: number): void;
+  /** The next `record` or `timer` call may be given up: `undo` follows then. */
+  beginUndo?(): void;
   /**
    * The `record` or `timer` call before this one is given up with all its effects (the poison policy): take back what it
    * did to the operator's own state. Keyed state and timers are taken back by the task.

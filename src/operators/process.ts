@@ -2,9 +2,9 @@
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { TimerDomain } from '../state/backend.ts';
-import type { Operator, OperatorContext, Output, Pull } from './operator.ts';
+import { type FunctionLife, FunctionOperator } from './function-operator.ts';
+import type { OperatorContext, Output, Pull } from './operator.ts';
 import {
-  type FunctionContext,
   KeyedRecordContext,
   type KeyedProcessContext,
   type ProcessContext,
@@ -13,16 +13,6 @@ import {
   type TimerContext,
 } from './process-context.ts';
 import { handOn, type Results } from './results.ts';
-
-/** The life of a function in one subtask. */
-export interface FunctionLife<L> {
-  /** Makes what this subtask keeps for itself (a cache, a connection): it is `ctx.local`, and is not restored. */
-  readonly local?: () => L;
-  /** Before the first record, after state was restored. */
-  open?(ctx: FunctionContext<L>): void | Promise<void>;
-  /** After the last call, also when the job fails. */
-  close?(ctx: FunctionContext<L>): void | Promise<void>;
-}
 
 /** A process function without a key. */
 export interface ProcessFunction<In, O, L, R extends Results> extends FunctionLife<L> {
@@ -46,19 +36,20 @@ export interface KeyedProcessFunction<In, K, S, O, L, R extends Results, T exten
 }
 
 /** One subtask of `process` without a key. */
-export class ProcessOperator<In, O, L> implements Operator {
+export class ProcessOperator<In, O, L> extends FunctionOperator<L> {
   readonly #function: ProcessFunction<In, O, L, Results>;
   #output!: Output;
   #context: RecordContext<O, L> | undefined;
 
   constructor(definition: ProcessFunction<In, O, L, Results>) {
+    super(definition);
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): RecordContext<O, L> {
     this.#output = context.output;
-    this.#context = new RecordContext(context, this.#function.outputs, this.#function.local?.() as L);
-    return this.#function.open?.(this.#context);
+    this.#context = new RecordContext(context, this.#function.outputs, local);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -67,27 +58,24 @@ export class ProcessOperator<In, O, L> implements Operator {
     context.moveTo(timestamp);
     return handOn(this.#function.process(value as In, context), timestamp, this.#output);
   }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
-  }
 }
 
 /** One subtask of `process` behind `keyBy`. */
-export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> implements Operator {
+export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> extends FunctionOperator<L> {
   readonly #function: KeyedProcessFunction<In, K, S, O, L, Results, Results>;
   #output!: Output;
   #context: KeyedRecordContext<K, S, O, L> | undefined;
 
   constructor(definition: KeyedProcessFunction<In, K, S, O, L, Results, Results>) {
+    super(definition);
     this.#function = definition;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {
     this.#output = context.output;
-    const { state, outputs, local } = this.#function;
-    this.#context = new KeyedRecordContext(context, state, outputs, local?.() as L);
-    return this.#function.open?.(this.#context);
+    const { state, outputs } = this.#function;
+    this.#context = new KeyedRecordContext(context, state, outputs, local);
+    return this.#context;
   }
 
   // Hot path: once per record.
@@ -103,9 +91,5 @@ export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> imple
     context.domain = domain;
     context.moveTo(timestamp);
     return handOn(this.#function.onTimer?.(time, context), timestamp, this.#output);
-  }
-
-  close(): void | Promise<void> {
-    if (this.#context !== undefined) return this.#function.close?.(this.#context);
   }
 }

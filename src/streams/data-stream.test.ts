@@ -7,7 +7,8 @@ import { collectionSource } from '../connectors/collection.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import { explain } from '../graph/explain.ts';
 import { planJob } from '../graph/plan.ts';
-import { type } from '../operators/process-context.ts';
+import type { ProcessFunction } from '../operators/process.ts';
+import { type Nothing, type } from '../operators/process-context.ts';
 import { watermarks } from '../operators/watermarks.ts';
 import { value } from '../state/state.ts';
 import { describeJob } from './describe.ts';
@@ -293,6 +294,33 @@ describe('what is said about an operator', () => {
             .reduce((a) => a, {} as { uid: string }),
         ),
       failsWith('GRAPH_UID_MISSING', /"Reduce" \(reduce\) keeps state but has no uid/),
+    );
+  });
+
+  it('of a function without a key is needed when it keeps operator state', () => {
+    const process = (): number[] => [];
+    const functions: ProcessFunction<number, Nothing, unknown, number[]>[] = [
+      { local: ({ operatorState }) => operatorState.list('items'), process },
+      { initializeState: () => undefined, process },
+      { snapshotState: () => undefined, process },
+    ];
+    for (const each of functions) {
+      assert.throws(
+        () => plan((env) => env.fromSequence(1, 2).process(each).print()),
+        failsWith('GRAPH_UID_MISSING', /"Process" \(process\) keeps state but has no uid/),
+      );
+      plan((env) =>
+        env
+          .fromSequence(1, 2)
+          .process({ ...each, uid: 'items' })
+          .print(),
+      );
+    }
+    plan((env) =>
+      env
+        .fromSequence(1, 2)
+        .process({ local: () => [], process })
+        .print(),
     );
   });
 

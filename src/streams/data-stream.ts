@@ -24,6 +24,7 @@ import { CoProcessOperator, KeyedCoProcessOperator } from '../operators/co-proce
 import type { DeadLetter } from '../operators/dead-letter.ts';
 import { FilterOperator } from '../operators/filter.ts';
 import { FlatMapOperator } from '../operators/flat-map.ts';
+import { keepsOperatorState } from '../operators/function-operator.ts';
 import { type Interval, IntervalJoinOperator } from '../operators/interval-join.ts';
 import { MapOperator } from '../operators/map.ts';
 import { DEAD_LETTER_TAG } from '../operators/operator.ts';
@@ -207,7 +208,14 @@ export class DataStream<T> {
   >(definition: Process<T, O, L, R, E>): OperatorStream<ResultOf<R>, SideOutputs<O> & DeadLetters<E, T>> {
     if (definition.state !== undefined || definition.onTimer !== undefined) throw needsKey(definition);
     const tags = tagsOf(definition.outputs);
-    return this.#then('process', 'Process', () => new ProcessOperator(definition), definition, tags);
+    const node = {
+      kind: 'process',
+      name: 'Process',
+      factory: () => new ProcessOperator(definition),
+      ...operatorStateOf(definition),
+      inputs: [this.#input()],
+    };
+    return addOperator(this.job, node, definition, tags);
   }
 
   /**
@@ -737,7 +745,14 @@ export class ConnectedStreams<A, B> {
   ): OperatorStream<ResultOf<R1> | ResultOf<R2>, SideOutputs<O> & DeadLetters<E, A | B>> {
     if (definition.state !== undefined || definition.onTimer !== undefined) throw needsKey(definition);
     const tags = tagsOf(definition.outputs);
-    return this.#then('co-process', 'Co-Process', () => new CoProcessOperator(definition), definition, tags);
+    const node = {
+      kind: 'co-process',
+      name: 'Co-Process',
+      factory: () => new CoProcessOperator(definition),
+      ...operatorStateOf(definition),
+      inputs: this.#inputs,
+    };
+    return addOperator(this.#job, node, definition, tags);
   }
 
   #then<Out, O>(
@@ -1525,6 +1540,14 @@ function addOperator<Out, O>(
 ): OperatorStream<Out, O> {
   const settings = settingsOf(options);
   return new OperatorStream(job, job.add({ ...node, ...settings }), outputsOf(tags, settings.poison));
+}
+
+/** A function without a key has state only when it keeps some of its operator. */
+function operatorStateOf(
+  life: Parameters<typeof keepsOperatorState>[0],
+): Pick<NewNode, 'stateful' | 'needsUid'> {
+  const keeps = keepsOperatorState(life);
+  return { stateful: keeps, needsUid: keeps };
 }
 
 function selectorOf<T>(key: ((value: T) => unknown) | string): KeySelector {

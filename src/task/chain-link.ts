@@ -167,6 +167,7 @@ export class ChainLink {
 
   #guard(value: unknown, timestamp: number, call: () => void | Pull): void {
     this.backend?.beginUndo();
+    this.operator.beginUndo?.();
     this.output.hold();
     try {
       const pull = call();

@@ -70,6 +70,10 @@ export class ChainOperatorContext implements OperatorContext {
     return this.#parts.restored.get(name) ?? [];
   }
 
+  restoredNames(): readonly string[] {
+    return [...this.#parts.restored.keys()];
+  }
+
   wakeUp(): void {
     this.#parts.host.wakeUp();
   }

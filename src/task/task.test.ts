@@ -7,6 +7,9 @@ import fc from 'fast-check';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import type { CompiledJob, PlannedOperator, PoisonPolicy } from '../graph/job-graph.ts';
 import type { Operator, OperatorContext, Pull } from '../operators/operator.ts';
+import { ProcessOperator } from '../operators/process.ts';
+import type { Nothing } from '../operators/process-context.ts';
+import type { ListState } from '../state/descriptors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
@@ -284,6 +287,25 @@ test('an operator takes its own state back when a record is given up, and at no 
   ]);
   task.run(Number.POSITIVE_INFINITY);
   assert.deepEqual(calls, ['record 1', 'record -1', 'undo', 'record 2']);
+});
+
+test('the operator state of a function is what it was before a record that is given up', async () => {
+  let list!: ListState<number>;
+  const operator = new ProcessOperator<{ n: number }, Nothing, void>({
+    local({ operatorState }) {
+      list = operatorState.list<number>('numbers');
+    },
+    process({ n }) {
+      if (n === 0) list.clear();
+      list.add(n);
+      if (n <= 0) throw new Error(`${n}`);
+    },
+  });
+  const { task, failures } = await rig([operator], [{ poison: 'skip' }]);
+  give(task, [{ n: 1 }, { n: -5 }, { n: 2 }, { n: 0 }, { n: 3 }]);
+  task.run(Number.POSITIVE_INFINITY);
+  assert.deepEqual(list.get(), [1, 2, 3]);
+  assert.deepEqual(failures, []);
 });
 
 test('without a policy the error names operator and subtask and keeps the cause', async () => {

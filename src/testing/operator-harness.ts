@@ -350,6 +350,7 @@ export class OperatorHarness {
       autoWatermarkIntervalMs,
       currentWatermark: () => this.#watermark,
       restored: (name) => restored?.sections.find((section) => section.name === name)?.items ?? [],
+      restoredNames: () => restored?.sections.map(({ name }) => name) ?? [],
       wakeUp: () => {},
       fail: (error) => this.failures.push(error),
       count: (name, by = 1) => this.counters.set(name, (this.counters.get(name) ?? 0) + by),

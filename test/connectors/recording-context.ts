@@ -135,6 +135,10 @@ export class RecordingContext implements OperatorContext {
     return this.#options.restored?.[name] ?? [];
   }
 
+  restoredNames(): readonly string[] {
+    return Object.keys(this.#options.restored ?? {});
+  }
+
   wakeUp(): void {
     this.wakeUps++;
   }

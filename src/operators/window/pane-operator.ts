@@ -28,7 +28,8 @@ import type { KeyedStateBackend } from '../../state/backend.ts';
 import type { AggregatingState, MapState } from '../../state/descriptors.ts';
 import { canonicalKey } from '../../state/memory/canonical-key.ts';
 import { aggregating, map } from '../../state/state.ts';
-import type { Operator, OperatorContext } from '../operator.ts';
+import { FunctionOperator } from '../function-operator.ts';
+import type { OperatorContext } from '../operator.ts';
 import type { Sliding } from './assigners.ts';
 import { LivePanes, type MergingAggregate, type PaneTotal, paneTotals } from './panes.ts';
 import { namespaceOfWindow, TimeWindow, windowOfNamespace, windowStart } from './time-window.ts';
@@ -46,7 +47,7 @@ export interface PaneDefinition<In> {
 }
 
 /** One subtask of sliding windows that share panes. */
-export class PaneWindowOperator<In> implements Operator {
+export class PaneWindowOperator<In> extends FunctionOperator<unknown> {
   readonly #definition: PaneDefinition<In>;
   #context!: OperatorContext;
   #keyed!: KeyedStateBackend;
@@ -60,6 +61,7 @@ export class PaneWindowOperator<In> implements Operator {
   #calledFor: unknown;
 
   constructor(definition: PaneDefinition<In>) {
+    super(definition.function ?? {});
     this.#definition = definition;
     this.#newTotal = paneTotals(definition.aggregate);
     this.#accumulatorOf = (start) => {
@@ -68,7 +70,10 @@ export class PaneWindowOperator<In> implements Operator {
     };
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(
+    context: OperatorContext,
+    local: unknown,
+  ): WindowFunctionContext<unknown, unknown> | undefined {
     const { aggregate, function: windowFunction } = this.#definition;
     this.#context = context;
     this.#keyed = context.keyed;
@@ -79,9 +84,10 @@ export class PaneWindowOperator<In> implements Operator {
       result: (accumulator) => accumulator,
     });
     this.#accumulator = context.keyed.state('pane', accumulating, 'namespace');
-    if (windowFunction === undefined) return;
-    this.#function = new WindowFunctionContext(context, windowFunction, windowFunction.local?.());
-    return windowFunction.open?.(this.#function);
+    if (windowFunction !== undefined) {
+      this.#function = new WindowFunctionContext(context, windowFunction, local);
+    }
+    return this.#function;
   }
 
   // Hot path: once per record.
@@ -116,12 +122,9 @@ export class PaneWindowOperator<In> implements Operator {
   }
 
   /** What is kept beside the state may hold what the call did: it is made again. */
-  undo(): void {
+  override undo(): void {
+    super.undo();
     this.#live.delete(this.#calledFor);
-  }
-
-  close(): void | Promise<void> {
-    if (this.#function !== undefined) return this.#definition.function?.close?.(this.#function);
   }
 
   #addPane(start: number, end: number): void {

@@ -3,7 +3,7 @@
 import type { KeyedStateBackend } from '../../state/backend.ts';
 import type { StateHandles } from '../../state/descriptors.ts';
 import type { OperatorContext, Output } from '../operator.ts';
-import type { FunctionLife } from '../process.ts';
+import type { FunctionLife } from '../function-operator.ts';
 import {
   type FunctionContext,
   type ProcessContext,

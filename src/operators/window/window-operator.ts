@@ -13,7 +13,8 @@
 import { MillraceError } from '../../base/errors.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../../state/backend.ts';
-import type { Operator, OperatorContext, Output } from '../operator.ts';
+import { FunctionOperator } from '../function-operator.ts';
+import type { OperatorContext, Output } from '../operator.ts';
 import type { WindowAssigner } from './assigners.ts';
 import type { Evictor } from './evictors.ts';
 import { type Merge, MergingWindows } from './merging-windows.ts';
@@ -41,7 +42,7 @@ export interface WindowDefinition<In> {
 }
 
 /** One subtask of a windowed stream. */
-export class WindowOperator<In> implements Operator {
+export class WindowOperator<In> extends FunctionOperator<unknown> {
   readonly #definition: WindowDefinition<In>;
   #context!: OperatorContext;
   #keyed!: KeyedStateBackend;
@@ -54,13 +55,17 @@ export class WindowOperator<In> implements Operator {
   readonly #firesOnce: boolean;
 
   constructor(definition: WindowDefinition<In>) {
+    super(definition.function ?? {});
     const { assigner, trigger, allowedLatenessMs } = definition;
     this.#definition = definition;
     this.#firesOnce =
       assigner.time === 'event' && trigger === triggers.eventTime() && allowedLatenessMs === 0;
   }
 
-  open(context: OperatorContext): void | Promise<void> {
+  protected start(
+    context: OperatorContext,
+    local: unknown,
+  ): WindowFunctionContext<unknown, unknown> | undefined {
     const { fold, evictor, trigger, assigner, function: windowFunction } = this.#definition;
     this.#context = context;
     this.#keyed = context.keyed;
@@ -68,9 +73,10 @@ export class WindowOperator<In> implements Operator {
     this.#contents = windowContents(context.keyed, fold, evictor);
     this.#trigger = new TriggerRunner(context, trigger.state);
     if (assigner.merging === true) this.#merging = new MergingWindows(context.keyed);
-    if (windowFunction === undefined) return;
-    this.#function = new WindowFunctionContext(context, windowFunction, windowFunction.local?.());
-    return windowFunction.open?.(this.#function);
+    if (windowFunction !== undefined) {
+      this.#function = new WindowFunctionContext(context, windowFunction, local);
+    }
+    return this.#function;
   }
 
   record(_input: number, value: unknown, timestamp: number): void {
@@ -101,10 +107,6 @@ export class WindowOperator<In> implements Operator {
         : trigger.onProcessingTime?.(time, window, this.#trigger);
     this.#apply(result ?? 'continue', window);
     if (domain === assigner.time && time === this.#cleanupTime(window)) this.#forget(window);
-  }
-
-  close(): void | Promise<void> {
-    if (this.#function !== undefined) return this.#definition.function?.close?.(this.#function);
   }
 
   #add(window: TimeWindow, value: In, timestamp: number): void {
