@@ -100,8 +100,12 @@ export {
 } from './streams/data-stream.ts';
 export type { AsyncWait, DeadLetters, KeyedProcess, Process } from './streams/data-stream.ts';
 export type {
+  CannotGoBack,
   DataOptions,
+  ExactlyOnceOption,
   ExtremeOptions,
+  NotExactlyOnce,
+  ShowsAtOnce,
   NodeOptions,
   OperatorOptions,
   SinkOptions,
@@ -276,12 +280,20 @@ export { type TwoPhaseCommit, twoPhaseCommitSink } from './connectors/two-phase-
 
 // For sources and sinks of your own
 export type { OperatorContext, OperatorInfo } from './operators/operator.ts';
-export type { Sink, SinkCommitter, SinkGuarantee, SinkPrepareContext, SinkWriter } from './operators/sink.ts';
+export type {
+  ExactlyOnceSink,
+  Sink,
+  SinkCommitter,
+  SinkGuarantee,
+  SinkPrepareContext,
+  SinkWriter,
+} from './operators/sink.ts';
 export type {
   EnumeratorContext,
   ReaderContext,
   ReaderOutput,
   ReaderStatus,
+  ReplayableSource,
   Source,
   SourceReader,
   SourceSplit,

@@ -16,10 +16,11 @@ import { systemEnv } from './base/system-env.ts';
 import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
 import type { JobFigures } from './cluster/job-manager/job-figures.ts';
 import type { JobListener, JobMaster, JobResult } from './cluster/job-manager/job-master.ts';
-import { isCheckpointing } from './cluster/job-manager/job-settings.ts';
+import { isCheckpointing, jobSettings } from './cluster/job-manager/job-settings.ts';
 import type { JobState } from './cluster/job-manager/job-states.ts';
 import type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
 import { LocalCluster, type LocalHost, type LocalSubmission } from './cluster/local.ts';
+import { checkExactlyOnce } from './graph/guarantee.ts';
 import type { CompiledJob, JobGraph } from './graph/job-graph.ts';
 import type { StreamGraph } from './graph/stream-graph.ts';
 import {
@@ -305,8 +306,14 @@ function checkedId(jobId: string): string {
   });
 }
 
-/** Throws GUARANTEE_NEEDS_CHECKPOINTS for a job whose output would never appear. */
-export function checkGuarantee({ sinks, sources }: CompiledJob, configuration: Configuration): void {
+/**
+ * Throws GUARANTEE_NEEDS_CHECKPOINTS for a job whose output would never appear, and GUARANTEE_NOT_KEPT for one that is
+ * not exactly once where it says it must be.
+ */
+export function checkGuarantee(compiled: CompiledJob, configuration: Configuration): void {
+  const { sinks, sources } = compiled;
+  const { mode } = jobSettings(configuration, true).checkpoints;
+  checkExactlyOnce(compiled, { checkpointing: isCheckpointing(configuration), mode });
   if (isCheckpointing(configuration)) return;
   const source = [...sources].find(([, candidate]) => !candidate.bounded);
   // What goes to this thread needs no checkpoint: without one it is handed over at once.

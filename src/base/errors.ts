@@ -496,6 +496,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Set `execution.checkpointing.interval`, or take a sink that is at-least-once.',
   },
+  GUARANTEE_NOT_KEPT: {
+    title: 'what must be exactly once would not be',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Take a source that can go back to a position and a sink that commits with checkpoints, or leave `exactlyOnce` out; `millrace check` tells all reasons.',
+  },
   JOB_FAILED: {
     title: 'the job failed and is not started again',
     owner: 'user',

@@ -10,6 +10,7 @@ import type {
   ReaderContext,
   ReaderOutput,
   ReaderStatus,
+  ReplayableSource,
   Source,
   SourceReader,
   SourceSplit,
@@ -64,7 +65,7 @@ export function asyncIterableSource<T>(
 ): Source<T, IterableSplit>;
 export function asyncIterableSource<T, Position>(
   iterable: PositionedIterable<T, Position>,
-): Source<T, IterableSplit>;
+): ReplayableSource<T, IterableSplit>;
 export function asyncIterableSource<T>(
   given: (() => AsyncIterable<T> | Promise<AsyncIterable<T>>) | PositionedIterable<T, unknown>,
   options: { readonly bounded?: boolean } = {},

@@ -1,6 +1,6 @@
 /** Sinks that bring records to the program that runs the job: a callback, or an array. */
 
-import type { Sink } from '../operators/sink.ts';
+import type { ExactlyOnceSink } from '../operators/sink.ts';
 import { ClientCommitter, ImmediateClientWriter, TransactionalClientWriter } from './client-writer.ts';
 import { wholeOption } from './options.ts';
 
@@ -33,7 +33,7 @@ const HELD_MAX = 1_000_000;
 export function callbackSink<T>(
   receive: (value: T, from: ReceivedFrom) => void | Promise<void>,
   options: CallbackOptions = {},
-): Sink<T> {
+): ExactlyOnceSink<T> {
   const heldMax = wholeOption('maxHeld of a callback sink', options.maxHeld, HELD_MAX);
   return {
     name: 'callback',
@@ -55,7 +55,7 @@ export function callbackSink<T>(
  * const sink = collectSink(words);
  * ```
  */
-export function collectSink<T>(into: T[], options: CallbackOptions = {}): Sink<T> {
+export function collectSink<T>(into: T[], options: CallbackOptions = {}): ExactlyOnceSink<T> {
   const append = (value: T): void => {
     into.push(value);
   };

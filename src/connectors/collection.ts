@@ -1,6 +1,6 @@
 /** The source over values that stand in the job itself. */
 
-import type { Source } from '../operators/source.ts';
+import type { ReplayableSource } from '../operators/source.ts';
 import { wholeOption } from './options.ts';
 import { RangeReader, type RangeSplit, splitRange } from './range.ts';
 import { SplitList } from './split-list.ts';
@@ -22,7 +22,7 @@ export interface CollectionOptions {
 export function collectionSource<T>(
   values: Iterable<T>,
   options: CollectionOptions = {},
-): Source<T, RangeSplit> {
+): ReplayableSource<T, RangeSplit> {
   const elements = Array.isArray(values) ? (values as readonly T[]).slice() : [...values];
   const splits = wholeOption('splits of a collection', options.splits, 1);
   return {

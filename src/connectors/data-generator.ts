@@ -1,6 +1,6 @@
 /** The source that makes its records up: seeded, so that every run and every replay makes the same ones. */
 
-import type { Source } from '../operators/source.ts';
+import type { ReplayableSource } from '../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from './options.ts';
 import { RangeReader, type RangeSplit } from './range.ts';
 import { type GeneratorRandom, RecordRandom } from './record-random.ts';
@@ -39,7 +39,7 @@ export interface GeneratorOptions {
 export function generatorSource<T>(
   generate: (index: number, context: GeneratorContext) => T,
   options: GeneratorOptions = {},
-): Source<T, RangeSplit> {
+): ReplayableSource<T, RangeSplit> {
   const { seed = 0 } = options;
   if (!Number.isSafeInteger(seed)) throw invalidOption('seed of a generator', seed, 'a safe integer');
   const ratePerSecond = rateOption('ratePerSecond of a generator', options.ratePerSecond);

@@ -1,6 +1,6 @@
 /** The source of consecutive whole numbers. */
 
-import type { Source } from '../operators/source.ts';
+import type { ReplayableSource } from '../operators/source.ts';
 import { invalidOption } from './options.ts';
 import { RangeReader, type RangeSplit, splitRange } from './range.ts';
 import { SplitList } from './split-list.ts';
@@ -12,7 +12,7 @@ import { SplitList } from './split-list.ts';
  * const source = sequenceSource(1, 1_000_000);
  * ```
  */
-export function sequenceSource(from: number, to: number): Source<number, RangeSplit> {
+export function sequenceSource(from: number, to: number): ReplayableSource<number, RangeSplit> {
   for (const [name, value] of [
     ['from', from],
     ['to', to],

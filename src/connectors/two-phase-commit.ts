@@ -8,7 +8,7 @@
 
 import { MillraceError } from '../base/errors.ts';
 import type { OperatorContext, OperatorInfo } from '../operators/operator.ts';
-import type { Sink, SinkCommitter, SinkWriter } from '../operators/sink.ts';
+import type { ExactlyOnceSink, SinkCommitter, SinkWriter } from '../operators/sink.ts';
 import { wholeOption } from './options.ts';
 import { StepQueue } from './step-queue.ts';
 
@@ -60,7 +60,7 @@ const BATCH_SIZE = 500;
  */
 export function twoPhaseCommitSink<T, Transaction, Prepared>(
   steps: TwoPhaseCommit<T, Transaction, Prepared>,
-): Sink<T> {
+): ExactlyOnceSink<T> {
   const batchSize = wholeOption('batchSize of a two-phase commit sink', steps.batchSize, BATCH_SIZE);
   return {
     name: steps.name ?? 'two-phase commit',

@@ -127,6 +127,7 @@ function functionsOf(
   const keySelectors = new Map<string, readonly (KeySelector | undefined)[]>();
   const sources = new Map<string, Source<unknown>>();
   const sinks = new Map<string, Sink<unknown>>();
+  const exactlyOnce = new Set<string>();
   for (const node of graph.nodes) {
     const { uid } = identities[node.id]!;
     factories.set(uid, node.factory);
@@ -134,10 +135,11 @@ function functionsOf(
       keySelectors.set(uid, node.keySelectors);
     if (node.source !== undefined) sources.set(uid, node.source);
     if (node.sink !== undefined) sinks.set(uid, node.sink);
+    if (node.exactlyOnce) exactlyOnce.add(uid);
   }
   const customPartitioners = new Map<number, CustomPartitioner>();
   for (const [index, { customPartitioner }] of between.entries()) {
     if (customPartitioner !== undefined) customPartitioners.set(index, customPartitioner);
   }
-  return { factories, keySelectors, customPartitioners, sources, sinks };
+  return { factories, keySelectors, customPartitioners, sources, sinks, exactlyOnce };
 }

@@ -4,7 +4,7 @@ import { MapOperator } from '../operators/map.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import { compile } from './compile.ts';
-import { type GuaranteeSettings, guaranteeOf, guaranteeText } from './guarantee.ts';
+import { checkExactlyOnce, type GuaranteeSettings, guaranteeOf, guaranteeText } from './guarantee.ts';
 import type { CompiledJob } from './job-graph.ts';
 import type { Origin } from './nodes.ts';
 import { StreamGraphBuilder } from './stream-graph.ts';
@@ -102,8 +102,34 @@ describe('the guarantee of a job', () => {
   });
 });
 
-function oneToOne(given: { replayable?: boolean; commits?: boolean; toClient?: boolean }): CompiledJob {
-  const { replayable = true, commits = true, toClient = false } = given;
+describe('exactlyOnce', () => {
+  for (const exactlyOnce of ['in', 'out'] as const) {
+    it(`asked for by the ${exactlyOnce === 'in' ? 'source' : 'sink'} is refused where the job cannot keep it`, () => {
+      const refuses = (job: CompiledJob, settings: GuaranteeSettings, why: RegExp): void => {
+        assert.throws(() => checkExactlyOnce(job, settings), {
+          code: 'GUARANTEE_NOT_KEPT',
+          message: new RegExp(`"${exactlyOnce}" must be exactly once.*${why.source}`),
+        });
+      };
+      checkExactlyOnce(oneToOne({ exactlyOnce }), CHECKPOINTS);
+      refuses(oneToOne({ exactlyOnce, replayable: false }), CHECKPOINTS, /at most once.*cannot go back/);
+      refuses(oneToOne({ exactlyOnce, commits: false }), CHECKPOINTS, /at least once.*at once/);
+      refuses(oneToOne({ exactlyOnce }), { ...CHECKPOINTS, mode: 'at-least-once' }, /do not align/);
+    });
+  }
+
+  it('that nobody asks for is not required', () => {
+    checkExactlyOnce(oneToOne({ replayable: false, commits: false }), CHECKPOINTS);
+  });
+});
+
+function oneToOne(given: {
+  replayable?: boolean;
+  commits?: boolean;
+  toClient?: boolean;
+  exactlyOnce?: 'in' | 'out';
+}): CompiledJob {
+  const { replayable = true, commits = true, toClient = false, exactlyOnce } = given;
   const builder = new StreamGraphBuilder();
   const input = builder.add({
     kind: 'source',
@@ -111,9 +137,11 @@ function oneToOne(given: { replayable?: boolean; commits?: boolean; toClient?: b
     name: 'in',
     factory,
     source: source(replayable),
+    exactlyOnce: exactlyOnce === 'in',
     inputs: [],
   });
-  sink(builder, 'out', input, commits, toClient);
+  const output = sink(builder, 'out', input, commits, toClient);
+  builder.set(output, { exactlyOnce: exactlyOnce === 'out' });
   return compile(builder.build(), { name: 'job', parallelism: 1 });
 }
 
@@ -127,10 +155,17 @@ function sink(
   node: number,
   commits: boolean,
   toClient = false,
-): void {
+): number {
   const guarantee = commits ? 'exactly-once' : 'at-least-once';
   const made = { guarantee, ...(toClient ? { receive: () => undefined } : {}) } as Sink<unknown>;
-  builder.add({ kind: 'sink', uid, name: uid, factory, sink: made, inputs: [{ origins: [from(node)] }] });
+  return builder.add({
+    kind: 'sink',
+    uid,
+    name: uid,
+    factory,
+    sink: made,
+    inputs: [{ origins: [from(node)] }],
+  });
 }
 
 function from(node: number, partitioner?: Origin['partitioner']): Origin {

@@ -13,6 +13,7 @@
  * sources and sinks", which tells the same as two tables.
  */
 
+import { MillraceError } from '../base/errors.ts';
 import type { CompiledJob, JobGraph, PlannedOperator } from './job-graph.ts';
 
 /** From the strongest to the weakest. */
@@ -48,6 +49,25 @@ export function guaranteeOf(
 ): JobPromise {
   const sinks = [...reaching(job.graph)].map(([sink, sources]) => promiseOf(job, settings, sink, sources));
   return { guarantee: together(sinks.map(({ guarantee }) => guarantee)), sinks };
+}
+
+/** Throws GUARANTEE_NOT_KEPT when a source or sink that must be exactly once is not. */
+export function checkExactlyOnce(
+  job: Pick<CompiledJob, 'graph' | 'sources' | 'sinks' | 'exactlyOnce'>,
+  settings: GuaranteeSettings,
+): void {
+  const asked = job.exactlyOnce ?? new Set<string>();
+  for (const [uid, reached] of asked.size === 0 ? [] : reaching(job.graph)) {
+    const asking = [...reached.sources, reached.operator].filter((operator) => asked.has(operator.uid));
+    if (asking.length === 0) continue;
+    const promise = promiseOf(job, settings, uid, reached);
+    if (promise.guarantee === 'exactly once') continue;
+    throw new MillraceError(
+      'GUARANTEE_NOT_KEPT',
+      `${listOf(asking.map(nameOf))} must be exactly once, and the job promises ${sentence(promise)}`,
+      { where: { uid: asking[0]!.uid } },
+    );
+  }
 }
 
 /** The promise as text: a sentence for the job, and one for each sink when there are several. */

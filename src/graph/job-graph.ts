@@ -88,6 +88,8 @@ export interface CompiledJob {
   /** By operator uid: the coordinator's parts. */
   readonly sources: ReadonlyMap<string, Source<unknown>>;
   readonly sinks: ReadonlyMap<string, Sink<unknown>>;
+  /** The uids of sources and sinks that must be exactly once. */
+  readonly exactlyOnce?: ReadonlySet<string>;
   readonly declarations: JobDeclarations;
 }
 

@@ -28,6 +28,8 @@ export interface NodeSettings {
   readonly maxParallelism: number | undefined;
   readonly chaining: ChainingStrategy;
   readonly poison: PoisonPolicy;
+  /** Refuse to run the job when this source or sink is not exactly once from end to end. */
+  readonly exactlyOnce: boolean;
 }
 
 /** What an operator is. */

@@ -51,6 +51,11 @@ export interface SinkCommitter {
   close?(): void;
 }
 
+/** A sink whose output appears with the checkpoint that it belongs to. */
+export interface ExactlyOnceSink<T> extends Sink<T> {
+  readonly guarantee: 'exactly-once';
+}
+
 /** A sink as the user gives it to `sinkTo`. It must hold no mutable state. */
 export interface Sink<T> {
   readonly name: string;

@@ -73,6 +73,11 @@ export interface SourceReader<T, Split extends SourceSplit> {
   close?(): void | Promise<void>;
 }
 
+/** A source that can go back to a position: what came after the last checkpoint is read again, not lost. */
+export interface ReplayableSource<T, Split extends SourceSplit = SourceSplit> extends Source<T, Split> {
+  readonly replayable: true;
+}
+
 /** A source as the user gives it to `fromSource`. Its functions run in several threads: it must hold no mutable state. */
 export interface Source<T, Split extends SourceSplit = SourceSplit> {
   /** Shown in plans. */

@@ -40,7 +40,7 @@ import { type ReduceFunction, ReduceOperator } from '../operators/reduce.ts';
 import type { ResultOf, Results } from '../operators/results.ts';
 import { type FieldOf, maxByOf, maxOf, minByOf, minOf, type Ordered, sumOf } from '../operators/rolling.ts';
 import { SinkWriterOperator } from '../operators/sink-operator.ts';
-import type { Sink } from '../operators/sink.ts';
+import type { ExactlyOnceSink, Sink } from '../operators/sink.ts';
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks.ts';
 import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
 import { globalWindow, type WindowAssigner } from '../operators/window/assigners.ts';
@@ -66,7 +66,15 @@ import type {
   SignedDuration,
 } from './connected-functions.ts';
 import { signedDurationMs } from './connected-functions.ts';
-import type { ExtremeOptions, OperatorOptions, SinkOptions, StatefulOptions } from './options.ts';
+import type {
+  ExactlyOnceOption,
+  ExtremeOptions,
+  NotExactlyOnce,
+  OperatorOptions,
+  ShowsAtOnce,
+  SinkOptions,
+  StatefulOptions,
+} from './options.ts';
 import { settingsOf } from './options.ts';
 import {
   type LateOutput,
@@ -385,7 +393,9 @@ export class DataStream<T> {
   }
 
   /** Writes the records to a sink. */
-  sinkTo(sink: Sink<T>, options: SinkOptions): DataStreamSink {
+  sinkTo(sink: ExactlyOnceSink<T>, options: SinkOptions & ExactlyOnceOption): DataStreamSink;
+  sinkTo(sink: Sink<T>, options: SinkOptions & NotExactlyOnce<ShowsAtOnce>): DataStreamSink;
+  sinkTo(sink: Sink<T>, options: SinkOptions & { readonly exactlyOnce?: unknown }): DataStreamSink {
     return this.#writeTo(sink, settingsOf(options), sink.guarantee === 'exactly-once');
   }
 
@@ -663,8 +673,10 @@ export class KeyedStream<T, K> {
   }
 
   /** Writes the records to a sink; records with the same key are written by the same subtask. */
-  sinkTo(sink: Sink<T>, options: SinkOptions): DataStreamSink {
-    return this.#records().sinkTo(sink, options);
+  sinkTo(sink: ExactlyOnceSink<T>, options: SinkOptions & ExactlyOnceOption): DataStreamSink;
+  sinkTo(sink: Sink<T>, options: SinkOptions & NotExactlyOnce<ShowsAtOnce>): DataStreamSink;
+  sinkTo(sink: Sink<T>, options: SinkOptions & { readonly exactlyOnce?: unknown }): DataStreamSink {
+    return this.#records().sinkTo(sink as ExactlyOnceSink<T>, options as SinkOptions & ExactlyOnceOption);
   }
 
   /** Prints the records in the terminal of the process that runs the job, each line after `prefix`. */

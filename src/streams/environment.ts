@@ -9,11 +9,18 @@ import { sequenceSource } from '../connectors/sequence.ts';
 import { type StreamGraph, StreamGraphBuilder } from '../graph/stream-graph.ts';
 import type { Accumulator, AccumulatorFunction } from '../operators/accumulators.ts';
 import { SourceReaderOperator } from '../operators/source-operator.ts';
-import type { Source } from '../operators/source.ts';
+import type { ReplayableSource, Source } from '../operators/source.ts';
 import { OperatorStream } from './data-stream.ts';
 import type { JobArguments } from './job-arguments.ts';
 import type { JobExecutionResult } from './job-runner.ts';
-import { type DataOptions, settingsOf, type SourceOptions } from './options.ts';
+import {
+  type CannotGoBack,
+  type DataOptions,
+  type ExactlyOnceOption,
+  type NotExactlyOnce,
+  settingsOf,
+  type SourceOptions,
+} from './options.ts';
 
 /** How checkpoints are taken. */
 export interface CheckpointingOptions {
@@ -49,6 +56,14 @@ export class StreamExecutionEnvironment {
   }
 
   /** Reads a source. */
+  fromSource<T>(
+    source: ReplayableSource<T>,
+    options: SourceOptions<NoInfer<T>> & ExactlyOnceOption,
+  ): OperatorStream<T>;
+  fromSource<T>(
+    source: Source<T>,
+    options: SourceOptions<NoInfer<T>> & NotExactlyOnce<CannotGoBack>,
+  ): OperatorStream<T>;
   fromSource<T>(source: Source<T>, options: SourceOptions<NoInfer<T>>): OperatorStream<T> {
     return this.#read(source, options, true);
   }
@@ -73,7 +88,7 @@ export class StreamExecutionEnvironment {
   ): OperatorStream<T>;
   fromAsyncIterable<T, Position>(
     iterable: PositionedIterable<T, Position>,
-    options: SourceOptions<NoInfer<T>>,
+    options: SourceOptions<NoInfer<T>> & ExactlyOnceOption,
   ): OperatorStream<T>;
   fromAsyncIterable<T>(
     given: (() => AsyncIterable<T> | Promise<AsyncIterable<T>>) | PositionedIterable<T, unknown>,

@@ -59,14 +59,36 @@ export interface SinkOptions extends NodeOptions {
   readonly onError?: 'fail' | 'skip' | undefined;
 }
 
+/** Asks for exactly once, of a source that can go back or a sink that commits with checkpoints. */
+export interface ExactlyOnceOption {
+  /**
+   * What is read by this source, or written by this sink, must be exactly once from end to end: a job whose other end,
+   * or whose configuration, cannot keep that is refused before it starts, with `GUARANTEE_NOT_KEPT`.
+   */
+  readonly exactlyOnce?: boolean | undefined;
+}
+
+/** A source or sink that cannot be asked for exactly once, and why. */
+export interface NotExactlyOnce<Why extends string> {
+  readonly exactlyOnce?: false | Why | undefined;
+}
+
+/** Why a source cannot. */
+export type CannotGoBack = 'this source cannot go back to a position: what it gave may be lost';
+/** Why a sink cannot. */
+export type ShowsAtOnce = 'this sink shows its output at once: some of it may come again';
+
 /** The options as the graph keeps them. */
-export function settingsOf(options: OperatorOptions = {}): Partial<NodeSettings> {
+export function settingsOf(
+  options: OperatorOptions & { readonly exactlyOnce?: unknown } = {},
+): Partial<NodeSettings> {
   const { uid, name, parallelism, maxParallelism, onError } = options;
   return {
     uid,
     parallelism,
     maxParallelism,
     ...(name === undefined ? {} : { name }),
+    ...(options.exactlyOnce === true ? { exactlyOnce: true } : {}),
     ...(onError === undefined ? {} : { poison: onError }),
   };
 }

@@ -2,10 +2,16 @@
 // `tsc` is the judge; the test that runs only proves that the same code describes a job.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { asyncIterableSource } from '../connectors/async-iterable.ts';
+import { atLeastOnceSink } from '../connectors/at-least-once.ts';
 import { callbackSink } from '../connectors/callback.ts';
 import { collectionSource } from '../connectors/collection.ts';
+import { files } from '../connectors/files/files.ts';
+import { printSink } from '../connectors/print.ts';
 import type { DeadLetter } from '../operators/dead-letter.ts';
 import { type } from '../operators/process-context.ts';
+import type { Sink } from '../operators/sink.ts';
+import type { Source } from '../operators/source.ts';
 import { watermarks } from '../operators/watermarks.ts';
 import * as state from '../state/state.ts';
 import type { DataStream } from './data-stream.ts';
@@ -221,4 +227,49 @@ it('infers what asynchronous functions give', () => {
     found.print();
   });
   assert.ok(definition);
+});
+
+it('refuses exactlyOnce over a source that cannot go back and over a plain sink', () => {
+  const uid = 'end';
+  async function* ticks(): AsyncGenerator<number> {
+    yield 1;
+  }
+  async function* numbered(): AsyncGenerator<{ value: number; position: number }> {
+    yield { value: 1, position: 1 };
+  }
+  const positioned = asyncIterableSource<number, number>({ open: numbered, bounded: true });
+  const definition = job((env) => {
+    const numbers = env.fromSource(collectionSource([1]), { uid: 'numbers', exactlyOnce: true });
+    env.fromSource(positioned, { uid: 'positioned', exactlyOnce: true });
+    env.fromAsyncIterable<number, number>({ open: numbered }, { uid: 'iterable', exactlyOnce: true });
+    // @ts-expect-error -- a function that makes an iterable starts anew
+    env.fromSource(asyncIterableSource(ticks), { uid: 'ticks', exactlyOnce: true });
+    // @ts-expect-error -- the same, by its short way
+    env.fromAsyncIterable(ticks, { exactlyOnce: true });
+    const unknown: Source<number> = positioned;
+    // @ts-expect-error -- nothing says that it can go back
+    env.fromSource(unknown, { uid: 'unknown', exactlyOnce: true });
+    env.fromSource(unknown, { uid: 'asked for nothing', exactlyOnce: false });
+
+    const lines = numbers.map(String);
+    lines.sinkTo(files.linesSink('out'), { uid, exactlyOnce: true });
+    lines.sinkTo(
+      callbackSink<string>(() => {}),
+      { uid: 'callback', exactlyOnce: true },
+    );
+    const plain = atLeastOnceSink<string>({ write: async () => {} });
+    lines.sinkTo(plain, { uid: 'plain' });
+    // @ts-expect-error -- what it writes is there at once
+    lines.sinkTo(plain, { uid: 'written', exactlyOnce: true });
+    // @ts-expect-error -- and so is what it prints, also behind keyBy
+    lines.keyBy((line) => line).sinkTo(printSink<string>(), { uid: 'printed', exactlyOnce: true });
+    // @ts-expect-error -- print() has no such option
+    lines.print('x', { exactlyOnce: true });
+    const some: Sink<string> = plain;
+    // @ts-expect-error -- nothing says that it commits with checkpoints
+    lines.sinkTo(some, { uid: 'some', exactlyOnce: true });
+    isStreamOf<number>()(numbers, true);
+  });
+  const asked = describeJob(definition).nodes.filter(({ exactlyOnce }) => exactlyOnce);
+  assert.ok(asked.some((node) => node.uid === 'numbers') && asked.some((node) => node.uid === uid));
 });

@@ -222,6 +222,21 @@ test('a definition cannot run in worker threads, which could not import it', asy
   });
 });
 
+test('a job that says exactly once where it is not is refused before it starts', async (context) => {
+  const definition = job((env) => {
+    env
+      .fromSource(generatorSource(String, { count: 1 }), { uid: 'numbers', exactlyOnce: true })
+      .sinkTo(atLeastOnceSink<string>({ write: () => Promise.resolve() }), { uid: 'written' });
+  });
+  await assert.rejects(
+    executeAsync(definition, { host: 'in-process', workingDirectory: folder(context), configuration: QUIET }),
+    {
+      code: 'GUARANTEE_NOT_KEPT',
+      message: /"numbers" must be exactly once.*"written" shows its output at once/,
+    },
+  );
+});
+
 test('a sink that writes only at checkpoints is refused over endless input without checkpoints', async (context) => {
   const endless = (sink: Sink<string>, interval: number): Promise<JobClient> =>
     executeAsync(

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type Duration, parseDuration } from '../../base/duration.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { type MemorySize, parseMemorySize } from '../../base/memory-size.ts';
-import type { Sink } from '../../operators/sink.ts';
+import type { ExactlyOnceSink } from '../../operators/sink.ts';
 import { invalidOption } from '../options.ts';
 import { PartCommitter } from './part-committer.ts';
 import { type LineFormat, PartWriter, type Rolling } from './part-writer.ts';
@@ -21,16 +21,19 @@ export interface FileSinkOptions {
 const PART_BYTES_MAX = 128 * 1024 * 1024;
 
 /** The sink behind `files.jsonLinesSink`. */
-export function jsonLinesSink<T = unknown>(directory: string, options: FileSinkOptions = {}): Sink<T> {
+export function jsonLinesSink<T = unknown>(
+  directory: string,
+  options: FileSinkOptions = {},
+): ExactlyOnceSink<T> {
   return fileSink<T>(directory, { name: 'json lines', suffix: 'jsonl', encode: toJson }, options);
 }
 
 /** The sink behind `files.linesSink`. */
-export function linesSink(directory: string, options: FileSinkOptions = {}): Sink<string> {
+export function linesSink(directory: string, options: FileSinkOptions = {}): ExactlyOnceSink<string> {
   return fileSink<string>(directory, { name: 'lines', suffix: 'txt', encode: toLine }, options);
 }
 
-function fileSink<T>(directory: string, format: LineFormat<T>, options: FileSinkOptions): Sink<T> {
+function fileSink<T>(directory: string, format: LineFormat<T>, options: FileSinkOptions): ExactlyOnceSink<T> {
   if (typeof directory !== 'string' || directory === '') {
     throw invalidOption('directory of a file sink', directory, 'a path');
   }

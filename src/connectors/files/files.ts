@@ -1,7 +1,7 @@
 /** The public face of files: sources and exactly-once sinks of lines. */
 
-import type { Sink } from '../../operators/sink.ts';
-import type { Source } from '../../operators/source.ts';
+import type { ExactlyOnceSink } from '../../operators/sink.ts';
+import type { ReplayableSource } from '../../operators/source.ts';
 import { type FileSinkOptions, jsonLinesSink, linesSink } from './file-sink.ts';
 import { type JsonLinesOptions, jsonLinesSource } from './json-lines.ts';
 import type { FileSplit } from './input-files.ts';
@@ -14,19 +14,19 @@ export interface FileConnectors {
    * of a list of both. One file is read by one subtask, so its lines keep their order; files are read side by side.
    * The source is bounded: it ends with the last file.
    */
-  lines(path: string | readonly string[], options?: LinesOptions): Source<string, FileSplit>;
+  lines(path: string | readonly string[], options?: LinesOptions): ReplayableSource<string, FileSplit>;
   /** The JSON values of files with one value a line; blank lines are left out. Files are found as by `lines`. */
   jsonLines<T = unknown>(
     path: string | readonly string[],
     options?: JsonLinesOptions<T>,
-  ): Source<T, FileSplit>;
+  ): ReplayableSource<T, FileSplit>;
   /**
    * Writes each value as a line of JSON, exactly once: a part file appears under its name `part-…` when the checkpoint
    * behind it is durable. The directory is made, and must belong to this sink alone.
    */
-  jsonLinesSink<T = unknown>(directory: string, options?: FileSinkOptions): Sink<T>;
+  jsonLinesSink<T = unknown>(directory: string, options?: FileSinkOptions): ExactlyOnceSink<T>;
   /** Writes each string as a line of text, as `jsonLinesSink` does. */
-  linesSink(directory: string, options?: FileSinkOptions): Sink<string>;
+  linesSink(directory: string, options?: FileSinkOptions): ExactlyOnceSink<string>;
 }
 
 /**

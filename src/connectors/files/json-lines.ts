@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { MillraceError } from '../../base/errors.ts';
-import type { ReaderContext, Source } from '../../operators/source.ts';
+import type { ReaderContext, ReplayableSource } from '../../operators/source.ts';
 import type { FileSplit } from './input-files.ts';
 import { jsonErrorColumn } from './json-error.ts';
 import { type LineDecoder, NO_RECORD } from './line-reader.ts';
@@ -37,7 +37,7 @@ const BLANK = /^[ \t\r]*$/;
 export function jsonLinesSource<T = unknown>(
   path: string | readonly string[],
   options: JsonLinesOptions<T> = {},
-): Source<T, FileSplit> {
+): ReplayableSource<T, FileSplit> {
   return fileSource('json lines', path, options, (context) => jsonDecoder(options, context));
 }
 

@@ -1,7 +1,7 @@
 /** The source of lines of text. */
 
 import { resolve } from 'node:path';
-import type { Source } from '../../operators/source.ts';
+import type { ReplayableSource } from '../../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from '../options.ts';
 import { SplitList } from '../split-list.ts';
 import { type FileSplit, findInputFiles } from './input-files.ts';
@@ -23,7 +23,7 @@ const LINE_BYTES_MAX = 8 * 1024 * 1024;
 export function linesSource(
   path: string | readonly string[],
   options: LinesOptions = {},
-): Source<string, FileSplit> {
+): ReplayableSource<string, FileSplit> {
   return fileSource('lines', path, options, () => (text) => text);
 }
 
@@ -33,7 +33,7 @@ export function fileSource<T>(
   path: string | readonly string[],
   options: LinesOptions,
   createDecoder: LineReaderOptions<T>['createDecoder'],
-): Source<T, FileSplit> {
+): ReplayableSource<T, FileSplit> {
   const paths = pathsOf(path);
   const reading = readingOf(options, createDecoder);
   return {
