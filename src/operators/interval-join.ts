@@ -5,7 +5,7 @@
  *
  * ```
  * state `left`, `right`   time -> records of that time, in order of arrival
- * timer at t              forgets the left records of t - leftKeepMs and the right ones of t - rightKeepMs
+ * state `forget-at`       when the next of them is forgotten; the one timer of the key is at that time
  * ```
  *
  * N1  A pair is handed on when its second record arrives, whichever stream that is from: each pair exactly once.
@@ -17,7 +17,8 @@
 import { MillraceError } from '../base/errors.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
-import type { MapDescriptor, MapState } from '../state/descriptors.ts';
+import type { MapDescriptor, MapState, ValueState } from '../state/descriptors.ts';
+import { value as valueState } from '../state/state.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
 import type { OperatorContext, Output, Pull } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
@@ -80,6 +81,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   #keyed!: KeyedStateBackend;
   #output!: Output;
   #sides!: readonly [Side, Side];
+  #forgetAt!: ValueState<number | undefined>;
   #context: PairContext<O, L> | undefined;
 
   constructor(interval: Interval, definition: ProcessJoinFunction<A, B, O, L, Results>) {
@@ -97,6 +99,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
       this.#keyed.state('left', BUFFER),
       this.#keyed.state('right', BUFFER),
     );
+    this.#forgetAt = this.#keyed.state('forget-at', valueState<number | undefined>(undefined));
     this.#context = new PairContext(context, this.#function.outputs, local);
     return this.#context;
   }
@@ -108,8 +111,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     if (this.#isLate(time)) return this.#giveUp(side, value, timestamp);
     const waiting = side.own.get(time);
     side.own.set(time, waiting === undefined ? [value] : [...waiting, value]);
-    const forgetAt = time + side.keepMs;
-    if (forgetAt < MAX_TIMESTAMP) this.#keyed.timers.register(this.#interval.time, forgetAt);
+    this.#forgetNext(time + side.keepMs);
     const partners = partnersIn(side, time);
     if (partners.length > 0) return this.#join(new Pairs(input === 0, time, value, partners));
   }
@@ -153,9 +155,26 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     });
   }
 
-  /** N2. */
+  /** N2. All that a watermark lets go is forgotten at once, so that there are fewer timers than records. */
   timer(time: number): void {
-    for (const { own, keepMs } of this.#sides) own.delete(time - keepMs);
+    const now = this.#interval.time === 'event' ? Math.max(time, this.#operator.currentWatermark()) : time;
+    let next = MAX_TIMESTAMP;
+    for (const { own, keepMs } of this.#sides) {
+      for (const at of [...own.keys()]) {
+        if (at + keepMs <= now) own.delete(at);
+        else next = Math.min(next, at + keepMs);
+      }
+    }
+    this.#forgetAt.clear();
+    this.#forgetNext(next);
+  }
+
+  #forgetNext(time: number): void {
+    const before = this.#forgetAt.value();
+    if (time >= (before ?? MAX_TIMESTAMP)) return;
+    if (before !== undefined) this.#keyed.timers.delete(this.#interval.time, before);
+    this.#forgetAt.update(time);
+    this.#keyed.timers.register(this.#interval.time, time);
   }
 }
 

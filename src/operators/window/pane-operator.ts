@@ -100,11 +100,9 @@ export class PaneWindowOperator<In> extends FunctionOperator<unknown> {
       return this.#giveUp(value, timestamp);
     const start = this.#paneStart(timestamp);
     this.#keyed.setCurrentNamespace(start);
-    const isNew = this.#accumulator.get() === undefined;
-    if (isNew) this.#addPane(start, end);
+    if (this.#accumulator.get() === undefined) this.#addPane(start, end);
     // Only a pane of a window that is over can be in a total.
     else if (timestamp <= watermark) this.#livePanes().beforeChange(start);
-    this.#keyed.setCurrentNamespace(start);
     this.#accumulator.add(value as In);
   }
 
@@ -131,6 +129,7 @@ export class PaneWindowOperator<In> extends FunctionOperator<unknown> {
     this.#livePanes().add(start);
     this.#starts.set(start, true);
     this.#registerWindow(end);
+    this.#keyed.setCurrentNamespace(start);
   }
 
   #registerWindow(end: number): void {
