@@ -273,6 +273,15 @@ export type { GeneratorRandom } from './connectors/record-random.ts';
 export { type FileConnectors, files } from './connectors/files/files.ts';
 export type { FileSinkOptions } from './connectors/files/file-sink.ts';
 export type { BrokenLine, JsonLinesOptions } from './connectors/files/json-lines.ts';
+export type {
+  CsvColumn,
+  CsvColumns,
+  CsvOptions,
+  CsvRecord,
+  CsvSyntaxOptions,
+  CsvValue,
+} from './connectors/files/csv.ts';
+export type { CsvSinkOptions } from './connectors/files/csv-sink.ts';
 export type { LinesOptions } from './connectors/files/lines.ts';
 export { type PrintOptions, printSink } from './connectors/print.ts';
 export { sequenceSource } from './connectors/sequence.ts';

@@ -464,6 +464,13 @@ export const ERROR_TABLE = {
     retry: 'backoff',
     remedy: 'Check that the path names a file, or a directory with files only, that this user may read.',
   },
+  SOURCE_ROW_NOT_CSV: {
+    title: 'a row of a CSV file could not be read',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Correct the row or the options (`delimiter`, `quote`, `header`, `columns`), or choose what `onBroken` does with such rows.',
+  },
   SOURCE_LINE_NOT_JSON: {
     title: 'a line of an input file is not JSON',
     owner: 'user',

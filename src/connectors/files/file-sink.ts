@@ -33,7 +33,12 @@ export function linesSink(directory: string, options: FileSinkOptions = {}): Exa
   return fileSink<string>(directory, { name: 'lines', suffix: 'txt', encode: toLine }, options);
 }
 
-function fileSink<T>(directory: string, format: LineFormat<T>, options: FileSinkOptions): ExactlyOnceSink<T> {
+/** A sink of files of one format. */
+export function fileSink<T>(
+  directory: string,
+  format: LineFormat<T>,
+  options: FileSinkOptions,
+): ExactlyOnceSink<T> {
   if (typeof directory !== 'string' || directory === '') {
     throw invalidOption('directory of a file sink', directory, 'a path');
   }

@@ -2,6 +2,8 @@
 
 import type { ExactlyOnceSink } from '../../operators/sink.ts';
 import type { ReplayableSource } from '../../operators/source.ts';
+import { type CsvColumns, type CsvOptions, type CsvRecord, csvSource } from './csv.ts';
+import { csvSink, type CsvSinkOptions } from './csv-sink.ts';
 import { type FileSinkOptions, jsonLinesSink, linesSink } from './file-sink.ts';
 import { type JsonLinesOptions, jsonLinesSource } from './json-lines.ts';
 import type { FileSplit } from './input-files.ts';
@@ -21,6 +23,20 @@ export interface FileConnectors {
     options?: JsonLinesOptions<T>,
   ): ReplayableSource<T, FileSplit>;
   /**
+   * The rows of CSV files (RFC 4180; rows end with LF or CR LF, quoted fields may have line breaks), as objects with a
+   * text for each column that the header names, or with what `columns` makes of them. Files are found as by `lines`.
+   */
+  csv(
+    path: string | readonly string[],
+    options?: CsvOptions<Record<string, string>>,
+  ): ReplayableSource<Record<string, string>, FileSplit>;
+  csv<const C extends CsvColumns>(
+    path: string | readonly string[],
+    options: CsvOptions<CsvRecord<C>> & { readonly columns: C },
+  ): ReplayableSource<CsvRecord<C>, FileSplit>;
+  /** Writes the named fields of each record as a row of CSV, as `jsonLinesSink` does. */
+  csvSink<T extends object>(directory: string, options: CsvSinkOptions<T>): ExactlyOnceSink<T>;
+  /**
    * Writes each value as a line of JSON, exactly once: a part file appears under its name `part-…` when the checkpoint
    * behind it is durable. The directory is made, and must belong to this sink alone.
    */
@@ -37,6 +53,7 @@ export interface FileConnectors {
  * const orders = files.jsonLines<{ id: string; amount: number }>(['orders-1.jsonl', 'orders-2.jsonl'], {
  *   onBroken: 'skip',
  * });
+ * const people = files.csv('people.csv', { columns: { name: 'string', born: 'number?' }, delimiter: ';' });
  * const alerts = files.jsonLinesSink<{ user: string }>('alerts', { maxPartBytes: '64 mb' });
  * ```
  */
@@ -45,4 +62,6 @@ export const files: FileConnectors = Object.freeze({
   jsonLines: jsonLinesSource,
   jsonLinesSink,
   linesSink,
+  csv: csvSource as FileConnectors['csv'],
+  csvSink,
 });

@@ -14,6 +14,8 @@ export interface FileSplit extends SourceSplit {
   readonly offset: number;
   /** Lines before the next line. */
   readonly line: number;
+  /** CSV: the names of the columns, once they were read. */
+  readonly header?: readonly string[];
 }
 
 /**

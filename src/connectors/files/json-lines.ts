@@ -6,7 +6,7 @@ import type { ReaderContext, ReplayableSource } from '../../operators/source.ts'
 import type { FileSplit } from './input-files.ts';
 import { jsonErrorColumn } from './json-error.ts';
 import { type LineDecoder, NO_RECORD } from './line-reader.ts';
-import { fileSource, type LinesOptions } from './lines.ts';
+import { fileSource, lineFormat, type LinesOptions } from './lines.ts';
 
 /** A line that could not be read. */
 export interface BrokenLine {
@@ -38,7 +38,12 @@ export function jsonLinesSource<T = unknown>(
   path: string | readonly string[],
   options: JsonLinesOptions<T> = {},
 ): ReplayableSource<T, FileSplit> {
-  return fileSource('json lines', path, options, (context) => jsonDecoder(options, context));
+  return fileSource(
+    'json lines',
+    path,
+    options,
+    lineFormat((context) => jsonDecoder(options, context)),
+  );
 }
 
 function jsonDecoder<T>(options: JsonLinesOptions<T>, context: ReaderContext): LineDecoder<T> {

@@ -14,47 +14,70 @@ import type { ReaderContext, ReaderOutput, ReaderStatus, SourceReader } from '..
 import { RateLimiter } from '../rate-limiter.ts';
 import { FileChunks } from './file-chunks.ts';
 import { type FileSplit, inputError, located, openInput } from './input-files.ts';
-import { LineSplitter } from './line-splitter.ts';
+import type { LineOptions } from './line-splitter.ts';
 
 /** In place of a record: the line is left out. */
 export const NO_RECORD: unique symbol = Symbol('no record');
 
-/** Turns a line into a record; `file` is absolute, `line` counts from 1. */
-export type LineDecoder<T> = (text: string, file: string, line: number) => T | typeof NO_RECORD;
+/** Turns a unit into a record; `file` is absolute, `line` (of its end) counts from 1. */
+export type UnitDecoder<Unit, T> = (unit: Unit, file: string, line: number) => T | typeof NO_RECORD;
+
+/** Turns a line into a record. */
+export type LineDecoder<T> = UnitDecoder<string, T>;
+
+/** Cuts the bytes of one file into what becomes records: lines, or rows of several lines. */
+export interface Splitter<Unit> {
+  /** Lines that were read. */
+  readonly line: number;
+  /** Where reading can begin again: behind the last unit that was given out or thrown about. */
+  state(): Pick<FileSplit, 'offset' | 'line' | 'header'>;
+  /** The next bytes; they must not change until `next` has returned `undefined`. */
+  push(chunk: Uint8Array): void;
+  /** The next whole unit, or `undefined`: push more. Throws about one unit, and goes on behind it. */
+  next(): Unit | undefined;
+  /** At the end of the file: the unit that nothing ended, or `undefined`. */
+  end(): Unit | undefined;
+}
+
+/** What a file consists of, and what becomes of it. */
+export interface FileFormat<Unit, T> {
+  readonly createSplitter: (options: LineOptions, split: FileSplit) => Splitter<Unit>;
+  /** Makes the decoder of one subtask. */
+  readonly createDecoder: (context: ReaderContext) => UnitDecoder<Unit, T>;
+}
 
 /** How lines become records. */
-export interface LineReaderOptions<T> {
-  /** Makes the decoder of one subtask. */
-  readonly createDecoder: (context: ReaderContext) => LineDecoder<T>;
+export interface LineReaderOptions<Unit, T> {
+  readonly format: FileFormat<Unit, T>;
   readonly maxLineBytes: number;
   readonly invalid: 'fail' | 'replace';
   /** Over the whole source; `undefined` = as fast as possible. */
   readonly ratePerSecond: number | undefined;
 }
 
-interface OpenFile {
+interface OpenFile<Unit> {
   readonly split: FileSplit;
   readonly chunks: FileChunks;
-  readonly lines: LineSplitter;
+  readonly lines: Splitter<Unit>;
   /** The chunk whose lines are being read. */
   chunk: Uint8Array | undefined;
 }
 
 /** The reader of every source of lines. */
-export class LineReader<T> implements SourceReader<T, FileSplit> {
+export class LineReader<Unit, T> implements SourceReader<T, FileSplit> {
   readonly #context: ReaderContext;
-  readonly #options: LineReaderOptions<T>;
-  readonly #decode: LineDecoder<T>;
+  readonly #options: LineReaderOptions<Unit, T>;
+  readonly #decode: UnitDecoder<Unit, T>;
   readonly #waiting: FileSplit[] = [];
-  #open: OpenFile | undefined;
+  #open: OpenFile<Unit> | undefined;
   #limiter: RateLimiter | undefined;
   #pause: Timer | undefined;
   #position: string | undefined;
 
-  constructor(context: ReaderContext, options: LineReaderOptions<T>) {
+  constructor(context: ReaderContext, options: LineReaderOptions<Unit, T>) {
     this.#context = context;
     this.#options = options;
-    this.#decode = options.createDecoder(context);
+    this.#decode = options.format.createDecoder(context);
   }
 
   addSplit(split: FileSplit): void {
@@ -85,8 +108,7 @@ export class LineReader<T> implements SourceReader<T, FileSplit> {
   snapshot(): FileSplit[] {
     const file = this.#open;
     if (file === undefined) return [...this.#waiting];
-    const { offset, line } = file.lines;
-    return [{ ...file.split, offset, line }, ...this.#waiting];
+    return [{ ...file.split, ...file.lines.state() }, ...this.#waiting];
   }
 
   /** The last line that was read: `auth.log:1234`. */
@@ -101,18 +123,18 @@ export class LineReader<T> implements SourceReader<T, FileSplit> {
   }
 
   // Hot path: the loop runs once per line. Stops when no line is there, and after the last line of the file.
-  #emitLines(file: OpenFile, allowed: number, output: ReaderOutput<T>): number {
+  #emitLines(file: OpenFile<Unit>, allowed: number, output: ReaderOutput<T>): number {
     const { lines, chunks, split } = file;
     const decode = this.#decode;
     let emitted = 0;
     while (emitted < allowed) {
-      let text = lines.next();
-      if (text === undefined) {
+      let unit = lines.next();
+      if (unit === undefined) {
         if (this.#nextChunk(file)) continue;
-        if (chunks.ended) text = lines.end();
-        if (text === undefined) return emitted;
+        if (chunks.ended) unit = lines.end();
+        if (unit === undefined) return emitted;
       }
-      const value = decode(text, split.path, lines.line);
+      const value = decode(unit, split.path, lines.line);
       if (value === NO_RECORD) continue;
       output.emit(value);
       emitted++;
@@ -120,7 +142,7 @@ export class LineReader<T> implements SourceReader<T, FileSplit> {
     return emitted;
   }
 
-  #nextChunk(file: OpenFile): boolean {
+  #nextChunk(file: OpenFile<Unit>): boolean {
     if (file.chunk !== undefined) file.chunks.release(file.chunk);
     file.chunk = file.chunks.take();
     if (file.chunk === undefined) return false;
@@ -128,18 +150,18 @@ export class LineReader<T> implements SourceReader<T, FileSplit> {
     return true;
   }
 
-  #finish(file: OpenFile, output: ReaderOutput<T>): void {
+  #finish(file: OpenFile<Unit>, output: ReaderOutput<T>): void {
     this.#position = positionOf(file);
     this.#open = undefined;
     output.splitFinished(file.split.id);
     this.#open = this.#openNext();
   }
 
-  #openNext(): OpenFile | undefined {
+  #openNext(): OpenFile<Unit> | undefined {
     const split = this.#waiting.shift();
     if (split === undefined) return undefined;
-    const { maxLineBytes, invalid } = this.#options;
-    const lines = new LineSplitter({ file: split.path, maxLineBytes, invalid }, split.offset, split.line);
+    const { maxLineBytes, invalid, format } = this.#options;
+    const lines = format.createSplitter({ file: split.path, maxLineBytes, invalid }, split);
     const chunks = new FileChunks({
       open: () => this.#openAt(split),
       offset: split.offset,
@@ -181,7 +203,7 @@ async function followsLineFeed(file: FileHandle, path: string, offset: number): 
   return before[0] === 10;
 }
 
-function positionOf({ split, lines }: OpenFile): string {
+function positionOf({ split, lines }: OpenFile<unknown>): string {
   return `${basename(split.path)}:${lines.line}`;
 }
 

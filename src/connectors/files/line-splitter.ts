@@ -29,6 +29,8 @@ export interface LineOptions {
   readonly maxLineBytes: number;
   /** Bytes that are not UTF-8: an error, or U+FFFD in their place. */
   readonly invalid: 'fail' | 'replace';
+  /** A carriage return before the line feed belongs to the line: it may stand in a quoted field. */
+  readonly keepCarriageReturn?: boolean;
 }
 
 /** The state of reading one file. */
@@ -59,6 +61,10 @@ export class LineSplitter {
   /** Lines before the next line. */
   get line(): number {
     return this.#line;
+  }
+
+  state(): { readonly offset: number; readonly line: number } {
+    return { offset: this.#offset, line: this.#line };
   }
 
   /** The next bytes; they must not change until `next` has returned `undefined`. */
@@ -142,7 +148,8 @@ export class LineSplitter {
 
   /** The line that was just passed. */
   #text(bytes: Buffer, from: number, to: number): string {
-    const end = to > from && bytes[to - 1] === CARRIAGE_RETURN ? to - 1 : to;
+    const hasReturn = to > from && bytes[to - 1] === CARRIAGE_RETURN;
+    const end = hasReturn && this.#options.keepCarriageReturn !== true ? to - 1 : to;
     const start = this.#line === 1 && startsWithMark(bytes, from, end) ? from + BYTE_ORDER_MARK.length : from;
     if (end - start > this.#options.maxLineBytes) throw this.#tooLong(this.#line);
     const text = bytes.toString('utf8', start, end);

@@ -5,7 +5,8 @@ import type { ReplayableSource } from '../../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from '../options.ts';
 import { SplitList } from '../split-list.ts';
 import { type FileSplit, findInputFiles } from './input-files.ts';
-import { LineReader, type LineReaderOptions } from './line-reader.ts';
+import { type FileFormat, LineReader, type LineReaderOptions } from './line-reader.ts';
+import { LineSplitter } from './line-splitter.ts';
 
 /** How files are read. */
 export interface LinesOptions {
@@ -24,18 +25,31 @@ export function linesSource(
   path: string | readonly string[],
   options: LinesOptions = {},
 ): ReplayableSource<string, FileSplit> {
-  return fileSource('lines', path, options, () => (text) => text);
+  return fileSource(
+    'lines',
+    path,
+    options,
+    lineFormat(() => (text) => text),
+  );
 }
 
-/** A source of files whose lines a decoder turns into records. */
-export function fileSource<T>(
+/** The format of files whose lines a decoder turns into records. */
+export function lineFormat<T>(createDecoder: FileFormat<string, T>['createDecoder']): FileFormat<string, T> {
+  return {
+    createSplitter: (options, { offset, line }) => new LineSplitter(options, offset, line),
+    createDecoder,
+  };
+}
+
+/** A source of files of one format. */
+export function fileSource<Unit, T>(
   name: string,
   path: string | readonly string[],
   options: LinesOptions,
-  createDecoder: LineReaderOptions<T>['createDecoder'],
+  format: FileFormat<Unit, T>,
 ): ReplayableSource<T, FileSplit> {
   const paths = pathsOf(path);
-  const reading = readingOf(options, createDecoder);
+  const reading = readingOf(options, format);
   return {
     name,
     bounded: true,
@@ -55,16 +69,13 @@ function pathsOf(path: string | readonly string[]): string[] {
   return paths.map((each) => resolve(each));
 }
 
-function readingOf<T>(
-  options: LinesOptions,
-  createDecoder: LineReaderOptions<T>['createDecoder'],
-): LineReaderOptions<T> {
+function readingOf<Unit, T>(options: LinesOptions, format: FileFormat<Unit, T>): LineReaderOptions<Unit, T> {
   const { invalid = 'fail' } = options;
   if (invalid !== 'fail' && invalid !== 'replace') {
     throw invalidOption('invalid of a file source', invalid, "'fail' or 'replace'");
   }
   return {
-    createDecoder,
+    format,
     invalid,
     maxLineBytes: wholeOption('maxLineBytes of a file source', options.maxLineBytes, LINE_BYTES_MAX),
     ratePerSecond: rateOption('ratePerSecond of a file source', options.ratePerSecond),

@@ -29,6 +29,8 @@ export interface LineFormat<T> {
   readonly name: string;
   /** Of the file name. */
   readonly suffix: string;
+  /** What each part begins with. */
+  readonly head?: string | undefined;
   /** The line without its end; throws what the format cannot express. */
   readonly encode: (value: T) => string;
 }
@@ -114,7 +116,8 @@ export class PartWriter<T> implements SinkWriter<T> {
 
   #flush(): void {
     if (this.#text === '') return;
-    const bytes = Buffer.from(this.#text, 'utf8');
+    const head = this.#part === undefined ? (this.#format.head ?? '') : '';
+    const bytes = Buffer.from(head + this.#text, 'utf8');
     this.#text = '';
     const part = this.#currentPart();
     part.bytes += bytes.length;
