@@ -8,7 +8,7 @@ import type { ReplayableSource } from '../../operators/source.ts';
 import { Kernel, type KernelOptions } from '../../testing/kernel.ts';
 import { CsvParser } from './csv-parser.ts';
 import { files } from './files.ts';
-import type { FileSplit } from './input-files.ts';
+import type { InputSplit } from './lines.ts';
 
 const SEEDS = 200;
 const encoder = new TextEncoder();
@@ -22,7 +22,7 @@ function kernelWith(contents: Record<string, string>, options: Partial<KernelOpt
   return kernel;
 }
 
-async function start<T>(kernel: Kernel, source: ReplayableSource<T, FileSplit>): Promise<SourceRun> {
+async function start<T>(kernel: Kernel, source: ReplayableSource<T, InputSplit>): Promise<SourceRun> {
   const run = await kernel.settle(SourceRun.start(source, { env: kernel.env('task') }));
   await run.until(() => kernel.runFor(1));
   return run;
@@ -31,7 +31,7 @@ async function start<T>(kernel: Kernel, source: ReplayableSource<T, FileSplit>):
 /** All records of one file; throws what the source failed with. */
 async function read<T>(
   text: string,
-  source = files.csv('/in/a.csv') as ReplayableSource<T, FileSplit>,
+  source = files.csv('/in/a.csv') as ReplayableSource<T, InputSplit>,
 ): Promise<unknown[]> {
   const kernel = kernelWith({ '/in/a.csv': text });
   const run = await start(kernel, source);

@@ -5,10 +5,9 @@ import type { ReaderContext, ReplayableSource } from '../../operators/source.ts'
 import { invalidOption } from '../options.ts';
 import type { CsvField } from './csv-parser.ts';
 import { csvError, type CsvRow, CsvSplitter, type CsvSyntax } from './csv-splitter.ts';
-import type { FileSplit } from './input-files.ts';
 import type { BrokenLine } from './json-lines.ts';
 import { NO_RECORD, type UnitDecoder } from './line-reader.ts';
-import { fileSource, type LinesOptions } from './lines.ts';
+import { fileSource, type InputSplit, type LinesOptions } from './lines.ts';
 
 /**
  * What stands in a column. With `?` an empty field is `undefined`; else it is the empty text of a `string` and an error
@@ -69,7 +68,7 @@ export interface CsvOptions<T> extends LinesOptions, CsvSyntaxOptions {
 export function csvSource<T>(
   path: string | readonly string[],
   options: CsvOptions<T> & { readonly columns?: CsvColumns | undefined } = {},
-): ReplayableSource<T, FileSplit> {
+): ReplayableSource<T, InputSplit> {
   const { columns, header: hasHeader = true, onBroken = 'fail' } = options;
   if (!hasHeader && columns === undefined) {
     throw invalidOption(

@@ -6,8 +6,7 @@ import { type CsvColumns, type CsvOptions, type CsvRecord, csvSource } from './c
 import { csvSink, type CsvSinkOptions } from './csv-sink.ts';
 import { type FileSinkOptions, jsonLinesSink, linesSink } from './file-sink.ts';
 import { type JsonLinesOptions, jsonLinesSource } from './json-lines.ts';
-import type { FileSplit } from './input-files.ts';
-import { type LinesOptions, linesSource } from './lines.ts';
+import { type InputSplit, type LinesOptions, linesSource } from './lines.ts';
 
 /** Sources and sinks over files. */
 export interface FileConnectors {
@@ -16,12 +15,12 @@ export interface FileConnectors {
    * of a list of both. One file is read by one subtask, so its lines keep their order; files are read side by side.
    * The source is bounded: it ends with the last file.
    */
-  lines(path: string | readonly string[], options?: LinesOptions): ReplayableSource<string, FileSplit>;
+  lines(path: string | readonly string[], options?: LinesOptions): ReplayableSource<string, InputSplit>;
   /** The JSON values of files with one value a line; blank lines are left out. Files are found as by `lines`. */
   jsonLines<T = unknown>(
     path: string | readonly string[],
     options?: JsonLinesOptions<T>,
-  ): ReplayableSource<T, FileSplit>;
+  ): ReplayableSource<T, InputSplit>;
   /**
    * The rows of CSV files (RFC 4180; rows end with LF or CR LF, quoted fields may have line breaks), as objects with a
    * text for each column that the header names, or with what `columns` makes of them. Files are found as by `lines`.
@@ -29,11 +28,11 @@ export interface FileConnectors {
   csv(
     path: string | readonly string[],
     options?: CsvOptions<Record<string, string>>,
-  ): ReplayableSource<Record<string, string>, FileSplit>;
+  ): ReplayableSource<Record<string, string>, InputSplit>;
   csv<const C extends CsvColumns>(
     path: string | readonly string[],
     options: CsvOptions<CsvRecord<C>> & { readonly columns: C },
-  ): ReplayableSource<CsvRecord<C>, FileSplit>;
+  ): ReplayableSource<CsvRecord<C>, InputSplit>;
   /** Writes the named fields of each record as a row of CSV, as `jsonLinesSink` does. */
   csvSink<T extends object>(directory: string, options: CsvSinkOptions<T>): ExactlyOnceSink<T>;
   /**

@@ -88,7 +88,8 @@ export function inputError(path: string, error: unknown): unknown {
   return unreadable(path, why, undefined, error);
 }
 
-function isHidden(name: string): boolean {
+/** Not an input: what others write under such a name is not finished. */
+export function isHidden(name: string): boolean {
   return name.startsWith('.') || name.startsWith('_');
 }
 

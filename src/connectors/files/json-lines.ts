@@ -3,10 +3,9 @@
 import { basename } from 'node:path';
 import { MillraceError } from '../../base/errors.ts';
 import type { ReaderContext, ReplayableSource } from '../../operators/source.ts';
-import type { FileSplit } from './input-files.ts';
 import { jsonErrorColumn } from './json-error.ts';
 import { type LineDecoder, NO_RECORD } from './line-reader.ts';
-import { fileSource, lineFormat, type LinesOptions } from './lines.ts';
+import { fileSource, lineFormat, type InputSplit, type LinesOptions } from './lines.ts';
 
 /** A line that could not be read. */
 export interface BrokenLine {
@@ -37,7 +36,7 @@ const BLANK = /^[ \t\r]*$/;
 export function jsonLinesSource<T = unknown>(
   path: string | readonly string[],
   options: JsonLinesOptions<T> = {},
-): ReplayableSource<T, FileSplit> {
+): ReplayableSource<T, InputSplit> {
   return fileSource(
     'json lines',
     path,

@@ -1,12 +1,17 @@
 /** The source of lines of text. */
 
 import { resolve } from 'node:path';
+import { type Duration, parseDuration } from '../../base/duration.ts';
 import type { ReplayableSource } from '../../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from '../options.ts';
 import { SplitList } from '../split-list.ts';
 import { type FileSplit, findInputFiles } from './input-files.ts';
 import { type FileFormat, LineReader, type LineReaderOptions } from './line-reader.ts';
 import { LineSplitter } from './line-splitter.ts';
+import { type ShardSplit, shardSplits, WatchedReader } from './watched-reader.ts';
+
+/** A file, or a part of watched directories. */
+export type InputSplit = FileSplit | ShardSplit;
 
 /** How files are read. */
 export interface LinesOptions {
@@ -16,6 +21,13 @@ export interface LinesOptions {
   readonly maxLineBytes?: number;
   /** What to do with bytes that are not UTF-8: fail (default), or put U+FFFD in their place. */
   readonly invalid?: 'fail' | 'replace';
+  /**
+   * Watch the paths, which are directories then: look for new files this often, and never end. Each file is read once,
+   * and must have all its content when it appears (write it under a name that begins with `.` or `_`, and rename it).
+   */
+  readonly watch?: Duration;
+  /** Parts of a watched source that are read side by side; the default is the parallelism of the first run, and stays. */
+  readonly shards?: number;
 }
 
 const LINE_BYTES_MAX = 8 * 1024 * 1024;
@@ -24,7 +36,7 @@ const LINE_BYTES_MAX = 8 * 1024 * 1024;
 export function linesSource(
   path: string | readonly string[],
   options: LinesOptions = {},
-): ReplayableSource<string, FileSplit> {
+): ReplayableSource<string, InputSplit> {
   return fileSource(
     'lines',
     path,
@@ -47,9 +59,10 @@ export function fileSource<Unit, T>(
   path: string | readonly string[],
   options: LinesOptions,
   format: FileFormat<Unit, T>,
-): ReplayableSource<T, FileSplit> {
+): ReplayableSource<T, InputSplit> {
   const paths = pathsOf(path);
   const reading = readingOf(options, format);
+  if (options.watch !== undefined) return watchedSource(name, paths, options, reading);
   return {
     name,
     bounded: true,
@@ -57,6 +70,29 @@ export function fileSource<Unit, T>(
     createEnumerator: ({ files, log }, restored) =>
       new SplitList({ discover: () => findInputFiles(files, log, paths), restored }),
     createReader: (context) => new LineReader(context, reading),
+  };
+}
+
+function watchedSource<Unit, T>(
+  name: string,
+  directories: readonly string[],
+  { watch, shards }: LinesOptions,
+  reading: LineReaderOptions<Unit, T>,
+): ReplayableSource<T, InputSplit> {
+  const intervalMs = parseDuration(watch!, 'watch of a file source');
+  if (intervalMs === 0) throw invalidOption('watch of a file source', watch, 'more than 0 ms');
+  const count = shards === undefined ? undefined : wholeOption('shards of a file source', shards, 1);
+  return {
+    name,
+    bounded: false,
+    replayable: true,
+    createEnumerator: ({ parallelism }, restored) =>
+      new SplitList({
+        discover: () => Promise.resolve(shardSplits(count ?? parallelism)),
+        restored,
+        dealtTo: parallelism,
+      }),
+    createReader: (context) => new WatchedReader(context, { directories, intervalMs, reading }),
   };
 }
 
