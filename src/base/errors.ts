@@ -613,6 +613,12 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Correct the call that the message names.',
   },
+  TEST_SCRIPTED_CRASH: {
+    title: 'a scripted source crashed where its script says so',
+    owner: 'user',
+    retry: 'restart',
+    remedy: 'Nothing: the test asked for it. Let the job restart (restart-strategy.type: fixed-delay).',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 /** A code of the error table. */

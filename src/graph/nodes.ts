@@ -6,7 +6,7 @@
  */
 
 import type { PartitionerKind } from '../exchange/partitioners.ts';
-import type { OperatorFactory } from '../operators/operator.ts';
+import type { Operator, OperatorFactory } from '../operators/operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import type { PoisonPolicy } from './job-graph.ts';
@@ -46,6 +46,8 @@ export interface NodeKind {
   /** How it runs, for the plan, where that is not obvious. */
   readonly note: string | undefined;
   readonly source: Source<unknown> | undefined;
+  /** Of a source: the same operator over another source. A test reads its own input through it. */
+  readonly readerOf: ((source: Source<unknown>) => Operator) | undefined;
   readonly sink: Sink<unknown> | undefined;
 }
 

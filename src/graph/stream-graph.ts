@@ -62,6 +62,7 @@ export class StreamGraphBuilder {
       parallelismLimit: undefined,
       note: undefined,
       source: undefined,
+      readerOf: undefined,
       sink: undefined,
       ...defined(given),
       kind: given.kind,

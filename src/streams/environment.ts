@@ -8,7 +8,7 @@ import { collectionSource } from '../connectors/collection.ts';
 import { sequenceSource } from '../connectors/sequence.ts';
 import { type StreamGraph, StreamGraphBuilder } from '../graph/stream-graph.ts';
 import type { Accumulator, AccumulatorFunction } from '../operators/accumulators.ts';
-import { SourceReaderOperator } from '../operators/source-operator.ts';
+import { SourceReaderOperator, type SourceTime } from '../operators/source-operator.ts';
 import type { ReplayableSource, Source } from '../operators/source.ts';
 import { OperatorStream } from './data-stream.ts';
 import type { JobArguments } from './job-arguments.ts';
@@ -204,13 +204,12 @@ export class StreamExecutionEnvironment {
   #read<T>(source: Source<T>, options: DataOptions<T>, needsUid: boolean): OperatorStream<T> {
     const settings = settingsOf(options);
     const { watermarks } = options;
+    const time: SourceTime<T> =
+      watermarks === undefined ? { kind: 'none' } : { kind: 'event', strategy: watermarks };
     const node = this.#graph.add({
       kind: 'source',
-      factory: () =>
-        new SourceReaderOperator(
-          source,
-          watermarks === undefined ? { kind: 'none' } : { kind: 'event', strategy: watermarks },
-        ),
+      factory: () => new SourceReaderOperator(source, time),
+      readerOf: (other) => new SourceReaderOperator(other as Source<T>, time),
       ...settings,
       name: settings.name ?? source.name,
       stateful: source.replayable,

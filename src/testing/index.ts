@@ -13,6 +13,18 @@ export {
 export { type OperatorDescription, operatorOf } from './operator-of.ts';
 export { verifyOperator, type VerifyOptions } from './verify-operator.ts';
 
+// A whole job
+export { type DeclaredState, type FilledState, filledState, OperatorState } from './job-state.ts';
+export { CRASH, type Scripted, scriptedSource } from './scripted-source.ts';
+export {
+  type InputDeclaration,
+  testJob,
+  TestJob,
+  type TestInput,
+  type TestJobOptions,
+} from './test-job.ts';
+export { TestOutput } from './test-output.ts';
+
 // Files
 export { SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.ts';
 export {

@@ -18,7 +18,8 @@ import { keyHash, murmurHash } from '../base/key-groups.ts';
 import { type RecordingLog, recordingLog } from '../base/log.ts';
 import { PriorityQueue } from '../base/priority-queue.ts';
 import { seededRandom } from '../base/random.ts';
-import { OutsideTrap } from './outside-trap.ts';
+import { type Outside, OutsideTrap } from './outside-trap.ts';
+import { SimulatedOutside } from './simulated-outside.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { type SeatEvent, simulatedEnv } from './simulated-env.ts';
 import type { FileFaults } from './simulated-files.ts';
@@ -28,6 +29,15 @@ export interface KernelOptions {
   readonly seed: number;
   /** Whether chance orders what happens at the same time in different places, and delays deferred calls. */
   readonly shuffle?: boolean;
+  /** Deferred calls and file operations take no time: only timers move the clock. Default false. */
+  readonly instant?: boolean;
+  /** The wall clock at the beginning, ms since the epoch; default 2017-07-14. */
+  readonly wallStartMs?: number;
+  /**
+   * What code meets that reaches past its `Env`: an error (default), or, for functions of users, the clock and the
+   * chance of the simulation.
+   */
+  readonly outside?: 'trap' | 'simulated';
   /** Faults of the disk; the kernel adds chance. */
   readonly faults?: Omit<FileFaults, 'random'>;
   readonly diskCapacityBytes?: number;
@@ -107,7 +117,7 @@ export class Kernel {
   readonly #chance: Random;
   readonly #queue = new PriorityQueue<Scheduled>(compareEvents);
   readonly #nodes = new Map<string, Node>();
-  readonly #trap = new OutsideTrap();
+  readonly #trap: Outside;
   readonly #trace: string[] = [];
   #nowUs = 0;
   #sequence = 0;
@@ -115,6 +125,8 @@ export class Kernel {
   #hash = 0;
   #lastEvent = '';
   #isRunning = false;
+  /** Whose event is happening. */
+  #current: Node | undefined;
 
   constructor(options: KernelOptions) {
     const { seed, diskCapacityBytes } = options;
@@ -123,6 +135,8 @@ export class Kernel {
     this.random = root.fork('test');
     this.#chance = root.fork('kernel');
     this.#options = options;
+    this.#trap =
+      options.outside === 'simulated' ? this.#simulatedOutside(root.fork('outside')) : new OutsideTrap();
     const now = (): number => this.#wallMs();
     this.disk = new SimulatedDisk(
       diskCapacityBytes === undefined ? { now } : { now, capacityBytes: diskCapacityBytes },
@@ -298,6 +312,7 @@ export class Kernel {
     this.#lastEvent = event.node === undefined ? event.why : `${event.node.name}: ${event.why}`;
     this.#note(this.#lastEvent);
     const begin = (): void => {
+      this.#current = event.node;
       this.#trap.isArmed = true;
       event.run();
     };
@@ -328,6 +343,15 @@ export class Kernel {
     };
   }
 
+  #simulatedOutside(random: Random): SimulatedOutside {
+    return new SimulatedOutside({
+      now: () => this.#wallMs() + (this.#current?.wallShiftMs ?? 0),
+      monotonic: () => this.now,
+      random,
+      timer: (afterMs, run) => this.#schedule(this.#current, { afterMs, why: 'timer of a function', run }),
+    });
+  }
+
   #addNode(name: string): Node {
     const node: Node = {
       name,
@@ -350,7 +374,7 @@ export class Kernel {
 
   #newEnv(node: Node, thread: string): Env {
     const { incarnation } = node;
-    const { faults, shuffle = false } = this.#options;
+    const { faults, shuffle = false, instant = false } = this.#options;
     const place = `${node.name}/${incarnation}/${thread}`;
     return simulatedEnv({
       place,
@@ -361,6 +385,7 @@ export class Kernel {
       chance: this.#chance,
       random: seededRandom(this.seed).fork(place),
       shuffle,
+      instant,
       disk: this.disk,
       faults: faults === undefined ? undefined : { ...faults, random: this.#chance },
       log: this.log.child({ node: place }),
@@ -369,7 +394,7 @@ export class Kernel {
   }
 
   #wallMs(): number {
-    return WALL_START_MS + Math.floor(this.now);
+    return (this.#options.wallStartMs ?? WALL_START_MS) + Math.floor(this.now);
   }
 
   #note(what: string): void {

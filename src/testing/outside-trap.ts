@@ -10,10 +10,17 @@ const TRAPPED: readonly { readonly owner: object; readonly name: string; readonl
   { owner: globalThis, name: 'queueMicrotask', instead: 'env.clock.defer' },
 ];
 
+/** Is set by `install`, acts while `isArmed`, and is taken away by `remove`; while it is not armed all works as ever. */
+export interface Outside {
+  isArmed: boolean;
+  install(): void;
+  remove(): void;
+}
+
 type AnyFunction = (this: unknown, ...given: unknown[]) => unknown;
 
-/** Is set by `install`, snaps while `isArmed`, and is taken away by `remove`; while it is not armed all works as ever. */
-export class OutsideTrap {
+/** Time and chance of the machine throw. */
+export class OutsideTrap implements Outside {
   isArmed = false;
   #originals: (PropertyDescriptor | undefined)[] = [];
 

@@ -19,6 +19,8 @@ export interface Seat {
   /** Chance of the code under test. */
   readonly random: Random;
   readonly shuffle: boolean;
+  /** Deferred calls and file operations take no time. */
+  readonly instant: boolean;
   readonly disk: SimulatedDisk;
   readonly faults: FileFaults | undefined;
   readonly log: Log;
@@ -63,7 +65,7 @@ function simulatedClock(seat: Seat): Clock {
       seat.isCurrent() ? seat.schedule({ lane: timers, afterMs, why, run }) : NO_TIMER,
     defer: (run, why) => {
       if (!seat.isCurrent()) return;
-      const costUs = seat.shuffle ? 1 + seat.chance.int(DEFER_SHUFFLED_US_MAX) : DEFER_US;
+      const costUs = seat.instant ? 0 : seat.shuffle ? 1 + seat.chance.int(DEFER_SHUFFLED_US_MAX) : DEFER_US;
       // Deferred calls of a thread never overtake each other.
       lastDeferMs = Math.max(lastDeferMs, seat.now() + costUs / 1_000);
       seat.schedule({ lane: deferred, afterMs: lastDeferMs - seat.now(), why, run });
@@ -74,7 +76,8 @@ function simulatedClock(seat: Seat): Clock {
 // An operation takes effect in one event and settles in another: a crash can fall before, between and after.
 function performLater(seat: Seat): Perform {
   const later = (maxUs: number, why: string, run: () => void): void => {
-    if (seat.isCurrent()) seat.schedule({ afterMs: (1 + seat.chance.int(maxUs)) / 1_000, why, run });
+    const us = seat.instant ? 0 : 1 + seat.chance.int(maxUs);
+    if (seat.isCurrent()) seat.schedule({ afterMs: us / 1_000, why, run });
   };
   return (why, effect, interrupted) =>
     new Promise((resolve, reject) => {
