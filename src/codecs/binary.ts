@@ -117,6 +117,32 @@ export class BinaryWriter {
     this.#bytes.set(value, at);
   }
 
+  /** Numbers as f64, one behind the other; a NaN in the form that the engine gives it. */
+  f64s(values: readonly number[]): void {
+    let at = this.#claim(values.length * 8);
+    const view = this.#view;
+    for (let index = 0; index < values.length; index++, at += 8) view.setFloat64(at, values[index]!, true);
+  }
+
+  /** Signed 32-bit integers, one behind the other. */
+  i32s(values: readonly number[]): void {
+    let at = this.#claim(values.length * 4);
+    const view = this.#view;
+    for (let index = 0; index < values.length; index++, at += 4) view.setInt32(at, values[index]!, true);
+  }
+
+  /** The characters of a text in which all are below 0x100, a byte each; without the length. */
+  latin1(text: string): void {
+    const at = this.#claim(text.length);
+    this.#bytes.write(text, at, 'latin1');
+  }
+
+  /** The code units of a text, two bytes each; without the length. */
+  utf16(text: string): void {
+    const at = this.#claim(text.length * 2);
+    this.#bytes.write(text, at, 'utf16le');
+  }
+
   /** `length` bytes that `write` fills from the offset that it gets, of a value that is handed on to it. */
   by<T>(write: (value: T, bytes: Uint8Array, at: number) => number, value: T, length: number): void {
     const at = this.#claim(length);
@@ -124,6 +150,12 @@ export class BinaryWriter {
       write(value, this.#bytes, at) === at + length,
       'what is written takes as many bytes as were claimed',
     );
+  }
+
+  /** Overwrites a byte that `u8` wrote at `at`. */
+  patchU8(at: number, value: number): void {
+    assert(at < this.#position, 'only what was written is patched');
+    this.#bytes[at] = value;
   }
 
   /** Overwrites four bytes that `u32` wrote at `at`: a length that is known only later. */
@@ -281,6 +313,36 @@ export class BinaryReader {
   raw(length: number): Uint8Array {
     const at = this.#take(length);
     return copyOf(this.#bytes, at, at + length);
+  }
+
+  /** So many f64. */
+  f64s(count: number): number[] {
+    let at = this.#take(count * 8);
+    const view = this.#view;
+    const values = new Array<number>(count);
+    for (let index = 0; index < count; index++, at += 8) values[index] = view.getFloat64(at, true);
+    return values;
+  }
+
+  /** So many signed 32-bit integers. */
+  i32s(count: number): number[] {
+    let at = this.#take(count * 4);
+    const view = this.#view;
+    const values = new Array<number>(count);
+    for (let index = 0; index < count; index++, at += 4) values[index] = view.getInt32(at, true);
+    return values;
+  }
+
+  /** So many characters of a byte each. */
+  latin1(characters: number): string {
+    const at = this.#take(characters);
+    return this.#bytes.toString('latin1', at, at + characters);
+  }
+
+  /** So many code units of two bytes each. */
+  utf16(units: number): string {
+    const at = this.#take(units * 2);
+    return this.#bytes.toString('utf16le', at, at + units * 2);
   }
 
   /** The next `length` bytes without a copy. */

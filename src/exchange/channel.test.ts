@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
 import { seededRandom } from '../base/random.ts';
+import { type BatchCodec, createBatchCodec } from '../codecs/batch-codec.ts';
+import { t } from '../codecs/types.ts';
 import type { ChannelElement, ChannelReader, ChannelWriter } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
 import { decodeElement, encodeElement } from './frame.ts';
@@ -19,7 +21,7 @@ interface Channel {
 }
 
 // Both ends in one thread, each bell polls the other end at once.
-function createRing(capacityBytes: number): Channel {
+function createRing(capacityBytes: number, codec?: BatchCodec): Channel {
   const ring = allocateRing(capacityBytes);
   const ends: RingEnd[] = [];
   const bell = {
@@ -27,8 +29,8 @@ function createRing(capacityBytes: number): Channel {
       for (const end of ends) end.poll();
     },
   };
-  const writer = createRingWriter(ring, bell);
-  const reader = createRingReader(ring, bell);
+  const writer = createRingWriter(ring, bell, codec);
+  const reader = createRingReader(ring, bell, codec);
   ends.push(writer, reader);
   return { writer, reader };
 }
@@ -238,3 +240,34 @@ test('a frozen record cannot be changed by its consumer', () => {
     value.user.name = 'b';
   }, TypeError);
 });
+
+const visit = t.object({ user: t.string, at: t.int64, note: t.optional(t.string) }).shape;
+const typed: Record<string, (codec: BatchCodec) => Channel> = {
+  'a local channel': (codec) => createLocalChannel({ alwaysEncode: true, codec }),
+  'a ring': (codec) => createRing(2048, codec),
+  'a ring that is smaller than a frame': (codec) => createRing(128, codec),
+};
+
+for (const [name, create] of Object.entries(typed)) {
+  test(`${name} of a declared type carries rows and columns, and keeps in-flight data that needs no type`, () => {
+    const { writer, reader } = create(createBatchCodec(visit));
+    for (const count of [1, 7, 8, 30]) {
+      const values = Array.from({ length: count }, (_, at) => ({
+        user: `u${at}`,
+        at,
+        ...(at % 2 ? { note: 'n' } : {}),
+      }));
+      const sent = batch(...values);
+      let received: ChannelElement | undefined;
+      let unread: Uint8Array[] = [];
+      while (!writer.tryWrite(sent)) received ??= reader.read();
+      if (received === undefined) unread = reader.peekFrames(writer.position());
+      received ??= reader.read();
+      assert.deepEqual(received, sent);
+      for (const frame of [...unread, reader.lastFrame()]) {
+        assert.deepEqual(decodeElement(frame), sent);
+        assert.deepEqual(frame, encodeElement(sent), 'as a job without the type would have kept it');
+      }
+    }
+  });
+}

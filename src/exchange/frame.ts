@@ -9,7 +9,8 @@
  *  +----------+------+-------+-------+------------+----------------- - -
  *
  *  type          flags                 argument        payload
- *  1 batch       timestamps (0-1)      records         timestamps, values (codecs/generic)
+ *  1 batch       timestamps (0-1),     records         timestamps, values by the layout:
+ *                layout (2-3)                          0 codecs/generic, 1 rows, 2 columns
  *  2 watermark   0                     timestamp       -
  *  3 status      0                     1 idle, 0 not   -
  *  4 barrier     alignment (0-1),      checkpoint id   timestamp f64, alignedTimeoutMs f64
@@ -18,6 +19,8 @@
  *
  *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring-layout.ts)
  *  timestamps    see timestamp-column.ts
+ *  layout        1 and 2 are of the declared type of the stream (codecs/row-format.ts, columns.ts) and stay
+ *                between threads of one process; what a checkpoint keeps has layout 0, which every job reads.
  * ```
  *
  * Little-endian throughout. `port` is 0 until several ports share one connection. There is no
@@ -27,7 +30,7 @@
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
-import { decodeValues, encodeValues } from '../codecs/generic.ts';
+import { type BatchCodec, BatchLayout, GENERIC } from '../codecs/batch-codec.ts';
 import type { RecordBatch } from './batch.ts';
 import type { ChannelElement } from './channel.ts';
 import type { AlignmentMode, CheckpointBarrier } from './events.ts';
@@ -40,6 +43,12 @@ export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
 /** The flag of a piece that is not the last one of its frame. */
 export const MORE_PIECES = 0x80;
 
+/** Byte of the header that has the flags. */
+export const FLAGS_AT = 5;
+const TYPE_AT = 4;
+/** The bits of the timestamps lie below those of the layout. */
+const LAYOUT_SHIFT = 2;
+
 const BATCH = 1;
 const WATERMARK = 2;
 const STATUS = 3;
@@ -50,18 +59,18 @@ const ALIGNMENTS: readonly AlignmentMode[] = ['aligned', 'unaligned', 'at-least-
 const BARRIER_KINDS: readonly CheckpointBarrier['kind'][] = ['periodic', 'stop', 'final'];
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** The frame of an element. The values of a batch must be what the generic codec takes. */
+/** The frame of an element as a checkpoint keeps it. The values of a batch must be what the generic codec takes. */
 export function encodeElement(element: ChannelElement): Uint8Array {
   const out = new BinaryWriter();
-  writeElement(element, out);
+  writeElement(element, out, GENERIC);
   return out.finish();
 }
 
 /** Writes the frame of an element into a writer that is empty. */
-export function writeElement(element: ChannelElement, out: BinaryWriter): void {
+export function writeElement(element: ChannelElement, out: BinaryWriter, codec: BatchCodec): void {
   assert(out.length === 0, 'a frame starts at the start of its bytes');
   if (element.kind === 'batch') {
-    writeBatch(element.batch, out);
+    writeBatch(element.batch, out, codec);
     return;
   }
   const event = element.event;
@@ -85,18 +94,27 @@ export function frameTooLarge(bytes: number): MillraceError {
   );
 }
 
+/**
+ * The frame as a checkpoint keeps it: with values that are read without the type of the stream, because the next job
+ * may declare another one.
+ */
+export function frameToKeep(frame: Uint8Array, codec: BatchCodec): Uint8Array {
+  if (frame[TYPE_AT] !== BATCH || frame[FLAGS_AT]! >> LAYOUT_SHIFT === BatchLayout.GENERIC) return frame;
+  return encodeElement(decodeElement(frame, codec));
+}
+
 /** The element of a frame; anything else than exactly one whole frame is EXCHANGE_FRAME_INVALID. */
-export function decodeElement(bytes: Uint8Array): ChannelElement {
+export function decodeElement(bytes: Uint8Array, codec: BatchCodec = GENERIC): ChannelElement {
   const view = viewOf(bytes);
   const length = frameLength(view);
-  const type = view.getUint8(4);
-  const flags = view.getUint8(5);
+  const type = view.getUint8(TYPE_AT);
+  const flags = view.getUint8(FLAGS_AT);
   const argument = view.getFloat64(8, true);
   const payload = length === 0 ? NO_PAYLOAD : bytes.subarray(FRAME_HEADER_BYTES);
   if (view.getUint16(6, true) !== 0) throw invalid('its port is not 0');
   switch (type) {
     case BATCH:
-      return { kind: 'batch', batch: readBatch(flags, argument, payload) };
+      return { kind: 'batch', batch: readBatch(flags, argument, payload, codec) };
     case WATERMARK:
       expect(flags === 0 && length === 0 && Number.isSafeInteger(argument), 'a watermark');
       return { kind: 'event', event: { kind: 'watermark', timestamp: argument } };
@@ -113,25 +131,26 @@ export function decodeElement(bytes: Uint8Array): ChannelElement {
   }
 }
 
-function writeBatch(batch: RecordBatch, out: BinaryWriter): void {
+function writeBatch(batch: RecordBatch, out: BinaryWriter, codec: BatchCodec): void {
   const timestamps = batch.timestamps;
   assert(batch.values.length === timestamps.length, 'every record of a batch has a timestamp');
   const layout = timestampLayout(timestamps);
   writeHeader(out, BATCH, layout, timestamps.length);
   writeTimestamps(timestamps, layout, out);
-  encodeValues(batch.values, out);
+  const values = codec.write(batch.values, out);
+  out.patchU8(FLAGS_AT, layout | (values << LAYOUT_SHIFT));
   out.patchU32(0, out.length - FRAME_HEADER_BYTES);
 }
 
-function readBatch(flags: number, count: number, payload: Uint8Array): RecordBatch {
-  expect(flags <= 3 && Number.isSafeInteger(count) && count >= 0, 'a batch');
-  const columnBytes = timestampBytes(flags, count);
+function readBatch(flags: number, count: number, payload: Uint8Array, codec: BatchCodec): RecordBatch {
+  expect(flags < 1 << (2 * LAYOUT_SHIFT) && Number.isSafeInteger(count) && count >= 0, 'a batch');
+  const timestamps = flags & ((1 << LAYOUT_SHIFT) - 1);
+  const columnBytes = timestampBytes(timestamps, count);
   expect(columnBytes <= payload.length, 'a batch with its timestamps');
   const reader = new BinaryReader(payload.subarray(columnBytes));
-  const values = decodeValues(reader);
+  const values = codec.read(flags >> LAYOUT_SHIFT, count, reader);
   reader.end();
-  expect(values.length === count, 'a batch with as many values as timestamps');
-  return { values, timestamps: readTimestamps(viewOf(payload), flags, count) };
+  return { values, timestamps: readTimestamps(viewOf(payload), timestamps, count) };
 }
 
 function writeBarrier(barrier: CheckpointBarrier, out: BinaryWriter): void {

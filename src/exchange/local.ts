@@ -12,9 +12,18 @@
 
 import { assert } from '../base/assert.ts';
 import { deepFreeze } from '../base/freeze.ts';
+import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
+import { BinaryWriter } from '../codecs/binary.ts';
 import type { ChannelElement, ChannelReader, ChannelWriter, PriorityBarrier } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
-import { decodeElement, encodeElement, FRAME_BYTES_MAX, frameTooLarge } from './frame.ts';
+import {
+  decodeElement,
+  encodeElement,
+  FRAME_BYTES_MAX,
+  frameTooLarge,
+  frameToKeep,
+  writeElement,
+} from './frame.ts';
 
 /** How many elements (batches or events) a local channel holds unless it is told otherwise. */
 export const LOCAL_CAPACITY_ELEMENTS = 16;
@@ -24,6 +33,8 @@ export interface LocalChannelOptions {
   readonly capacityElements?: number;
   /** Elements cross as bytes, as between threads (tests). */
   readonly alwaysEncode?: boolean;
+  /** Of the stream's type; only for what is encoded. */
+  readonly codec?: BatchCodec;
   /** The consumer gets frozen records (tests). */
   readonly freezeRecords?: boolean;
 }
@@ -35,7 +46,7 @@ export function createLocalChannel(options: LocalChannelOptions = {}): {
 } {
   const capacity = options.capacityElements ?? LOCAL_CAPACITY_ELEMENTS;
   assert(capacity >= 1, 'a channel holds at least one element');
-  const queue = new LocalQueue(capacity, options.alwaysEncode ?? false, options.freezeRecords ?? false);
+  const queue = new LocalQueue(capacity, options);
   return { writer: new LocalWriter(queue), reader: new LocalReader(queue) };
 }
 
@@ -44,6 +55,7 @@ class LocalQueue {
   readonly capacity: number;
   readonly alwaysEncode: boolean;
   readonly freezeRecords: boolean;
+  readonly codec: BatchCodec;
   /** Slot `n % capacity` holds element number `n`; bytes when every element is encoded. */
   readonly slots: (ChannelElement | Uint8Array | undefined)[];
   written = 0;
@@ -52,10 +64,11 @@ class LocalQueue {
   onReadable: (() => void) | undefined;
   onWritable: (() => void) | undefined;
 
-  constructor(capacity: number, alwaysEncode: boolean, freezeRecords: boolean) {
+  constructor(capacity: number, options: LocalChannelOptions) {
     this.capacity = capacity;
-    this.alwaysEncode = alwaysEncode;
-    this.freezeRecords = freezeRecords;
+    this.alwaysEncode = options.alwaysEncode ?? false;
+    this.freezeRecords = options.freezeRecords ?? false;
+    this.codec = options.codec ?? GENERIC;
     this.slots = new Array<undefined>(capacity).fill(undefined);
   }
 
@@ -82,7 +95,9 @@ class LocalWriter implements ChannelWriter {
   tryWrite(element: ChannelElement): boolean {
     const queue = this.#queue;
     if (queue.written - queue.read === queue.capacity) return false;
-    queue.slots[queue.written % queue.capacity] = queue.alwaysEncode ? encodeWithin(element) : element;
+    queue.slots[queue.written % queue.capacity] = queue.alwaysEncode
+      ? encodeWithin(element, queue.codec)
+      : element;
     queue.written++;
     queue.wakeReader();
     return true;
@@ -132,7 +147,7 @@ class LocalReader implements ChannelReader {
     queue.slots[slot] = undefined;
     queue.read++;
     this.#last = found;
-    const element = found instanceof Uint8Array ? decodeElement(found) : found;
+    const element = found instanceof Uint8Array ? decodeElement(found, queue.codec) : found;
     if (queue.freezeRecords && element.kind === 'batch') deepFreeze(element.batch);
     queue.wakeWriter();
     return element;
@@ -153,14 +168,14 @@ class LocalReader implements ChannelReader {
     assert(position <= queue.written, 'a barrier overtakes only what was written');
     const frames: Uint8Array[] = [];
     for (let number = queue.read; number < position; number++) {
-      frames.push(bytesOf(queue.slots[number % queue.capacity]!));
+      frames.push(bytesOf(queue.slots[number % queue.capacity]!, queue.codec));
     }
     return frames;
   }
 
   lastFrame(): Uint8Array {
     assert(this.#last !== undefined, 'an element was read');
-    return bytesOf(this.#last);
+    return bytesOf(this.#last, this.#queue.codec);
   }
 
   onReadable(run: () => void): void {
@@ -173,12 +188,14 @@ class LocalReader implements ChannelReader {
 }
 
 // The same limit as between threads, so that a test that always encodes finds what threads would refuse.
-function encodeWithin(element: ChannelElement): Uint8Array {
-  const bytes = encodeElement(element);
+function encodeWithin(element: ChannelElement, codec: BatchCodec): Uint8Array {
+  const out = new BinaryWriter();
+  writeElement(element, out, codec);
+  const bytes = out.finish();
   if (bytes.length > FRAME_BYTES_MAX) throw frameTooLarge(bytes.length);
   return bytes;
 }
 
-function bytesOf(element: ChannelElement | Uint8Array): Uint8Array {
-  return element instanceof Uint8Array ? element : encodeElement(element);
+function bytesOf(element: ChannelElement | Uint8Array, codec: BatchCodec): Uint8Array {
+  return element instanceof Uint8Array ? frameToKeep(element, codec) : encodeElement(element);
 }

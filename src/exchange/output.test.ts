@@ -186,7 +186,10 @@ test('an unaligned barrier overtakes everything, and what waited outside the cha
   port.emit('a4', 2);
   const sections = port.barrier(barrier('unaligned'));
   assert.deepEqual(
-    sections.map(({ frames, ...channel }) => ({ ...channel, frames: frames.map(decodeElement).map(nameOf) })),
+    sections.map(({ frames, ...channel }) => ({
+      ...channel,
+      frames: frames.map((frame) => decodeElement(frame)).map(nameOf),
+    })),
     [
       { edge: 5, producer: 1, consumer: 10, frames: ['[a2 a3]', 'watermark 1', '[a4]'] },
       { edge: 5, producer: 1, consumer: 11, frames: ['[b2 b3]', 'watermark 1'] },

@@ -44,8 +44,6 @@ export const BARRIERS = 48;
 const SLOTS = 64;
 const SLOT_WORDS = 16;
 const LENGTH_AT = 0;
-/** Byte of a frame's header that has the flags. */
-export const FLAGS_AT = 5;
 
 /** The first word of the slot of the barrier with this number. */
 export function slotOf(barriers: number): number {

@@ -1,12 +1,12 @@
 /** The consumer's end of a ring; see `ring-layout.ts` for the invariants. Used by one thread. */
 
 import { assert } from '../base/assert.ts';
+import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
 import type { ChannelElement, ChannelReader, PriorityBarrier } from './channel.ts';
-import { barrierOf, decodeElement, FRAME_HEADER_BYTES, MORE_PIECES } from './frame.ts';
+import { barrierOf, decodeElement, FLAGS_AT, FRAME_HEADER_BYTES, frameToKeep, MORE_PIECES } from './frame.ts';
 import {
   BARRIERS,
   type Bell,
-  FLAGS_AT,
   lengthOf,
   loadNumber,
   READ,
@@ -21,15 +21,20 @@ import { type RingMemory, sharedRingMemory } from './ring-memory.ts';
 /** What a reader keeps for its frames; more than a ring is given back after each. */
 const FRAME_BYTES_KEPT = 1024;
 
-/** The consumer's end of a ring; `bell` wakes the producer's thread. */
-export function createRingReader(ring: SharedArrayBuffer, bell: Bell): ChannelReader & RingEnd {
-  return new RingReader(sharedRingMemory(ring), bell);
+/** The consumer's end of a ring; `bell` wakes the producer's thread, `codec` is that of the stream's type. */
+export function createRingReader(
+  ring: SharedArrayBuffer,
+  bell: Bell,
+  codec: BatchCodec = GENERIC,
+): ChannelReader & RingEnd {
+  return new RingReader(sharedRingMemory(ring), bell, codec);
 }
 
 /** The consumer's end over any memory. */
 export class RingReader implements ChannelReader, RingEnd {
   readonly #memory: RingMemory;
   readonly #bell: Bell;
+  readonly #codec: BatchCodec;
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
   /** The frame that was read last, or what has come of the one whose pieces are read; its memory is used again. */
   #frame = new Uint8Array(FRAME_BYTES_KEPT);
@@ -43,9 +48,10 @@ export class RingReader implements ChannelReader, RingEnd {
   #barriersTaken = 0;
   #onReadable: (() => void) | undefined;
 
-  constructor(memory: RingMemory, bell: Bell) {
+  constructor(memory: RingMemory, bell: Bell, codec: BatchCodec = GENERIC) {
     this.#memory = memory;
     this.#bell = bell;
+    this.#codec = codec;
     this.#read = memory.load(READ);
     this.#writtenSeen = this.#read;
   }
@@ -54,7 +60,7 @@ export class RingReader implements ChannelReader, RingEnd {
     while (this.#readPiece()) {
       if (this.#assembling) continue;
       this.#frames++;
-      return decodeElement(this.#frame.subarray(0, this.#frameLength));
+      return decodeElement(this.#frame.subarray(0, this.#frameLength), this.#codec);
     }
     return undefined;
   }
@@ -74,7 +80,7 @@ export class RingReader implements ChannelReader, RingEnd {
   peekFrames(position: number): Uint8Array[] {
     this.#writtenSeen = this.#memory.load(WRITTEN);
     const frames: Uint8Array[] = [];
-    let parts: Uint8Array[] = this.#assembling ? [this.lastFrame()] : [];
+    let parts: Uint8Array[] = this.#assembling ? [this.#frame.slice(0, this.#frameLength)] : [];
     let cursor = this.#read;
     for (let frame = this.#frames; frame < position; ) {
       assert(cursor !== this.#writtenSeen, 'I-U2: what a barrier overtook is in the ring');
@@ -83,7 +89,7 @@ export class RingReader implements ChannelReader, RingEnd {
       parts.push(this.#copyOut((cursor + FRAME_HEADER_BYTES) | 0, new Uint8Array(length)));
       cursor = (cursor + FRAME_HEADER_BYTES + length) | 0;
       if ((this.#header[FLAGS_AT]! & MORE_PIECES) !== 0) continue;
-      frames.push(joined(parts));
+      frames.push(frameToKeep(joined(parts), this.#codec));
       parts = [];
       frame++;
     }
@@ -91,7 +97,7 @@ export class RingReader implements ChannelReader, RingEnd {
   }
 
   lastFrame(): Uint8Array {
-    return this.#frame.slice(0, this.#frameLength);
+    return frameToKeep(this.#frame.slice(0, this.#frameLength), this.#codec);
   }
 
   onReadable(run: () => void): void {

@@ -1,12 +1,14 @@
 /** The producer's end of a ring; see `ring-layout.ts` for the invariants. Used by one thread. */
 
 import { assert } from '../base/assert.ts';
+import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
 import { BinaryWriter } from '../codecs/binary.ts';
 import type { ChannelElement, ChannelWriter } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
 import {
   barrierFlags,
   encodeElement,
+  FLAGS_AT,
   FRAME_BYTES_MAX,
   FRAME_HEADER_BYTES,
   frameTooLarge,
@@ -16,7 +18,6 @@ import {
 import {
   BARRIERS,
   type Bell,
-  FLAGS_AT,
   READ,
   type RingEnd,
   setLength,
@@ -30,15 +31,20 @@ import { type RingMemory, sharedRingMemory } from './ring-memory.ts';
 /** A quarter of the ring: what a good frame has, and the least that a piece has. */
 const GOOD_PART = 4;
 
-/** The producer's end of a ring; `bell` wakes the consumer's thread. */
-export function createRingWriter(ring: SharedArrayBuffer, bell: Bell): ChannelWriter & RingEnd {
-  return new RingWriter(sharedRingMemory(ring), bell);
+/** The producer's end of a ring; `bell` wakes the consumer's thread, `codec` is that of the stream's type. */
+export function createRingWriter(
+  ring: SharedArrayBuffer,
+  bell: Bell,
+  codec: BatchCodec = GENERIC,
+): ChannelWriter & RingEnd {
+  return new RingWriter(sharedRingMemory(ring), bell, codec);
 }
 
 /** The producer's end over any memory. */
 export class RingWriter implements ChannelWriter, RingEnd {
   readonly #memory: RingMemory;
   readonly #bell: Bell;
+  readonly #codec: BatchCodec;
   /** The only copy of the frame that is offered. */
   #frame = new BinaryWriter();
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
@@ -54,9 +60,10 @@ export class RingWriter implements ChannelWriter, RingEnd {
   #bytesPerRecord = 0;
   #onWritable: (() => void) | undefined;
 
-  constructor(memory: RingMemory, bell: Bell) {
+  constructor(memory: RingMemory, bell: Bell, codec: BatchCodec = GENERIC) {
     this.#memory = memory;
     this.#bell = bell;
+    this.#codec = codec;
     this.#written = memory.load(WRITTEN);
     this.#readSeen = memory.load(READ);
     this.#barriers = memory.load(BARRIERS);
@@ -117,7 +124,7 @@ export class RingWriter implements ChannelWriter, RingEnd {
     assert(this.#sent === 0, 'a frame whose pieces are on their way is offered until it is whole');
     this.#offered = undefined;
     this.#frame.reset();
-    writeElement(element, this.#frame);
+    writeElement(element, this.#frame, this.#codec);
     const bytes = this.#frame.length;
     if (bytes > FRAME_BYTES_MAX) throw frameTooLarge(bytes);
     this.#offered = element;

@@ -9,6 +9,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
 import type { ChannelReader, ChannelWriter } from './channel.ts';
 import type { Bell, RingEnd } from './ring-layout.ts';
 import { createRingReader } from './ring-reader.ts';
@@ -85,15 +86,15 @@ export class ThreadEndpoint {
   }
 
   /** The producer's end of a ring whose consumer has the doorbell `peer`. */
-  writer(ring: SharedArrayBuffer, peer: SharedArrayBuffer): ChannelWriter {
-    const end = createRingWriter(ring, createDoorbell(peer));
+  writer(ring: SharedArrayBuffer, peer: SharedArrayBuffer, codec: BatchCodec = GENERIC): ChannelWriter {
+    const end = createRingWriter(ring, createDoorbell(peer), codec);
     this.#ends.push(end);
     return end;
   }
 
   /** The consumer's end of a ring whose producer has the doorbell `peer`. */
-  reader(ring: SharedArrayBuffer, peer: SharedArrayBuffer): ChannelReader {
-    const end = createRingReader(ring, createDoorbell(peer));
+  reader(ring: SharedArrayBuffer, peer: SharedArrayBuffer, codec: BatchCodec = GENERIC): ChannelReader {
+    const end = createRingReader(ring, createDoorbell(peer), codec);
     this.#ends.push(end);
     return end;
   }

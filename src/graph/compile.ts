@@ -10,6 +10,7 @@ import { fingerprint } from './fingerprint.ts';
 import type { CompiledJob, JobEdge, JobVertex, PlannedOperator } from './job-graph.ts';
 import type { CustomPartitioner, KeySelector } from './nodes.ts';
 import { place, type PlacedEdge, type PlacedGraph } from './parallelism.ts';
+import { recordType } from './record-type.ts';
 import type { StreamGraph } from './stream-graph.ts';
 import { type Identity, identify } from './uid.ts';
 
@@ -41,7 +42,7 @@ export function compile(graph: StreamGraph, settings: CompileSettings): Compiled
   const identities = identify(placed, chaining);
   const vertices = chaining.chains.map((each) => planVertex(each, placed, chaining, identities));
   const between = placed.edges.filter((edge) => !chaining.isChained(edge));
-  const edges = between.map((edge, index) => planEdge(edge, index, chaining.chains));
+  const edges = between.map((edge, index) => planEdge(edge, index, placed, chaining.chains));
   const plan = { name: settings.name, vertices, edges };
   return {
     graph: { ...plan, fingerprint: fingerprint(plan) },
@@ -99,8 +100,9 @@ function chainName(operators: readonly PlannedOperator[], index: number): string
   return next.length === 1 ? `${own} -> ${next[0]}` : `${own} -> (${next.join(', ')})`;
 }
 
-function planEdge(edge: PlacedEdge, index: number, chains: readonly Chain[]): JobEdge {
+function planEdge(edge: PlacedEdge, index: number, graph: PlacedGraph, chains: readonly Chain[]): JobEdge {
   const from = locate(edge.node, chains);
+  const type = edge.tag === undefined ? recordType(graph, edge.node) : undefined;
   return {
     index,
     from: from.vertex,
@@ -110,6 +112,7 @@ function planEdge(edge: PlacedEdge, index: number, chains: readonly Chain[]): Jo
     input: edge.input,
     partitioner: edge.partitioner,
     unaligned: supportsUnaligned(edge.partitioner),
+    ...(type === undefined ? {} : { type }),
   };
 }
 

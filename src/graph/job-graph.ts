@@ -5,6 +5,7 @@
  * {@link CompiledJob} that each thread builds from the same module, by operator uid.
  */
 
+import type { TypeShape } from '../codecs/type-shape.ts';
 import type { PartitionerKind } from '../exchange/partitioners.ts';
 import type { Accumulator } from '../operators/accumulators.ts';
 import type { OperatorFactory } from '../operators/operator.ts';
@@ -65,6 +66,8 @@ export interface JobEdge {
   readonly partitioner: PartitionerKind;
   /** Takes part in unaligned checkpoints (I-U1). */
   readonly unaligned: boolean;
+  /** Of its records, where it is declared: how they cross between threads. */
+  readonly type?: TypeShape | undefined;
 }
 
 /** The whole plan; vertices in topological order. */

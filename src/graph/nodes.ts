@@ -5,6 +5,7 @@
  * nodes: they are resolved into the {@link Origin}s of the operator that reads them.
  */
 
+import type { TypeShape } from '../codecs/type-shape.ts';
 import type { PartitionerKind } from '../exchange/partitioners.ts';
 import type { Operator, OperatorFactory } from '../operators/operator.ts';
 import type { Sink } from '../operators/sink.ts';
@@ -28,6 +29,8 @@ export interface NodeSettings {
   readonly maxParallelism: number | undefined;
   readonly chaining: ChainingStrategy;
   readonly poison: PoisonPolicy;
+  /** Declared type of the main output; `undefined` = nobody said. */
+  readonly outputType: TypeShape | undefined;
   /** Refuse to run the job when this source or sink is not exactly once from end to end. */
   readonly exactlyOnce: boolean;
 }

@@ -56,6 +56,7 @@ export class StreamGraphBuilder {
       maxParallelism: undefined,
       chaining: 'always',
       poison: 'fail',
+      outputType: undefined,
       exactlyOnce: false,
       stateful: false,
       needsUid: false,

@@ -1,8 +1,10 @@
 /** All slots in the calling thread: for tests, the simulation, and whoever wants no second thread. */
 
 import type { Env } from '../base/env.ts';
+import type { BatchCodec } from '../codecs/batch-codec.ts';
 import { createLocalChannel } from '../exchange/local.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
+import { batchCodecs } from './batch-codecs.ts';
 import { type ChannelEnds, channelKey, channelsOf } from './channels.ts';
 import { Fifo } from './fifo.ts';
 import type { SlotCommand, SlotGateway, SlotProvider, SlotReport, SlotSettings } from './messages.ts';
@@ -25,7 +27,12 @@ export function inProcessSlots(options: {
   return {
     start: (settings, onReport) => {
       const compiled = options.build();
-      const channels = localChannels(compiled, settings, options.channelElements ?? CHANNEL_ELEMENTS);
+      const channels = localChannels(
+        compiled,
+        settings,
+        options.channelElements ?? CHANNEL_ELEMENTS,
+        batchCodecs(compiled.graph, options.env(0).log),
+      );
       const gateways: SlotGateway[] = [];
       for (let slot = 0; slot < settings.slots; slot++) {
         const own = slot === 0 ? compiled : options.build();
@@ -64,7 +71,12 @@ function startSlot(parts: {
   };
 }
 
-function localChannels(compiled: CompiledJob, settings: SlotSettings, capacityElements: number): ChannelEnds {
+function localChannels(
+  compiled: CompiledJob,
+  settings: SlotSettings,
+  capacityElements: number,
+  codecs: (edge: number) => BatchCodec,
+): ChannelEnds {
   const channels = new Map(
     channelsOf(compiled.graph).map((address) => [
       channelKey(address),
@@ -72,6 +84,7 @@ function localChannels(compiled: CompiledJob, settings: SlotSettings, capacityEl
         capacityElements,
         alwaysEncode: settings.alwaysEncode,
         freezeRecords: settings.freezeRecords,
+        codec: codecs(address.edge),
       }),
     ]),
   );

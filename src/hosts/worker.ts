@@ -11,6 +11,7 @@ import { serializeError } from '../base/errors.ts';
 import { createLocalChannel } from '../exchange/local.ts';
 import { ThreadEndpoint } from '../exchange/thread.ts';
 import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
+import { batchCodecs, warnOfGenericEdges } from './batch-codecs.ts';
 import { type ChannelAddress, type ChannelEnds, channelKey } from './channels.ts';
 import type { SlotCommand, SlotReport } from './messages.ts';
 import { SlotExecutor } from './slot-executor.ts';
@@ -58,7 +59,7 @@ function createExecutor(
     settings: start.settings,
     compiled,
     env,
-    channels: ringChannels(start),
+    channels: ringChannels(start, compiled, env),
     report: (report: SlotReport) => post(port, { kind: 'report', report }),
   });
 }
@@ -68,26 +69,37 @@ function post(port: MessagePort, message: WorkerMessage): void {
 }
 
 /** Channels to the own slot are local, all others rings. */
-function ringChannels(start: WorkerStart): ChannelEnds {
+function ringChannels(start: WorkerStart, compiled: CompiledJob, env: Env): ChannelEnds {
   const { slot, settings, doorbells } = start;
+  const codecs = batchCodecs(compiled.graph, env.log);
+  if (slot === 0 && settings.slots > 1) warnOfGenericEdges(compiled.graph, env.log);
   const endpoint = new ThreadEndpoint(doorbells[slot]!);
   const rings = new Map(start.rings.map((description) => [channelKey(description), description.ring]));
   const local = new Map<string, ReturnType<typeof createLocalChannel>>();
   const localOf = (address: ChannelAddress): ReturnType<typeof createLocalChannel> => {
     const key = channelKey(address);
     const { alwaysEncode, freezeRecords } = settings;
-    const channel = local.get(key) ?? createLocalChannel({ alwaysEncode, freezeRecords });
+    const channel =
+      local.get(key) ?? createLocalChannel({ alwaysEncode, freezeRecords, codec: codecs(address.edge) });
     local.set(key, channel);
     return channel;
   };
   return {
     writer: (address) => {
       if (address.consumer === slot) return localOf(address).writer;
-      return endpoint.writer(rings.get(channelKey(address))!, doorbells[address.consumer]!);
+      return endpoint.writer(
+        rings.get(channelKey(address))!,
+        doorbells[address.consumer]!,
+        codecs(address.edge),
+      );
     },
     reader: (address) => {
       if (address.producer === slot) return localOf(address).reader;
-      return endpoint.reader(rings.get(channelKey(address))!, doorbells[address.producer]!);
+      return endpoint.reader(
+        rings.get(channelKey(address))!,
+        doorbells[address.producer]!,
+        codecs(address.edge),
+      );
     },
   };
 }

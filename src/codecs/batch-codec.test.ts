@@ -1,0 +1,213 @@
+// Batches of described records: with and without columns, with made and plain loops, damaged, and kept in part.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import { anyShape, valueOfShape } from '../../test/codecs/described-values.ts';
+import { isMillraceError } from '../base/errors.ts';
+import { type BatchCodec, BatchLayout, COLUMNS_FROM, createBatchCodec } from './batch-codec.ts';
+import { BinaryReader, BinaryWriter } from './binary.ts';
+import type { TypeShape } from './type-shape.ts';
+import { t } from './types.ts';
+
+const RUNS = 400;
+const BATCHES = 10_000;
+/** A slice would keep 48 characters of each of 256 records alive: 120 MB. */
+const HEAP_BYTES_MAX = 8 * 1024 * 1024;
+
+const Login = t.object({
+  user: t.string,
+  at: t.int64,
+  status: t.int32,
+  share: t.number,
+  ok: t.boolean,
+  seen: t.date,
+  note: t.optional(t.string),
+  device: t.nullable(
+    t.object({ name: t.string, inner: t.object({ deep: t.object({ tags: t.array(t.string) }) }) }),
+  ),
+});
+
+function loginOf(index: number): Record<string, unknown> {
+  const deep = { tags: [`t${index}`] };
+  return {
+    user: index % 5 === 0 ? `\u00fcser-${index}-\ud800` : `user-${index}-with-a-long-name`,
+    at: 1.7e12 + index,
+    status: index - 9,
+    share: index / 7,
+    ok: index % 3 === 0,
+    seen: new Date(index),
+    ...(index % 4 === 0 ? {} : { note: index % 4 === 1 ? undefined : 'n' }),
+    device: index % 2 === 0 ? null : { name: 'd', inner: { deep } },
+  };
+}
+
+function written(codec: BatchCodec, values: readonly unknown[]): { layout: number; bytes: Uint8Array } {
+  const out = new BinaryWriter();
+  const layout = codec.write(values, out);
+  return { layout, bytes: out.finish() };
+}
+
+function roundTrip(codec: BatchCodec, values: readonly unknown[]): readonly unknown[] {
+  const { layout, bytes } = written(codec, values);
+  const from = new BinaryReader(bytes);
+  const read = codec.read(layout, values.length, from);
+  from.end();
+  return read;
+}
+
+// `deepEqual` does not look at the order of keys; `Object.keys` at every level and JSON do.
+function assertSame(actual: unknown, expected: unknown): void {
+  assert.deepEqual(actual, expected);
+  assert.deepEqual(keysOf(actual), keysOf(expected));
+  assert.equal(json(actual), json(expected));
+}
+
+function keysOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return undefined;
+  if (value instanceof Map) return [...value].flat().map(keysOf);
+  if (value instanceof Set) return [...value].map(keysOf);
+  return [
+    Object.getPrototypeOf(value) === Object.prototype,
+    Object.entries(value).map(([key, item]) => [key, keysOf(item)]),
+  ];
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : inner));
+}
+
+test('a batch comes back equal, by rows and by columns, by made and by plain loops', () => {
+  const laidOut = new Set<number>();
+  const batch = anyShape.chain((shape) =>
+    fc.tuple(fc.constant(shape), fc.array(valueOfShape(shape), { maxLength: 3 * COLUMNS_FROM })),
+  );
+  fc.assert(
+    fc.property(batch, ([shape, values]) => {
+      const made = createBatchCodec(shape);
+      const plain = createBatchCodec(shape, { plain: true });
+      const one = written(made, values);
+      assert.deepEqual(one, written(plain, values));
+      laidOut.add(one.layout);
+      assertSame(roundTrip(made, values), values);
+      assertSame(roundTrip(plain, values), values);
+    }),
+    { seed: 47, numRuns: RUNS },
+  );
+  assert.deepEqual(
+    [...laidOut].sort((one, other) => one - other),
+    [BatchLayout.GENERIC, BatchLayout.ROWS, BatchLayout.COLUMNS],
+  );
+  console.log(`cases: typed batches ${RUNS} (minimum ${RUNS})`);
+});
+
+test('rows below eight records, columns from eight', () => {
+  const codec = createBatchCodec(Login.shape);
+  for (let count = 0; count <= 20; count++) {
+    const values = Array.from({ length: count }, (_, index) => loginOf(index));
+    assert.equal(written(codec, values).layout, count < 8 ? BatchLayout.ROWS : BatchLayout.COLUMNS);
+    assertSame(roundTrip(codec, values), values);
+  }
+});
+
+test('what a record has that its type has not crosses too, and is told once', () => {
+  class Special {
+    user = 'ada';
+  }
+  const type = t.object({ user: t.string }).shape;
+  const good = Array.from({ length: 10 }, () => ({ user: 'ada' }));
+  const odd: unknown[] = [{ user: 'ada', more: 1 }, {}, { user: 1 }, null, 7, ['a'], Object.create(null)];
+  const told: string[] = [];
+  const codec = createBatchCodec(type, { mismatched: (why) => told.push(why) });
+  for (const one of odd) {
+    for (const values of [[one], [...good, one]]) {
+      assert.equal(written(codec, values).layout, BatchLayout.GENERIC);
+      assertSame(roundTrip(codec, values), values);
+    }
+  }
+  assert.equal(told.length, 1);
+  assert.throws(
+    () => written(codec, [...good, new Special()]),
+    (error) => isMillraceError(error, 'GENERIC_CODEC_UNSUPPORTED'),
+  );
+});
+
+test('every object is a fresh plain one', () => {
+  const codec = createBatchCodec(Login.shape);
+  const values = Array.from({ length: 9 }, (_, index) => loginOf(index));
+  const read = roundTrip(codec, values) as Record<string, unknown>[];
+  assert.equal(Object.getPrototypeOf(read[1]), Object.prototype);
+  assert.deepEqual({ ...read[1] }, values[1]);
+  read[1]!['user'] = 'changed';
+  read[1]!['more'] = 1;
+  assert.deepEqual(read[2], values[2]);
+});
+
+test('cut bytes are refused, flipped ones are refused or make another value', () => {
+  const codec = createBatchCodec(Login.shape);
+  let cut = 0;
+  let refused = 0;
+  let others = 0;
+  for (const count of [5, 13]) {
+    const values = Array.from({ length: count }, (_, index) => loginOf(index));
+    const { layout, bytes } = written(codec, values);
+    for (let length = 0; length < bytes.length; length++, cut++) {
+      assert.throws(
+        () => codec.read(layout, count, new BinaryReader(bytes.subarray(0, length))),
+        (error) => isMillraceError(error, 'CODEC_CORRUPT'),
+      );
+    }
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = bytes.slice();
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      try {
+        const from = new BinaryReader(flipped);
+        codec.read(layout, count, from);
+        from.end();
+        others++;
+      } catch (error) {
+        assert.ok(isMillraceError(error, 'CODEC_CORRUPT'), String(error));
+        refused++;
+      }
+    }
+  }
+  assert.ok(refused > 100 && others > 100, `${refused} refused, ${others} others`);
+  console.log(`cases: damaged typed batches ${cut + refused + others} (minimum 1000)`);
+});
+
+test('a layout that the type has not is refused', () => {
+  const shapes: readonly (TypeShape | undefined)[] = [undefined, Login.shape];
+  for (const shape of shapes) {
+    assert.throws(
+      () => createBatchCodec(shape).read(3, 1, new BinaryReader(new Uint8Array(64))),
+      (error) => isMillraceError(error, 'CODEC_CORRUPT'),
+    );
+  }
+});
+
+test('one field kept of each of 10,000 batches keeps no batch alive', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const codec = createBatchCodec(t.object({ user: t.string, path: t.string }).shape);
+  const pad = 'x'.repeat(24);
+  const texts = [`user-${pad}`, `us\u00e9r-${pad}`].map((user) => {
+    const values = Array.from({ length: 256 }, (_, index) => ({
+      user: `${user}-${index}`,
+      path: 'p'.repeat(12),
+    }));
+    return written(codec, values);
+  });
+  const kept: unknown[] = [];
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const { layout, bytes } = texts[batch % 2]!;
+    const records = codec.read(layout, 256, new BinaryReader(bytes)) as { user: string; path: string }[];
+    kept.push(records[batch % 256]!.user, records[batch % 256]!.path);
+  }
+  collect();
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.equal(kept.length, 2 * BATCHES);
+  assert.ok(grown < HEAP_BYTES_MAX, `the heap grew by ${grown} bytes`);
+});
