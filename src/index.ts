@@ -222,6 +222,7 @@ export { watermarks } from './operators/watermarks.ts';
 // State
 export type { Codec } from './codecs/codec.ts';
 export { bigintCodec, booleanCodec, bytesCodec, numberCodec, stringCodec } from './codecs/primitives.ts';
+export type { TypeEvolution } from './codecs/evolution.ts';
 export { codecOf } from './codecs/type-codec.ts';
 export type {
   AggregateFunction,

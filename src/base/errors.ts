@@ -120,6 +120,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Restore an older checkpoint; check the storage that held this one.',
   },
+  STATE_SCHEMA_CHANGED: {
+    title: 'the described type of a state does not fit what was stored',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Give new fields a default and say what a renamed one was called: codecOf(type, { defaults, renamed }). For any other change give the state a new name and start it empty, or keep the old type.',
+  },
   STATE_TYPE_CHANGED: {
     title: 'a state has another kind than before',
     owner: 'user',

@@ -10,6 +10,7 @@
 
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import { checkDeclaredState, type DeclaredState } from './declared-state.ts';
 import { collectInFlight, dealInFlight, findEdge } from './in-flight.ts';
 import type { LoadedCheckpoint } from './load.ts';
 import type { EdgeMetadata } from './metadata.ts';
@@ -23,6 +24,7 @@ export interface RestoreOptions {
   readonly plan: CheckpointedPlan;
   /** `-n`: drop state that no operator claims. */
   readonly allowNonRestored: boolean;
+  readonly declaredState?: DeclaredState | undefined;
 }
 
 /** The state of a new job, dealt to its subtasks. */
@@ -43,11 +45,18 @@ interface OldOperator {
   readonly subtasks: OldSubtasks;
 }
 
-/** Deals a checkpoint to the subtasks of `plan`. Throws STATE_UNMATCHED, STATE_PARALLELISM, STATE_IN_FLIGHT. */
-export function assignState({ checkpoint, plan, allowNonRestored }: RestoreOptions): RestoreAssignment {
+/**
+ * Deals a checkpoint to the subtasks of `plan`. Throws STATE_UNMATCHED, STATE_PARALLELISM, STATE_IN_FLIGHT, and for keyed
+ * state that cannot be read as it is declared STATE_TYPE_CHANGED, STATE_CODEC_CHANGED, STATE_SCHEMA_CHANGED.
+ */
+export function assignState(options: RestoreOptions): RestoreAssignment {
+  const { checkpoint, plan, allowNonRestored, declaredState } = options;
   const { metadata } = checkpoint;
   const old = oldOperators(checkpoint);
   const matched = match(plan, old);
+  if (declaredState !== undefined) {
+    for (const [uid, { subtasks }] of matched) checkDeclaredState(uid, subtasks, declaredState);
+  }
   const channels = dealChannels(checkpoint, plan);
   const lost = [...unmatchedOperators(plan, old, matched, metadata.enumerators), ...channels.lost];
   if (lost.length > 0 && !allowNonRestored) {

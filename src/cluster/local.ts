@@ -71,6 +71,7 @@ export class LocalCluster {
         jobDirectory,
         choice,
         allowNonRestored: submission.allowNonRestored,
+        declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
         inlineThresholdBytes,
       }),
       slotSettings: {

@@ -12,4 +12,9 @@ export interface Codec<T> {
   readonly id: string;
   encode(value: T, out: BinaryWriter): void;
   decode(from: BinaryReader): T;
+  /**
+   * A codec that reads what the codec of another id wrote, as values of this type; or the differences that forbid it.
+   * `undefined`, as without it: that id means nothing to this codec.
+   */
+  readonly reading?: (id: string) => Codec<T> | readonly string[] | undefined;
 }

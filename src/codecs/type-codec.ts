@@ -3,9 +3,11 @@
 import { MillraceError } from '../base/errors.ts';
 import type { BinaryReader, BinaryWriter } from './binary.ts';
 import type { Codec } from './codec.ts';
+import { RowEvolution, type TypeEvolution } from './evolution.ts';
 import { Mismatch, readRow, writeRow } from './row-format.ts';
 import { shapeOfSchema } from './schema-shape.ts';
 import type { StandardSchema } from './standard-schema.ts';
+import type { TypeShape } from './type-shape.ts';
 
 /** What the id of such a codec begins with; the shape follows as JSON. */
 export const ROW_CODEC_ID = 'row/1 ';
@@ -13,6 +15,7 @@ export const ROW_CODEC_ID = 'row/1 ';
 /**
  * The codec of a described type: smaller and faster than the generic one, because the names of the fields are not in
  * the bytes. It refuses a value that is not exactly of the type with `CODEC_VALUE_MISMATCH`.
+ * Bytes of an older description are read where that is safe; `evolution` says what the description cannot.
  * A schema of another library works when it tells its type (`~standard.jsonSchema`), else it is `TYPE_INVALID`.
  *
  * @example
@@ -21,10 +24,30 @@ export const ROW_CODEC_ID = 'row/1 ';
  * const total = state.value({ count: 0, latest: new Date(0) }, { codec: codecOf(Total) });
  * ```
  */
-export function codecOf<T>(schema: StandardSchema<unknown, T>): Codec<T> {
+export function codecOf<T>(schema: StandardSchema<unknown, T>, evolution: TypeEvolution = {}): Codec<T> {
   const shape = shapeOfSchema(schema);
   if (shape === undefined) throw untold(schema);
+  const rows = new RowEvolution(shape, evolution);
   return Object.freeze({
+    ...codecOfShape<T>(shape),
+    reading(id: string): Codec<T> | readonly string[] | undefined {
+      const stored = shapeOfCodecId(id);
+      if (stored === undefined) return undefined;
+      const reader = rows.readerOf(stored);
+      if (typeof reader !== 'function') return reader;
+      return { ...codecOfShape<T>(stored), decode: (from) => reader(from) as T };
+    },
+  });
+}
+
+/** The description in the id of such a codec; `undefined` for the id of another one. */
+export function shapeOfCodecId(id: string): TypeShape | undefined {
+  return id.startsWith(ROW_CODEC_ID) ? (JSON.parse(id.slice(ROW_CODEC_ID.length)) as TypeShape) : undefined;
+}
+
+/** The codec of a description that is plain JSON. */
+export function codecOfShape<T>(shape: TypeShape): Codec<T> {
+  return {
     id: `${ROW_CODEC_ID}${JSON.stringify(shape)}`,
     encode(value: T, out: BinaryWriter): void {
       const start = out.length;
@@ -40,7 +63,7 @@ export function codecOf<T>(schema: StandardSchema<unknown, T>): Codec<T> {
       }
     },
     decode: (from: BinaryReader) => readRow(shape, from) as T,
-  });
+  };
 }
 
 function untold(schema: StandardSchema): MillraceError {

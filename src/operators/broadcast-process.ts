@@ -176,6 +176,10 @@ export class KeyedBroadcastProcessOperator<
     this.#function = definition;
   }
 
+  get declaredState(): S | undefined {
+    return this.#function.state;
+  }
+
   protected start(context: OperatorContext, local: L): KeyedWithBroadcast<K, S, D, O, L> {
     this.prepare(context);
     const { state, outputs } = this.#function;

@@ -89,6 +89,10 @@ export class KeyedCoProcessOperator<A, B, K, S extends StateDeclaration, O, L> e
     this.#function = definition;
   }
 
+  get declaredState(): S | undefined {
+    return this.#function.state;
+  }
+
   protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {
     this.#output = context.output;
     const { state, outputs } = this.#function;

@@ -8,6 +8,7 @@
 import type { Clock, Files, Log, Random } from '../base/env.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import type { StateDescriptor } from '../state/descriptors.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 /** Who and where an operator is. */
@@ -114,6 +115,11 @@ export interface Pull extends Iterator<unknown, unknown> {
 
 /** A vertex of the chain. Only `open` and `record` must be there. */
 export interface Operator {
+  /**
+   * Keyed state that it will ask for, by name, as far as that is known before it opens: it is compared with what is
+   * restored before any task starts.
+   */
+  readonly declaredState?: Readonly<Record<string, StateDescriptor>> | undefined;
   /** Called once, after state was restored and before anything else. */
   open(context: OperatorContext): void | Promise<void>;
   /** One record of an input; the current key is set when that input is keyed. */
@@ -175,5 +181,5 @@ export interface SourceOperator extends Operator {
   position?(): string | undefined;
 }
 
-/** Makes the operator of one subtask; called once per subtask and attempt. */
+/** Makes the operator of one subtask; called once per subtask and attempt, and once more to see what it declares. */
 export type OperatorFactory = () => Operator;

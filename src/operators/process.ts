@@ -71,6 +71,10 @@ export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> exten
     this.#function = definition;
   }
 
+  get declaredState(): S | undefined {
+    return this.#function.state;
+  }
+
   protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {
     this.#output = context.output;
     const { state, outputs } = this.#function;

@@ -20,6 +20,7 @@ import type { Codec } from '../codecs/codec.ts';
 import { decodeValues, encodeValues, GENERIC_CODEC_ID, genericCodec } from '../codecs/generic.ts';
 import type { MapDescriptor, MapState } from './descriptors.ts';
 import { canonicalMapKey, MapBuffer } from './memory/map-buffer.ts';
+import { storedCodec } from './memory/stored-codec.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the types of a declaration stand in parameters and in results, so that no other type holds all declarations
 type Anything = any;
@@ -172,14 +173,8 @@ class BroadcastMap implements MapState<unknown, unknown> {
     }
   }
 
-  /** Bytes of the generic codec are always readable, so that a codec can be declared later. */
   #stored(id: string, declared: Codec<unknown>): Codec<unknown> {
-    if (id === declared.id) return declared;
-    if (id === GENERIC_CODEC_ID) return genericCodec;
-    throw new MillraceError(
-      'STATE_CODEC_CHANGED',
-      `broadcast state "${this.name}" is declared with the codec ${declared.id}, but was written by ${id}`,
-    );
+    return storedCodec(id, declared, { state: `broadcast state "${this.name}"` });
   }
 
   #canonical(key: unknown): unknown {

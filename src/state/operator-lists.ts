@@ -17,9 +17,10 @@
 import { MillraceError } from '../base/errors.ts';
 import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
 import type { Codec } from '../codecs/codec.ts';
-import { GENERIC_CODEC_ID, genericCodec } from '../codecs/generic.ts';
+import { genericCodec } from '../codecs/generic.ts';
 import type { ListState } from './descriptors.ts';
 import { ListBuffer } from './memory/list-buffer.ts';
+import { storedCodec } from './memory/stored-codec.ts';
 import { UndoJournal } from './memory/undo-journal.ts';
 
 /** How the items of a list become bytes; the generic codec when nothing is said. */
@@ -99,7 +100,7 @@ export class OperatorLists implements OperatorStateStore {
     if (declared !== undefined) return declared as ListState<unknown> as ListState<T>;
     this.#checkKind(name, redistribution);
     const codec = (options.codec ?? genericCodec) as Codec<unknown>;
-    const items = this.#parts.restored(section).map((item) => decodeItem(name, codec, item));
+    const items = decodeItems(name, codec, this.#parts.restored(section));
     const list = new OperatorList<unknown>({ redistribution, codec, items, changes: this.#changes });
     this.#lists.set(section, list);
     return list as ListState<unknown> as ListState<T>;
@@ -200,17 +201,15 @@ function redistributionOf(section: string): ListRedistribution | undefined {
   return section.startsWith(PREFIXES.union) ? 'union' : undefined;
 }
 
-/** Items of the generic codec are always readable, so that a codec can be declared later. */
-function decodeItem(name: string, declared: Codec<unknown>, item: Uint8Array): unknown {
-  const from = new BinaryReader(item);
-  const id = from.string();
-  if (id !== declared.id && id !== GENERIC_CODEC_ID) {
-    throw new MillraceError(
-      'STATE_CODEC_CHANGED',
-      `operator state "${name}" is declared with the codec ${declared.id}, but was written by ${id}`,
-    );
-  }
-  const value = (id === declared.id ? declared : genericCodec).decode(from);
-  from.end();
-  return value;
+function decodeItems(name: string, declared: Codec<unknown>, items: readonly Uint8Array[]): unknown[] {
+  const codecs = new Map<string, Codec<unknown>>();
+  return items.map((item) => {
+    const from = new BinaryReader(item);
+    const id = from.string();
+    const codec = codecs.get(id) ?? storedCodec(id, declared, { state: `operator state "${name}"` });
+    codecs.set(id, codec);
+    const value = codec.decode(from);
+    from.end();
+    return value;
+  });
 }

@@ -105,6 +105,7 @@ export class SimulatedJob {
         jobDirectory,
         choice: options.choice ?? { kind: 'latest' },
         allowNonRestored: false,
+        declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
         inlineThresholdBytes,
       }),
       checkpoints,

@@ -13,7 +13,7 @@ import { aliveUpTo, loadLatest, surveyFolder } from '../../checkpoint/latest.ts'
 import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../checkpoint/load.ts';
 import { describeCheckpoint } from '../../checkpoint/metadata.ts';
 import { checkFence, fencedFirst, markFinished } from '../../checkpoint/ownership.ts';
-import { assignState, type RestoreAssignment } from '../../checkpoint/restore.ts';
+import { assignState, type RestoreAssignment, type RestoreOptions } from '../../checkpoint/restore.ts';
 import { type RestoreChoice, startAttempt, type StartedAttempt } from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
@@ -74,6 +74,8 @@ export interface JobStorageOptions {
   readonly jobDirectory: string | undefined;
   readonly choice: RestoreChoice;
   readonly allowNonRestored: boolean;
+  /** What operators declare: a checkpoint that does not fit is refused before any task starts. */
+  readonly declaredState?: RestoreOptions['declaredState'];
   readonly inlineThresholdBytes: number;
 }
 
@@ -255,10 +257,10 @@ class LoadedOnce {
   }
 
   async assign({ path }: CheckpointReference): Promise<RestoreAssignment> {
-    const { env, jobId, graph, allowNonRestored } = this.#options;
+    const { env, jobId, graph, allowNonRestored, declaredState } = this.#options;
     const kept = this.#kept;
     this.#kept = undefined;
     const checkpoint = kept?.directory === path ? kept : await loadCheckpoint(env.files, path, jobId);
-    return assignState({ checkpoint, plan: graph, allowNonRestored });
+    return assignState({ checkpoint, plan: graph, allowNonRestored, declaredState });
   }
 }

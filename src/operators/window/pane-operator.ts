@@ -33,7 +33,8 @@ import type { OperatorContext } from '../operator.ts';
 import type { Sliding } from './assigners.ts';
 import { LivePanes, type MergingAggregate, type PaneTotal, paneTotals } from './panes.ts';
 import { namespaceOfWindow, TimeWindow, windowOfNamespace, windowStart } from './time-window.ts';
-import { type AnyWindowFunction, emitAt, WindowFunctionContext } from './window-function.ts';
+import type { StateDeclaration } from '../process-context.ts';
+import { type AnyWindowFunction, declaredState, emitAt, WindowFunctionContext } from './window-function.ts';
 import { LATE_RECORDS_DROPPED, noTimestamp } from './window-operator.ts';
 
 /** What is said about sliding windows that share panes. */
@@ -68,6 +69,10 @@ export class PaneWindowOperator<In> extends FunctionOperator<unknown> {
       this.#keyed.setCurrentNamespace(start);
       return this.#accumulator.get();
     };
+  }
+
+  get declaredState(): StateDeclaration {
+    return declaredState(this.#definition.function);
   }
 
   protected start(

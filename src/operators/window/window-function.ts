@@ -103,6 +103,17 @@ export function emitAt(results: Results, timestamp: number, output: Output): voi
   for (let next = pull.next(); next.done !== true; next = pull.next()) output.emit(next.value, timestamp);
 }
 
+/** The state that a window function declares, under the names by which it is stored. */
+export function declaredState(
+  declared: Pick<AnyWindowFunction, 'windowState' | 'globalState'> = {},
+): StateDeclaration {
+  const { windowState = {}, globalState = {} } = declared;
+  return Object.fromEntries([
+    ...Object.entries(windowState).map(([name, descriptor]) => [`window/${name}`, descriptor]),
+    ...Object.entries(globalState).map(([name, descriptor]) => [`global/${name}`, descriptor]),
+  ]) as StateDeclaration;
+}
+
 /** The handles of declared states. */
 export function declareStates<S extends StateDeclaration>(
   states: S | undefined,

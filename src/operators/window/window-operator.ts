@@ -23,7 +23,8 @@ import type { TriggerResult } from './trigger.ts';
 import { type AnyTriggerOf, TriggerRunner } from './trigger-runner.ts';
 import { triggers } from './triggers.ts';
 import { windowContents, type WindowContents, type WindowFold } from './window-contents.ts';
-import { type AnyWindowFunction, emitAt, WindowFunctionContext } from './window-function.ts';
+import type { StateDeclaration } from '../process-context.ts';
+import { type AnyWindowFunction, declaredState, emitAt, WindowFunctionContext } from './window-function.ts';
 
 /** The counter of records that were too late for all their windows. */
 export const LATE_RECORDS_DROPPED = 'numLateRecordsDropped';
@@ -60,6 +61,10 @@ export class WindowOperator<In> extends FunctionOperator<unknown> {
     this.#definition = definition;
     this.#firesOnce =
       assigner.time === 'event' && trigger === triggers.eventTime() && allowedLatenessMs === 0;
+  }
+
+  get declaredState(): StateDeclaration {
+    return declaredState(this.#definition.function);
   }
 
   protected start(

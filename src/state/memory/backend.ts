@@ -14,10 +14,8 @@ import { assert } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { checkKey, type Key, type KeyGroupRange, keyGroupOf } from '../../base/key-groups.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
-import { genericCodec } from '../../codecs/generic.ts';
 import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
-import { ttlRules } from '../ttl.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
   MemoryAggregatingState,
@@ -26,12 +24,12 @@ import {
   MemoryReducingState,
   MemoryValueState,
 } from './handles.ts';
+import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
 import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
-import { StampedCodec } from './stamped.ts';
 import type { StateLayout } from './state-layout.ts';
 import { StateTable } from './state-table.ts';
 import { TimerIndex } from './timer-index.ts';
@@ -254,18 +252,6 @@ export class MemoryStateBackend implements KeyedStateBackend {
       { where: { uid: operatorUid } },
     );
   }
-}
-
-function layoutOf(name: string, descriptor: StateDescriptor): StateLayout {
-  const codec = descriptor.codec ?? genericCodec;
-  const layout = {
-    name,
-    kind: descriptor.kind,
-    codec,
-    keyCodec: (descriptor.kind === 'map' ? descriptor.keyCodec : undefined) ?? genericCodec,
-  };
-  if (descriptor.ttl === undefined) return layout;
-  return { ...layout, codec: new StampedCodec(codec), ttl: ttlRules(descriptor.ttl) };
 }
 
 function handleOf(descriptor: StateDescriptor, table: StateTable): unknown {

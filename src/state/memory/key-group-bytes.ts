@@ -91,6 +91,18 @@ export function decodeKeyGroup(
   }
 }
 
+/** Which states a key group holds, without reading them or the checksum. */
+export function storedStates(bytes: Uint8Array, where: KeyGroupLocation): readonly RestoredSection[] {
+  try {
+    const from = new BinaryReader(bytes);
+    from.skip(LENGTH_OFFSET + 4);
+    from.varint();
+    return Array.from({ length: from.length() }, () => readSection(from));
+  } catch (cause) {
+    throw corruptKeyGroup(where, 'its bytes', 0, cause);
+  }
+}
+
 /** The error of bytes that cannot be right; offsets in `cause` are relative to `offset`. */
 export function corruptKeyGroup(
   { operatorUid, keyGroup }: KeyGroupLocation,

@@ -10,15 +10,17 @@
 
 import { keyGroupOf } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import type { Codec } from '../../codecs/codec.ts';
 import type { StateScope } from '../backend.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
+import { checkStored } from './declared-layout.ts';
 import type { KeyContext } from './key-context.ts';
 import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
 import { keyOf } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
-import { storedCodec } from './stored-codec.ts';
-import { decodeTable } from './table-bytes.ts';
+import { stampedCodec } from './stored-codec.ts';
+import { decodeTable, type StoredTable } from './table-bytes.ts';
 import type { UndoJournal } from './undo-journal.ts';
 
 const NOTHING: Table = new Map();
@@ -100,23 +102,7 @@ export class StateTable {
 
   /** Throws unless restored bytes can be read as this state is declared. */
   checkRestored(section: RestoredSection): void {
-    const { name, kind, codec, keyCodec } = this.layout;
-    if (section.kind !== kind) {
-      throw this.#refused(
-        'STATE_TYPE_CHANGED',
-        `state "${name}" is declared as ${kind}, but was restored as ${section.kind}`,
-      );
-    }
-    for (const [declared, stored] of [
-      [codec, section.codecId],
-      [keyCodec, section.keyCodecId],
-    ] as const) {
-      if (stored === '' || storedCodec(stored, declared, this.#now) !== undefined) continue;
-      throw this.#refused(
-        'STATE_CODEC_CHANGED',
-        `state "${name}" is declared with the codec ${declared.id}, but was written by ${stored}`,
-      );
-    }
+    checkStored(this.layout, section, this.#context.operatorUid);
   }
 
   #canonical(): unknown {
@@ -147,13 +133,15 @@ export class StateTable {
 
   #decode(group: KeyGroupState, section: RestoredSection): Table {
     const where = { operatorUid: this.#context.operatorUid, keyGroup: group.keyGroup };
-    const stored: StateLayout = {
-      ...this.layout,
-      codec: storedCodec(section.codecId, this.layout.codec, this.#now)!,
-      keyCodec: storedCodec(section.keyCodecId, this.layout.keyCodec, this.#now) ?? this.layout.keyCodec,
+    const { keyCodec } = this.layout;
+    const stored: StoredTable = {
+      codec: this.#storedCodec(section.codecId, this.layout.codec),
+      keyCodec: section.keyCodecId === '' ? keyCodec : this.#storedCodec(section.keyCodecId, keyCodec),
+      body: section.body,
+      freezeValues: this.freezeValues,
     };
     try {
-      const table = decodeTable(stored, section.body, this.freezeValues);
+      const table = decodeTable(this.layout, stored);
       for (const { key } of table.values()) {
         if (keyGroupOf(keyOf(key), this.#maxParallelism) === group.keyGroup) continue;
         throw new MillraceError('CODEC_CORRUPT', 'a key belongs to another key group');
@@ -186,8 +174,8 @@ export class StateTable {
     if (journal !== undefined) journal.add(() => table.delete(canonical));
   }
 
-  #refused(code: 'STATE_TYPE_CHANGED' | 'STATE_CODEC_CHANGED', message: string): MillraceError {
-    const uid = this.#context.operatorUid;
-    return new MillraceError(code, `${message} (operator ${uid})`, { where: { uid } });
+  #storedCodec(id: string, declared: Codec<unknown>): Codec<unknown> {
+    const where = { state: `state "${this.layout.name}"`, operatorUid: this.#context.operatorUid };
+    return stampedCodec(id, declared, where, this.#now);
   }
 }

@@ -36,12 +36,19 @@ export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter
   else encodeColumn(layout.codec, values, out);
 }
 
-/** Reads a table: all of `body`, or it throws. `freezeValues`: what users see of it is frozen. */
-export function decodeTable(layout: StateLayout, body: Uint8Array, freezeValues: boolean): Table {
+/** How a table was written, and whether what users see of it is frozen. */
+export interface StoredTable extends Pick<StateLayout, 'codec' | 'keyCodec'> {
+  readonly body: Uint8Array;
+  readonly freezeValues: boolean;
+}
+
+/** Reads a table of a state that is laid out as `layout` now: all of the body, or it throws. */
+export function decodeTable(layout: StateLayout, stored: StoredTable): Table {
+  const { body, freezeValues } = stored;
   const from = new BinaryReader(body);
   const keys = decodeKeys(from, body);
   const isVisible = layout.kind !== 'aggregating';
-  const values = decodeCellValues({ layout, from, freeze: freezeValues && isVisible }, keys.length);
+  const values = decodeCellValues({ layout, stored, from, freeze: freezeValues && isVisible }, keys.length);
   from.end();
   const table: Table = new Map();
   keys.forEach((key, index) => {
@@ -99,20 +106,21 @@ function decodeKeys(from: BinaryReader, body: Uint8Array): ScopedKey[] {
 
 interface Columns {
   readonly layout: StateLayout;
+  readonly stored: StoredTable;
   readonly from: BinaryReader;
   readonly freeze: boolean;
 }
 
 function decodeCellValues(columns: Columns, count: number): unknown[] {
-  const { kind, codec } = columns.layout;
+  const { kind } = columns.layout;
   if (kind === 'list') return decodeLists(columns, count);
   if (kind === 'map') return decodeMaps(columns, count);
-  return decodeColumn(columns, codec, count);
+  return decodeColumn(columns, columns.stored.codec, count);
 }
 
 function decodeLists(columns: Columns, count: number): ListBuffer[] {
   const lengths = decodeLengths(count, columns.from);
-  const items = decodeColumn(columns, columns.layout.codec, sum(lengths));
+  const items = decodeColumn(columns, columns.stored.codec, sum(lengths));
   let end = 0;
   return lengths.map((length) => {
     end += length;
@@ -121,14 +129,15 @@ function decodeLists(columns: Columns, count: number): ListBuffer[] {
 }
 
 function decodeMaps(columns: Columns, count: number): MapBuffer[] {
-  const { layout, from } = columns;
+  const { layout, stored, from } = columns;
   const sizes = decodeLengths(count, from);
-  const keys = decodeColumn(columns, layout.keyCodec, sum(sizes));
-  const values = decodeColumn(columns, layout.codec, keys.length);
+  const keys = decodeColumn(columns, stored.keyCodec, sum(sizes));
+  const values = decodeColumn(columns, stored.codec, keys.length);
   let start = 0;
   return sizes.map((size) => {
     const map = new MapBuffer();
     for (const end = start + size; start < end; start++) {
+      // Keys are found by the bytes that the declared codec makes of them.
       map.set(canonicalMapKey(keys[start], layout.keyCodec), keys[start], values[start]);
     }
     if (map.size !== size) throw from.corrupt('a map key is there twice');
