@@ -49,7 +49,8 @@ export function processingTimeout<T, S extends StateDeclaration>(
       const isOver = time === timeoutOf(ctx).value();
       const result = nested.onProcessingTime?.(time, window, ctx as TriggerContext<S>) ?? 'continue';
       if (!isOver) return cleared(result, window, ctx);
-      if (clearOnTimeout) clear(window, ctx);
+      stopTimeout(ctx);
+      if (clearOnTimeout) nested.clear?.(window, ctx as TriggerContext<S>);
       return result === 'purge' || result === 'fire-and-purge' ? 'fire-and-purge' : 'fire';
     },
     clear,
