@@ -258,6 +258,7 @@ export class TestJob<
         jobDirectory: JOB_DIRECTORY,
         choice: { kind: 'latest' },
         allowNonRestored: false,
+        declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
         inlineThresholdBytes,
       }),
       slotSettings: {

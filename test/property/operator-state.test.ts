@@ -87,6 +87,8 @@ function batches(records: number, parallelism: number, life: number, witness: Wi
             witness.told++;
           },
         })
+        // Records in flight to the sink keep their channel at every parallelism.
+        .disableChaining()
         .sinkTo(files.linesSink('/output'), { uid: 'output' });
     },
   });

@@ -81,7 +81,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
 
   /** Hot path: runs once per record; a repeated key costs a comparison. */
   setCurrentKey(key: Key): void {
-    for (const sweep of this.#sweeps) sweep.step();
+    if (this.#sweeps.length > 0) for (const sweep of this.#sweeps) sweep.step();
     const checked = typeof key === 'string' ? key : checkKey(key);
     const context = this.#context;
     if (checked === context.scoped) return;

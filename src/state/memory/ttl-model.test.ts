@@ -20,7 +20,9 @@ const RUNS = 3000;
 const SEED = 404;
 const MAX_PARALLELISM = 6;
 const AFTER_MS = 10;
-const KEYS: readonly Key[] = ['', '__proto__', Number.NaN, 0, 'a', ['a', 1]];
+const KEYS: readonly Key[] = ['', '__proto__', Number.NaN, 0, -0, 'a', ['a', 1]];
+/** Clocks begin before 1970, at it and after it. */
+const STARTS = [-25, -AFTER_MS, 0, 1_000];
 const KINDS = ['value', 'list', 'map', 'sum', 'seen'] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -61,6 +63,7 @@ interface Rules {
   /** Keys that are looked at per use, if anything is cleaned up by the way. */
   readonly entries: number;
   readonly everyRecord: boolean;
+  readonly start: number;
 }
 
 /** One value and when it was written; `name` is the key of a map entry. */
@@ -78,7 +81,7 @@ class Run {
   readonly #declared: ReturnType<typeof declare>;
   #backends: MemoryStateBackend[];
   #model: Model = {};
-  #now = 1_000;
+  #now: number;
   #undo: Model | undefined;
   #frozen: { snapshots: FrozenKeyedState[]; model: Model } | undefined;
 
@@ -93,6 +96,7 @@ class Run {
         incremental: rules.showsExpired ? false : { entries: rules.entries, everyRecord: rules.everyRecord },
       },
     });
+    this.#now = rules.start;
     this.#backends = this.#subtasks(2);
   }
 
@@ -355,6 +359,7 @@ const rules: fc.Arbitrary<Rules> = fc.record({
   inFullSnapshot: fc.boolean(),
   entries: fc.integer({ min: 1, max: 3 }),
   everyRecord: fc.boolean(),
+  start: fc.constantFrom(...STARTS),
 });
 
 test('state with a time to live gives what a naive model gives, whenever it is cleaned up', () => {
