@@ -614,11 +614,23 @@ export const ERROR_TABLE = {
     remedy: 'Install it in the folder of the job: npm install millrace',
   },
   // testing
+  TEST_CRASH_DIFFERS: {
+    title: 'a crash changes what the job commits',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Keep what must survive in state, and write through an exactly-once sink.',
+  },
   TEST_KIT_MISUSED: {
     title: 'the test kit was asked for something that it cannot do',
     owner: 'user',
     retry: 'never',
     remedy: 'Correct the call that the message names.',
+  },
+  TEST_ORDER_DIFFERS: {
+    title: 'the order of the input changes the final results of the job',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Decide by timestamps and timers, not by which record comes first.',
   },
   TEST_SCRIPTED_CRASH: {
     title: 'a scripted source crashed where its script says so',

@@ -25,6 +25,11 @@ export {
 } from './test-job.ts';
 export { TestOutput } from './test-output.ts';
 
+// Proofs
+export type { RecordsByInput, Results, SearchOptions } from './job-runs.ts';
+export { type CrashOptions, sameUnderCrash } from './same-under-crash.ts';
+export { type Disorder, sameUnderShuffle, type ShuffleOptions } from './same-under-shuffle.ts';
+
 // Files
 export { SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.ts';
 export {

@@ -5,6 +5,7 @@
  * X2  A crash of the script strikes once: the n-th of a script after n restarts, whichever thread reads it.
  */
 
+import type { Timer } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import type {
   ReaderContext,
@@ -34,8 +35,8 @@ export interface Script<T> {
   isEnded: boolean;
   /** Called when there is more, or the end. */
   readonly readers: Set<() => void>;
-  /** Records handed over by one poll; 1 puts an event between any two. */
-  readonly recordsPerPoll: number;
+  /** Time between two records; 0: a poll hands over all that is there. */
+  readonly recordIntervalMs: number;
   /** The crashes that struck, where the script outlives the threads that read it. */
   readonly struck?: Set<number>;
   /** Called when `index` was emitted. */
@@ -62,7 +63,7 @@ export function scriptedSource<T>(items: readonly Scripted<T>[]): Source<T, Sour
     items: [...items],
     isEnded: true,
     readers: new Set(),
-    recordsPerPoll: Number.POSITIVE_INFINITY,
+    recordIntervalMs: 0,
   });
 }
 
@@ -84,6 +85,7 @@ class ScriptReader<T> implements SourceReader<T, ScriptSplit> {
   readonly #context: ReaderContext;
   readonly #wakeUp: () => void;
   #next: number | undefined;
+  #pause: Timer | undefined;
 
   constructor(script: Script<T>, context: ReaderContext) {
     this.#script = script;
@@ -99,8 +101,9 @@ class ScriptReader<T> implements SourceReader<T, ScriptSplit> {
   poll(maxRecords: number, output: ReaderOutput<T>): ReaderStatus {
     if (this.#next === undefined) return 'nothing';
     output.split('0');
-    const { items, isEnded, recordsPerPoll } = this.#script;
-    for (let left = Math.min(maxRecords, recordsPerPoll); left > 0 && this.#next < items.length; left--) {
+    const { items, isEnded, recordIntervalMs } = this.#script;
+    if (this.#pause !== undefined) return 'nothing';
+    for (let left = recordIntervalMs === 0 ? maxRecords : 1; left > 0 && this.#next < items.length; left--) {
       const index = this.#next++;
       const item = items[index] as Scripted<T>;
       if (item === CRASH) this.#crash(index);
@@ -125,15 +128,19 @@ class ScriptReader<T> implements SourceReader<T, ScriptSplit> {
   }
 
   close(): void {
+    this.#pause?.cancel();
     this.#script.readers.delete(this.#wakeUp);
   }
 
   #later(): ReaderStatus {
-    if (Number.isFinite(this.#script.recordsPerPoll)) {
-      this.#context.clock.defer(this.#wakeUp, 'the next record of a script');
-      return 'nothing';
-    }
-    return 'more';
+    const { recordIntervalMs } = this.#script;
+    if (recordIntervalMs === 0) return 'more';
+    const goOn = (): void => {
+      this.#pause = undefined;
+      this.#wakeUp();
+    };
+    this.#pause = this.#context.clock.timer(recordIntervalMs, goOn, 'the next record of a script');
+    return 'nothing';
   }
 
   // X2: `<process attempt>-<restart>`, the first one being 1.

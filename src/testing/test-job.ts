@@ -63,8 +63,8 @@ export interface TestJobOptions<
   readonly shuffle?: boolean;
   /** Called in each phase of a record and a commit; for searches that crash there. */
   readonly onPoint?: (point: string) => void;
-  /** Records that an input hands over without a pause; default: as many as there are. */
-  readonly recordsPerPoll?: number;
+  /** Time between two records of an input; default 0: an input hands over all that it has. */
+  readonly recordInterval?: Duration;
 }
 
 /** An input of the job. */
@@ -140,6 +140,11 @@ export class TestJob<
     this.#throwFailure();
   }
 
+  /** Whether the job has ended. */
+  get hasEnded(): boolean {
+    return this.#result !== undefined;
+  }
+
   /** Takes a checkpoint and commits what belongs to it. */
   async checkpoint(): Promise<CheckpointReference> {
     const taken = this.#running().triggerCheckpoint();
@@ -192,20 +197,19 @@ export class TestJob<
     this.#throwFailure();
   }
 
-  /** Starts the job; {@link testJob} has done so. */
-  async start(): Promise<void> {
+  /** Starts the job, and lets nothing happen yet; {@link testJob} has done so. */
+  start(): void {
     this.#start();
-    await this.advance(0);
   }
 
   #addInput(name: string, declared: InputDeclaration): void {
-    const { onPoint, recordsPerPoll = Number.POSITIVE_INFINITY } = this.#options;
+    const { onPoint, recordInterval = 0 } = this.#options;
     const isScript = Array.isArray(declared);
     const script: Script<unknown> = {
       items: isScript ? [...(declared as readonly unknown[])] : [],
       isEnded: isScript,
       readers: new Set(),
-      recordsPerPoll,
+      recordIntervalMs: parseDuration(recordInterval),
       struck: new Set(),
       ...(onPoint === undefined
         ? {}
@@ -406,7 +410,8 @@ export async function testJob<
   O extends Readonly<Record<string, OutputType<unknown>>> = Record<never, never>,
 >(definition: JobDefinition, options: TestJobOptions<I, O> = {}): Promise<TestJob<I, O>> {
   const test = new TestJob(definition, options);
-  await test.start();
+  test.start();
+  await test.advance(0);
   return test;
 }
 
