@@ -55,7 +55,9 @@ export function assignState(options: RestoreOptions): RestoreAssignment {
   const old = oldOperators(checkpoint);
   const matched = match(plan, old);
   if (declaredState !== undefined) {
-    for (const [uid, { subtasks }] of matched) checkDeclaredState(uid, subtasks, declaredState);
+    for (const [uid, { subtasks }] of matched) {
+      if (holdsKeyedState(subtasks)) checkDeclaredState(uid, subtasks, declaredState);
+    }
   }
   const channels = dealChannels(checkpoint, plan);
   const lost = [...unmatchedOperators(plan, old, matched, metadata.enumerators), ...channels.lost];

@@ -153,3 +153,48 @@ test('killed at any moment and continued at another parallelism, lists hold ever
   console.log(`cases: of them continued from a checkpoint ${continued} (minimum ${SEEDS / 5})`);
   assert.ok(continued >= SEEDS / 5 && restored > continued && told > SEEDS);
 });
+
+test('a checkpoint that snapshotState fails is aborted for all, and the next one holds everything', async () => {
+  const failed: number[] = [];
+  const aborted = new Set<number>();
+  const completed = new Set<number>();
+  const kernel = new Kernel({ seed: 5, shuffle: true });
+  const definition = job({
+    name: 'failing',
+    build: (env) => {
+      env.setParallelism(2);
+      env
+        .fromSource(
+          generatorSource((index) => index, { count: 100, ratePerSecond: 500, splits: 1 }),
+          { uid: 'numbers' },
+        )
+        .rebalance()
+        .process({
+          uid: 'some',
+          process: (n) => [String(n)],
+          snapshotState({ checkpointId, info }) {
+            if (info.subtask !== 1 || failed.length >= 2) return;
+            failed.push(checkpointId);
+            throw new Error('not now');
+          },
+          notifyCheckpointAborted: (checkpointId) => void aborted.add(checkpointId),
+          notifyCheckpointComplete: (checkpointId) => void completed.add(checkpointId),
+        })
+        .sinkTo(files.linesSink('/output'), { uid: 'output' });
+    },
+  });
+  const running = new SimulatedJob(kernel, { definition, args: [], checkpoints: { intervalMs: 10 } });
+  const result = await running.end();
+  assert.equal(result.status, 'FINISHED', String(result.error?.stack));
+  assert.equal(failed.length, 2);
+  for (const checkpointId of failed) {
+    assert.ok(aborted.has(checkpointId) && !completed.has(checkpointId), `checkpoint ${checkpointId}`);
+  }
+  assert.ok(completed.size > 0);
+  assert.deepEqual(
+    committed(kernel, '/output')
+      .map(Number)
+      .sort((one, other) => one - other),
+    Array.from({ length: 100 }, (_, index) => index),
+  );
+});
