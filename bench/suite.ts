@@ -1,5 +1,5 @@
-// The benchmark: `npm run bench [-- --only NAME] [--json FILE]`. Each workload runs beside its hand-written limit, by
-// turns in one process; RESULTS.md says how to read the figures and what is not measured.
+// The benchmark: `npm run bench [-- --only NAME] [--json FILE] [--rounds N]`. Each workload runs beside its hand-written
+// limit, by turns in one process; RESULTS.md says how to read the figures and what is not measured.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -46,7 +46,16 @@ interface JobRun {
 const LIMIT_SHARE_MIN = 0.9;
 const FOLDER = join(tmpdir(), `millrace-bench-${process.pid}`);
 
-const { values: options } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'string' } } });
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    json: { type: 'string' },
+    rounds: { type: 'string', default: `${ROUNDS}` },
+  },
+});
+const rounds = Number(options.rounds);
+if (!Number.isSafeInteger(rounds) || rounds < 1)
+  throw new Error(`--rounds ${options.rounds}: a whole number above 0`);
 const chosen = workloads.filter(({ name }) => options.only === undefined || name === options.only);
 if (chosen.length === 0) {
   const names = workloads.map(({ name }) => name).join(', ');
@@ -56,7 +65,7 @@ if (chosen.length === 0) {
 const results: Result[] = [];
 try {
   console.log(
-    `Node ${process.version}, ${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; median of ${ROUNDS}`,
+    `Node ${process.version}, ${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; median of ${rounds}`,
   );
   for (const workload of chosen) {
     const result = await measure(workload);
@@ -76,7 +85,7 @@ async function measure(workload: Workload): Promise<Result> {
   const rates: number[] = [];
   const limitRates: number[] = [];
   let [checkpoints, bytesWritten, checksum] = [0, 0, 0];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     const limit = await runLimit(name, count);
     const start = await runJob(name, START_RECORDS);
     const job = await runJob(name, count);

@@ -25,4 +25,10 @@ export const workloads: readonly Workload[] = [
   { name: 'keyed-count-string', target: 0.8, records: 4_000_000 },
   { name: 'keyed-count-2-slots', target: 1, records: 4_000_000 },
   { name: 'window-count', target: 0.5, records: 4_000_000 },
+  { name: 'tumbling-window', target: 0.5, records: 4_000_000 },
+  // 4 h of event time. Beside its limit it has two others: half the speed of `tumbling-window`, and 50 times that of
+  // limits/sliding-window-1h-1s-maps.ts; RESULTS.md compares them.
+  { name: 'sliding-window-1h-1s', target: 0.25, records: 144_000_000 },
+  { name: 'session-window', target: 0.4, records: 4_000_000 },
+  { name: 'interval-join', target: 0.4, records: 4_000_000 },
 ];
