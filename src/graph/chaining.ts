@@ -48,6 +48,7 @@ function isChainable(edge: PlacedEdge, graph: PlacedGraph, options: ChainingOpti
     edge.partitioner === 'forward' &&
     from.chaining !== 'never' &&
     to.chaining === 'always' &&
+    from.slotSharingGroup === to.slotSharingGroup &&
     from.parallelism === to.parallelism &&
     (from.maxParallelism === to.maxParallelism || options.withDifferentMaxParallelism) &&
     graph.edges.filter((other) => other.to === edge.to).length === 1

@@ -4,7 +4,7 @@ import { type ErrorCode, isMillraceError } from '../base/errors.ts';
 import { operatorId } from '../base/hash.ts';
 import { MapOperator } from '../operators/map.ts';
 import { compile, type CompileSettings } from './compile.ts';
-import type { JobGraph } from './job-graph.ts';
+import { type JobGraph, requiredSlots, slotOf, slotSharingGroups } from './job-graph.ts';
 import type { NodeSettings, Origin } from './nodes.ts';
 import { type NewNode, StreamGraphBuilder } from './stream-graph.ts';
 
@@ -137,6 +137,64 @@ describe('chaining', () => {
     sketch.add('map', [source], { maxParallelism: 64 });
     assert.equal(sketch.plan().vertices.length, 1);
     assert.equal(sketch.plan({ chainDifferentMaxParallelism: false }).vertices.length, 2);
+  });
+});
+
+describe('slot sharing groups', () => {
+  // source (p 2) -> a (p 2, own group) -> b (p 3) and source -> c -> d over b and c
+  const plan = (group?: string): JobGraph => {
+    const builder = new StreamGraphBuilder();
+    const add = (name: string, inputs: number[], settings: object = {}): number =>
+      builder.add({
+        kind: 'map',
+        name,
+        factory,
+        inputs: inputs.map((node) => ({
+          origins: [{ node, tag: undefined, partitioner: undefined, customPartitioner: undefined }],
+        })),
+        ...settings,
+      });
+    const source = add('source', [], { kind: 'source' });
+    const a = add('a', [source], { slotSharingGroup: group });
+    const b = add('b', [a], { parallelism: 3 });
+    const c = add('c', [source]);
+    add('d', [b, c]);
+    return compile(builder.build(), { name: 'job', parallelism: 2 }).graph;
+  };
+
+  it('are inherited where the inputs agree, break chains and have slots of their own', () => {
+    const graph = plan('heavy');
+    const groups = graph.vertices.map(({ name, slotSharingGroup }) => [name, slotSharingGroup]);
+    assert.deepEqual(groups, [
+      ['Source: source -> c', undefined],
+      ['a', 'heavy'],
+      ['b', 'heavy'],
+      ['d', undefined],
+    ]);
+    assert.deepEqual(slotSharingGroups(graph), [
+      { name: 'default', slots: 2 },
+      { name: 'heavy', slots: 3 },
+    ]);
+    assert.equal(requiredSlots(graph), 5);
+    assert.deepEqual(
+      graph.vertices.map(({ parallelism }, vertex) =>
+        Array.from({ length: parallelism }, (_, subtask) => slotOf(graph, vertex, subtask)),
+      ),
+      [
+        [0, 1],
+        [2, 3],
+        [2, 3, 4],
+        [0, 1],
+      ],
+    );
+  });
+
+  it('are one without a word, and when all say the default', () => {
+    for (const graph of [plan(), plan('default')]) {
+      assert.equal(requiredSlots(graph), 3);
+      assert.deepEqual(names(graph), ['Source: source -> (a, c)', 'b', 'd']);
+      assert.ok(graph.vertices.every(({ slotSharingGroup }) => slotSharingGroup === undefined));
+    }
   });
 });
 

@@ -7,6 +7,7 @@ import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import { chain, type Chain, type Chaining } from './chaining.ts';
 import { fingerprint } from './fingerprint.ts';
+import { DEFAULT_SLOT_SHARING_GROUP } from './job-graph.ts';
 import type { CompiledJob, JobEdge, JobVertex, PlannedOperator } from './job-graph.ts';
 import type { CustomPartitioner, KeySelector } from './nodes.ts';
 import { place, type PlacedEdge, type PlacedGraph } from './parallelism.ts';
@@ -88,6 +89,9 @@ function planVertex(
     maxParallelism: head.maxParallelism,
     operators,
     source: head.source !== undefined,
+    ...(head.slotSharingGroup === DEFAULT_SLOT_SHARING_GROUP
+      ? {}
+      : { slotSharingGroup: head.slotSharingGroup }),
   };
 }
 

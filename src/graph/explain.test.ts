@@ -72,3 +72,18 @@ it('shows chains, numbers, inputs and operators', () => {
 `,
   );
 });
+
+it('shows slot sharing groups where there are several', () => {
+  const builder = new StreamGraphBuilder();
+  const source = builder.add({ kind: 'source', name: 'log', factory, inputs: [] });
+  builder.add({
+    kind: 'map',
+    name: 'model',
+    slotSharingGroup: 'heavy',
+    factory,
+    inputs: [{ origins: [from(source)] }],
+  });
+  const text = explain(compile(builder.build(), { name: 'job', parallelism: 2 }).graph);
+  assert.match(text, /^Job "job": 2 tasks, 4 slots\nSlots: 2 of group "default", 2 of group "heavy"\n/);
+  assert.match(text, /2 {2}model\n {3}parallelism 2, max parallelism 128, slot sharing group "heavy"\n/);
+});

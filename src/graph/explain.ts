@@ -1,23 +1,32 @@
 /** The plan for people, as `millrace info` prints it: what runs in which chain, and how records travel between them. */
 
 import type { JobEdge, JobGraph, JobVertex, PlannedOperator } from './job-graph.ts';
-import { requiredSlots } from './job-graph.ts';
+import { requiredSlots, slotSharingGroups } from './job-graph.ts';
 
 /** The plan as text. The JSON of it is `JSON.stringify(graph)`. */
 export function explain(graph: JobGraph): string {
   const head = `Job "${graph.name}": ${count(graph.vertices.length, 'task')}, ${count(requiredSlots(graph), 'slot')}`;
+  const groups = slotSharingGroups(graph);
+  const sharing =
+    groups.length <= 1
+      ? []
+      : [`Slots: ${groups.map(({ name, slots }) => `${slots} of group "${name}"`).join(', ')}`];
   const tasks = graph.vertices.map((vertex, index) => explainVertex(vertex, index, graph));
-  return `${[head, ...tasks].join('\n\n')}\n`;
+  return `${[[head, ...sharing].join('\n'), ...tasks].join('\n\n')}\n`;
 }
 
 function explainVertex(vertex: JobVertex, index: number, graph: JobGraph): string {
   const inputs = graph.edges.filter(({ to }) => to === index).map((edge) => explainInput(edge, graph));
   return [
     `${index + 1}  ${vertex.name}`,
-    `   parallelism ${vertex.parallelism}, max parallelism ${vertex.maxParallelism}`,
+    `   parallelism ${vertex.parallelism}, max parallelism ${vertex.maxParallelism}${groupText(vertex)}`,
     ...inputs,
     ...vertex.operators.map(explainOperator),
   ].join('\n');
+}
+
+function groupText({ slotSharingGroup }: JobVertex): string {
+  return slotSharingGroup === undefined ? '' : `, slot sharing group "${slotSharingGroup}"`;
 }
 
 function explainInput(edge: JobEdge, graph: JobGraph): string {

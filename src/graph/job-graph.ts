@@ -49,6 +49,8 @@ export interface JobVertex {
   readonly operators: readonly PlannedOperator[];
   /** The head is a source. */
   readonly source: boolean;
+  /** Absent: the group `default`. */
+  readonly slotSharingGroup?: string;
 }
 
 /** An edge between two chains. */
@@ -112,7 +114,33 @@ export const NO_DECLARATIONS: JobDeclarations = Object.freeze({
   cachedFiles: new Map(),
 });
 
-/** Slots that a job needs: each slot holds one subtask of every vertex. */
+/** The group of operators that are in no other. */
+export const DEFAULT_SLOT_SHARING_GROUP = 'default';
+
+/** Slots that a job needs: a slot holds at most one subtask of every vertex of one slot sharing group. */
 export function requiredSlots(graph: JobGraph): number {
-  return graph.vertices.reduce((most, vertex) => Math.max(most, vertex.parallelism), 1);
+  return Math.max(
+    1,
+    slotSharingGroups(graph).reduce((sum, { slots }) => sum + slots, 0),
+  );
+}
+
+/** The slot of a subtask: subtask `i` of every vertex runs in the `i`-th slot of its group. */
+export function slotOf(graph: JobGraph, vertex: number, subtask: number): number {
+  const { slotSharingGroup = DEFAULT_SLOT_SHARING_GROUP } = graph.vertices[vertex]!;
+  let first = 0;
+  for (const { name, slots } of slotSharingGroups(graph)) {
+    if (name === slotSharingGroup) break;
+    first += slots;
+  }
+  return first + subtask;
+}
+
+/** In the order in which their first vertices stand. */
+export function slotSharingGroups(graph: JobGraph): { readonly name: string; readonly slots: number }[] {
+  const groups = new Map<string, number>();
+  for (const { slotSharingGroup = DEFAULT_SLOT_SHARING_GROUP, parallelism } of graph.vertices) {
+    groups.set(slotSharingGroup, Math.max(groups.get(slotSharingGroup) ?? 0, parallelism));
+  }
+  return [...groups].map(([name, slots]) => ({ name, slots }));
 }

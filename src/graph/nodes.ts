@@ -28,6 +28,8 @@ export interface NodeSettings {
   readonly parallelism: number | undefined;
   readonly maxParallelism: number | undefined;
   readonly chaining: ChainingStrategy;
+  /** `undefined`: that of its inputs when they agree, else `default`. */
+  readonly slotSharingGroup: string | undefined;
   readonly poison: PoisonPolicy;
   /** Declared type of the main output; `undefined` = nobody said. */
   readonly outputType: TypeShape | undefined;

@@ -3,6 +3,7 @@
 import { MillraceError } from '../base/errors.ts';
 import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from '../base/key-groups.ts';
 import type { PartitionerKind } from '../exchange/partitioners.ts';
+import { DEFAULT_SLOT_SHARING_GROUP } from './job-graph.ts';
 import type { StreamEdge, StreamNode } from './nodes.ts';
 import type { StreamGraph } from './stream-graph.ts';
 
@@ -10,6 +11,7 @@ import type { StreamGraph } from './stream-graph.ts';
 export interface PlacedNode extends StreamNode {
   readonly parallelism: number;
   readonly maxParallelism: number;
+  readonly slotSharingGroup: string;
 }
 
 /** An edge with its partitioner. */
@@ -32,11 +34,23 @@ export interface ParallelismDefaults {
 
 /** What an operator sets itself comes before the defaults; an operator that cannot be parallel stays at its limit. */
 export function place(graph: StreamGraph, defaults: ParallelismDefaults): PlacedGraph {
-  const nodes = graph.nodes.map((node) => placeNode(node, defaults));
+  const nodes: PlacedNode[] = [];
+  for (const node of graph.nodes) {
+    // An edge comes from a lower node, which has its group already.
+    const inputs = graph.edges.filter(({ to }) => to === node.id).map((edge) => nodes[edge.node]!);
+    nodes.push({ ...placeNode(node, defaults), slotSharingGroup: groupOf(node, inputs) });
+  }
   return { nodes, edges: graph.edges.map((edge) => placeEdge(edge, nodes)) };
 }
 
-function placeNode(node: StreamNode, defaults: ParallelismDefaults): PlacedNode {
+/** Flink's rule: an operator shares slots with its inputs when they agree. */
+function groupOf(node: StreamNode, inputs: readonly PlacedNode[]): string {
+  const [first, ...others] = inputs.map(({ slotSharingGroup }) => slotSharingGroup);
+  const inherited = first !== undefined && others.every((group) => group === first) ? first : undefined;
+  return node.slotSharingGroup ?? inherited ?? DEFAULT_SLOT_SHARING_GROUP;
+}
+
+function placeNode(node: StreamNode, defaults: ParallelismDefaults): Omit<PlacedNode, 'slotSharingGroup'> {
   const limit = node.parallelismLimit ?? MAX_PARALLELISM_LIMIT;
   const parallelism = node.parallelism ?? Math.min(defaults.parallelism, limit);
   const maxParallelism =

@@ -55,6 +55,7 @@ export class StreamGraphBuilder {
       parallelism: undefined,
       maxParallelism: undefined,
       chaining: 'always',
+      slotSharingGroup: undefined,
       poison: 'fail',
       outputType: undefined,
       exactlyOnce: false,

@@ -2,7 +2,7 @@
 
 import type { ChannelReader, ChannelWriter } from '../exchange/channel.ts';
 import { consumersOf } from '../exchange/partitioners.ts';
-import type { JobGraph } from '../graph/job-graph.ts';
+import { type JobGraph, slotOf } from '../graph/job-graph.ts';
 
 /** Names one channel of a job. */
 export interface ChannelAddress {
@@ -12,6 +12,12 @@ export interface ChannelAddress {
   readonly consumer: number;
 }
 
+/** A channel, and the slots that it connects. */
+export interface ChannelRoute extends ChannelAddress {
+  readonly fromSlot: number;
+  readonly toSlot: number;
+}
+
 /** The ends of the channels that touch one slot. */
 export interface ChannelEnds {
   writer(address: ChannelAddress): ChannelWriter;
@@ -19,18 +25,20 @@ export interface ChannelEnds {
 }
 
 /** Every channel of a job, in the order of edges, producers, consumers. */
-export function channelsOf(graph: JobGraph): ChannelAddress[] {
-  const addresses: ChannelAddress[] = [];
+export function channelsOf(graph: JobGraph): ChannelRoute[] {
+  const routes: ChannelRoute[] = [];
   for (const edge of graph.edges) {
     const producers = graph.vertices[edge.from]!.parallelism;
     const consumers = graph.vertices[edge.to]!.parallelism;
     for (let producer = 0; producer < producers; producer++) {
+      const fromSlot = slotOf(graph, edge.from, producer);
       for (const consumer of consumersOf(edge.partitioner, producer, producers, consumers)) {
-        addresses.push({ edge: edge.index, producer, consumer });
+        const toSlot = slotOf(graph, edge.to, consumer);
+        routes.push({ edge: edge.index, producer, consumer, fromSlot, toSlot });
       }
     }
   }
-  return addresses;
+  return routes;
 }
 
 /** A string that names a channel in maps. */

@@ -21,7 +21,7 @@ export interface TaskDeployment {
 export interface SlotSettings {
   readonly jobId: string;
   readonly jobName: string;
-  /** Number of slots = threads; subtask `i` of every vertex runs in slot `i`. */
+  /** Number of slots = threads; `slotOf` says which subtask runs in which. */
   readonly slots: number;
   readonly checkpointing: boolean;
   readonly atLeastOnce: boolean;

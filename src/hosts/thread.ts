@@ -15,11 +15,11 @@ import { deserializeError, MillraceError } from '../base/errors.ts';
 import { allocateRing } from '../exchange/ring-memory.ts';
 import { allocateDoorbell } from '../exchange/thread.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
-import { type ChannelAddress, channelsOf } from './channels.ts';
+import { type ChannelRoute, channelsOf } from './channels.ts';
 import type { SlotGateway, SlotProvider, SlotReport, SlotSettings } from './messages.ts';
 
 /** A ring and what it connects. */
-export interface RingDescription extends ChannelAddress {
+export interface RingDescription extends ChannelRoute {
   readonly ring: SharedArrayBuffer;
 }
 
@@ -75,7 +75,7 @@ async function startThreads(
 ): Promise<SlotGateway[]> {
   signal?.throwIfAborted();
   const rings = channelsOf(options.graph)
-    .filter(({ producer, consumer }) => producer !== consumer)
+    .filter(({ fromSlot, toSlot }) => fromSlot !== toSlot)
     .map((address) => ({ ...address, ring: allocateRing(options.ringBytes) }));
   const doorbells = Array.from({ length: settings.slots }, () => allocateDoorbell());
   const workers = doorbells.map(
@@ -85,7 +85,7 @@ async function startThreads(
         settings,
         load: options.load,
         fingerprint: options.graph.fingerprint,
-        rings: rings.filter(({ producer, consumer }) => producer === slot || consumer === slot),
+        rings: rings.filter(({ fromSlot, toSlot }) => fromSlot === slot || toSlot === slot),
         doorbells,
       }),
   );

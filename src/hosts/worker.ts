@@ -74,7 +74,7 @@ function ringChannels(start: WorkerStart, compiled: CompiledJob, env: Env): Chan
   const codecs = batchCodecs(compiled.graph, env.log);
   if (slot === 0 && settings.slots > 1) warnOfGenericEdges(compiled.graph, env.log);
   const endpoint = new ThreadEndpoint(doorbells[slot]!);
-  const rings = new Map(start.rings.map((description) => [channelKey(description), description.ring]));
+  const rings = new Map(start.rings.map((route) => [channelKey(route), route]));
   const local = new Map<string, ReturnType<typeof createLocalChannel>>();
   const localOf = (address: ChannelAddress): ReturnType<typeof createLocalChannel> => {
     const key = channelKey(address);
@@ -86,20 +86,14 @@ function ringChannels(start: WorkerStart, compiled: CompiledJob, env: Env): Chan
   };
   return {
     writer: (address) => {
-      if (address.consumer === slot) return localOf(address).writer;
-      return endpoint.writer(
-        rings.get(channelKey(address))!,
-        doorbells[address.consumer]!,
-        codecs(address.edge),
-      );
+      const route = rings.get(channelKey(address));
+      if (route === undefined) return localOf(address).writer;
+      return endpoint.writer(route.ring, doorbells[route.toSlot]!, codecs(address.edge));
     },
     reader: (address) => {
-      if (address.producer === slot) return localOf(address).reader;
-      return endpoint.reader(
-        rings.get(channelKey(address))!,
-        doorbells[address.producer]!,
-        codecs(address.edge),
-      );
+      const route = rings.get(channelKey(address));
+      if (route === undefined) return localOf(address).reader;
+      return endpoint.reader(route.ring, doorbells[route.fromSlot]!, codecs(address.edge));
     },
   };
 }

@@ -76,7 +76,7 @@ import type {
   SinkOptions,
   StatefulOptions,
 } from './options.ts';
-import { settingsOf } from './options.ts';
+import { checkedGroup, settingsOf } from './options.ts';
 import {
   type LateOutput,
   type WindowAggregate,
@@ -518,6 +518,14 @@ export class OperatorStream<T, O = Nothing> extends DataStream<T> {
   /** The number of key groups: the upper bound of the parallelism at every later restore. */
   setMaxParallelism(maxParallelism: number): this {
     return this.#set({ maxParallelism });
+  }
+
+  /**
+   * Puts the operator, and those behind it that name no other, into a group that shares slots: they run in threads of
+   * their own, as many as the widest of them has subtasks.
+   */
+  slotSharingGroup(name: string): this {
+    return this.#set({ slotSharingGroup: checkedGroup(name) });
   }
 
   /** Puts a queue in front of the operator; those behind it may still share its chain. */
@@ -1568,6 +1576,11 @@ export class DataStreamSink {
   /** Puts a queue in front of the operator. */
   disableChaining(): this {
     return this.#set({ chaining: 'never' });
+  }
+
+  /** Puts the sink into a group that shares slots: it runs in threads of its own, or of the group. */
+  slotSharingGroup(name: string): this {
+    return this.#set({ slotSharingGroup: checkedGroup(name) });
   }
 
   #set(settings: Partial<NodeSettings>): this {

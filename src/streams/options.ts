@@ -1,5 +1,6 @@
 /** What may be said about an operator where it is made. */
 
+import { MillraceError } from '../base/errors.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
 import type { NodeSettings } from '../graph/nodes.ts';
 import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
@@ -14,6 +15,11 @@ export interface NodeOptions {
   readonly parallelism?: number | undefined;
   /** Number of key groups, the upper bound of the parallelism at every later restore. */
   readonly maxParallelism?: number | undefined;
+  /**
+   * Operators of one group share slots, so that a slot (a thread) holds one subtask of each; those of another group get
+   * slots of their own. Default: the group of the inputs when they agree, else `default`.
+   */
+  readonly slotSharingGroup?: string | undefined;
 }
 
 /** What may be said about an operator that runs a function of yours. */
@@ -82,13 +88,20 @@ export type ShowsAtOnce = 'this sink shows its output at once: some of it may co
 export function settingsOf(
   options: OperatorOptions & { readonly exactlyOnce?: unknown } = {},
 ): Partial<NodeSettings> {
-  const { uid, name, parallelism, maxParallelism, onError } = options;
+  const { uid, name, parallelism, maxParallelism, slotSharingGroup, onError } = options;
   return {
     uid,
     parallelism,
     maxParallelism,
+    slotSharingGroup: slotSharingGroup === undefined ? undefined : checkedGroup(slotSharingGroup),
     ...(name === undefined ? {} : { name }),
     ...(options.exactlyOnce === true ? { exactlyOnce: true } : {}),
     ...(onError === undefined ? {} : { poison: onError }),
   };
+}
+
+/** The name of a slot sharing group. */
+export function checkedGroup(name: string): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw new MillraceError('STREAM_INVALID', 'a slot sharing group needs a name');
 }

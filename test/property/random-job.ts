@@ -39,16 +39,22 @@ export default job({
     if (!spec.chaining) env.disableOperatorChaining();
 
     const misfortune = misfortuneOf(args);
-    const streams = spec.sources.map((source, index) =>
-      applySteps(
-        input(env, args, source, index).map((item) => {
-          if (--failure.atRecord === 0) throw new Error(`failed on purpose at ${item.id}`);
-          misfortune?.meet(item.id);
-          return item;
-        }),
-        { steps: source.steps, stage: source.name, parallelism: spec.parallelism, sides },
-      ),
-    );
+    // Not part of the specification: where subtasks run changes no answer.
+    const seed = args.number('seed', 0);
+    const streams = spec.sources.map((source, index) => {
+      const met = input(env, args, source, index).map((item) => {
+        if (--failure.atRecord === 0) throw new Error(`failed on purpose at ${item.id}`);
+        misfortune?.meet(item.id);
+        return item;
+      });
+      if (seed % 4 === 1) met.slotSharingGroup(`from ${source.name}`);
+      return applySteps(met, {
+        steps: source.steps,
+        stage: source.name,
+        parallelism: spec.parallelism,
+        sides,
+      });
+    });
     let all = streams.reduce((left, right) => left.union(right));
     if (spec.selfUnion) all = all.union(all);
     all = applySteps(all, { steps: spec.steps, stage: 'all', parallelism: spec.parallelism, sides });
@@ -57,6 +63,7 @@ export default job({
       throttled(files.linesSink(args.string('output', '/output')), throttle),
       { uid: 'main' },
     );
+    if (seed % 3 === 1) main.slotSharingGroup('sinks');
     // A sink that is chained at some parallelisms only has no channel for what was in flight to it at others.
     if (args.has('keyed-parallelism')) main.disableChaining();
     const [first, ...others] = sides;

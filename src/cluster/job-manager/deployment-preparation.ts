@@ -7,7 +7,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { Env, Files } from '../../base/env.ts';
 import { fencedFirst } from '../../checkpoint/ownership.ts';
 import type { RestoreAssignment } from '../../checkpoint/restore.ts';
-import type { CompiledJob, JobGraph } from '../../graph/job-graph.ts';
+import { type CompiledJob, type JobGraph, slotOf } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings, TaskDeployment } from '../../hosts/messages.ts';
 import type { DeploymentParts } from './deployment.ts';
 import { startSourceCoordinators } from './source-coordinator.ts';
@@ -86,7 +86,9 @@ async function prepareSinks({
 }
 
 function tasksOfSlot(graph: JobGraph, slot: number, state: RestoreAssignment | undefined): TaskDeployment[] {
-  return graph.vertices.flatMap(({ parallelism }, vertex) =>
-    slot < parallelism ? [{ vertex, subtask: slot, restore: state?.vertices[vertex]?.[slot] }] : [],
-  );
+  return graph.vertices.flatMap(({ parallelism }, vertex) => {
+    const subtask = slot - slotOf(graph, vertex, 0);
+    const isHere = subtask >= 0 && subtask < parallelism;
+    return isHere ? [{ vertex, subtask, restore: state?.vertices[vertex]?.[subtask] }] : [];
+  });
 }

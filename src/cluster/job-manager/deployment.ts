@@ -10,7 +10,7 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
-import type { JobGraph } from '../../graph/job-graph.ts';
+import { type JobGraph, slotOf } from '../../graph/job-graph.ts';
 import type { SlotCommand, SlotGateway, TaskDeployment } from '../../hosts/messages.ts';
 import { ExecutionGraph, isOver } from './execution-graph.ts';
 import type { Inbox } from './inbox.ts';
@@ -97,8 +97,12 @@ export class Deployment {
   /** Sends a command to every slot that runs a subtask of a source. */
   sendToSources(command: CommandBody): void {
     const { graph, gateways } = this.#parts;
-    const widest = Math.max(...graph.vertices.map((vertex) => (vertex.source ? vertex.parallelism : 0)));
-    for (const { slot } of gateways) if (slot < widest) this.send(slot, command);
+    const slots = new Set(
+      graph.vertices.flatMap(({ source, parallelism }, vertex) =>
+        source ? Array.from({ length: parallelism }, (_, subtask) => slotOf(graph, vertex, subtask)) : [],
+      ),
+    );
+    for (const { slot } of gateways) if (slots.has(slot)) this.send(slot, command);
   }
 
   /** The coordinator of a source vertex. */

@@ -11,7 +11,7 @@
  */
 
 import { assert } from '../../base/assert.ts';
-import type { JobGraph } from '../../graph/job-graph.ts';
+import { type JobGraph, slotOf } from '../../graph/job-graph.ts';
 
 /** Flink's states of an execution. */
 export type ExecutionState =
@@ -60,7 +60,7 @@ export interface Execution extends SubtaskId {
   readonly committed: number | undefined;
 }
 
-/** All executions of one deployment; subtask `i` of every vertex runs in slot `i`. */
+/** All executions of one deployment. */
 export class ExecutionGraph {
   readonly attempt: number;
   readonly #executions: Execution[][];
@@ -73,7 +73,7 @@ export class ExecutionGraph {
           vertex: index,
           subtask,
           attempt,
-          slot: subtask,
+          slot: slotOf(graph, index, subtask),
           state: 'CREATED',
           ended: false,
           committed: undefined,
