@@ -25,6 +25,15 @@ export {
 } from './test-job.ts';
 export { TestOutput } from './test-output.ts';
 
+// Sources and sinks of your own
+export {
+  type ConformanceCase,
+  sinkConformance,
+  type SinkSubject,
+  sourceConformance,
+  type SourceSubject,
+} from './conformance.ts';
+
 // Proofs
 export type { RecordsByInput, Results, SearchOptions } from './job-runs.ts';
 export { type CrashOptions, sameUnderCrash } from './same-under-crash.ts';

@@ -371,7 +371,7 @@ export class TestJob<
   }
 }
 
-const RESTARTS_MAX = 1_000;
+const RESTARTS_MAX = 100;
 
 /**
  * Starts a job in a test, in this thread, without ports or files: sources and sinks of your choice are the test's,

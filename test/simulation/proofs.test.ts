@@ -2,17 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { atLeastOnceSink } from '../connectors/at-least-once.ts';
-import { files } from '../connectors/files/files.ts';
-import { type } from '../operators/process-context.ts';
-import { watermarks } from '../operators/watermarks.ts';
-import { tumbling } from '../operators/window/assigners.ts';
-import { value } from '../state/state.ts';
-import type { DataStream } from '../streams/data-stream.ts';
-import { job, type JobDefinition } from '../streams/job.ts';
-import { sameUnderCrash } from './same-under-crash.ts';
-import { sameUnderShuffle } from './same-under-shuffle.ts';
-import { RunBudget, shrink } from './shrink.ts';
+import { atLeastOnceSink } from '../../src/connectors/at-least-once.ts';
+import { files } from '../../src/connectors/files/files.ts';
+import { type } from '../../src/operators/process-context.ts';
+import { watermarks } from '../../src/operators/watermarks.ts';
+import { tumbling } from '../../src/operators/window/assigners.ts';
+import { value } from '../../src/state/state.ts';
+import type { DataStream } from '../../src/streams/data-stream.ts';
+import { job, type JobDefinition } from '../../src/streams/job.ts';
+import { sameUnderCrash } from '../../src/testing/same-under-crash.ts';
+import { sameUnderShuffle } from '../../src/testing/same-under-shuffle.ts';
+import { RunBudget, shrink } from '../../src/testing/shrink.ts';
 
 interface Bid {
   readonly item: string;
