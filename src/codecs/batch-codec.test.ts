@@ -1,5 +1,6 @@
 // Batches of described records: with and without columns, with made and plain loops, damaged, and kept in part.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -131,6 +132,25 @@ test('what a record has that its type has not crosses too, and is told once', ()
     () => written(codec, [...good, new Special()]),
     (error) => isMillraceError(error, 'GENERIC_CODEC_UNSUPPORTED'),
   );
+});
+
+test('where code generation is forbidden the plain loops run', () => {
+  const script = `
+    import { createBatchCodec } from ${JSON.stringify(new URL('./batch-codec.ts', import.meta.url).href)};
+    import { BinaryReader, BinaryWriter } from ${JSON.stringify(new URL('./binary.ts', import.meta.url).href)};
+    const shape = { kind: 'object', fields: [{ name: 'a', type: { kind: 'int32' }, optional: false }] };
+    const codec = createBatchCodec(shape);
+    const out = new BinaryWriter();
+    const values = Array.from({ length: 9 }, (_, a) => ({ a }));
+    const layout = codec.write(values, out);
+    let refusal;
+    try { new Function(''); } catch (error) { refusal = error.name; }
+    console.log(layout, refusal, JSON.stringify(codec.read(layout, 9, new BinaryReader(out.peek()))));
+  `;
+  const args = ['--disallow-code-generation-from-strings', '--input-type=module', '--eval', script];
+  const printed = execFileSync(process.execPath, args, { encoding: 'utf8' });
+  const values = Array.from({ length: 9 }, (_, a) => ({ a }));
+  assert.equal(printed, `${BatchLayout.COLUMNS} EvalError ${JSON.stringify(values)}\n`);
 });
 
 test('every object is a fresh plain one', () => {
