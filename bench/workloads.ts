@@ -24,6 +24,7 @@ export const workloads: readonly Workload[] = [
   { name: 'keyed-count-int', target: 0.8, records: 4_000_000 },
   { name: 'keyed-count-string', target: 0.8, records: 4_000_000 },
   { name: 'keyed-count-2-slots', target: 1, records: 4_000_000 },
+  { name: 'exchange', target: 1, records: 10_000_000 },
   { name: 'window-count', target: 0.5, records: 4_000_000 },
   { name: 'tumbling-window', target: 0.5, records: 4_000_000 },
   // 4 h of event time. Beside its limit it has two others: half the speed of `tumbling-window`, and 50 times that of
