@@ -23,6 +23,7 @@ export {
   type TestInput,
   type TestJobOptions,
 } from './test-job.ts';
+export { type GoldenOptions, matchGoldenFile } from './golden-file.ts';
 export { TestOutput } from './test-output.ts';
 
 // Sources and sinks of your own
