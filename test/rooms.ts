@@ -63,6 +63,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'hosts',
     'streams',
     'cluster',
+    'run',
   ],
   index: ['base', 'codecs', 'metrics', 'state', 'operators', 'connectors', 'streams', 'run'],
 };

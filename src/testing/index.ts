@@ -24,6 +24,7 @@ export {
   type TestJobOptions,
 } from './test-job.ts';
 export { type GoldenOptions, matchGoldenFile } from './golden-file.ts';
+export { MiniCluster, type MiniClusterOptions } from './mini-cluster.ts';
 export { TestOutput } from './test-output.ts';
 
 // Sources and sinks of your own
