@@ -7,6 +7,7 @@ import {
   type JobArguments,
   state,
   type StreamExecutionEnvironment,
+  t,
   type,
   watermarks,
 } from '../../src/index.ts';
@@ -26,6 +27,8 @@ import { throttled } from './throttled-sink.ts';
 
 /** Set by a test: the record, counted over all subtasks and restarts, at which the job's own code throws. */
 export const failure = { atRecord: Number.POSITIVE_INFINITY };
+
+const Described = t.object({ id: t.string, key: t.string, at: t.int64, v: t.int32 });
 
 export default job({
   name: 'random',
@@ -47,6 +50,7 @@ export default job({
         misfortune?.meet(item.id);
         return item;
       });
+      if (seed % 2 === 0) met.returns(Described);
       if (seed % 4 === 1) met.slotSharingGroup(`from ${source.name}`);
       return applySteps(met, {
         steps: source.steps,
@@ -112,7 +116,7 @@ function applyStep(
 ): DataStream<Item> {
   switch (step.kind) {
     case 'map':
-      return stream.map((item) => ({ ...item, v: item.v + step.add }));
+      return stream.map((item) => ({ ...item, v: item.v + step.add })).returns(Described);
     case 'filter':
       return stream.filter((item) => item.v % step.modulus !== step.rest);
     case 'flat-map':
@@ -124,7 +128,9 @@ function applyStep(
             Array.from({ length: step.copies }, (_, copy) => ({ ...item, id: `${item.id}/${copy}` })),
           );
     case 'partition':
-      return partitioned(stream, step.by).map((item) => item);
+      return partitioned(stream, step.by)
+        .map((item) => item)
+        .returns(Described);
     case 'split-off': {
       const split = stream.process({
         uid: `split ${stage}`,
