@@ -1,14 +1,14 @@
 // The benchmark: `npm run bench [-- --only NAME] [--json FILE] [--rounds N]`. Each workload runs beside its hand-written
 // limit, by turns in one process; RESULTS.md says how to read the figures and what is not measured.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execute } from 'millrace';
-import type { SinkReport } from './jobs/checksum-sink.ts';
+import { sinkTotals } from './jobs/checksum-sink.ts';
 import { runLimit } from './limit.ts';
 import {
   CHECKPOINT_INTERVAL,
@@ -130,15 +130,12 @@ async function runJob(name: string, count: number): Promise<JobRun> {
     configuration: { 'execution.checkpointing.interval': CHECKPOINT_INTERVAL, 'log.level': 'error' },
     workingDirectory: FOLDER,
   });
-  const reports = readdirSync(report).map(
-    (file) => JSON.parse(readFileSync(join(report, file), 'utf8')) as SinkReport,
-  );
   const { completed, averageBytes } = figures.checkpoints;
   return {
     elapsedMs: figures.elapsedMs,
     checkpoints: completed,
     bytesWritten: completed * averageBytes,
-    checksum: reports.reduce((sum, each) => sum + each.checksum, 0),
+    checksum: sinkTotals(report).checksum,
   };
 }
 

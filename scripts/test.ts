@@ -7,7 +7,7 @@
 //   --verbose          print what the tests print
 //   --list             print the files that would run
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -63,7 +63,8 @@ async function main(): Promise<number> {
 }
 
 function testFiles(words: readonly string[]): string[] {
-  const all = ['src', 'test', 'scripts'].flatMap((folder) =>
+  const folders = ['src', 'test', 'scripts', 'bench'].filter((folder) => existsSync(join(root, folder)));
+  const all = folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.test.ts'))
       .map((path) => `${folder}/${path.split(sep).join('/')}`),

@@ -1,5 +1,5 @@
 // The sink of every benchmark: adds up a number of each record, and leaves the sum and its times in a file at the end.
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Sink } from 'millrace';
 
 /** What one subtask of the sink leaves behind. */
@@ -28,5 +28,16 @@ export function checksumSink<T>(folder: string, numberOf: (value: T) => number):
         },
       };
     },
+  };
+}
+
+/** What all subtasks left behind in a folder. */
+export function sinkTotals(folder: string): SinkReport {
+  const reports = readdirSync(folder).map(
+    (file) => JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as SinkReport,
+  );
+  return {
+    records: reports.reduce((sum, each) => sum + each.records, 0),
+    checksum: reports.reduce((sum, each) => sum + each.checksum, 0),
   };
 }

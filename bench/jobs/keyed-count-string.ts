@@ -1,14 +1,16 @@
-// The job of `keyed-count-string`: a counter for each of a million keys, in one slot.
+// The job of `keyed-count-string`: a counter for each of a million keys, in one slot unless `parallelism` says otherwise.
 import { generatorSource, job, state } from 'millrace';
 import { checksumSink } from './checksum-sink.ts';
 
 export default job((env, args) => {
+  const slots = args.number('parallelism', 1);
   env
-    .setParallelism(1)
+    .setParallelism(slots)
     .fromSource(
-      generatorSource((index) => ({ key: `user-${(index * 7_919) % 1_000_003}` }), {
-        count: args.number('count'),
-      }),
+      generatorSource(
+        (part, { split }) => ({ key: `user-${((part * slots + split) * 7_919) % 1_000_003}` }),
+        { count: args.number('count'), splits: slots },
+      ),
       { uid: 'events' },
     )
     .keyBy('key')

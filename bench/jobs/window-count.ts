@@ -5,12 +5,17 @@ import { checksumSink } from './checksum-sink.ts';
 const MINUTE_MS = 60_000;
 
 export default job((env, args) => {
+  const slots = args.number('parallelism', 1);
   env
-    .setParallelism(1)
+    .setParallelism(slots)
     .fromSource(
-      generatorSource((index) => ({ key: (index * 7_919) % 10_007, at: index }), {
-        count: args.number('count'),
-      }),
+      generatorSource(
+        (part, { split }) => {
+          const index = part * slots + split;
+          return { key: (index * 7_919) % 10_007, at: index };
+        },
+        { count: args.number('count'), splits: slots },
+      ),
       {
         uid: 'events',
         watermarks: watermarks.monotonous().withTimestamps((event) => event.at),
