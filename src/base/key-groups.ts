@@ -67,7 +67,12 @@ export function murmurHash(code: number): number {
 
 /** The key group of a key, in `[0, maxParallelism)`. */
 export function keyGroupOf(key: Key, maxParallelism: number): number {
-  return murmurHash(keyHash(key)) % maxParallelism;
+  return keyGroupOfHash(keyHash(key), maxParallelism);
+}
+
+/** The key group of a key with this {@link keyHash}. */
+export function keyGroupOfHash(hash: number, maxParallelism: number): number {
+  return murmurHash(hash) % maxParallelism;
 }
 
 /** The subtask that owns a key group. */

@@ -40,10 +40,20 @@ const KEYS: readonly Key[] = [
   ['a'],
   ['a', [1]],
   'user1',
+  // Longer than a place of a typed table, and outside of Latin-1.
+  'a string of twenty units',
+  '\u1100',
+  // Two strings of one hash.
+  'Aa',
+  'BB',
+  -1.5,
+  'é',
 ];
 
 const declared = {
   value: state.value<unknown>('default'),
+  // Begins as a number, so that numbers are in typed tables, and holds anything.
+  count: state.value<unknown>(0),
   list: state.list<unknown>(),
   map: state.map<unknown, unknown>(),
   sum: state.reducing((left: number, right: number) => left + right),
@@ -71,6 +81,7 @@ type Step =
 
 interface ModelKey {
   value?: unknown;
+  count?: unknown;
   list?: unknown[];
   map?: [unknown, unknown][];
   sum?: number;
@@ -130,6 +141,7 @@ class Subtasks {
     const entries = [...backend.state('map', declared.map).entries()];
     return {
       value: backend.state('value', declared.value).value(),
+      count: backend.state('count', declared.count).value(),
       list: [...backend.state('list', declared.list).get()],
       map: sorted(entries),
       sum: backend.state('sum', declared.sum).get() ?? 0,
@@ -226,6 +238,7 @@ class Run {
     const model = modelKey(this.#model, key);
     const expected = {
       value: 'value' in model ? model.value : 'default',
+      count: 'count' in model ? model.count : 0,
       list: model.list ?? [],
       map: sorted(model.map ?? []),
       sum: model.sum ?? 0,
@@ -239,9 +252,10 @@ class Run {
     const model = this.#key(key);
     switch (of) {
       case 'value':
-        backend.state('value', declared.value).update(structuredClone(item));
-        if (item === undefined || item === null) delete model.value;
-        else model.value = item;
+      case 'count':
+        backend.state(of, declared[of]).update(structuredClone(item));
+        if (item === undefined || item === null) delete model[of];
+        else model[of] = item;
         break;
       case 'list':
         backend.state('list', declared.list).add(structuredClone(item));
@@ -364,7 +378,7 @@ const of = fc.constantFrom(...(Object.keys(declared) as (keyof typeof declared)[
 const domain = fc.constantFrom<TimerDomain>('event', 'processing');
 const time = fc.integer({ min: -3, max: 12 });
 const item = fc.oneof(
-  fc.constantFrom<unknown>(undefined, null, 0, 1, '1', '', '\0', '\0s\0', true, 2n, Number.NaN),
+  fc.constantFrom<unknown>(undefined, null, 0, 1, 2.5, '1', '', '\0', '\0s\0', true, 2n, Number.NaN),
   fc.record({ a: fc.nat({ max: 2 }) }, { noNullPrototype: true }),
   fc.array(fc.nat({ max: 1 }), { maxLength: 2 }),
 );

@@ -12,10 +12,17 @@
 
 import { assert } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';
-import { checkKey, type Key, type KeyGroupRange, keyGroupOf } from '../../base/key-groups.ts';
+import {
+  checkKey,
+  type Key,
+  type KeyGroupRange,
+  keyGroupOf,
+  keyGroupOfHash,
+  keyHash,
+} from '../../base/key-groups.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
 import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
-import type { StateDescriptor, StateHandle } from '../descriptors.ts';
+import type { StateDescriptor, StateHandle, ValueDescriptor } from '../descriptors.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
   MemoryAggregatingState,
@@ -28,6 +35,7 @@ import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
 import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
+import { MemoryNumberState } from './number-state.ts';
 import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
@@ -85,10 +93,11 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const checked = typeof key === 'string' ? key : checkKey(key);
     const context = this.#context;
     if (checked === context.scoped) return;
-    const group = this.#group(keyGroupOf(checked, this.#options.maxParallelism));
+    const hash = keyHash(checked);
+    const group = this.#group(keyGroupOfHash(hash, this.#options.maxParallelism));
     if (group === undefined) throw this.#outOfRange(checked);
     this.#isInUse = true;
-    context.set(checked, canonicalKey(checked), group);
+    context.set(checked, canonicalKey(checked), hash, group);
   }
 
   currentKey(): Key {
@@ -129,6 +138,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     for (const group of this.#groups) {
       if (group === undefined) continue;
       for (const { key } of table.tableOf(group).values()) keys.push(keyOf(key));
+      table.numbersOf(group)?.visit((key) => keys.push(key));
     }
     return keys;
   }
@@ -211,6 +221,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
       maxParallelism,
       freezeValues,
       scope,
+      packsNumbers: isNumber(descriptor) && scope === 'key' && layout.ttl === undefined,
       now,
     });
     for (const group of this.#groups) {
@@ -225,7 +236,12 @@ export class MemoryStateBackend implements KeyedStateBackend {
 
   #handleOf(descriptor: StateDescriptor, table: StateTable): unknown {
     const { ttl: rules } = table.layout;
-    if (rules === undefined) return handleOf(descriptor, table);
+    if (rules === undefined) {
+      if (table.packsNumbers && isNumber(descriptor)) {
+        return new MemoryNumberState(table, this.#context, descriptor.initial);
+      }
+      return handleOf(descriptor, table);
+    }
     const { now } = this.#options;
     const parts = { groups: this.#groups, table, rules, context: this.#context, now };
     const sweep = rules.sweptEntries > 0 ? new TtlSweep(parts) : undefined;
@@ -252,6 +268,10 @@ export class MemoryStateBackend implements KeyedStateBackend {
       { where: { uid: operatorUid } },
     );
   }
+}
+
+function isNumber(descriptor: StateDescriptor): descriptor is ValueDescriptor<number> {
+  return descriptor.kind === 'value' && typeof descriptor.initial === 'number';
 }
 
 function handleOf(descriptor: StateDescriptor, table: StateTable): unknown {

@@ -4,7 +4,7 @@
  * Owner: the backend. Read by every handle; a handle that cached something of a key compares `generation`.
  */
 
-import type { Key } from '../../base/key-groups.ts';
+import { type Key, keyHash } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { KeyGroupState } from './key-group-state.ts';
 import { canonicalKey, canonicalPair } from './canonical-key.ts';
@@ -16,6 +16,8 @@ export class KeyContext {
   readonly operatorUid: string;
   key: Key | undefined = undefined;
   canonical: unknown = undefined;
+  /** `keyHash` of the key. */
+  hash = 0;
   /** The current namespace of the key, or the key itself when there is none: what timers and namespaced state are held under. */
   scoped: ScopedKey | undefined = undefined;
   scopedCanonical: unknown = undefined;
@@ -29,8 +31,9 @@ export class KeyContext {
   }
 
   /** A key without a namespace. */
-  set(key: Key, canonical: unknown, group: KeyGroupState): void {
+  set(key: Key, canonical: unknown, hash: number, group: KeyGroupState): void {
     this.key = key;
+    this.hash = hash;
     this.canonical = canonical;
     this.scoped = key;
     this.scopedCanonical = canonical;
@@ -40,8 +43,8 @@ export class KeyContext {
 
   /** The key and the namespace of a timer. */
   setScoped(scoped: ScopedKey, canonical: unknown, group: KeyGroupState): void {
-    if (!(scoped instanceof NamespacedKey)) return this.set(scoped, canonical, group);
-    this.set(scoped.key, canonicalKey(scoped.key), group);
+    if (!(scoped instanceof NamespacedKey)) return this.set(scoped, canonical, keyHash(scoped), group);
+    this.set(scoped.key, canonicalKey(scoped.key), keyHash(scoped.key), group);
     this.scoped = scoped;
     this.scopedCanonical = canonical;
   }

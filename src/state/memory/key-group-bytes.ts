@@ -138,14 +138,15 @@ function sectionsOf(group: KeyGroupState, { operatorUid, layouts, frozenAt }: Wr
   const sections: Section[] = [];
   for (const [index, layout] of layouts.entries()) {
     const held = group.tables[index];
-    if (held === undefined || held.size === 0) continue;
+    if (held === undefined) continue;
+    const numbers = group.numbers[index];
     const table = writtenTable(layout, held, frozenAt);
-    if (table.size === 0) continue;
+    if (table.size + (numbers?.size ?? 0) === 0) continue;
     const keyCodecId = layout.kind === 'map' ? layout.keyCodec.id : '';
     const header = { name: layout.name, kind: layout.kind, codecId: layout.codec.id, keyCodecId };
     const write = (out: BinaryWriter): void => {
       try {
-        writeSection(header, out, () => encodeTable(layout, table, out));
+        writeSection(header, out, () => encodeTable(layout, table, numbers, out));
       } catch (cause) {
         throw codecFailed(operatorUid, layout.name, cause);
       }

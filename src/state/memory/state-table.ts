@@ -8,7 +8,7 @@
  * S2 The cached cell is that of the current key: it is dropped when the generation of the context grows.
  */
 
-import { keyGroupOf } from '../../base/key-groups.ts';
+import { keyGroupOf, keyHash } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import type { StateScope } from '../backend.ts';
@@ -16,8 +16,9 @@ import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import { checkStored } from './declared-layout.ts';
 import type { KeyContext } from './key-context.ts';
-import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
-import { keyOf } from './scoped-key.ts';
+import type { Cell, KeyedNumbers, KeyGroupState, Table } from './key-group-state.ts';
+import { PackedNumbers } from './packed-numbers.ts';
+import { keyOf, NamespacedKey } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
 import { stampedCodec } from './stored-codec.ts';
 import { decodeTable, type StoredTable } from './table-bytes.ts';
@@ -35,6 +36,8 @@ export interface StateTableParts {
   readonly freezeValues: boolean;
   /** Whether each key holds one value, or each namespace of it. */
   readonly scope: StateScope;
+  /** Numbers are held in typed tables where they can be. */
+  readonly packsNumbers: boolean;
   /** ms since the epoch; only states with a time to live ask. */
   readonly now: () => number;
 }
@@ -43,6 +46,7 @@ export interface StateTableParts {
 export class StateTable {
   readonly layout: StateLayout;
   readonly freezeValues: boolean;
+  readonly packsNumbers: boolean;
   readonly #context: KeyContext;
   readonly #index: number;
   readonly #maxParallelism: number;
@@ -59,6 +63,7 @@ export class StateTable {
     this.#index = parts.index;
     this.#maxParallelism = parts.maxParallelism;
     this.#isNamespaced = parts.scope === 'namespace';
+    this.packsNumbers = parts.packsNumbers;
     this.#now = parts.now;
   }
 
@@ -122,11 +127,18 @@ export class StateTable {
     return group.tables[this.#index] ?? this.#bind(group);
   }
 
+  /** What typed tables hold of this state in a key group; `undefined` when it has none. */
+  numbersOf(group: KeyGroupState): KeyedNumbers | undefined {
+    if (group.tables[this.#index] === undefined) this.#bind(group);
+    return group.numbers[this.#index];
+  }
+
   // G2: takes the place of the restored bytes, which are read only when the first key of the group comes.
   #bind(group: KeyGroupState): Table {
     const section = group.restored.get(this.layout.name);
     const table = section === undefined ? new Map<unknown, Cell>() : this.#decode(group, section);
     group.restored.delete(this.layout.name);
+    if (this.packsNumbers) group.numbers[this.#index] = packed(table);
     group.tables[this.#index] = table;
     return table;
   }
@@ -178,4 +190,15 @@ export class StateTable {
     const where = { state: `state "${this.layout.name}"`, operatorUid: this.#context.operatorUid };
     return stampedCodec(id, declared, where, this.#now);
   }
+}
+
+/** Moves what typed tables can hold out of the cells. */
+function packed(table: Table): PackedNumbers {
+  const numbers = new PackedNumbers();
+  for (const [canonical, { key, value }] of table) {
+    if (typeof value !== 'number' || key instanceof NamespacedKey) continue;
+    const place = numbers.tableOf(key)?.add(key, keyHash(key), value) ?? -1;
+    if (place >= 0) table.delete(canonical);
+  }
+  return numbers;
 }

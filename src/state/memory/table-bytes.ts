@@ -16,17 +16,26 @@ import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/gener
 import { deepFreeze } from '../../base/freeze.ts';
 import { Stamped, StampedCodec } from './stamped.ts';
 import { ConvertingCodec } from './stored-codec.ts';
-import type { Table } from './key-group-state.ts';
+import type { KeyedNumbers, Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
 import { canonicalScopedKey, decodeScopedKey, encodeScopedKey, type ScopedKey } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
 
-/** Writes a table. */
-export function encodeTable(layout: StateLayout, table: Table, out: BinaryWriter): void {
-  out.varint(table.size);
+/** Writes a table, with the numbers of the same state that are not in it. */
+export function encodeTable(
+  layout: StateLayout,
+  table: Table,
+  numbers: KeyedNumbers | undefined,
+  out: BinaryWriter,
+): void {
+  out.varint(table.size + (numbers?.size ?? 0));
   // The table is walked once: where it is large, that is what costs.
   const values: unknown[] = [];
+  numbers?.visit((key, value) => {
+    encodeScopedKey(key, out);
+    values.push(value);
+  });
   for (const { key, value } of table.values()) {
     encodeScopedKey(key, out);
     values.push(value);

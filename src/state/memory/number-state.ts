@@ -1,0 +1,129 @@
+/**
+ * A value state that begins as a number, held in typed tables as long as key and value allow it.
+ *
+ * Hot path: nothing is allocated for a key that has a number. What a typed table does not take (another value, a key
+ * that is a tuple, a long string, a key too many of one hash) is held in a cell, as in every other state.
+ *
+ * N1 A key has a place in a typed table or a cell, never both.
+ * N2 The cached place is that of the current key: it is found again when the generation of the context grows.
+ * N3 Every change passes `change` of the table first (S1 of state-table.ts).
+ */
+
+import type { Key } from '../../base/key-groups.ts';
+import type { ValueState } from '../descriptors.ts';
+import type { KeyContext } from './key-context.ts';
+import type { Table } from './key-group-state.ts';
+import type { NumberTable } from './number-table.ts';
+import type { StateTable } from './state-table.ts';
+
+/** Whose value a step of the journal gives back, and where it was held. */
+interface Target {
+  readonly key: Key;
+  readonly hash: number;
+  readonly canonical: unknown;
+  readonly numbers: NumberTable;
+  readonly cells: Table;
+}
+
+/** One value, most often a number. */
+export class MemoryNumberState<T> implements ValueState<T> {
+  readonly #table: StateTable;
+  readonly #context: KeyContext;
+  readonly #initial: T;
+  #generation = -1;
+  #numbers: NumberTable | undefined = undefined;
+  #place = -1;
+
+  constructor(table: StateTable, context: KeyContext, initial: T) {
+    this.#table = table;
+    this.#context = context;
+    this.#initial = initial;
+  }
+
+  value(): T {
+    if (this.#generation !== this.#context.generation) this.#find();
+    if (this.#place >= 0) return this.#numbers!.at(this.#place) as T;
+    const cell = this.#table.cell();
+    return cell === undefined ? this.#initial : (cell.value as T);
+  }
+
+  update(value: T): void {
+    if (this.#generation !== this.#context.generation) this.#find();
+    if (typeof value === 'number' && this.#updateNumber(value)) return;
+    if (value === undefined || value === null) return this.clear();
+    this.#takeNumber();
+    this.#table.store(value);
+  }
+
+  clear(): void {
+    if (this.#generation !== this.#context.generation) this.#find();
+    this.#takeNumber();
+    this.#table.remove();
+  }
+
+  #find(): void {
+    const { key, hash, generation } = this.#context;
+    const group = this.#context.requireGroup();
+    this.#numbers = this.#table.numbersOf(group)!.tableOf(key!);
+    this.#place = this.#numbers === undefined ? -1 : this.#numbers.find(key!, hash);
+    this.#generation = generation;
+  }
+
+  /** False when the number must go into a cell. */
+  #updateNumber(value: number): boolean {
+    const numbers = this.#numbers;
+    const place = this.#place;
+    if (numbers === undefined) return false;
+    if (place >= 0) {
+      const journal = this.#table.change();
+      if (journal !== undefined) {
+        const before = numbers.at(place);
+        const target = this.#target(numbers);
+        journal.add(() => giveBack(target, before));
+      }
+      numbers.set(place, value);
+      return true;
+    }
+    if (this.#table.cell() !== undefined) return false;
+    const journal = this.#table.change();
+    this.#place = numbers.add(this.#context.key!, this.#context.hash, value);
+    if (this.#place < 0) return false;
+    if (journal !== undefined) {
+      const target = this.#target(numbers);
+      journal.add(() => takeBack(target));
+    }
+    return true;
+  }
+
+  /** N1: makes way for a cell, or for nothing. */
+  #takeNumber(): void {
+    if (this.#place < 0) return;
+    const numbers = this.#numbers!;
+    const journal = this.#table.change();
+    if (journal !== undefined) {
+      const before = numbers.at(this.#place);
+      const target = this.#target(numbers);
+      journal.add(() => giveBack(target, before));
+    }
+    numbers.remove(this.#place);
+    this.#place = -1;
+  }
+
+  #target(numbers: NumberTable): Target {
+    const { key, hash, canonical } = this.#context;
+    return { key: key!, hash, canonical, numbers, cells: this.#table.tableOf(this.#context.requireGroup()) };
+  }
+}
+
+// A place that was given away may be too far off now: then a cell holds what it held.
+function giveBack({ key, hash, canonical, numbers, cells }: Target, value: number): void {
+  const place = numbers.find(key, hash);
+  if (place >= 0) numbers.set(place, value);
+  else if (cells.has(canonical) || numbers.add(key, hash, value) < 0) cells.set(canonical, { key, value });
+}
+
+function takeBack({ key, hash, canonical, numbers, cells }: Target): void {
+  const place = numbers.find(key, hash);
+  if (place >= 0) numbers.remove(place);
+  else cells.delete(canonical);
+}

@@ -1,0 +1,109 @@
+/** The typed tables against a `Map`, with keys whose hashes are chosen to be equal. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Key, keyHash } from '../../base/key-groups.ts';
+import { type NumberTable, NumbersByNumber, NumbersByText, PROBES_MAX } from './number-table.ts';
+
+const RUNS = 600;
+const SEED = 31;
+
+/** Strings of 2 × `pairs` units that all have one hash: 'Aa' and 'BB' have. */
+function textsOfOneHash(pairs: number): string[] {
+  let texts = [''];
+  for (let pair = 0; pair < pairs; pair++) texts = texts.flatMap((text) => [`${text}Aa`, `${text}BB`]);
+  return texts;
+}
+
+/** Doubles whose halves cancel out: all have the hash 0. */
+function numbersOfOneHash(count: number): number[] {
+  const view = new DataView(new ArrayBuffer(8));
+  return Array.from({ length: count }, (_, index) => {
+    view.setInt32(0, 0x3ff00001 + index);
+    view.setInt32(4, 0x3ff00001 + index);
+    return view.getFloat64(0);
+  });
+}
+
+const texts = ['', ...textsOfOneHash(6), ...textsOfOneHash(3), 'é', 'x'.repeat(19)];
+const numbers = [0, 1, -1, 0.5, Infinity, 2 ** 53, ...numbersOfOneHash(90)];
+
+type Step = { readonly kind: 'put' | 'remove'; readonly key: number; readonly value: number };
+
+const steps = fc.array(
+  fc.record<Step>({
+    kind: fc.constantFrom('put', 'put', 'put', 'remove'),
+    key: fc.nat({ max: 999 }),
+    value: fc.double(),
+  }),
+  { maxLength: 400, size: 'max' },
+);
+
+function check(table: NumberTable, keys: readonly Key[], all: readonly Step[]): void {
+  const model = new Map<Key, number>();
+  for (const { kind, key: index, value } of all) {
+    const key = keys[index % keys.length]!;
+    const hash = keyHash(key);
+    const place = table.find(key, hash);
+    assert.equal(place >= 0, model.has(key));
+    if (kind === 'remove') {
+      if (place >= 0) table.remove(place);
+      model.delete(key);
+    } else if (place >= 0) {
+      table.set(place, value);
+      model.set(key, value);
+    } else if (table.add(key, hash, value) >= 0) model.set(key, value);
+    else assert.ok(model.size >= PROBES_MAX / 2, 'a key is refused only among many of one hash');
+  }
+  const held = new Map<Key, number>();
+  table.visit((key, value) => held.set(key, value));
+  assert.deepEqual(held, model);
+  assert.equal(table.size, model.size);
+  for (const [key, value] of model) assert.ok(Object.is(table.at(table.find(key, keyHash(key))), value));
+}
+
+test('a typed table holds what a map holds', () => {
+  fc.assert(
+    fc.property(steps, (all) => {
+      check(new NumbersByText(), texts, all);
+      check(new NumbersByNumber(), numbers, all);
+    }),
+    { seed: SEED, numRuns: RUNS },
+  );
+  console.log(`cases: typed tables against a map ${2 * RUNS} (minimum ${2 * RUNS})`);
+});
+
+test('a table with more keys of one hash than a lookup looks at refuses the rest and loses none', () => {
+  const cases: [NumberTable, Key[]][] = [
+    [new NumbersByText(), textsOfOneHash(8)],
+    [new NumbersByNumber(), numbersOfOneHash(256)],
+  ];
+  for (const [table, keys] of cases) {
+    const places = keys.map((key) => table.add(key, keyHash(key), 7));
+    assert.ok(places.some((place) => place < 0));
+    assert.equal(table.size, places.filter((place) => place >= 0).length);
+    assert.ok(table.size >= PROBES_MAX / 2);
+    keys.forEach((key, index) => {
+      assert.equal(table.find(key, keyHash(key)) >= 0, places[index]! >= 0);
+    });
+  }
+});
+
+test('what a table cannot hold is refused: long strings, and units above U+00FF', () => {
+  const table = new NumbersByText();
+  for (const key of ['x'.repeat(20), '\u0100', '漢字']) {
+    assert.equal(table.add(key, keyHash(key), 1), -1);
+    assert.equal(table.find(key, keyHash(key)), -1);
+  }
+  assert.equal(table.size, 0);
+});
+
+test('a hundred thousand keys are found, and found gone', () => {
+  const table = new NumbersByText();
+  const keys = Array.from({ length: 100_000 }, (_, index) => `user-${index}`);
+  for (const [index, key] of keys.entries()) assert.ok(table.add(key, keyHash(key), index) >= 0);
+  for (const [index, key] of keys.entries()) assert.equal(table.at(table.find(key, keyHash(key))), index);
+  for (const key of keys) table.remove(table.find(key, keyHash(key)));
+  assert.equal(table.size, 0);
+});

@@ -1,0 +1,27 @@
+/** The numbers of one state and key group that typed tables can hold; each key is here or in the cells, never in both. */
+
+import type { Key } from '../../base/key-groups.ts';
+import type { KeyedNumbers } from './key-group-state.ts';
+import { type NumberTable, NumbersByNumber, NumbersByText } from './number-table.ts';
+
+/** A typed table for each type of key that has one. */
+export class PackedNumbers implements KeyedNumbers {
+  readonly #byNumber = new NumbersByNumber();
+  readonly #byText = new NumbersByText();
+
+  get size(): number {
+    return this.#byNumber.size + this.#byText.size;
+  }
+
+  tableOf(key: Key): NumberTable | undefined {
+    if (typeof key === 'string') return this.#byText;
+    // A free place is NaN.
+    if (typeof key === 'number' && !Number.isNaN(key)) return this.#byNumber;
+    return undefined;
+  }
+
+  visit(each: (key: Key, value: number) => void): void {
+    this.#byNumber.visit(each);
+    this.#byText.visit(each);
+  }
+}
