@@ -99,6 +99,18 @@ test('what a table cannot hold is refused: long strings, and units above U+00FF'
   assert.equal(table.size, 0);
 });
 
+test('a table that becomes crowded grows before it refuses a key whose hash is its own', () => {
+  const byNumber = new NumbersByNumber();
+  const byText = new NumbersByText();
+  let key = 1;
+  for (let count = 0; count < 200_000; count++) {
+    key = Math.imul(key, 1_664_525) + 1_013_904_223;
+    if (byNumber.find(key, keyHash(key)) < 0) assert.ok(byNumber.add(key, keyHash(key), 1) >= 0);
+    const text = String(key);
+    if (byText.find(text, keyHash(text)) < 0) assert.ok(byText.add(text, keyHash(text), 1) >= 0);
+  }
+});
+
 test('a hundred thousand keys are found, and found gone', () => {
   const table = new NumbersByText();
   const keys = Array.from({ length: 100_000 }, (_, index) => `user-${index}`);

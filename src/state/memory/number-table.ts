@@ -73,7 +73,10 @@ export class NumbersByNumber implements NumberTable {
   add(key: number, hash: number, value: number): number {
     // A place in four stays free.
     if ((this.size + 1) * 4 > 3 << this.#bits && !this.#grow()) return -1;
-    const place = insert(this.#cells, this.#bits, key, hash, value);
+    let place = insert(this.#cells, this.#bits, key, hash, value);
+    if (place < 0 && isCrowded(this.size, this.#bits) && this.#grow()) {
+      place = insert(this.#cells, this.#bits, key, hash, value);
+    }
     if (place >= 0) this.size++;
     return place;
   }
@@ -133,6 +136,11 @@ function emptyCells(bits: number): Float64Array {
   return new Float64Array(2 << bits).fill(Number.NaN);
 }
 
+/** Long rows of taken places come of too few free ones, not of equal hashes. */
+function isCrowded(size: number, bits: number): boolean {
+  return size * 4 > 1 << bits;
+}
+
 function home(hash: number, bits: number): number {
   return Math.imul(hash, GOLDEN) >>> (32 - bits);
 }
@@ -189,7 +197,10 @@ export class NumbersByText implements NumberTable {
   add(key: string, hash: number, value: number): number {
     if (!fits(key)) return -1;
     if ((this.size + 1) * 4 > 3 << this.#bits && !this.#grow()) return -1;
-    const place = freePlace(this.#block, this.#bits, hash);
+    let place = freePlace(this.#block, this.#bits, hash);
+    if (place < 0 && isCrowded(this.size, this.#bits) && this.#grow()) {
+      place = freePlace(this.#block, this.#bits, hash);
+    }
     if (place < 0) return -1;
     const { words, bytes, values } = this.#block;
     words[place * 8] = hash;
