@@ -1,6 +1,6 @@
 /** Keeps the records for which a predicate is true; they and their timestamps stay as they are. */
 
-import type { Operator, OperatorContext, Output } from './operator.ts';
+import type { Operator, OperatorContext, Output, PureFunction } from './operator.ts';
 
 /** One subtask of `filter`. */
 export class FilterOperator<T> implements Operator {
@@ -9,6 +9,10 @@ export class FilterOperator<T> implements Operator {
 
   constructor(predicate: (value: T) => boolean) {
     this.#predicate = predicate;
+  }
+
+  get pure(): PureFunction {
+    return { kind: 'filter', call: this.#predicate };
   }
 
   open(context: OperatorContext): void {

@@ -1,6 +1,6 @@
 /** One result for each record, with the record's timestamp. */
 
-import type { Operator, OperatorContext, Output } from './operator.ts';
+import type { Operator, OperatorContext, Output, PureFunction } from './operator.ts';
 
 /** One subtask of `map`. */
 export class MapOperator<In, Out> implements Operator {
@@ -9,6 +9,10 @@ export class MapOperator<In, Out> implements Operator {
 
   constructor(map: (value: In) => Out) {
     this.#map = map;
+  }
+
+  get pure(): PureFunction {
+    return { kind: 'map', call: this.#map };
   }
 
   open(context: OperatorContext): void {

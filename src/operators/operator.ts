@@ -113,8 +113,16 @@ export interface Pull extends Iterator<unknown, unknown> {
   readonly timestamp?: number;
 }
 
+/** A function of the user without state: one result for each record, or whether the record stays. */
+export interface PureFunction {
+  readonly kind: 'map' | 'filter';
+  readonly call: (value: never) => unknown;
+}
+
 /** A vertex of the chain. Only `open` and `record` must be there. */
 export interface Operator {
+  /** All that `record` does, where that is one call: a chain may then call the function without the operator. */
+  readonly pure?: PureFunction;
   /**
    * Keyed state that it will ask for, by name, as far as that is known before it opens: it is compared with what is
    * restored before any task starts.

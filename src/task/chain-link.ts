@@ -24,6 +24,7 @@ import {
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { ChainOutput } from './chain-output.ts';
 import { type FrameStack, PullFrame } from './frames.ts';
+import { type Deliver, fuse } from './fused.ts';
 
 /** Gives an error its place (L3). */
 export type Locate = (error: unknown, operator: PlannedOperator) => Error;
@@ -116,8 +117,24 @@ export class ChainLink {
   }
 
   /** A record from the operator before, on the only input that a chained operator has. */
-  deliver(value: unknown, timestamp: number): void {
-    this.deliverTo(0, value, timestamp);
+  deliver: Deliver = (value, timestamp) => this.deliverTo(0, value, timestamp);
+
+  /** Makes `deliver` code of its own where it may be; the links behind come first. False: code generation is forbidden. */
+  fuse(job: string): boolean {
+    const { pure } = this.operator;
+    const next = this.output.onlyLink();
+    if (pure === undefined || next === undefined || this.#guarded || this.backend !== undefined) return true;
+    const made = fuse({
+      pure,
+      link: this,
+      output: this.output,
+      next: next.deliver,
+      locate: (error) => this.#locate(error, this.planned),
+      job,
+      uid: this.planned.uid,
+    });
+    if (made !== undefined) this.deliver = made;
+    return made !== undefined;
   }
 
   // Hot path: one call per record and operator.

@@ -15,7 +15,7 @@ import type { TaskPort } from './task-host.ts';
 
 /** An operator behind the output, as far as the output calls it. */
 export interface Downstream {
-  deliver(value: unknown, timestamp: number): void;
+  readonly deliver: (value: unknown, timestamp: number) => void;
   walkWatermark(timestamp: number): Iterable<void>;
   walkStatus(idle: boolean): Iterable<void>;
 }
@@ -78,6 +78,11 @@ export class ChainOutput implements Output {
       links: [...new Set(outputs.flatMap((output) => output.links))],
       ports: [...new Set(outputs.flatMap((output) => output.ports))],
     };
+  }
+
+  /** The one link that every record of the main output goes to, as it is, and nowhere else; M1 of fused.ts. */
+  onlyLink(): Downstream | undefined {
+    return this.#links.length === 1 && this.#ports.length === 0 && !this.#freeze ? this.#links[0] : undefined;
   }
 
   /** For the output of a source: `poll` emits many records in one call. */

@@ -17,6 +17,9 @@ import type { RestoredOperator } from './snapshot.ts';
 import { createRuntimeContext } from './runtime-context.ts';
 import type { TaskHost } from './task-host.ts';
 
+/** Said once for each thread. */
+let saidPlain = false;
+
 /** What a chain is built from. */
 export interface ChainParts {
   /** Index in `graph.vertices`. */
@@ -49,11 +52,22 @@ export class Chain {
     this.metrics = operators.map((planned) => this.#registry(planned));
     this.contexts = this.links.map((link, index) => this.#context(link, this.metrics[index]!));
     for (const [index, link] of this.links.entries()) this.#connect(index, link);
+    this.#fuse();
     if (source) this.links[0]!.output.runInline();
   }
 
   get head(): ChainLink {
     return this.links[0]!;
+  }
+
+  /** From the end, so that each link finds the next one made; where a record goes to several links, none of these. */
+  #fuse(): void {
+    const { env, info } = this.#parts.host;
+    const only = new Set(this.links.map((link) => link.output.onlyLink()));
+    const allowed = this.links.toReversed().map((link) => !only.has(link) || link.fuse(info.jobName));
+    if (!allowed.includes(false) || saidPlain) return;
+    saidPlain = true;
+    env.log.info('code generation is forbidden here: chains run operator by operator, which is slower');
   }
 
   #link(planned: PlannedOperator): ChainLink {
