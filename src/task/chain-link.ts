@@ -198,7 +198,8 @@ export class ChainLink {
       return;
     }
     this.backend?.commit();
-    this.output.releaseHeld();
+    // L3: a port may refuse what is released.
+    this.#call(() => this.output.releaseHeld());
   }
 
   #exhaust(pull: Pull, timestamp: number): void {

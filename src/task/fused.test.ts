@@ -128,6 +128,21 @@ test('a made function is named in stack traces, whatever job and operator are ca
   assert.equal('broken' in globalThis, false);
 });
 
+test('a name that was cut within an emoji stops nothing', () => {
+  const out: unknown[] = [];
+  const made = fuse({
+    pure: { kind: 'map', call: (value: number) => value + 1 },
+    link: { recordsIn: 0 },
+    output: { recordsOut: 0 },
+    next: (value) => void out.push(value),
+    locate: (error) => error as Error,
+    job: '\ud800',
+    uid: 'cut \ud83d',
+  });
+  made!(1, 0);
+  assert.deepEqual(out, [2]);
+});
+
 test('where code generation is forbidden nothing is made', () => {
   const script = `
     import { fuse } from ${JSON.stringify(new URL('./fused.ts', import.meta.url).href)};

@@ -63,7 +63,7 @@ let serial = 0;
 
 /** The made function; `undefined` where code generation is forbidden. */
 export function fuse({ pure, link, output, next, locate, job, uid }: FusedParts): Deliver | undefined {
-  const name = `millrace/${encodeURIComponent(job)}/${encodeURIComponent(uid)}/${serial++}`;
+  const name = `millrace/${encoded(job)}/${encoded(uid)}/${serial++}`;
   const text = `${TEXTS[pure.kind]}\n//# sourceURL=${name}`;
   try {
     // oxlint-disable-next-line typescript/no-implied-eval -- the text holds no input but a percent-encoded name; see the head of this file
@@ -75,4 +75,9 @@ export function fuse({ pure, link, output, next, locate, job, uid }: FusedParts)
     if (error instanceof EvalError) return undefined;
     throw error;
   }
+}
+
+// A lone surrogate, as of a name cut within an emoji, cannot be percent-encoded.
+function encoded(name: string): string {
+  return encodeURIComponent(name.toWellFormed());
 }
