@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { files, generatorSource, job, type JobDefinition, state, watermarks } from '../../src/index.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { chance } from './job-spec.ts';
+import { ONLY, replayable, seeds } from './seeds.ts';
 import { committed, kill, NODE, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
 
-const ONLY = process.env['MILLRACE_SEED'];
 const SEEDS = 60;
 const KEYS = 3;
 
@@ -122,18 +122,6 @@ function check(lines: readonly string[], spec: Spec, inOrder: boolean): void {
   else assert.deepEqual(withoutOrder(lines), withoutOrder(expected));
 }
 
-function seeds(first: number): number[] {
-  return ONLY === undefined ? Array.from({ length: SEEDS }, (_, index) => first + index) : [Number(ONLY)];
-}
-
-async function replayable(seed: number, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    throw new Error(`replay with MILLRACE_SEED=${seed}`, { cause: error });
-  }
-}
-
 function optionsOf(seed: number, definition: JobDefinition): SimulatedOptions {
   const { unaligned } = specOf(seed);
   return {
@@ -146,7 +134,7 @@ function optionsOf(seed: number, definition: JobDefinition): SimulatedOptions {
 
 test('each record is asked for once, within the capacity, and its answer is counted in its order', async () => {
   let cases = 0;
-  for (const seed of seeds(1)) {
+  for (const seed of seeds(1, SEEDS)) {
     await replayable(seed, async () => {
       const spec = specOf(seed);
       const kernel = new Kernel({ seed, shuffle: true });
@@ -165,7 +153,7 @@ test('each record is asked for once, within the capacity, and its answer is coun
 test('killed at any moment and continued, also at another parallelism, no answer is lost or counted twice', async () => {
   let cases = 0;
   let continued = 0;
-  for (const seed of seeds(1_001)) {
+  for (const seed of seeds(1_001, SEEDS)) {
     await replayable(seed, async () => {
       const spec = specOf(seed);
       const draw = chance(seed);
@@ -201,7 +189,7 @@ test('killed at any moment and continued, also at another parallelism, no answer
 test('stopped with calls under way and continued, it asks for them again and gives the same', async () => {
   let cases = 0;
   let stopped = 0;
-  for (const seed of seeds(2_001)) {
+  for (const seed of seeds(2_001, SEEDS)) {
     await replayable(seed, async () => {
       const spec = specOf(seed);
       const draw = chance(seed);

@@ -8,14 +8,10 @@ import { kernelOf } from './random-run.ts';
 import connectedJob from './connected-job.ts';
 import { connectedLines, connectedSpec } from './connected-spec.ts';
 import { chance } from './job-spec.ts';
+import { ONLY, replayable, seeds } from './seeds.ts';
 import { committed, kill, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
 
-const ONLY = process.env['MILLRACE_SEED'];
 const SEEDS = 60;
-
-function seeds(first: number): number[] {
-  return ONLY === undefined ? Array.from({ length: SEEDS }, (_, index) => first + index) : [Number(ONLY)];
-}
 
 /** Unaligned for two seeds of three: the keyed edges are, the broadcast edge beside them is not. */
 function optionsOf(seed: number, keyedParallelism?: number): SimulatedOptions {
@@ -34,17 +30,9 @@ function optionsOf(seed: number, keyedParallelism?: number): SimulatedOptions {
   };
 }
 
-async function replayable(seed: number, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    throw new Error(`replay with MILLRACE_SEED=${seed}`, { cause: error });
-  }
-}
-
 test('connected streams give what their definition says', async () => {
   let cases = 0;
-  for (const seed of seeds(1)) {
+  for (const seed of seeds(1, SEEDS)) {
     await replayable(seed, async () => {
       const kernel = await kernelOf({ seed });
       const result = await new SimulatedJob(kernel, optionsOf(seed)).end();
@@ -59,7 +47,7 @@ test('connected streams give what their definition says', async () => {
 test('killed at any moment and continued at another parallelism, they give the same', async () => {
   let cases = 0;
   let continued = 0;
-  for (const seed of seeds(1_001)) {
+  for (const seed of seeds(1_001, SEEDS)) {
     await replayable(seed, async () => {
       const draw = chance(seed);
       const calm = await kernelOf({ seed });

@@ -8,9 +8,9 @@ import { test } from 'node:test';
 import { files, generatorSource, job, type JobDefinition } from '../../src/index.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { chance } from './job-spec.ts';
+import { ONLY, replayable, seeds } from './seeds.ts';
 import { committed, kill, SimulatedJob } from './simulated-job.ts';
 
-const ONLY = process.env['MILLRACE_SEED'];
 const SEEDS = 80;
 const BATCH = 3;
 
@@ -94,20 +94,11 @@ function batches(records: number, parallelism: number, life: number, witness: Wi
   });
 }
 
-async function replayable(seed: number, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    throw new Error(`replay with MILLRACE_SEED=${seed}`, { cause: error });
-  }
-}
-
 test('killed at any moment and continued at another parallelism, lists hold everything once', async () => {
-  const seeds = ONLY === undefined ? Array.from({ length: SEEDS }, (_, index) => index + 1) : [Number(ONLY)];
   let continued = 0;
   let restored = 0;
   let told = 0;
-  for (const seed of seeds) {
+  for (const seed of seeds(1, SEEDS)) {
     await replayable(seed, async () => {
       const draw = chance(seed);
       const records = 30 + draw(60);
@@ -149,7 +140,7 @@ test('killed at any moment and continued at another parallelism, lists hold ever
     });
   }
   if (ONLY !== undefined) return;
-  console.log(`cases: killed jobs with operator state ${seeds.length} (minimum ${SEEDS})`);
+  console.log(`cases: killed jobs with operator state ${SEEDS} (minimum ${SEEDS})`);
   console.log(`cases: of them continued from a checkpoint ${continued} (minimum ${SEEDS / 5})`);
   assert.ok(continued >= SEEDS / 5 && restored > continued && told > SEEDS);
 });

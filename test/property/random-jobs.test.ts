@@ -8,17 +8,8 @@ import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import { chance, specOf } from './job-spec.ts';
 import { expectedOf } from './model.ts';
 import { failure } from './random-job.ts';
-import {
-  assertWithin,
-  calmSteps,
-  check,
-  countsOf,
-  kernelOf,
-  ONLY,
-  optionsOf,
-  replayable,
-  seeds,
-} from './random-run.ts';
+import { assertWithin, calmSteps, check, countsOf, kernelOf, optionsOf, replayable } from './random-run.ts';
+import { ONLY, seeds } from './seeds.ts';
 import { committed, kill, SimulatedJob } from './simulated-job.ts';
 
 /** `MILLRACE_SEEDS=2000` looks longer. */

@@ -1,6 +1,4 @@
 // What the tests of random jobs share: options from a seed, the disk with its input, the comparison with the model.
-//
-// A failure prints the seed; `MILLRACE_SEED=<n> node --test <the test file>` runs it alone.
 
 import assert from 'node:assert/strict';
 import type { Env } from '../../src/base/env.ts';
@@ -8,15 +6,8 @@ import { Kernel } from '../../src/testing/kernel.ts';
 import { chance, itemsOf, type JobSpec, specOf } from './job-spec.ts';
 import type { Expected } from './model.ts';
 import randomJob from './random-job.ts';
+import { replayable as replayableSeed } from './seeds.ts';
 import { committed, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
-
-/** The only seed to look at, if one was named. */
-export const ONLY = process.env['MILLRACE_SEED'];
-
-/** The seeds of a test. */
-export function seeds(first: number, count: number): number[] {
-  return ONLY === undefined ? Array.from({ length: count }, (_, index) => first + index) : [Number(ONLY)];
-}
 
 /** `life` numbers the starts of one job: with `rescaled` each has another parallelism of the keyed operator. */
 export function optionsOf(seed: number, life = 0, rescaled = false): SimulatedOptions {
@@ -94,14 +85,9 @@ export function checkLines(
   }
 }
 
-/** A failure names the seed that shows it again. */
-export async function replayable(seed: number, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const spec = JSON.stringify(specOf(seed));
-    throw new Error(`seed ${seed} of ${spec}: replay with MILLRACE_SEED=${seed}`, { cause: error });
-  }
+/** A failure names the seed that shows it again, and its job. */
+export function replayable(seed: number, run: () => Promise<void>): Promise<void> {
+  return replayableSeed(seed, run, () => JSON.stringify(specOf(seed)));
 }
 
 /** How many events the job of a seed takes when nothing happens to it. */

@@ -16,21 +16,14 @@ import { state } from '../../src/index.ts';
 import type { AggregateFunction } from '../../src/state/descriptors.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { OperatorHarness } from '../../src/testing/operator-harness.ts';
-import { committed, kill, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
+import { KEYS } from './awkward-keys.ts';
+import { sameThroughCrashes } from './crashed-job.ts';
+import { committed, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
 import { type Item, WindowModel, type WindowSpec } from './window-model.ts';
 
 const RUNS = 3_000;
 const JOB_RUNS = 60;
 const SEED = 2_718;
-
-/** Equal ones have one name in the model. */
-const KEYS: readonly { readonly key: string | number; readonly name: string }[] = [
-  { key: '', name: 'empty' },
-  { key: '__proto__', name: 'proto' },
-  { key: Number.NaN, name: 'nan' },
-  { key: 0, name: 'zero' },
-  { key: -0, name: 'zero' },
-];
 
 interface Keyed extends Item {
   readonly k: number;
@@ -278,29 +271,8 @@ test('a job with shared panes gives what the model gives at any parallelism, kil
     fc.asyncProperty(jobCases, async ({ spec, items, how, seed, parallelisms, crashes }) => {
       const numbered = items.map((item, id) => ({ ...item, id }));
       const definition = slidingJob(spec, numbered, how);
-      const start = (kernel: Kernel, life: number): SimulatedJob =>
-        new SimulatedJob(kernel, {
-          definition,
-          args: [],
-          parallelism: parallelisms[life % parallelisms.length]!,
-        });
-      const calm = new Kernel({ seed, shuffle: true });
-      await start(calm, 0).end();
-      const kernel = new Kernel({ seed, shuffle: true });
-      let running = start(kernel, 0);
-      lives++;
-      for (const [index, share] of crashes.entries()) {
-        await running.some(1 + Math.floor(share * calm.steps));
-        if (running.result !== undefined) break;
-        kill(kernel, share < 0.5 ? 'kill' : 'power');
-        running = start(kernel, index + 1);
-        lives++;
-      }
-      const { status, error } = await running.end();
-      assert.ok(status === 'FINISHED' || status === 'ALREADY_FINISHED', String(error?.stack));
       const expected = WindowModel.results(spec, numbered);
-      assert.deepEqual(committed(calm, '/output').sort(), expected);
-      assert.deepEqual(committed(kernel, '/output').sort(), expected);
+      lives += await sameThroughCrashes({ definition, seed, parallelisms, crashes }, expected);
     }),
     { numRuns: JOB_RUNS, seed: SEED },
   );

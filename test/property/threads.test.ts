@@ -7,7 +7,8 @@ import v8 from 'node:v8';
 import type { ExecuteOptions } from '../../src/run.ts';
 import { chance, specOf } from './job-spec.ts';
 import { expectedOf } from './model.ts';
-import { checkLines, ONLY, replayable, seeds } from './random-run.ts';
+import { checkLines, replayable } from './random-run.ts';
+import { ONLY, seeds } from './seeds.ts';
 import { RealFolder } from './real-run.ts';
 
 const SEEDS = Number(process.env['MILLRACE_SEEDS'] ?? 24);

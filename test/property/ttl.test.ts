@@ -8,9 +8,9 @@ import { test } from 'node:test';
 import { files, generatorSource, job, type JobDefinition, state, type StateTtl } from '../../src/index.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { chance } from './job-spec.ts';
+import { ONLY, replayable, seeds } from './seeds.ts';
 import { committed, kill, SimulatedJob } from './simulated-job.ts';
 
-const ONLY = process.env['MILLRACE_SEED'];
 const SEEDS = 80;
 const KEYS = 5;
 const AFTER_MS = 12;
@@ -84,19 +84,10 @@ function check(lines: readonly string[], { records, refreshes }: Spec): number {
   return expired;
 }
 
-async function replayable(seed: number, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    throw new Error(`replay with MILLRACE_SEED=${seed}`, { cause: error });
-  }
-}
-
 test('killed at any moment and continued at another parallelism, state lives as long as it should', async () => {
-  const seeds = ONLY === undefined ? Array.from({ length: SEEDS }, (_, index) => index + 1) : [Number(ONLY)];
   let continued = 0;
   let expired = 0;
-  for (const seed of seeds) {
+  for (const seed of seeds(1, SEEDS)) {
     await replayable(seed, async () => {
       const spec = specOf(seed);
       const draw = chance(seed);
@@ -124,7 +115,7 @@ test('killed at any moment and continued at another parallelism, state lives as 
     });
   }
   if (ONLY !== undefined) return;
-  console.log(`cases: killed jobs with a time to live ${seeds.length} (minimum ${SEEDS})`);
+  console.log(`cases: killed jobs with a time to live ${SEEDS} (minimum ${SEEDS})`);
   console.log(`cases: of them continued from a checkpoint ${continued} (minimum ${SEEDS / 5})`);
   console.log(`cases: keys that were found expired ${expired} (minimum ${SEEDS})`);
   assert.ok(continued >= SEEDS / 5 && expired >= SEEDS);

@@ -24,9 +24,10 @@ import {
   type JoinWindow,
   WindowJoinOperator,
 } from '../../src/operators/window/window-join.ts';
-import { Kernel } from '../../src/testing/kernel.ts';
 import { OperatorHarness } from '../../src/testing/operator-harness.ts';
-import { committed, kill, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
+import { KEYS } from './awkward-keys.ts';
+import { sameThroughCrashes } from './crashed-job.ts';
+import type { SimulatedOptions } from './simulated-job.ts';
 import { type Item, WindowModel, type WindowSpec } from './window-model.ts';
 
 const RUNS = 4_000;
@@ -38,15 +39,6 @@ interface Sided extends Item {
   /** Index into {@link KEYS}. */
   readonly k: number;
 }
-
-/** Equal ones have one name in the model: every NaN is one key, and so are both zeros. */
-const KEYS: readonly { readonly key: string | number; readonly name: string }[] = [
-  { key: '', name: 'empty' },
-  { key: '__proto__', name: 'proto' },
-  { key: Number.NaN, name: 'nan' },
-  { key: 0, name: 'zero' },
-  { key: -0, name: 'zero' },
-];
 
 function keyOf({ k }: Sided): string | number {
   return KEYS[k]!.key;
@@ -222,29 +214,8 @@ test('a joined job gives what the model gives at any parallelism, with an idle s
     fc.asyncProperty(jobCases, async ({ spec, items, how, isIdle, seed, parallelisms, crashes }) => {
       const numbered = items.filter(({ isLeft }) => isLeft || !isIdle).map((item, id) => ({ ...item, id }));
       const definition = joinedJob(spec, numbered, how);
-      const start = (kernel: Kernel, life: number): SimulatedJob =>
-        new SimulatedJob(kernel, {
-          definition,
-          args: [],
-          parallelism: parallelisms[life % parallelisms.length]!,
-        });
-      const calm = new Kernel({ seed, shuffle: true });
-      await start(calm, 0).end();
-      const kernel = new Kernel({ seed, shuffle: true });
-      let running = start(kernel, 0);
-      lives++;
-      for (const [index, share] of crashes.entries()) {
-        await running.some(1 + Math.floor(share * calm.steps));
-        if (running.result !== undefined) break;
-        kill(kernel, share < 0.5 ? 'kill' : 'power');
-        running = start(kernel, index + 1);
-        lives++;
-      }
-      const { status, error } = await running.end();
-      assert.ok(status === 'FINISHED' || status === 'ALREADY_FINISHED', String(error?.stack));
       const expected = expectedOf(WindowModel.results(spec, numbered), numbered, how);
-      assert.deepEqual(committed(calm, '/output').sort(), expected);
-      assert.deepEqual(committed(kernel, '/output').sort(), expected);
+      lives += await sameThroughCrashes({ definition, seed, parallelisms, crashes }, expected);
     }),
     { numRuns: JOB_RUNS, seed: SEED },
   );

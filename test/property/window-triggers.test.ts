@@ -10,6 +10,7 @@ import { type Evictor, evictors, globalWindow, triggers, tumbling } from '../../
 import type { AnyTriggerOf } from '../../src/operators/window/trigger-runner.ts';
 import { WindowOperator } from '../../src/operators/window/window-operator.ts';
 import { OperatorHarness } from '../../src/testing/operator-harness.ts';
+import { KEYS } from './awkward-keys.ts';
 
 const RUNS = 4_000;
 const SEED = 1_414;
@@ -40,14 +41,6 @@ interface Spec {
   readonly keep: number;
 }
 
-/** Every NaN is one key, and so are both zeros. */
-const KEYS: readonly { readonly key: string | number; readonly name: string }[] = [
-  { key: '', name: 'empty' },
-  { key: '__proto__', name: 'proto' },
-  { key: Number.NaN, name: 'nan' },
-  { key: 0, name: 'zero' },
-  { key: -0, name: 'zero' },
-];
 const TIMEOUT_COUNT = 3;
 
 const specs: fc.Arbitrary<Spec> = fc

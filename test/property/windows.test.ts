@@ -22,7 +22,8 @@ import type { AnyWindowFunction } from '../../src/operators/window/window-functi
 import { WindowOperator } from '../../src/operators/window/window-operator.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { type Emitted, OperatorHarness } from '../../src/testing/operator-harness.ts';
-import { committed, kill, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
+import { sameThroughCrashes } from './crashed-job.ts';
+import { committed, SimulatedJob, type SimulatedOptions } from './simulated-job.ts';
 import { type Happening, type Item, WindowModel, type WindowSpec } from './window-model.ts';
 
 const RUNS = 1_500;
@@ -239,29 +240,8 @@ test('a windowed job gives what the model gives at any parallelism, killed and c
     fc.asyncProperty(jobCases, async ({ spec, items, how, seed, parallelisms, crashes }) => {
       const numbered = items.map((item, id) => ({ ...item, id }));
       const definition = windowedJob(spec, numbered, how);
-      const start = (kernel: Kernel, life: number): SimulatedJob =>
-        new SimulatedJob(kernel, {
-          definition,
-          args: [],
-          parallelism: parallelisms[life % parallelisms.length]!,
-        });
-      const calm = new Kernel({ seed, shuffle: true });
-      await start(calm, 0).end();
-      const kernel = new Kernel({ seed, shuffle: true });
-      let running = start(kernel, 0);
-      lives++;
-      for (const [index, share] of crashes.entries()) {
-        await running.some(1 + Math.floor(share * calm.steps));
-        if (running.result !== undefined) break;
-        kill(kernel, share < 0.5 ? 'kill' : 'power');
-        running = start(kernel, index + 1);
-        lives++;
-      }
-      const { status, error } = await running.end();
-      assert.ok(status === 'FINISHED' || status === 'ALREADY_FINISHED', String(error?.stack));
       const expected = WindowModel.results(spec, numbered);
-      assert.deepEqual(committed(calm, '/output').sort(), expected);
-      assert.deepEqual(committed(kernel, '/output').sort(), expected);
+      lives += await sameThroughCrashes({ definition, seed, parallelisms, crashes }, expected);
     }),
     { numRuns: JOB_RUNS, seed: SEED },
   );

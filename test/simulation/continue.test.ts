@@ -13,11 +13,10 @@ import {
   check,
   countsOf,
   kernelOf,
-  ONLY,
   optionsOf,
   replayable,
-  seeds,
 } from '../property/random-run.ts';
+import { ONLY, seeds } from '../property/seeds.ts';
 import { committed, SimulatedJob } from '../property/simulated-job.ts';
 
 const SEEDS = Number(process.env['MILLRACE_SEEDS'] ?? 300);

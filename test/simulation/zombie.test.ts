@@ -14,11 +14,10 @@ import {
   check,
   countsOf,
   kernelOf,
-  ONLY,
   optionsOf,
   replayable,
-  seeds,
 } from '../property/random-run.ts';
+import { ONLY, seeds } from '../property/seeds.ts';
 import { committed, NODE, SimulatedJob } from '../property/simulated-job.ts';
 import { FixedRun } from './fixed-run.ts';
 import { hit, ProtocolPoints } from './protocol-points.ts';
