@@ -321,6 +321,20 @@ test('without a policy the error names operator and subtask and keeps the cause'
   );
 });
 
+test('what a guarded operator releases and a port refuses is an error of that operator, not of the one before it', async () => {
+  const operators = [new FlatMapping((value) => [value], false), new FlatMapping((value) => [value], false)];
+  const { task, port } = await rig(operators, [{}, { poison: 'skip' }]);
+  port.emit = () => {
+    throw new RangeError('cannot be encoded');
+  };
+  give(task, [1]);
+  assert.throws(
+    () => task.run(Number.POSITIVE_INFINITY),
+    (error: { where?: { uid?: string }; message?: string }) =>
+      error.where?.uid === 'op1' && error.message?.includes('cannot be encoded') === true,
+  );
+});
+
 test('a key that is null is an error that says so', async () => {
   const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], () => null);
   give(task, [{ n: 1 }]);
