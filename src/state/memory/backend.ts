@@ -22,7 +22,7 @@ import {
 } from '../../base/key-groups.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
 import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
-import type { StateDescriptor, StateHandle, ValueDescriptor } from '../descriptors.ts';
+import type { StateDescriptor, StateHandle } from '../descriptors.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
   MemoryAggregatingState,
@@ -221,7 +221,11 @@ export class MemoryStateBackend implements KeyedStateBackend {
       maxParallelism,
       freezeValues,
       scope,
-      packsNumbers: isNumber(descriptor) && scope === 'key' && layout.ttl === undefined,
+      packsNumbers:
+        descriptor.kind === 'value' &&
+        typeof descriptor.initial === 'number' &&
+        scope === 'key' &&
+        layout.ttl === undefined,
       now,
     });
     for (const group of this.#groups) {
@@ -236,12 +240,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
 
   #handleOf(descriptor: StateDescriptor, table: StateTable): unknown {
     const { ttl: rules } = table.layout;
-    if (rules === undefined) {
-      if (table.packsNumbers && isNumber(descriptor)) {
-        return new MemoryNumberState(table, this.#context, descriptor.initial);
-      }
-      return handleOf(descriptor, table);
-    }
+    if (rules === undefined) return handleOf(descriptor, table, this.#context);
     const { now } = this.#options;
     const parts = { groups: this.#groups, table, rules, context: this.#context, now };
     const sweep = rules.sweptEntries > 0 ? new TtlSweep(parts) : undefined;
@@ -270,13 +269,10 @@ export class MemoryStateBackend implements KeyedStateBackend {
   }
 }
 
-function isNumber(descriptor: StateDescriptor): descriptor is ValueDescriptor<number> {
-  return descriptor.kind === 'value' && typeof descriptor.initial === 'number';
-}
-
-function handleOf(descriptor: StateDescriptor, table: StateTable): unknown {
+function handleOf(descriptor: StateDescriptor, table: StateTable, context: KeyContext): unknown {
   switch (descriptor.kind) {
     case 'value':
+      if (table.packsNumbers) return new MemoryNumberState(table, context, descriptor.initial);
       return new MemoryValueState(table, descriptor.initial);
     case 'list':
       return new MemoryListState(table);

@@ -7,8 +7,7 @@
  *    keeps them, and each snapshot writes them again.
  */
 
-import type { Key } from '../../base/key-groups.ts';
-import type { NumberTable } from './number-table.ts';
+import type { PackedNumbers } from './packed-numbers.ts';
 import type { ScopedKey } from './scoped-key.ts';
 import type { RestoredSection } from './state-layout.ts';
 
@@ -20,14 +19,6 @@ export interface Cell {
 
 /** One state of one key group, by canonical key. */
 export type Table = Map<unknown, Cell>;
-
-/** The numbers of one state and key group that are in typed tables. */
-export interface KeyedNumbers {
-  readonly size: number;
-  /** The table of keys of this type; `undefined` when they are held in cells. */
-  tableOf(key: Key): NumberTable | undefined;
-  visit(each: (key: Key, value: number) => void): void;
-}
 
 /** A registered timer. */
 export interface Timer {
@@ -61,7 +52,7 @@ export class KeyGroupState {
   /** By index of the state; a hole is a state that was not touched here. */
   readonly tables: (Table | undefined)[] = [];
   /** By index of the state: what is in typed tables, and not in `tables`. */
-  readonly numbers: (KeyedNumbers | undefined)[] = [];
+  readonly numbers: (PackedNumbers | undefined)[] = [];
   readonly restored = new Map<string, RestoredSection>();
   readonly eventTimers: TimersByKey;
   readonly processingTimers: TimersByKey;

@@ -116,6 +116,12 @@ test('a hundred thousand keys are found, and found gone', () => {
   const keys = Array.from({ length: 100_000 }, (_, index) => `user-${index}`);
   for (const [index, key] of keys.entries()) assert.ok(table.add(key, keyHash(key), index) >= 0);
   for (const [index, key] of keys.entries()) assert.equal(table.at(table.find(key, keyHash(key))), index);
-  for (const key of keys) table.remove(table.find(key, keyHash(key)));
+  const most = table.places;
+  for (const [index, key] of keys.entries()) {
+    table.remove(table.find(key, keyHash(key)));
+    const next = keys[index + 1];
+    if (next !== undefined) assert.equal(table.at(table.find(next, keyHash(next))), index + 1);
+  }
   assert.equal(table.size, 0);
+  assert.ok(table.places * 1_000 < most, 'memory goes with the keys');
 });

@@ -8,9 +8,11 @@
  * by string: 32 bytes a place = hash i32 | length + 1 u8 (0: the place is free) | 19 bytes, one for each unit | value f64
  * ```
  *
- * P1 A key lies at most {@link PROBES_MAX} places behind its home, without a free place between: a lookup ends, also when
- *    somebody chooses keys whose hashes are equal. A key that would lie further away is refused, and held elsewhere.
+ * P1 A key lies less than {@link PROBES_MAX} places behind its home, without a free place between: a lookup ends, also
+ *    when somebody chooses keys whose hashes are equal. A key that would lie further away is refused, and held elsewhere.
  * P2 A place is good until the next `add` or `remove` of the same table.
+ * P3 From an eighth to three quarters of the places are taken: a table follows its keys up and down. It keeps its size
+ *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed.
  */
 
 import { Buffer } from 'node:buffer';
@@ -28,39 +30,143 @@ const GOLDEN = 0x9e3779b9;
 const UNITS_MAX = 19;
 const LATIN_MAX = 0xff;
 
-/** What both tables do for keys of their type; `hash` is the `keyHash` of the key. */
-export interface NumberTable {
-  readonly size: number;
-  /** Off the heap. */
-  readonly bytes: number;
-  /** The place of a key; -1 when it has none. */
-  find(key: Key, hash: number): number;
-  /** Gives a place to a key that has none; -1 when it cannot have one (P1). */
-  add(key: Key, hash: number, value: number): number;
-  at(place: number): number;
-  set(place: number, value: number): void;
-  remove(place: number): void;
+/** The places of a table, 2^bits of them; all free at first. */
+interface Block {
+  isFree(place: number): boolean;
+  hashAt(place: number): number;
+  /** Makes a place of this block what a place of another one, or of this one, is. */
+  copy(place: number, from: this, fromPlace: number): void;
+  free(place: number): void;
+}
+
+/** Where what has this hash would lie best. */
+function home(hash: number, bits: number): number {
+  return Math.imul(hash, GOLDEN) >>> (32 - bits);
+}
+
+/** Keys of one type with a number each. */
+export abstract class NumberTable<B extends Block = Block> {
+  size = 0;
+  protected bits = BITS_MIN;
+  protected block: B;
+  /** The size that was tried last, and in which a key that is here would have had no place. */
+  #refusedBits = -1;
+
+  constructor() {
+    this.block = this.emptyBlock(BITS_MIN);
+  }
+
+  /** Of memory, taken or free. */
+  get places(): number {
+    return 1 << this.bits;
+  }
+
+  /** The place of a key; -1 when it has none. `hash` is its `keyHash`, here and below. */
+  abstract find(key: Key, hash: number): number;
+  abstract at(place: number): number;
+  abstract set(place: number, value: number): void;
   /** Calls back for each key. */
-  visit(each: (key: Key, value: number) => void): void;
+  abstract visit(each: (key: Key, value: number) => void): void;
+
+  protected abstract emptyBlock(bits: number): B;
+  /** False for a key that no place can hold. */
+  protected abstract fits(key: Key): boolean;
+  protected abstract put(place: number, key: Key, hash: number, value: number): void;
+
+  /** Gives a place to a key that has none; -1 when it cannot have one (P1). */
+  add(key: Key, hash: number, value: number): number {
+    if (!this.fits(key)) return -1;
+    if ((this.size + 1) * 4 > this.places * 3 && !this.#resize(this.bits + 1)) return -1;
+    let place = freePlace(this.block, this.bits, hash);
+    // A long row of taken places comes of too few free ones, or of equal hashes, which more places do not part.
+    if (place < 0 && this.size * 4 > this.places && this.#resize(this.bits + 1)) {
+      place = freePlace(this.block, this.bits, hash);
+    }
+    if (place < 0) return -1;
+    this.put(place, key, hash, value);
+    this.size++;
+    return place;
+  }
+
+  /** Those behind the hole move towards their homes, so that no free place parts them from these (P1). */
+  remove(place: number): void {
+    const { block, bits } = this;
+    const mask = this.places - 1;
+    let hole = place;
+    for (let next = (hole + 1) & mask; !block.isFree(next); next = (next + 1) & mask) {
+      const away = (next - home(block.hashAt(next), bits)) & mask;
+      if (away < ((next - hole) & mask)) continue;
+      block.copy(hole, block, next);
+      hole = next;
+    }
+    block.free(hole);
+    this.size--;
+    // Half as many places are a quarter full then: many changes come before the next resize.
+    if (this.size * 8 < this.places && bits > BITS_MIN) this.#resize(bits - 1);
+  }
+
+  /** False, and nothing happened, where a key would have no place (P1). */
+  #resize(bits: number): boolean {
+    if (bits === this.#refusedBits || bits > BITS_MAX) return false;
+    const block = this.emptyBlock(bits);
+    for (let from = 0; from < this.places; from++) {
+      if (this.block.isFree(from)) continue;
+      const place = freePlace(block, bits, this.block.hashAt(from));
+      if (place < 0) {
+        this.#refusedBits = bits;
+        return false;
+      }
+      block.copy(place, this.block, from);
+    }
+    this.block = block;
+    this.bits = bits;
+    this.#refusedBits = -1;
+    return true;
+  }
+}
+
+function freePlace(block: Block, bits: number, hash: number): number {
+  const mask = (1 << bits) - 1;
+  let place = home(hash, bits);
+  for (let probes = 0; probes < PROBES_MAX; probes++) {
+    if (block.isFree(place)) return place;
+    place = (place + 1) & mask;
+  }
+  return -1;
+}
+
+class NumberBlock implements Block {
+  readonly cells: Float64Array;
+
+  constructor(bits: number) {
+    this.cells = new Float64Array(2 << bits).fill(Number.NaN);
+  }
+
+  isFree(place: number): boolean {
+    return Number.isNaN(this.cells[place * 2]!);
+  }
+
+  hashAt(place: number): number {
+    return keyHash(this.cells[place * 2]!);
+  }
+
+  copy(place: number, from: NumberBlock, fromPlace: number): void {
+    this.cells[place * 2] = from.cells[fromPlace * 2]!;
+    this.cells[place * 2 + 1] = from.cells[fromPlace * 2 + 1]!;
+  }
+
+  free(place: number): void {
+    this.cells[place * 2] = Number.NaN;
+  }
 }
 
 /** Keys that are numbers, other than NaN. */
-export class NumbersByNumber implements NumberTable {
-  size = 0;
-  #bits = BITS_MIN;
-  #cells = emptyCells(BITS_MIN);
-  /** A key that is here has no place in a larger table: this one stays as it is. */
-  #isFull = false;
-
-  get bytes(): number {
-    return this.#cells.byteLength;
-  }
-
+export class NumbersByNumber extends NumberTable<NumberBlock> {
   // Hot path: once per change of key.
   find(key: number, hash: number): number {
-    const cells = this.#cells;
-    const mask = (1 << this.#bits) - 1;
-    let place = home(hash, this.#bits);
+    const { cells } = this.block;
+    const mask = (1 << this.bits) - 1;
+    let place = home(hash, this.bits);
     for (let probes = 0; probes < PROBES_MAX; probes++) {
       const found = cells[place * 2]!;
       if (found === key) return place;
@@ -70,121 +176,75 @@ export class NumbersByNumber implements NumberTable {
     return -1;
   }
 
-  add(key: number, hash: number, value: number): number {
-    // A place in four stays free.
-    if ((this.size + 1) * 4 > 3 << this.#bits && !this.#grow()) return -1;
-    let place = insert(this.#cells, this.#bits, key, hash, value);
-    if (place < 0 && isCrowded(this.size, this.#bits) && this.#grow()) {
-      place = insert(this.#cells, this.#bits, key, hash, value);
-    }
-    if (place >= 0) this.size++;
-    return place;
-  }
-
   at(place: number): number {
-    return this.#cells[place * 2 + 1]!;
+    return this.block.cells[place * 2 + 1]!;
   }
 
   set(place: number, value: number): void {
-    this.#cells[place * 2 + 1] = value;
-  }
-
-  // Those behind the hole move towards their homes, so that no free place parts them from these (P1).
-  remove(place: number): void {
-    const cells = this.#cells;
-    const mask = (1 << this.#bits) - 1;
-    let hole = place;
-    for (let next = (hole + 1) & mask; ; next = (next + 1) & mask) {
-      const key = cells[next * 2]!;
-      if (Number.isNaN(key)) break;
-      const away = (next - home(keyHash(key), this.#bits)) & mask;
-      if (away < ((next - hole) & mask)) continue;
-      cells[hole * 2] = key;
-      cells[hole * 2 + 1] = cells[next * 2 + 1]!;
-      hole = next;
-    }
-    cells[hole * 2] = Number.NaN;
-    this.size--;
+    this.block.cells[place * 2 + 1] = value;
   }
 
   visit(each: (key: Key, value: number) => void): void {
-    const cells = this.#cells;
+    const { cells } = this.block;
     for (let at = 0; at < cells.length; at += 2) {
       const key = cells[at]!;
       if (!Number.isNaN(key)) each(key, cells[at + 1]!);
     }
   }
 
-  #grow(): boolean {
-    const bits = this.#bits + 1;
-    if (this.#isFull || bits > BITS_MAX) return false;
-    const larger = emptyCells(bits);
-    const old = this.#cells;
-    for (let at = 0; at < old.length; at += 2) {
-      const key = old[at]!;
-      if (Number.isNaN(key)) continue;
-      this.#isFull ||= insert(larger, bits, key, keyHash(key), old[at + 1]!) < 0;
-    }
-    if (this.#isFull) return false;
-    this.#cells = larger;
-    this.#bits = bits;
-    return true;
+  protected emptyBlock(bits: number): NumberBlock {
+    return new NumberBlock(bits);
+  }
+
+  protected fits(key: number): boolean {
+    return !Number.isNaN(key);
+  }
+
+  protected put(place: number, key: number, _hash: number, value: number): void {
+    this.block.cells[place * 2] = key;
+    this.block.cells[place * 2 + 1] = value;
   }
 }
 
-function emptyCells(bits: number): Float64Array {
-  return new Float64Array(2 << bits).fill(Number.NaN);
-}
-
-/** Long rows of taken places come of too few free ones, not of equal hashes. */
-function isCrowded(size: number, bits: number): boolean {
-  return size * 4 > 1 << bits;
-}
-
-function home(hash: number, bits: number): number {
-  return Math.imul(hash, GOLDEN) >>> (32 - bits);
-}
-
-function insert(cells: Float64Array, bits: number, key: number, hash: number, value: number): number {
-  const mask = (1 << bits) - 1;
-  let place = home(hash, bits);
-  for (let probes = 0; probes < PROBES_MAX; probes++) {
-    const found = cells[place * 2]!;
-    if (Number.isNaN(found)) {
-      cells[place * 2] = key;
-      cells[place * 2 + 1] = value;
-      return place;
-    }
-    place = (place + 1) & mask;
-  }
-  return -1;
-}
-
-/** One block seen as what its places hold. */
-interface Block {
+/** One memory seen as what its places hold. */
+class TextBlock implements Block {
   readonly words: Int32Array;
   readonly bytes: Buffer;
   readonly values: Float64Array;
+
+  constructor(bits: number) {
+    const memory = new ArrayBuffer(32 << bits);
+    this.words = new Int32Array(memory);
+    this.bytes = Buffer.from(memory);
+    this.values = new Float64Array(memory);
+  }
+
+  isFree(place: number): boolean {
+    return this.bytes[place * 32 + 4] === 0;
+  }
+
+  hashAt(place: number): number {
+    return this.words[place * 8]!;
+  }
+
+  copy(place: number, from: TextBlock, fromPlace: number): void {
+    for (let word = 0; word < 8; word++) this.words[place * 8 + word] = from.words[fromPlace * 8 + word]!;
+  }
+
+  free(place: number): void {
+    this.bytes[place * 32 + 4] = 0;
+  }
 }
 
 /** Keys that are strings of at most 19 units, none above U+00FF; others are refused. */
-export class NumbersByText implements NumberTable {
-  size = 0;
-  #bits = BITS_MIN;
-  #block = blockOf(BITS_MIN);
-  #isFull = false;
-
-  get bytes(): number {
-    return this.#block.bytes.byteLength;
-  }
-
+export class NumbersByText extends NumberTable<TextBlock> {
   // Hot path: once per change of key.
   find(key: string, hash: number): number {
     const { length } = key;
     if (length > UNITS_MAX) return -1;
-    const { words, bytes } = this.#block;
-    const mask = (1 << this.#bits) - 1;
-    let place = home(hash, this.#bits);
+    const { words, bytes } = this.block;
+    const mask = (1 << this.bits) - 1;
+    let place = home(hash, this.bits);
     for (let probes = 0; probes < PROBES_MAX; probes++) {
       const taken = bytes[place * 32 + 4]!;
       if (taken === 0) return -1;
@@ -194,49 +254,17 @@ export class NumbersByText implements NumberTable {
     return -1;
   }
 
-  add(key: string, hash: number, value: number): number {
-    if (!fits(key)) return -1;
-    if ((this.size + 1) * 4 > 3 << this.#bits && !this.#grow()) return -1;
-    let place = freePlace(this.#block, this.#bits, hash);
-    if (place < 0 && isCrowded(this.size, this.#bits) && this.#grow()) {
-      place = freePlace(this.#block, this.#bits, hash);
-    }
-    if (place < 0) return -1;
-    const { words, bytes, values } = this.#block;
-    words[place * 8] = hash;
-    bytes[place * 32 + 4] = key.length + 1;
-    for (let index = 0; index < key.length; index++) bytes[place * 32 + 5 + index] = key.charCodeAt(index);
-    values[place * 4 + 3] = value;
-    this.size++;
-    return place;
-  }
-
   at(place: number): number {
-    return this.#block.values[place * 4 + 3]!;
+    return this.block.values[place * 4 + 3]!;
   }
 
   set(place: number, value: number): void {
-    this.#block.values[place * 4 + 3] = value;
-  }
-
-  // As in the table by number.
-  remove(place: number): void {
-    const { words, bytes } = this.#block;
-    const mask = (1 << this.#bits) - 1;
-    let hole = place;
-    for (let next = (hole + 1) & mask; bytes[next * 32 + 4] !== 0; next = (next + 1) & mask) {
-      const away = (next - home(words[next * 8]!, this.#bits)) & mask;
-      if (away < ((next - hole) & mask)) continue;
-      bytes.copyWithin(hole * 32, next * 32, next * 32 + 32);
-      hole = next;
-    }
-    bytes[hole * 32 + 4] = 0;
-    this.size--;
+    this.block.values[place * 4 + 3] = value;
   }
 
   visit(each: (key: Key, value: number) => void): void {
-    const { bytes, values } = this.#block;
-    for (let place = 0; place < 1 << this.#bits; place++) {
+    const { bytes, values } = this.block;
+    for (let place = 0; place < this.places; place++) {
       const taken = bytes[place * 32 + 4]!;
       if (taken === 0) continue;
       const at = place * 32 + 5;
@@ -244,52 +272,28 @@ export class NumbersByText implements NumberTable {
     }
   }
 
-  #grow(): boolean {
-    const bits = this.#bits + 1;
-    if (this.#isFull || bits > BITS_MAX) return false;
-    const larger = blockOf(bits);
-    const { words, bytes } = this.#block;
-    for (let place = 0; place < 1 << this.#bits; place++) {
-      if (bytes[place * 32 + 4] === 0) continue;
-      const free = freePlace(larger, bits, words[place * 8]!);
-      if (free >= 0) larger.words.set(words.subarray(place * 8, place * 8 + 8), free * 8);
-      else this.#isFull = true;
-    }
-    if (this.#isFull) return false;
-    this.#block = larger;
-    this.#bits = bits;
+  protected emptyBlock(bits: number): TextBlock {
+    return new TextBlock(bits);
+  }
+
+  protected fits(key: string): boolean {
+    if (key.length > UNITS_MAX) return false;
+    for (let index = 0; index < key.length; index++) if (key.charCodeAt(index) > LATIN_MAX) return false;
     return true;
+  }
+
+  protected put(place: number, key: string, hash: number, value: number): void {
+    const { words, bytes, values } = this.block;
+    words[place * 8] = hash;
+    bytes[place * 32 + 4] = key.length + 1;
+    for (let index = 0; index < key.length; index++) bytes[place * 32 + 5 + index] = key.charCodeAt(index);
+    values[place * 4 + 3] = value;
   }
 }
 
-function blockOf(bits: number): Block {
-  const memory = new ArrayBuffer(32 << bits);
-  return {
-    words: new Int32Array(memory),
-    bytes: Buffer.from(memory),
-    values: new Float64Array(memory),
-  };
-}
-
-function isAt(bytes: Uint8Array, at: number, key: string): boolean {
+function isAt(bytes: Buffer, at: number, key: string): boolean {
   for (let index = 0; index < key.length; index++) {
     if (bytes[at + index] !== key.charCodeAt(index)) return false;
   }
   return true;
-}
-
-function fits(key: string): boolean {
-  if (key.length > UNITS_MAX) return false;
-  for (let index = 0; index < key.length; index++) if (key.charCodeAt(index) > LATIN_MAX) return false;
-  return true;
-}
-
-function freePlace({ bytes }: Block, bits: number, hash: number): number {
-  const mask = (1 << bits) - 1;
-  let place = home(hash, bits);
-  for (let probes = 0; probes < PROBES_MAX; probes++) {
-    if (bytes[place * 32 + 4] === 0) return place;
-    place = (place + 1) & mask;
-  }
-  return -1;
 }

@@ -1,11 +1,10 @@
 /** The numbers of one state and key group that typed tables can hold; each key is here or in the cells, never in both. */
 
 import type { Key } from '../../base/key-groups.ts';
-import type { KeyedNumbers } from './key-group-state.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText } from './number-table.ts';
 
 /** A typed table for each type of key that has one. */
-export class PackedNumbers implements KeyedNumbers {
+export class PackedNumbers {
   readonly #byNumber = new NumbersByNumber();
   readonly #byText = new NumbersByText();
 
@@ -13,6 +12,7 @@ export class PackedNumbers implements KeyedNumbers {
     return this.#byNumber.size + this.#byText.size;
   }
 
+  /** The table of keys of this type; `undefined` when they are held in cells. */
   tableOf(key: Key): NumberTable | undefined {
     if (typeof key === 'string') return this.#byText;
     // A free place is NaN.
@@ -20,6 +20,7 @@ export class PackedNumbers implements KeyedNumbers {
     return undefined;
   }
 
+  /** Calls back for each key. */
   visit(each: (key: Key, value: number) => void): void {
     this.#byNumber.visit(each);
     this.#byText.visit(each);

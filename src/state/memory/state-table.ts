@@ -16,7 +16,7 @@ import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import { checkStored } from './declared-layout.ts';
 import type { KeyContext } from './key-context.ts';
-import type { Cell, KeyedNumbers, KeyGroupState, Table } from './key-group-state.ts';
+import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
 import { PackedNumbers } from './packed-numbers.ts';
 import { keyOf, NamespacedKey } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
@@ -128,7 +128,7 @@ export class StateTable {
   }
 
   /** What typed tables hold of this state in a key group; `undefined` when it has none. */
-  numbersOf(group: KeyGroupState): KeyedNumbers | undefined {
+  numbersOf(group: KeyGroupState): PackedNumbers | undefined {
     if (group.tables[this.#index] === undefined) this.#bind(group);
     return group.numbers[this.#index];
   }

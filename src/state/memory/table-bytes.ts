@@ -16,17 +16,18 @@ import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/gener
 import { deepFreeze } from '../../base/freeze.ts';
 import { Stamped, StampedCodec } from './stamped.ts';
 import { ConvertingCodec } from './stored-codec.ts';
-import type { KeyedNumbers, Table } from './key-group-state.ts';
+import type { Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
 import { canonicalScopedKey, decodeScopedKey, encodeScopedKey, type ScopedKey } from './scoped-key.ts';
+import type { PackedNumbers } from './packed-numbers.ts';
 import type { StateLayout } from './state-layout.ts';
 
 /** Writes a table, with the numbers of the same state that are not in it. */
 export function encodeTable(
   layout: StateLayout,
   table: Table,
-  numbers: KeyedNumbers | undefined,
+  numbers: PackedNumbers | undefined,
   out: BinaryWriter,
 ): void {
   out.varint(table.size + (numbers?.size ?? 0));
