@@ -4,6 +4,8 @@ import { files, job } from 'millrace';
 import type { Order } from './deduplicate.ts';
 
 const bundled = fileURLToPath(new URL('./data/orders.jsonl', import.meta.url));
+/** Items whose prices a subtask remembers. */
+const CACHE_MAX = 10_000;
 const prices: Readonly<Record<string, number>> = { tea: 3, milk: 1 };
 
 /** Stands for a request over the network: put `fetch` or the client of a database here. */
@@ -28,6 +30,8 @@ export default job((env, args) => {
       async asyncInvoke(order, { local: { cache } }) {
         const asked = cache.get(order.item) ?? priceOf(order.item);
         cache.set(order.item, asked);
+        // The oldest goes first.
+        if (cache.size > CACHE_MAX) cache.delete(cache.keys().next().value!);
         try {
           return { ...order, price: await asked };
         } catch (error) {

@@ -1,5 +1,6 @@
 // The recipes of examples/ that are jobs as modules, in a test's hands: known answers to small inputs, and crashes.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type } from 'millrace';
 import { sameUnderCrash, sameUnderShuffle, testJob } from 'millrace/testing';
@@ -9,6 +10,9 @@ import enrich from '../../examples/enrich.ts';
 import failuresInWindow from '../../examples/failures-in-window.ts';
 import missingHeartbeats, { type Heartbeat } from '../../examples/missing-heartbeats.ts';
 import topPages from '../../examples/top-pages.ts';
+import { root } from '../architecture/read.ts';
+import { committedRecords } from './committed.ts';
+import { millrace, temporaryFolder } from './processes.ts';
 
 const minuteMs = 60_000;
 const sshdLine = (time: string, address: string) =>
@@ -189,4 +193,23 @@ describe('the recipe enrich', () => {
       ],
     );
   });
+});
+
+describe('the recipes on their bundled data, from the command line', () => {
+  // Not dynamic-rules: how many readings come before the rules is a matter of time there.
+  const written = {
+    'failures-in-window': 177,
+    'missing-heartbeats': 3,
+    deduplicate: 3,
+    'top-pages': 84,
+    enrich: 5,
+  };
+  for (const [recipe, count] of Object.entries(written)) {
+    it(`${recipe} writes ${count} records`, async (test) => {
+      const cwd = temporaryFolder(test);
+      const ended = await millrace(['run', join(root, 'examples', `${recipe}.ts`)], { cwd });
+      assert.equal(ended.code, 0, ended.output);
+      assert.equal(committedRecords(join(cwd, '.millrace', recipe, 'output')).length, count);
+    });
+  }
 });
