@@ -1,8 +1,18 @@
 // The job of `keyed-count-2-slots`: records of seven fields are made in two threads, half of them counted in the other.
-import { generatorSource, job, state } from 'millrace';
+import { generatorSource, job, state, t } from 'millrace';
 import { checksumSink } from './checksum-sink.ts';
 
 const SLOTS = 2;
+
+const Login = t.object({
+  user: t.string,
+  host: t.string,
+  path: t.string,
+  status: t.int32,
+  bytes: t.int32,
+  at: t.int64,
+  ok: t.boolean,
+});
 
 export default job((env, args) => {
   env
@@ -25,6 +35,7 @@ export default job((env, args) => {
       ),
       { uid: 'logins' },
     )
+    .returns(Login)
     .keyBy('user')
     .process({
       uid: 'count',

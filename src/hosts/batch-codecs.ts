@@ -35,7 +35,7 @@ export function warnOfGenericEdges(graph: JobGraph, log: Log): void {
     .map(({ from, fromOperator }) => graph.vertices[from]!.operators[fromOperator]!.name);
   if (streams.length === 0) return;
   log.warn(
-    'records without a declared type cross between threads by the generic serializer, which takes three to five times ' +
+    'records without a declared type cross between threads by the generic serializer, which takes about three times ' +
       'as long as columns: declare their type with returns(schema) or validate(schema)',
     { behind: [...new Set(streams)] },
   );
