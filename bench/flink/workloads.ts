@@ -37,6 +37,8 @@ export const flinkWorkloads: readonly FlinkWorkload[] = [
   },
   made('keyed-count-string', 2_000_000),
   made('window-count', 2_000_000),
+  made('tumbling-window', 2_000_000),
+  made('session-window', 2_000_000),
 ];
 
 /** Records that take the faster side about a fifth longer than a run must take. */

@@ -1,5 +1,5 @@
 // The events of the window workloads: 100 keys, 10,000 records a second of event time, up to 20 s out of order.
-import { watermarks } from 'millrace';
+import { generatorSource, type Source, watermarks } from 'millrace';
 
 export interface SensorEvent {
   readonly key: number;
@@ -14,6 +14,15 @@ export const eventOf = (index: number): SensorEvent => ({
 });
 
 export const byTime = watermarks.boundedOutOfOrderness('20s').withTimestamps(({ at }: { at: number }) => at);
+
+/** Events by index, dealt out to a split for each slot. */
+export const splitEvents = <T>(
+  of: (index: number) => T,
+  { count, slots }: { readonly count: number; readonly slots: number },
+): Source<T> =>
+  slots === 1
+    ? generatorSource(of, { count })
+    : generatorSource((part, { split }) => of(part * slots + split), { count, splits: slots });
 
 interface Extremes {
   readonly sum: number;

@@ -1,8 +1,8 @@
 // The job of `session-window`: records of each session, gap 30 s, from events up to 20 s out of order. A quarter of the
 // thousand keys is busy for a minute, then the next quarter.
-import { generatorSource, job, session } from 'millrace';
+import { job, session } from 'millrace';
 import { checksumSink } from './checksum-sink.ts';
-import { byTime } from './sensor-events.ts';
+import { byTime, splitEvents } from './sensor-events.ts';
 
 const eventOf = (index: number): { key: number; at: number } => ({
   key: 4 * ((index * 7_919) % 250) + (Math.floor(index / 600_000) % 4),
@@ -10,9 +10,10 @@ const eventOf = (index: number): { key: number; at: number } => ({
 });
 
 export default job((env, args) => {
+  const slots = args.number('parallelism', 1);
   env
-    .setParallelism(1)
-    .fromSource(generatorSource(eventOf, { count: args.number('count') }), {
+    .setParallelism(slots)
+    .fromSource(splitEvents(eventOf, { count: args.number('count'), slots }), {
       uid: 'events',
       watermarks: byTime,
     })

@@ -1,12 +1,13 @@
 // The job of `tumbling-window`: sum and max of one-minute windows of each key, from events up to 20 s out of order.
-import { generatorSource, job, tumbling } from 'millrace';
+import { job, tumbling } from 'millrace';
 import { checksumSink } from './checksum-sink.ts';
-import { byTime, eventOf, sumAndMax, weightOf } from './sensor-events.ts';
+import { byTime, eventOf, splitEvents, sumAndMax, weightOf } from './sensor-events.ts';
 
 export default job((env, args) => {
+  const slots = args.number('parallelism', 1);
   env
-    .setParallelism(1)
-    .fromSource(generatorSource(eventOf, { count: args.number('count') }), {
+    .setParallelism(slots)
+    .fromSource(splitEvents(eventOf, { count: args.number('count'), slots }), {
       uid: 'events',
       watermarks: byTime,
     })

@@ -36,6 +36,8 @@ public final class FlinkSide {
   private static final Map<String, Job> JOBS = Map.of(
       "abnormal-logins", AbnormalLogins::describe,
       "keyed-count-string", KeyedCountString::describe,
+      "session-window", SessionWindow::describe,
+      "tumbling-window", TumblingWindow::describe,
       "window-count", WindowCount::describe);
 
   public static void main(String[] words) throws Exception {
