@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Files, Log, Random } from '../base/env.ts';
+import type { Key } from '../base/key-groups.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { StateDescriptor } from '../state/descriptors.ts';
@@ -119,6 +120,37 @@ export interface PureFunction {
   readonly call: (value: never) => unknown;
 }
 
+/**
+ * The records of one batch, for {@link Operator.batch}: those from `position` on are to be taken, in their order.
+ *
+ * ```
+ * for (let index = run.next(); index >= 0; index = run.next()) work(run.values[index], run.timestamps[index]);
+ * ```
+ */
+export interface RecordRun {
+  readonly input: number;
+  readonly values: readonly unknown[];
+  readonly timestamps: readonly number[];
+  /** Of a keyed input, the keys as far as they are known ahead: it may be shorter than `values`. */
+  readonly keys: readonly Key[] | undefined;
+  /** Behind the last record. */
+  readonly end: number;
+  /** The first record that is not taken. Whoever takes a stretch moves it behind each record before the work on it begins. */
+  position: number;
+  /**
+   * Takes one record and makes its key current; its index, or -1: return now. That is so when all are taken, and also
+   * when the record before left something behind, the outputs are full or the time is over; the rest comes in another call.
+   */
+  next(): number;
+  /**
+   * Where a stretch of records ends that may be taken without asking again, by an operator that emits at most one result
+   * for each; -1: return now. No key becomes current; see `select`.
+   */
+  stretch(): number;
+  /** Makes the key of a record current. Throws what its key selector throws. */
+  select(index: number): void;
+}
+
 /** A vertex of the chain. Only `open` and `record` must be there. */
 export interface Operator {
   /** All that `record` does, where that is one call: a chain may then call the function without the operator. */
@@ -132,6 +164,12 @@ export interface Operator {
   open(context: OperatorContext): void | Promise<void>;
   /** One record of an input; the current key is set when that input is keyed. */
   record(input: number, value: unknown, timestamp: number): void | Pull;
+  /**
+   * Takes records of a batch as `record` would one after the other: the same results, state and errors. A result that is
+   * to be pulled is given back at once, and is that of the record before `position`. Used where a task hands whole batches
+   * to its first operator; `record` is used everywhere else.
+   */
+  batch?(run: RecordRun): void | Pull;
   /** A timer of this operator is due; the key is set. */
   timer?(time: number, domain: TimerDomain): void | Pull;
   /** Event time has advanced and this operator's timers have fired. Default: forward to the output. */

@@ -22,6 +22,7 @@ import {
   type SourceStatus,
 } from '../operators/operator.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import type { BatchRun } from './batch-run.ts';
 import type { ChainOutput } from './chain-output.ts';
 import { type FrameStack, PullFrame } from './frames.ts';
 import { type Deliver, fuse } from './fused.ts';
@@ -148,6 +149,36 @@ export class ChainLink {
       if (pull !== undefined) this.#push(pull, timestamp);
     } catch (error) {
       throw this.#locate(error, this.planned);
+    }
+  }
+
+  /** Records of a batch can be taken several in one call: the effect of one is not to be taken back. */
+  get takesRuns(): boolean {
+    return !this.#guarded && this.operator.resume === undefined;
+  }
+
+  /** Records of a batch, as `deliverTo` one after the other. Hot path: once for some records. */
+  deliverRun(run: BatchRun): void {
+    const before = run.position;
+    try {
+      const selector = this.#keySelectors[run.input];
+      if (selector !== undefined) run.selectKeys(selector, this.backend!);
+      const pull = this.operator.batch === undefined ? this.#oneByOne(run) : this.operator.batch(run);
+      if (pull !== undefined) this.#push(pull, run.timestamps[run.position - 1]!);
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    } finally {
+      this.recordsIn += run.position - before;
+    }
+  }
+
+  // Hot path, the loop once per record.
+  #oneByOne(run: BatchRun): void | Pull {
+    const { operator } = this;
+    const { input, values, timestamps } = run;
+    for (let index = run.next(); index >= 0; index = run.next()) {
+      const pull = operator.record(input, values[index], timestamps[index]!);
+      if (pull !== undefined) return pull;
     }
   }
 

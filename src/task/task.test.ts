@@ -4,12 +4,13 @@ import { NO_DECLARATIONS } from '../graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { MillraceError } from '../base/errors.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import type { CompiledJob, PlannedOperator, PoisonPolicy } from '../graph/job-graph.ts';
-import type { Operator, OperatorContext, Pull } from '../operators/operator.ts';
+import type { Operator, OperatorContext, Pull, RecordRun } from '../operators/operator.ts';
 import { ProcessOperator } from '../operators/process.ts';
 import type { Nothing } from '../operators/process-context.ts';
-import type { ListState } from '../state/descriptors.ts';
+import type { ListState, ValueState } from '../state/descriptors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
@@ -209,6 +210,106 @@ test('a barrier between two records of a batch leaves the rest of the batch as i
   assert.equal(task.run(Number.POSITIVE_INFINITY), 'blocked');
   assert.ok(task.interruptible());
   assert.deepEqual(task.remainder()?.values, [2, 3]);
+});
+
+/** Counts by key, and refuses some records; takes batches in one of the ways that the contract allows, or record by record. */
+class Counting implements Operator {
+  readonly batch?: (run: RecordRun) => void | Pull;
+  readonly #boom: number;
+  #context!: OperatorContext;
+  #count!: ValueState<number>;
+
+  constructor(way: 'record' | 'next' | 'stretch', boom: number) {
+    this.#boom = boom;
+    if (way === 'next') this.batch = (run) => this.#byNext(run);
+    if (way === 'stretch') this.batch = (run) => this.#byStretch(run);
+  }
+
+  open(context: OperatorContext): void {
+    this.#context = context;
+    this.#count = context.keyed.state('count', { kind: 'value', initial: 0 });
+  }
+
+  record(_input: number, value: unknown, timestamp: number): void | Pull {
+    if (value === this.#boom) throw new RangeError(`not ${String(value)}`);
+    const count = this.#count.value() + 1;
+    this.#count.update(count);
+    const text = `${String(value)}: ${count}`;
+    // Every seventh is given back to be pulled, one result after the other.
+    if ((value as number) % 7 === 0) return [text, `${text} again`][Symbol.iterator]();
+    this.#context.output.emit(text, timestamp);
+  }
+
+  #byNext(run: RecordRun): void | Pull {
+    for (let index = run.next(); index >= 0; index = run.next()) {
+      const pull = this.record(run.input, run.values[index], run.timestamps[index]!);
+      if (pull !== undefined) return pull;
+    }
+  }
+
+  #byStretch(run: RecordRun): void {
+    for (let end = run.stretch(); end >= 0; end = run.stretch()) {
+      for (let index = run.position; index < end; index++) {
+        run.position = index + 1;
+        run.select(index);
+        const pull = this.record(run.input, run.values[index], run.timestamps[index]!);
+        // A stretch is for what emits one result at most.
+        if (pull !== undefined) this.#context.output.emit(pull.next().value, run.timestamps[index]!);
+      }
+    }
+  }
+}
+
+test('a batch that is taken in few calls gives what its records give one by one: results, state, errors, what is left', async () => {
+  let cases = 0;
+  let errors = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('record', 'next', 'stretch'),
+      fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 60, size: 'max' }),
+      fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 }),
+      fc.record({ boom: fc.integer({ min: 1, max: 90 }), keyless: fc.integer({ min: 1, max: 90 }) }),
+      async (way, values, credits, { boom, keyless }) => {
+        const { task, port } = await rig([new Counting(way, boom)], [{ keyed: true }], (value) => {
+          if (value === keyless) throw new RangeError(`no key of ${String(value)}`);
+          return (value as number) % 5;
+        });
+        const counts = new Map<number, number>();
+        const bad = values.findIndex((value) => value === boom || value === keyless);
+        const good = values.slice(0, bad < 0 ? values.length : bad);
+        const expected = good.flatMap((value) => {
+          const count = (counts.get(value % 5) ?? 0) + 1;
+          counts.set(value % 5, count);
+          const text = `${value}: ${count}`;
+          return value % 7 === 0 && way !== 'stretch' ? [text, `${text} again`] : [text];
+        });
+        give(task, values);
+        let thrown = '';
+        for (let turn = 0; task.busy() && thrown === ''; turn++) {
+          port.credits = credits[turn % credits.length]!;
+          try {
+            task.run(Number.POSITIVE_INFINITY);
+          } catch (error) {
+            thrown = (error as MillraceError).message;
+          }
+          if (!task.interruptible()) continue;
+          // What is left is what was not taken: a record that failed was.
+          const taken = values.length - (task.remainder()?.values.length ?? 0);
+          assert.deepEqual(task.remainder()?.values ?? [], values.slice(taken));
+          assert.equal(taken, task.recordsIn);
+        }
+        assert.deepEqual(port.out, expected);
+        const why = values[bad] === keyless ? `no key of ${keyless}` : `not ${boom}`;
+        assert.equal(thrown, bad < 0 ? '' : `RangeError: ${why}`);
+        assert.equal(task.recordsIn, bad < 0 ? values.length : bad + 1);
+        errors += bad < 0 ? 0 : 1;
+        cases++;
+      },
+    ),
+    { seed: 3, numRuns: 600 },
+  );
+  assert.ok(errors > 50 && errors < 550, `${errors} errors`);
+  console.log(`cases: batches taken in few calls ${cases} (minimum 600)`);
 });
 
 test('no barrier is taken in the middle of a generator', async () => {

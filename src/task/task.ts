@@ -26,10 +26,12 @@ import type { RecordBatch } from '../exchange/batch.ts';
 import { WatermarkMerge } from '../exchange/watermark-merge.ts';
 import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
 import type { SourceOperator, SourceStatus } from '../operators/operator.ts';
+import { BatchRun } from './batch-run.ts';
 import { Chain } from './chain.ts';
 import type { ChainLink } from './chain-link.ts';
 import { FrameStack, WalkFrame } from './frames.ts';
 import { Pace } from './pace.ts';
+import { Slice } from './slice.ts';
 import { type RestoredOperator, TaskSnapshot } from './snapshot.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
 
@@ -46,10 +48,6 @@ export interface TaskParts {
 /** Why `run` returned: nothing left, no room in the outputs, or the slice is over. */
 export type RunResult = 'done' | 'blocked' | 'more';
 
-/** Records between two looks at the clock at most. */
-const RECORDS_PER_CLOCK = 16;
-/** Steps of one `run`: a bound that also holds where the clock stands still (a simulation). */
-const STEPS_PER_RUN = 1_024;
 /** Records that a source is asked for at most in one call. */
 const POLL_MAX = 64;
 
@@ -67,10 +65,9 @@ export class StreamTask {
   /** T7; `undefined` with one input, whose watermarks the host has merged already. */
   readonly #time: WatermarkMerge | undefined;
   #state: 'created' | 'open' | 'ended' | 'closed' = 'created';
-  #batch: RecordBatch | undefined;
-  #batchInput = 0;
-  #next = 0;
-  readonly #recordPace = new Pace(RECORDS_PER_CLOCK);
+  readonly #slice: Slice;
+  readonly #run: BatchRun;
+  readonly #takesRuns: boolean;
   readonly #pollPace = new Pace(POLL_MAX);
   #processingTimer: Timer | undefined;
   #processingTimerAt: number | undefined;
@@ -90,6 +87,13 @@ export class StreamTask {
       .filter((edge) => edge.from === parts.vertex)
       .map((edge) => parts.host.port(edge.index));
     this.#resumed = this.#resumable();
+    this.#slice = new Slice(parts.host.env.clock);
+    this.#run = new BatchRun({
+      slice: this.#slice,
+      isClear: () => this.#frames.size === 0,
+      writable: () => this.writable(),
+    });
+    this.#takesRuns = this.chain.head.takesRuns;
     this.#pacing = this.chain.links.filter(
       (link) => link.operator.writable !== undefined && link !== this.#resumed,
     );
@@ -134,9 +138,7 @@ export class StreamTask {
 
   onBatch(input: number, batch: RecordBatch): void {
     assert(!this.busy(), 'a task takes one element at a time');
-    this.#batch = batch;
-    this.#batchInput = input;
-    this.#next = 0;
+    this.#run.load(input, batch);
   }
 
   /** `timestamp` is merged over the channels of the input; the merge over the inputs is here (T7). */
@@ -209,7 +211,7 @@ export class StreamTask {
 
   /** Something was taken and is not done. */
   busy(): boolean {
-    return this.#batch !== undefined || this.#frames.size > 0;
+    return !this.#run.isDone() || this.#frames.size > 0;
   }
 
   writable(): boolean {
@@ -220,40 +222,44 @@ export class StreamTask {
 
   /** Goes on with what was taken, until it is done, the outputs are full, or `deadline` (monotonic ms) has passed. */
   run(deadline: number): RunResult {
-    const { clock } = this.#host.env;
-    const pace = this.#recordPace;
-    let from = clock.monotonic();
-    let untilClock = pace.units;
-    let steps = 0;
+    const slice = this.#slice;
+    slice.begin(deadline);
     while (this.busy()) {
-      if (steps++ >= STEPS_PER_RUN) return 'more';
+      if (slice.isOver) return 'more';
       if (!this.#frames.eager && !this.writable()) return 'blocked';
-      if (this.#frames.size > 0) this.#frames.step();
-      else if (this.#resumed === undefined) this.#nextRecord();
+      if (this.#frames.size > 0) {
+        this.#frames.step();
+        slice.spend();
+      } else if (this.#takesRuns) this.#nextRecords();
       else if (!this.#resumeOrTake()) return 'blocked';
-      if (--untilClock > 0) continue;
-      const now = clock.monotonic();
-      pace.took(now - from);
-      if (now >= deadline && this.busy()) return 'more';
-      from = now;
-      untilClock = pace.units;
     }
+    this.#run.clear();
     return 'done';
   }
 
   /** T8; false when neither is possible. */
   #resumeOrTake(): boolean {
-    if (this.resume()) return true;
-    if (!this.mayGoOn()) return false;
-    this.#nextRecord();
+    if (!this.resume()) {
+      if (!this.mayGoOn()) return false;
+      this.#nextRecord();
+    }
+    this.#slice.spend();
     return true;
   }
 
+  /** Several records where the first operator can take them, up to the next pause (B2 of batch-run.ts). */
+  #nextRecords(): void {
+    try {
+      this.chain.head.deliverRun(this.#run);
+    } finally {
+      this.#run.settle();
+    }
+  }
+
   #nextRecord(): void {
-    const batch = this.#batch!;
-    const index = this.#next++;
-    if (this.#next >= batch.values.length) this.#batch = undefined;
-    this.chain.head.deliverTo(this.#batchInput, batch.values[index], batch.timestamps[index]!);
+    const run = this.#run;
+    const index = run.position++;
+    this.chain.head.deliverTo(run.input, run.values[index], run.timestamps[index]!);
   }
 
   /**
@@ -300,9 +306,7 @@ export class StreamTask {
 
   /** What is left of the batch that is half done. */
   remainder(): RecordBatch | undefined {
-    const batch = this.#batch;
-    if (batch === undefined || this.#next === 0) return batch;
-    return { values: batch.values.slice(this.#next), timestamps: batch.timestamps.slice(this.#next) };
+    return this.#run.remainder();
   }
 
   /** Before the barrier goes out: operators hand on what they buffer. */

@@ -25,7 +25,9 @@ import type {
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
 import { AccumulatorSet } from '../task/accumulator-set.ts';
+import { BatchRun } from '../task/batch-run.ts';
 import { createRuntimeContext } from '../task/runtime-context.ts';
+import { Slice } from '../task/slice.ts';
 import { ManualClock } from './manual-clock.ts';
 
 /** What came out of an operator; a record without timestamp has none here. */
@@ -192,6 +194,38 @@ export class OperatorHarness {
     const selector = this.#options.keySelectors?.[input] as ((value: unknown) => unknown) | undefined;
     if (selector !== undefined) this.#backend!.setCurrentKey(checkKey(selector(value)));
     return this.#operator.record(input, value, timestamp);
+  }
+
+  /**
+   * Records of one input as a task hands a whole batch to its first operator: by `Operator.batch` where there is one, with
+   * a pause behind every other record, else one after the other.
+   */
+  batch(records: readonly Extract<Step, { record: unknown }>[]): void {
+    const operator = this.#operator;
+    if (operator.batch === undefined || operator.resume !== undefined) {
+      for (const record of records) this.do(record);
+      return;
+    }
+    const input = records[0]?.input ?? 0;
+    assert(
+      records.every((record) => (record.input ?? 0) === input),
+      'a batch is of one input',
+    );
+    const slice = new Slice(this.clock);
+    let asked = 0;
+    const run = new BatchRun({ slice, isClear: () => true, writable: () => ++asked % 2 === 1 });
+    run.load(input, {
+      values: records.map(({ record }) => record),
+      timestamps: records.map(({ timestamp = MIN_TIMESTAMP }) => timestamp),
+    });
+    const selector = this.#options.keySelectors?.[input] as ((value: unknown) => unknown) | undefined;
+    if (selector !== undefined) run.selectKeys(selector, this.#backend!);
+    while (!run.isDone()) {
+      slice.begin(Number.POSITIVE_INFINITY);
+      const pull = operator.batch(run);
+      run.settle();
+      this.#pull(pull, run.timestamps[run.position - 1]!);
+    }
   }
 
   /** Event time: timers fire, then the operator sees the watermark; one that does not rise is ignored. */

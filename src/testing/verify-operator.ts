@@ -4,6 +4,7 @@
  * ```
  * item by item   the event loop turns after each step, and what was finished meanwhile is handed on
  * in batches     records that follow each other are given in one turn
+ * whole batches  they are given in one call, where the operator has one for that
  * restored       a snapshot after each step, and a copy that is restored from it goes on
  * refused        the sink takes every other result only: results wait to be pulled, and the event loop turns
  * ```
@@ -53,6 +54,7 @@ export async function verifyOperator(options: VerifyOptions, steps: readonly Ste
     );
   };
   await same(runInBatches, 'in batches');
+  await same(runByWholeBatches, 'by whole batches');
   await same(runRestored, 'restored after each step');
   await same(runRefused, 'into a sink that refuses every other call');
   return expected;
@@ -76,6 +78,29 @@ async function runInBatches(options: VerifyOptions, steps: readonly Step[]): Pro
     harness.do(step);
   }
   return finish(harness, steps);
+}
+
+async function runByWholeBatches(options: VerifyOptions, steps: readonly Step[]): Promise<Emitted[]> {
+  const harness = await OperatorHarness.open(options);
+  for (let index = 0; index < steps.length; ) {
+    const batch = batchFrom(steps, index);
+    if (isRefused(harness, steps[index]!)) await untilWritable(harness);
+    if (batch.length < 2) harness.do(steps[index]!);
+    else harness.batch(batch);
+    index += Math.max(1, batch.length);
+  }
+  return finish(harness, steps);
+}
+
+/** The records that follow each other on one input, from a step on. */
+function batchFrom(steps: readonly Step[], from: number): Extract<Step, { record: unknown }>[] {
+  const batch: Extract<Step, { record: unknown }>[] = [];
+  for (let index = from; index < steps.length; index++) {
+    const step = steps[index]!;
+    if (!('record' in step) || (step.input ?? 0) !== (batch[0]?.input ?? step.input ?? 0)) break;
+    batch.push(step);
+  }
+  return batch;
 }
 
 async function runRestored(options: VerifyOptions, steps: readonly Step[]): Promise<Emitted[]> {
