@@ -189,6 +189,11 @@ export const seams: readonly {
     why: 'puts the real Env together and writes the log',
   },
   {
+    files: /^src\/metrics\/thread-figures\.ts$/,
+    may: ['time'],
+    why: 'what Node measures about a thread is not of the job: it is shown, and decides nothing',
+  },
+  {
     files: /^src\/exchange\/thread[\w-]*\.ts$/,
     may: ['threads'],
     why: 'rings and doorbells between threads',

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MillraceError } from './errors.ts';
-import { consoleLog, RECORDED_LINES_MAX, recordingLog, type ConsoleLogOptions } from './log.ts';
+import {
+  consoleLog,
+  type ConsoleLogOptions,
+  entryLog,
+  type LogEntry,
+  RECORDED_LINES_MAX,
+  recordingLog,
+  teeLog,
+} from './log.ts';
 
 function logged(options: ConsoleLogOptions, use: (log: ReturnType<typeof consoleLog>) => void): string {
   let text = '';
@@ -101,4 +109,26 @@ test('keeps the last lines of a recording, those of children too', () => {
   for (let index = 0; index < RECORDED_LINES_MAX; index++) log.debug(String(index));
   assert.equal(log.lines.length, RECORDED_LINES_MAX);
   assert.equal(log.lines[0]!.message, '0');
+});
+
+test('hands lines on as plain data that may cross threads', () => {
+  const entries: LogEntry[] = [];
+  const log = entryLog(
+    'info',
+    () => 7,
+    (entry) => entries.push(entry),
+  );
+  log.child({ subtask: 2 }).warn('slow', { ms: 12n, run: () => {}, error: new MillraceError('FENCED', 'x') });
+  log.debug('not this');
+  assert.equal(entries.length, 1);
+  const copy = structuredClone(entries[0]!);
+  assert.deepEqual([copy.at, copy.level, copy.message, copy.fields['subtask']], [7, 'warn', 'slow', 2]);
+  assert.equal((copy.fields['error'] as { code: string }).code, 'FENCED');
+});
+
+test('a tee writes to all its logs, with the fields of its children', () => {
+  const [left, right] = [recordingLog(), recordingLog()];
+  teeLog(left, right).child({ uid: 'u' }).info('hello', { n: 1 });
+  assert.deepEqual(left.lines, [{ level: 'info', message: 'hello', fields: { uid: 'u', n: 1 } }]);
+  assert.deepEqual(right.lines, left.lines);
 });

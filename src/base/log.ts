@@ -12,6 +12,15 @@ export interface LineStream {
   write(line: string): unknown;
 }
 
+/** A line of a log as plain data that may cross threads. */
+export interface LogEntry {
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly level: Exclude<LogLevel, 'silent'>;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
 /** How {@link consoleLog} writes. */
 export interface ConsoleLogOptions {
   /** Default `info`. */
@@ -53,6 +62,22 @@ export function consoleLog(options: ConsoleLogOptions = {}): Log {
   const least = LEVELS.indexOf(level);
   return new FieldLog((lineLevel, message, fields) => {
     if (LEVELS.indexOf(lineLevel) >= least) write(lineLevel, message, fields);
+  }, {});
+}
+
+/** Hands on each line of at least `level` as plain data. */
+export function entryLog(level: LogLevel, now: () => number, take: (entry: LogEntry) => void): Log {
+  const least = LEVELS.indexOf(level);
+  return new FieldLog((lineLevel, message, fields) => {
+    if (LEVELS.indexOf(lineLevel) < least) return;
+    take({ at: now(), level: lineLevel, message, fields: plain(fields) as Record<string, unknown> });
+  }, {});
+}
+
+/** A log whose lines go to several others. */
+export function teeLog(...logs: readonly Log[]): Log {
+  return new FieldLog((level, message, fields) => {
+    for (const log of logs) log[level](message, fields);
   }, {});
 }
 

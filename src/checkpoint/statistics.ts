@@ -34,6 +34,8 @@ export interface CheckpointSummary {
 
 /** Collects the figures; written by the coordinator only. */
 export class CheckpointStatistics {
+  /** Called with each record, right after it was taken. */
+  onEnded: ((record: CheckpointRecord) => void) | undefined;
   #triggered = 0;
   #completed = 0;
   #failed = 0;
@@ -65,6 +67,7 @@ export class CheckpointStatistics {
     }
     this.#history.push(record);
     if (this.#history.length > CHECKPOINT_HISTORY_MAX) this.#history.shift();
+    this.onEnded?.(record);
   }
 
   summary(): CheckpointSummary {

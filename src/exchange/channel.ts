@@ -38,6 +38,8 @@ export interface ChannelWriter {
   onWritable(run: () => void): void;
   /** The bytes of an element as the channel would carry them: for what the producer queued outside. */
   encode(element: ChannelElement): Uint8Array;
+  /** Bytes ever written; `undefined` where elements stay objects. */
+  bytes(): number | undefined;
   /** How many records of the size seen lately make a frame of a good size; Infinity where size does not matter. */
   recordsPerFrame(): number;
 }
@@ -59,6 +61,13 @@ export interface ChannelReader {
   lastFrame(): Uint8Array;
   /** Calls `run` (once) when something new came after the last `read`. To be called in the same turn as that `read`. */
   onReadable(run: () => void): void;
+  /** Bytes ever read; `undefined` where elements stay objects. */
+  bytes(): number | undefined;
   /** Elements waiting, for metrics; exact within a thread, else at least 1 when there is anything. */
   backlog(): number;
+}
+
+/** The bytes of several channels; `undefined` when none of them carries bytes. */
+export function addBytes(all: readonly (number | undefined)[]): number | undefined {
+  return all.reduce((sum, bytes) => (bytes === undefined ? sum : (sum ?? 0) + bytes), undefined);
 }

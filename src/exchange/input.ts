@@ -17,7 +17,7 @@ import { assert } from '../base/assert.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import { Alignment } from './alignment.ts';
 import type { RecordBatch } from './batch.ts';
-import type { ChannelElement, ChannelReader } from './channel.ts';
+import { addBytes, type ChannelElement, type ChannelReader } from './channel.ts';
 import type { ChannelStateSection, RecoveredSection } from './channel-state.ts';
 import type { CheckpointBarrier, StreamEvent } from './events.ts';
 import { encodeElement } from './frame.ts';
@@ -152,6 +152,11 @@ export class InputGate {
   /** How long the channels of the barrier element that was returned last took to align, ms; for metrics. */
   alignmentMs(): number {
     return this.#alignment.alignmentMs;
+  }
+
+  /** Bytes that have come through channels that carry bytes; `undefined` when none does. */
+  bytes(): number | undefined {
+    return addBytes(this.#channels.map(({ reader }) => reader.bytes()));
   }
 
   /** In-flight data of a checkpoint whose barrier element was returned; `undefined` until all its barriers have come. Taken once. */

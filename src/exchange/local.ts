@@ -103,6 +103,10 @@ class LocalWriter implements ChannelWriter {
     return true;
   }
 
+  bytes(): undefined {
+    return undefined;
+  }
+
   position(): number {
     return this.#queue.written;
   }
@@ -151,6 +155,10 @@ class LocalReader implements ChannelReader {
     if (queue.freezeRecords && element.kind === 'batch') deepFreeze(element.batch);
     queue.wakeWriter();
     return element;
+  }
+
+  bytes(): undefined {
+    return undefined;
   }
 
   position(): number {

@@ -20,7 +20,7 @@ import { assert } from '../base/assert.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
-import type { ChannelElement, ChannelWriter } from './channel.ts';
+import { addBytes, type ChannelElement, type ChannelWriter } from './channel.ts';
 import type { ChannelStateSection } from './channel-state.ts';
 import type { CheckpointBarrier, StreamEvent } from './events.ts';
 import { OverflowBound, OverflowQueue } from './overflow-queue.ts';
@@ -182,6 +182,11 @@ export class OutputPort {
     for (let channel = 0; channel < this.#channels.length; channel++) {
       if (!this.#overflow[channel]!.isEmpty()) this.#channels[channel]!.writer.onWritable(run);
     }
+  }
+
+  /** Bytes that have left through channels that carry bytes; `undefined` when none does. */
+  bytes(): number | undefined {
+    return addBytes(this.#channels.map(({ writer }) => writer.bytes()));
   }
 
   /** Drops what waits; nothing may be sent afterwards. */

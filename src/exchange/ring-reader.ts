@@ -44,6 +44,7 @@ export class RingReader implements ChannelReader, RingEnd {
   /** The last `written` that was seen; the true one is the same or further. */
   #writtenSeen: number;
   #frames = 0;
+  #bytes = 0;
   /** From 0 on: the writer may have been faster than the one who attached the reader. */
   #barriersTaken = 0;
   #onReadable: (() => void) | undefined;
@@ -63,6 +64,10 @@ export class RingReader implements ChannelReader, RingEnd {
       return decodeElement(this.#frame.subarray(0, this.#frameLength), this.#codec);
     }
     return undefined;
+  }
+
+  bytes(): number {
+    return this.#bytes;
   }
 
   position(): number {
@@ -165,6 +170,7 @@ export class RingReader implements ChannelReader, RingEnd {
   }
 
   #release(bytes: number): void {
+    this.#bytes += bytes;
     this.#read = (this.#read + bytes) | 0;
     this.#memory.store(READ, this.#read); // invariant 2
     const wanted = this.#memory.load(WANTED);

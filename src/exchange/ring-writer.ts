@@ -55,6 +55,7 @@ export class RingWriter implements ChannelWriter, RingEnd {
   /** The last `read` that was seen; the true one is the same or further. */
   #readSeen: number;
   #frames = 0;
+  #bytes = 0;
   #barriers: number;
   #lastBarrierId = 0;
   #bytesPerRecord = 0;
@@ -79,6 +80,10 @@ export class RingWriter implements ChannelWriter, RingEnd {
     this.#sent = 0;
     this.#frames++;
     return true;
+  }
+
+  bytes(): number {
+    return this.#bytes;
   }
 
   position(): number {
@@ -179,6 +184,7 @@ export class RingWriter implements ChannelWriter, RingEnd {
 
   #publish(bytes: number): void {
     const before = this.#written;
+    this.#bytes += bytes;
     this.#written = (before + bytes) | 0;
     this.#memory.store(WRITTEN, this.#written); // invariant 2
     this.#readSeen = this.#memory.load(READ);

@@ -5,10 +5,12 @@
  */
 
 import type { SerializedError } from '../base/errors.ts';
+import type { LogEntry } from '../base/log.ts';
 import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
+import type { ThreadFigures } from '../metrics/thread-figures.ts';
 
 /** A subtask to run. */
 export interface TaskDeployment {
@@ -78,17 +80,36 @@ export interface OperatorFigures {
   readonly lateness?: LatenessFigures | undefined;
 }
 
+/** How far one split of a source has come. */
+export interface SplitProgress {
+  readonly splitId: string;
+  readonly watermark: number;
+  readonly idle: boolean;
+}
+
 /** Figures of one subtask, cumulative since its deployment. */
 export interface TaskFigures {
   readonly vertex: number;
   readonly subtask: number;
+  /** When they were taken, by the monotonic clock of the thread: only differences mean something, ms. */
+  readonly at: number;
   readonly recordsIn: number;
   readonly recordsOut: number;
   /** One for each operator, in the order of `JobVertex.operators`. */
   readonly operators: readonly OperatorFigures[];
   readonly busyMs: number;
   readonly backPressuredMs: number;
+  /** What went through rings or sockets; `undefined` where all records stay objects of this thread. */
+  readonly bytesIn: number | undefined;
+  readonly bytesOut: number | undefined;
+  /** The lowest of the chain. */
   readonly watermark: number;
+  /** What the last operator of the chain has told those behind it. */
+  readonly outputWatermark: number;
+  /** The subtask holds nobody's event time back. */
+  readonly idle: boolean;
+  /** Of a source that tells event time. */
+  readonly splits: readonly SplitProgress[];
   readonly counters: Readonly<Record<string, number>>;
   /** What functions registered, one for each operator, in the order of `JobVertex.operators`. */
   readonly metrics: readonly (Readonly<Record<string, MetricFigure>> | undefined)[];
@@ -179,7 +200,11 @@ export type SlotReport =
       readonly tasks: readonly TaskFigures[];
       /** Those that have changed. */
       readonly accumulators: readonly AccumulatorReport[];
+      /** Of a slot that has a thread of its own. */
+      readonly thread: ThreadFigures | undefined;
     }
+  /** What the slot's thread has written to its log; of any attempt. */
+  | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry }
   | { readonly kind: 'canceled'; readonly slot: number; readonly attempt: number }
   | { readonly kind: 'finished'; readonly slot: number; readonly attempt: number };
 
@@ -191,6 +216,10 @@ export interface CheckpointFigures {
   readonly asyncMs: number;
   readonly stateBytes: number;
   readonly inFlightBytes: number;
+  /** The barrier overtook records. */
+  readonly unaligned: boolean;
+  /** Of a source: what it had emitted before the barrier, since its deployment. */
+  readonly recordsRead: number | undefined;
 }
 
 /** A slot as the job master sees it: a thread, or a part of this one. */
@@ -199,6 +228,11 @@ export interface SlotGateway {
   send(command: SlotCommand): void;
   /** Stops whatever runs there at once, without a word; safe to call twice. Resolves when it is gone. */
   terminate(): Promise<void>;
+  /**
+   * For drills: ends the slot's host as if it had died, so that it is told as lost. Absent where a slot has no host of its
+   * own.
+   */
+  kill?(): void;
 }
 
 /** How slots come into being; one implementation per kind of host. */

@@ -23,6 +23,8 @@ export interface SnapshotTimes {
 export class PendingSnapshot {
   readonly barrier: CheckpointBarrier;
   readonly times: SnapshotTimes;
+  /** Of a source: what it had emitted before the barrier. */
+  readonly recordsRead: number | undefined;
   readonly #snapshot: TaskSnapshot;
   readonly #outputs: readonly ChannelStateSection[];
   readonly #ended: boolean;
@@ -34,10 +36,12 @@ export class PendingSnapshot {
     snapshot: TaskSnapshot;
     outputs: readonly ChannelStateSection[];
     ended: boolean;
+    recordsRead: number | undefined;
     times: SnapshotTimes;
   }) {
     this.barrier = parts.barrier;
     this.times = parts.times;
+    this.recordsRead = parts.recordsRead;
     this.#snapshot = parts.snapshot;
     this.#outputs = parts.outputs;
     this.#ended = parts.ended;

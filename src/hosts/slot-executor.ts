@@ -13,6 +13,7 @@
 import type { Env, Timer } from '../base/env.ts';
 import { serializeError } from '../base/errors.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
+import type { ThreadFigures } from '../metrics/thread-figures.ts';
 import type { ChannelEnds } from './channels.ts';
 import { CreditedClientPort } from './client-port.ts';
 import type { AccumulatorReport, SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
@@ -28,6 +29,8 @@ export interface ExecutorParts {
   readonly env: Env;
   readonly channels: ChannelEnds;
   readonly report: (report: SlotReport) => void;
+  /** Measures the thread; absent where several slots share one. */
+  readonly threadFigures?: () => ThreadFigures;
 }
 
 /** A thread begins nothing new in a turn after so long, ms; with what it then still ends it is back in its event loop after 5. */
@@ -247,6 +250,7 @@ export class SlotExecutor {
       attempt: this.#attempt,
       tasks,
       accumulators,
+      thread: this.#parts.threadFigures?.(),
     });
   }
 

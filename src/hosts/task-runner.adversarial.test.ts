@@ -629,6 +629,7 @@ test('a consumer in another thread that reads while the producer goes to rest le
       return writer.tryWrite(element);
     },
     position: () => writer.position(),
+    bytes: () => writer.bytes(),
     writePriority: (barrier) => writer.writePriority(barrier),
     onWritable: (run) => {
       kernel.schedule({

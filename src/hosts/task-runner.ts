@@ -18,6 +18,7 @@
 import { MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
 import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
+import { addBytes } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { GateElement, InputGate } from '../exchange/input.ts';
 import type { OutputPort } from '../exchange/output.ts';
@@ -363,6 +364,7 @@ export class TaskRunner {
         snapshot,
         outputs,
         ended: this.task.hasEnded,
+        recordsRead: this.isSource ? this.task.chain.head.output.recordsOut : undefined,
         times: {
           startDelayMs: Math.max(0, clock.now() - barrier.timestamp),
           alignmentMs: this.#parts.gate?.alignmentMs() ?? 0,
@@ -411,6 +413,8 @@ export class TaskRunner {
       const bytes = encodeSubtaskSnapshot(await pending.complete());
       const state = await this.#parts.store(checkpointId, bytes);
       const figures: CheckpointFigures = {
+        unaligned: pending.barrier.alignment === 'unaligned',
+        recordsRead: pending.recordsRead,
         startDelayMs: pending.times.startDelayMs,
         alignmentMs: pending.times.alignmentMs,
         syncMs: pending.times.syncMs,
@@ -429,7 +433,14 @@ export class TaskRunner {
   #reportFigures(): void {
     const { slot, attempt } = this.#parts;
     const accumulators = this.accumulators();
-    this.#report({ kind: 'figures', slot, attempt, tasks: [this.figures()], accumulators });
+    this.#report({
+      kind: 'figures',
+      slot,
+      attempt,
+      tasks: [this.figures()],
+      accumulators,
+      thread: undefined,
+    });
   }
 
   /** Those that have changed since the last call; throws when one cannot become bytes. */
@@ -440,7 +451,10 @@ export class TaskRunner {
   }
 
   figures(): TaskFigures {
+    const at = this.#parts.env.clock.monotonic();
+    const { watermark: outputWatermark, idle } = this.task.outputTime();
     return {
+      at,
       vertex: this.#parts.vertex,
       subtask: this.#parts.subtask,
       recordsIn: this.task.recordsIn,
@@ -451,8 +465,14 @@ export class TaskRunner {
         lateness: operator.lateness?.(),
       })),
       busyMs: this.#busyMs,
-      backPressuredMs: this.#blockedMs,
+      // A wait that lasts counts already.
+      backPressuredMs: this.#blockedMs + (this.#blockedSince === undefined ? 0 : at - this.#blockedSince),
+      bytesIn: this.#parts.gate?.bytes(),
+      bytesOut: addBytes(this.#ports.map((port) => port.bytes())),
       watermark: this.task.watermark(),
+      outputWatermark,
+      idle,
+      splits: this.isSource ? (this.task.source.splitTimes?.() ?? []) : [],
       counters: { ...this.task.chain.counters },
       metrics: this.task.chain.metrics.map((registry) => registry.figures()),
     };

@@ -198,6 +198,11 @@ class SlotWorker implements SlotGateway {
     if (!this.#terminated) this.#worker.postMessage(command);
   }
 
+  kill(): void {
+    // H2: the exit tells of the loss.
+    this.#worker.terminate().catch(() => undefined);
+  }
+
   async terminate(): Promise<void> {
     this.#terminated = true;
     await this.#worker.terminate();

@@ -7,10 +7,12 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env.ts';
+import { entryLog, type LogEntry, teeLog } from '../base/log.ts';
 import { serializeError } from '../base/errors.ts';
 import { createLocalChannel } from '../exchange/local.ts';
 import { ThreadEndpoint } from '../exchange/thread.ts';
 import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
+import { ThreadMeter } from '../metrics/thread-figures.ts';
 import { batchCodecs, warnOfGenericEdges } from './batch-codecs.ts';
 import { type ChannelAddress, type ChannelEnds, channelKey } from './channels.ts';
 import type { SlotCommand, SlotReport } from './messages.ts';
@@ -39,7 +41,12 @@ export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
   try {
     const compiled = await options.build(start.load);
     options.checkSame(compiled.graph, start.load, start.fingerprint);
-    const executor = createExecutor(start, compiled, options.env(start.load), port);
+    const executor = createExecutor(
+      start,
+      compiled,
+      withForwardedLog(options.env(start.load), start, port),
+      port,
+    );
     handle = (command) => executor.handle(command);
     for (const command of early) executor.handle(command);
     post(port, { kind: 'report', report: { kind: 'ready', slot: start.slot } });
@@ -54,6 +61,7 @@ function createExecutor(
   env: Env,
   port: MessagePort,
 ): SlotExecutor {
+  const meter = new ThreadMeter();
   return new SlotExecutor({
     slot: start.slot,
     settings: start.settings,
@@ -61,7 +69,43 @@ function createExecutor(
     env,
     channels: ringChannels(start, compiled, env),
     report: (report: SlotReport) => post(port, { kind: 'report', report }),
+    threadFigures: () => meter.take(),
   });
+}
+
+/** Lines of a thread that go to whoever shows logs, in a second at most. */
+const LOG_LINES_PER_SECOND = 200;
+
+/** The log of this thread goes on to where the job is shown; what is too much is counted. */
+function withForwardedLog(env: Env, { slot }: WorkerStart, port: MessagePort): Env {
+  const { clock } = env;
+  let second = 0;
+  let lines = 0;
+  let dropped = 0;
+  const send = (entry: LogEntry): void =>
+    post(port, { kind: 'report', report: { kind: 'log', slot, entry } });
+  const forward = entryLog(
+    'info',
+    () => clock.now(),
+    (entry) => {
+      const now = Math.floor(entry.at / 1_000);
+      if (now !== second) {
+        if (dropped > 0)
+          send({
+            ...entry,
+            level: 'warn',
+            message: `${dropped} lines of this thread were left out`,
+            fields: {},
+          });
+        second = now;
+        lines = 0;
+        dropped = 0;
+      }
+      if (++lines <= LOG_LINES_PER_SECOND) send(entry);
+      else dropped += 1;
+    },
+  );
+  return { ...env, log: teeLog(env.log, forward) };
 }
 
 function post(port: MessagePort, message: WorkerMessage): void {

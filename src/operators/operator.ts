@@ -225,6 +225,16 @@ export interface SourceOperator extends Operator {
   wantsSplit(): boolean;
   /** Where it stands in its input, for error messages: `auth.log:1234`. */
   position?(): string | undefined;
+  /** The event time of each split that it reads, as of now; none where it tells no event time. */
+  splitTimes?(): readonly SplitTime[];
+}
+
+/** How far the event time of one split has come. */
+export interface SplitTime {
+  readonly splitId: string;
+  /** `MIN_TIMESTAMP` before the first. */
+  readonly watermark: number;
+  readonly idle: boolean;
 }
 
 /** Makes the operator of one subtask; called once per subtask and attempt, and once more to see what it declares. */

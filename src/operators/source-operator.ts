@@ -16,7 +16,13 @@ import type { Timer } from '../base/env.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import { type LatenessFigures, LatenessHistogram, type SplitLateness } from '../metrics/lateness.ts';
 import { ActivityClock } from './idleness.ts';
-import type { OperatorContext, OperatorStateWriter, SourceOperator, SourceStatus } from './operator.ts';
+import type {
+  OperatorContext,
+  OperatorStateWriter,
+  SourceOperator,
+  SourceStatus,
+  SplitTime,
+} from './operator.ts';
 import type { ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
 import { SplitWatermarks } from './split-watermarks.ts';
 import type { WatermarkOutput } from './watermark-generator.ts';
@@ -127,6 +133,10 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
     return this.#output?.lateness();
   }
 
+  splitTimes(): readonly SplitTime[] {
+    return this.#output?.splitTimes() ?? [];
+  }
+
   checkpointComplete(checkpointId: number): void {
     this.#reader!.checkpointComplete?.(checkpointId);
   }
@@ -213,6 +223,10 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
 
   lateness(): LatenessFigures | undefined {
     return undefined;
+  }
+
+  splitTimes(): readonly SplitTime[] {
+    return [];
   }
 
   abstract emit(value: T, timestamp?: number): void;
@@ -318,6 +332,10 @@ class EventTimeOutput<T> extends TimedOutput<T> {
     this.context.output.emit(value, timestamp);
     current.lateness.observe(timestamp);
     eventTime.generator.onEvent(value, timestamp, current);
+  }
+
+  override splitTimes(): readonly SplitTime[] {
+    return this.#watermarks.times();
   }
 
   override lateness(): LatenessFigures {

@@ -7,15 +7,16 @@
  */
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { SplitTime } from './operator.ts';
 
-interface SplitTime {
+interface Progress {
   watermark: number;
   idle: boolean;
 }
 
 /** Event time over the splits of one reader. */
 export class SplitWatermarks {
-  readonly #splits = new Map<string, SplitTime>();
+  readonly #splits = new Map<string, Progress>();
   #combined = MIN_TIMESTAMP;
 
   /** The combined watermark. */
@@ -28,6 +29,11 @@ export class SplitWatermarks {
     if (this.#splits.size === 0) return false;
     for (const split of this.#splits.values()) if (!split.idle) return false;
     return true;
+  }
+
+  /** Of each split, as of now. */
+  times(): SplitTime[] {
+    return [...this.#splits].map(([splitId, { watermark, idle }]) => ({ splitId, watermark, idle }));
   }
 
   add(splitId: string): void {

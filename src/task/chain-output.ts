@@ -62,11 +62,18 @@ export class ChainOutput implements Output {
   #watermark = MIN_TIMESTAMP;
   readonly #wakeUp: () => void;
   recordsOut = 0;
+  /** What was told last to those behind: they need not wait for this output. */
+  isIdle = false;
 
   constructor(options: { frames: FrameStack; freeze: boolean; wakeUp: () => void }) {
     this.#frames = options.frames;
     this.#freeze = options.freeze;
     this.#wakeUp = options.wakeUp;
+  }
+
+  /** The watermark that was forwarded last. */
+  get currentWatermark(): number {
+    return this.#watermark;
   }
 
   connect(main: Targets, sides: ReadonlyMap<string, Targets>): void {
@@ -163,6 +170,7 @@ export class ChainOutput implements Output {
   }
 
   *walkStatus(idle: boolean): Generator<void, void> {
+    this.isIdle = idle;
     for (const link of this.#all.links) yield* link.walkStatus(idle);
     for (const port of this.#all.ports) port.event({ kind: 'status', idle });
   }

@@ -403,6 +403,12 @@ export class StreamTask {
     return this.chain.links.reduce((least, link) => Math.min(least, link.currentWatermark), MAX_TIMESTAMP);
   }
 
+  /** What those behind the task know of its event time: the lowest over its outputs. */
+  outputTime(): { readonly watermark: number; readonly idle: boolean } {
+    const { currentWatermark, isIdle } = this.chain.links.at(-1)!.output;
+    return { watermark: currentWatermark, idle: isIdle };
+  }
+
   get recordsIn(): number {
     return this.chain.head.recordsIn;
   }

@@ -210,7 +210,8 @@ class Attempt {
   // ---- what slots say ----
 
   report(report: SlotReport): void {
-    if (this.#forgotten || report.kind === 'ready' || report.kind === 'figures') return;
+    if (this.#forgotten || report.kind === 'ready' || report.kind === 'figures' || report.kind === 'log')
+      return;
     assert.equal(report.attempt, this.#attempt, 'a report carries its attempt');
     assert.ok(
       !this.#left.has(report.slot) || this.#leaving === 'crashed',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError, MillraceError } from '../../src/base/errors.ts';
+import type { CheckpointProgress } from '../../src/cluster/job-manager/checkpoint-progress.ts';
 import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { JobRun, type RunOptions } from './job-run.ts';
@@ -590,3 +591,34 @@ function sendOne(run: JobRun): void {
     sequence: '1',
   });
 }
+
+test('listeners hear of every step of checkpoints, and one that throws changes nothing', async () => {
+  const steps: CheckpointProgress[] = [];
+  const { ledger, run } = start();
+  const stop = run.master.observe({
+    onCheckpointProgress: (progress) => {
+      steps.push(progress);
+      throw boom;
+    },
+  });
+  const moves: string[] = [];
+  run.master.observe({
+    onExecution: ({ vertex, subtask, state }) => moves.push(`${vertex}/${subtask} ${state}`),
+  });
+  const result = await run.end();
+  stop();
+  assert.equal(result.status, 'FINISHED');
+  ledger.checkComplete();
+  const ended = steps.filter((step) => step.kind === 'ended');
+  assert.equal(ended.length, result.figures.checkpoints.triggered);
+  const completed = ended.filter(({ record }) => record.outcome === 'completed');
+  assert.equal(completed.length, result.figures.checkpoints.completed);
+  for (const { record } of completed) {
+    const acknowledged = steps.filter(
+      (step) => step.kind === 'acknowledged' && step.checkpointId === record.id,
+    );
+    assert.equal(acknowledged.length, run.master.executions().length, `checkpoint ${record.id}`);
+  }
+  assert.ok(moves.includes('0/0 RUNNING') && moves.includes('0/0 FINISHED'), moves.join(', '));
+  assert.equal(run.master.endedAt, run.master.stateTimes.FINISHED);
+});

@@ -461,4 +461,13 @@ function encode(value: unknown): Uint8Array {
 }
 
 const NOTHING: StateHandle = { file: undefined, inline: '', length: 0, sha256: '' };
-const FIGURES = { startDelayMs: 0, alignmentMs: 0, syncMs: 0, asyncMs: 0, stateBytes: 1, inFlightBytes: 0 };
+const FIGURES = {
+  startDelayMs: 0,
+  alignmentMs: 0,
+  syncMs: 0,
+  asyncMs: 0,
+  stateBytes: 1,
+  inFlightBytes: 0,
+  unaligned: false,
+  recordsRead: undefined,
+};

@@ -47,6 +47,7 @@ function harness() {
     complete: (id) => log.push(`complete ${id}`),
     abort: (id) => log.push(`abort ${id}`),
     fail: (error) => log.push(`fail ${(error as MillraceError).code}`),
+    progress: () => {},
   });
   driver.useStore(store);
   driver.tell({ kind: 'restored', checkpointId: undefined, nextId: 1 });

@@ -30,6 +30,7 @@ import type { PublishOutcome } from '../../checkpoint/storage.ts';
 import type { StateHandle } from '../../checkpoint/state-handle.ts';
 import type { SlotReport } from '../../hosts/messages.ts';
 import type { Inbox } from './inbox.ts';
+import type { CheckpointProgress } from './checkpoint-progress.ts';
 
 /** Where checkpoints are stored, for one attempt of a process to own a job. */
 export interface CheckpointStore {
@@ -57,6 +58,8 @@ export interface CheckpointHost {
   complete(checkpointId: number): void;
   abort(checkpointId: number): void;
   fail(error: unknown): void;
+  /** For whoever watches. */
+  progress(progress: CheckpointProgress): void;
 }
 
 /** What becomes of a request. */
@@ -84,6 +87,7 @@ export class CheckpointDriver {
     this.#env = env;
     this.#inbox = inbox;
     this.#host = host;
+    this.#coordinator.statistics.onEnded = (record) => host.progress({ kind: 'ended', record });
   }
 
   /** Checkpoints are stored here from now on; without a store, only `stop` and `final` run, in memory. */
@@ -101,7 +105,9 @@ export class CheckpointDriver {
     });
   }
 
-  acknowledge({ vertex, subtask, checkpointId, state }: SlotReport & { kind: 'acknowledge' }): void {
+  acknowledge(report: SlotReport & { kind: 'acknowledge' }): void {
+    const { vertex, subtask, checkpointId, state, figures } = report;
+    this.#host.progress({ kind: 'acknowledged', checkpointId, vertex, subtask, figures });
     this.tell({ kind: 'acknowledge', task: subtaskKey(vertex, subtask), checkpointId, state });
   }
 
@@ -152,6 +158,7 @@ export class CheckpointDriver {
   #carryOut(decision: CheckpointDecision): void {
     switch (decision.kind) {
       case 'trigger':
+        this.#host.progress({ kind: 'triggered', barrier: decision.barrier });
         return this.#trigger(decision.barrier);
       case 'publish':
         return this.#publish(decision);

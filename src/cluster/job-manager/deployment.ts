@@ -12,7 +12,7 @@ import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { type JobGraph, slotOf } from '../../graph/job-graph.ts';
 import type { SlotCommand, SlotGateway, TaskDeployment } from '../../hosts/messages.ts';
-import { ExecutionGraph, isOver } from './execution-graph.ts';
+import { type Execution, ExecutionGraph, isOver } from './execution-graph.ts';
 import type { Inbox } from './inbox.ts';
 import type { SourceCoordinator } from './source-coordinator.ts';
 
@@ -61,9 +61,14 @@ export class Deployment {
   #isDeployed = false;
   #leaving: Leaving | undefined;
 
-  constructor(parts: DeploymentParts, env: Env, inbox: Inbox) {
+  constructor(
+    parts: DeploymentParts,
+    env: Env,
+    inbox: Inbox,
+    moved: (execution: Execution) => void = () => {},
+  ) {
     this.attempt = parts.attempt;
-    this.executions = new ExecutionGraph(parts.graph, parts.attempt);
+    this.executions = new ExecutionGraph(parts.graph, parts.attempt, { now: () => env.clock.now(), moved });
     this.sources = parts.sources;
     this.restoredCheckpointId = parts.restoredCheckpointId;
     this.#parts = parts;
@@ -146,6 +151,14 @@ export class Deployment {
     if (this.#leaving === undefined) return;
     this.#leaving.slots.clear();
     this.#checkLeft();
+  }
+
+  /** Ends the host of one slot as if it had died; false when it is gone already or cannot be ended alone. */
+  kill(slot: number): boolean {
+    const gateway = this.#parts.gateways.find((candidate) => candidate.slot === slot);
+    if (gateway?.kill === undefined || this.#lost.has(slot)) return false;
+    gateway.kill();
+    return true;
   }
 
   /** Terminates all slots at once. */

@@ -67,3 +67,16 @@ test('the end of all input and the commits of a checkpoint are known only when e
   assert.equal(executions.allCommitted(7), true);
   assert.equal(executions.allCommitted(8), false);
 });
+
+test('every move is told, with the time of each state so far', () => {
+  let now = 100;
+  const told: string[] = [];
+  const executions = new ExecutionGraph(graph, 3, {
+    now: () => now,
+    moved: ({ vertex, subtask, state, times }) =>
+      told.push(`${vertex}/${subtask} ${state} ${JSON.stringify(times)}`),
+  });
+  now = 107;
+  executions.move({ vertex: 1, subtask: 1 }, 'SCHEDULED');
+  assert.deepEqual(told, ['1/1 SCHEDULED {"CREATED":100,"SCHEDULED":107}']);
+});

@@ -58,15 +58,27 @@ export interface Execution extends SubtaskId {
   readonly ended: boolean;
   /** The highest checkpoint whose commits it has confirmed. */
   readonly committed: number | undefined;
+  /** When it came to each state, ms since the epoch. */
+  readonly times: Readonly<Partial<Record<ExecutionState, number>>>;
+}
+
+/** Who wants to know of the moves, and when they happen. */
+export interface ExecutionWatch {
+  /** ms since the epoch. */
+  readonly now: () => number;
+  readonly moved: (execution: Execution) => void;
 }
 
 /** All executions of one deployment. */
 export class ExecutionGraph {
   readonly attempt: number;
   readonly #executions: Execution[][];
+  readonly #watch: ExecutionWatch | undefined;
 
-  constructor(graph: JobGraph, attempt: number) {
+  constructor(graph: JobGraph, attempt: number, watch?: ExecutionWatch) {
     this.attempt = attempt;
+    this.#watch = watch;
+    const times = watch === undefined ? {} : { CREATED: watch.now() };
     this.#executions = graph.vertices.map((vertex, index) =>
       Array.from({ length: vertex.parallelism }, (_, subtask): Execution => {
         return {
@@ -77,6 +89,7 @@ export class ExecutionGraph {
           state: 'CREATED',
           ended: false,
           committed: undefined,
+          times,
         };
       }),
     );
@@ -106,13 +119,13 @@ export class ExecutionGraph {
       EXECUTION_MOVES[execution.state].includes(state),
       `subtask ${id.vertex}/${id.subtask} may not move from ${execution.state} to ${state}`,
     );
-    this.#set({ ...execution, state });
+    this.#move(execution, state);
   }
 
   /** Moves every execution that is not in a terminal state. */
   moveAll(state: ExecutionState): void {
     for (const execution of this.all()) {
-      if (EXECUTION_MOVES[execution.state].includes(state)) this.#set({ ...execution, state });
+      if (EXECUTION_MOVES[execution.state].includes(state)) this.#move(execution, state);
     }
   }
 
@@ -141,6 +154,13 @@ export class ExecutionGraph {
   /** True when every subtask has confirmed the commits of this checkpoint. */
   allCommitted(checkpointId: number): boolean {
     return this.all().every(({ committed }) => committed !== undefined && committed >= checkpointId);
+  }
+
+  #move(execution: Execution, state: ExecutionState): void {
+    const times = this.#watch === undefined ? {} : { ...execution.times, [state]: this.#watch.now() };
+    const moved = { ...execution, state, times };
+    this.#set(moved);
+    this.#watch?.moved(moved);
   }
 
   #set(execution: Execution): void {

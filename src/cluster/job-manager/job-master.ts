@@ -29,18 +29,23 @@ import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordina
 import { discardsAtEnd, type RetentionPolicy, type Termination } from '../../checkpoint/retention.ts';
 import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
+import type { ThreadFigures } from '../../metrics/thread-figures.ts';
 import { AccumulatorBook } from './accumulator-book.ts';
 import { CheckpointDriver, subtaskKey } from './checkpoint-driver.ts';
 import { type ClientReport, ClientResults } from './client-results.ts';
 import { CANCEL_DEADLINE_MS, Deployment, type DeploymentParts, terminateAll } from './deployment.ts';
 import { prepareDeployment } from './deployment-preparation.ts';
 import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
-import { isOver, type SubtaskId } from './execution-graph.ts';
+import { type Execution, isOver, type SubtaskId } from './execution-graph.ts';
 import { Inbox } from './inbox.ts';
+import type { CheckpointProgress } from './checkpoint-progress.ts';
+import { JobListeners, type JobListener } from './job-listener.ts';
 import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
 import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } from './restart-strategy.ts';
+
+export type { JobListener } from './job-listener.ts';
 
 /** A final or last checkpoint that failed and was tolerated is tried again after so long. */
 const REQUEST_AGAIN_MS = 100;
@@ -60,15 +65,6 @@ export interface JobMasterOptions {
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
   readonly discardLaterOutput: boolean;
   readonly listener?: JobListener;
-}
-
-/** Whoever wants to see what happens, at once; must not throw and must not block. */
-export interface JobListener {
-  onState?(state: JobState): void;
-  onFailure?(failure: ExceptionEntry): void;
-  onCheckpoint?(checkpoint: CheckpointReference): void;
-  /** What the job continues from; `undefined` = from the beginning. Again after each restart. */
-  onRestore?(checkpoint: CheckpointReference | undefined): void;
 }
 
 /** How a job ended. */
@@ -109,6 +105,13 @@ interface Ending {
   checkpointId: number | undefined;
 }
 
+/** Figures of the thread of a slot. */
+export interface ThreadReport {
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly figures: ThreadFigures;
+}
+
 /** What a deployment was prepared with. */
 interface Prepared {
   readonly parts: DeploymentParts;
@@ -128,7 +131,15 @@ export class JobMaster {
   readonly #exceptions = new ExceptionHistory();
   readonly #vertexFigures: VertexFiguresBook;
   readonly #accumulators: AccumulatorBook;
+  readonly #listeners: JobListeners;
   readonly #startedAt: number;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  /** When the job last came to each state, ms since the epoch. */
+  readonly #stateTimes: Partial<Record<JobState, number>> = {};
+  /** The executions of the deployment before, once it is gone. */
+  #lastExecutions: readonly Execution[] = [];
+  readonly #threads = new Map<number, ThreadReport>();
   #resolveEnded: (result: JobResult) => void = () => {};
 
   #state: JobState = 'INITIALIZING';
@@ -152,12 +163,17 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     this.#options = options;
     this.#env = options.env;
+    this.#listeners = new JobListeners(options.env, options.listener);
+    this.startedAt = options.env.clock.now();
+    this.#stateTimes.INITIALIZING = this.startedAt;
     this.#inbox = new Inbox((error, what) => this.#handlerFailed(error, what));
     this.#checkpoints = new CheckpointDriver(options.checkpoints, options.env, this.#inbox, {
       trigger: (barrier) => this.#trigger(barrier),
       complete: (id) => this.#complete(id),
       abort: (checkpointId) => this.#deployment?.broadcast({ kind: 'abort', checkpointId }),
       fail: (error) => this.#fail(error),
+      progress: (progress: CheckpointProgress) =>
+        this.#listeners.tell((listener) => listener.onCheckpointProgress?.(progress)),
     });
     this.#results = new ClientResults({
       receive: (report) => this.#receive(report),
@@ -175,6 +191,64 @@ export class JobMaster {
 
   get state(): JobState {
     return this.#state;
+  }
+
+  get jobId(): string {
+    return this.#options.jobId;
+  }
+
+  get compiled(): CompiledJob {
+    return this.#options.compiled;
+  }
+
+  /** How the job takes checkpoints. */
+  get checkpointing(): CoordinatorConfig {
+    return this.#options.checkpoints;
+  }
+
+  /** The deployment that is under way, or the last one; 0 before the first. */
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  /** When the job last came to each state, ms since the epoch. */
+  get stateTimes(): Readonly<Partial<Record<JobState, number>>> {
+    return this.#stateTimes;
+  }
+
+  /** When the job ended, ms since the epoch. */
+  get endedAt(): number | undefined {
+    return isTerminal(this.#state) ? this.#stateTimes[this.#state] : undefined;
+  }
+
+  /** The subtasks of the current deployment; between two deployments those of the last one. */
+  executions(): readonly Execution[] {
+    return this.#deployment?.executions.all() ?? this.#lastExecutions;
+  }
+
+  /** The latest figures of each slot that has a thread of its own. */
+  threads(): ReadonlyMap<number, ThreadReport> {
+    return this.#threads;
+  }
+
+  /** The directory of checkpoint `id` of this run; `undefined` where nothing is stored. */
+  checkpointPath(id: number): string | undefined {
+    return this.#pathOf(id);
+  }
+
+  /** What the current deployment began with; `undefined` = from the beginning. */
+  get restoredCheckpointId(): number | undefined {
+    return this.#deployment?.restoredCheckpointId;
+  }
+
+  /** Calls `listener` from now on; the function that comes back ends that. */
+  observe(listener: JobListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** For drills: ends the host of a slot as if it had died. False when nothing runs there that could be ended alone. */
+  killSlot(slot: number): boolean {
+    return this.#phase === 'running' && this.#deployment?.kill(slot) === true;
   }
 
   /** Begins; once. */
@@ -360,7 +434,9 @@ export class JobMaster {
   }
 
   #prepared({ parts, restored, found }: Prepared): void {
-    const deployment = new Deployment(parts, this.#env, this.#inbox);
+    const deployment = new Deployment(parts, this.#env, this.#inbox, (execution) =>
+      this.#listeners.tell((listener) => listener.onExecution?.(execution)),
+    );
     this.#deployment = deployment;
     this.#latest = restored ?? this.#latest;
     if (this.#attempt > 1) {
@@ -370,7 +446,7 @@ export class JobMaster {
     this.#move('RUNNING');
     const from = restored === undefined ? 'from the beginning' : `from checkpoint ${restored.id}`;
     this.#env.log.info(`the job runs ${from}`, { attempt: this.#attempt, checkpoint: restored?.path });
-    this.#options.listener?.onRestore?.(restored);
+    this.#listeners.tell((listener) => listener.onRestore?.(restored));
     if (this.#lostWhilePreparing !== undefined) return this.#fail(this.#lostWhilePreparing);
     deployment.deploy();
   }
@@ -387,6 +463,10 @@ export class JobMaster {
 
   #report(attempt: number, report: SlotReport): void {
     if (report.kind === 'ready') return;
+    if (report.kind === 'log') {
+      const { slot, entry } = report;
+      return this.#listeners.tell((listener) => listener.onLog?.(slot, entry));
+    }
     // Results are known by their sequence, whatever attempt they are of.
     if (report.kind === 'client') return this.#phase === 'over' ? undefined : this.#results.receive(report);
     const deployment = this.#deployment;
@@ -394,6 +474,8 @@ export class JobMaster {
     switch (report.kind) {
       case 'figures':
         this.#accumulators.report(report.accumulators);
+        if (report.thread !== undefined)
+          this.#threads.set(report.slot, { at: this.#env.clock.now(), figures: report.thread });
         return this.#vertexFigures.report(report.tasks);
       case 'canceled':
       case 'finished':
@@ -409,7 +491,7 @@ export class JobMaster {
     deployment: Deployment,
     report: Exclude<
       SlotReport,
-      { readonly kind: 'ready' | 'client' | 'figures' | 'canceled' | 'finished' | 'failed' }
+      { readonly kind: 'ready' | 'client' | 'figures' | 'log' | 'canceled' | 'finished' | 'failed' }
     >,
   ): void {
     switch (report.kind) {
@@ -493,7 +575,8 @@ export class JobMaster {
   #latestIs(checkpointId: number): void {
     if (this.#recovery?.store === undefined) return;
     this.#latest = this.#options.storage.reference(checkpointId);
-    this.#options.listener?.onCheckpoint?.(this.#latest);
+    const latest = this.#latest;
+    this.#listeners.tell((listener) => listener.onCheckpoint?.(latest));
   }
 
   // ---- the end ----
@@ -661,7 +744,7 @@ export class JobMaster {
     };
     this.#exceptions.add(entry);
     this.#env.log.warn('a failure', { ...entry });
-    this.#options.listener?.onFailure?.(entry);
+    this.#listeners.tell((listener) => listener.onFailure?.(entry));
   }
 
   /** A handler of the inbox threw: a bug, or an error of user code that runs in this thread. */
@@ -717,6 +800,8 @@ export class JobMaster {
   /** Nothing of the deployment runs any more; what now, is decided when no publication is under way (JM-2). */
   #gone(): void {
     this.#timer?.cancel();
+    this.#lastExecutions = this.executions();
+    this.#threads.clear();
     this.#deployment = undefined;
     this.#inbox.post('gone', () => {
       this.#checkpoints.whenSettled(() => this.#inbox.post(WHAT_NOW, () => this.#next()));
@@ -816,8 +901,9 @@ export class JobMaster {
 
   #move(state: JobState): void {
     this.#state = moveJob(this.#state, state);
+    this.#stateTimes[state] = this.#env.clock.now();
     this.#env.log.debug('the job is now in another state', { state });
-    this.#options.listener?.onState?.(state);
+    this.#listeners.tell((listener) => listener.onState?.(state));
   }
 }
 
