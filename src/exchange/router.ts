@@ -85,6 +85,15 @@ function byKeyGroup({ channels, keySelector, maxParallelism }: RouterOptions): R
   assert(keySelector !== undefined, 'a key-group edge has a key selector');
   assert(maxParallelism !== undefined, 'a key-group edge knows the max parallelism of its consumer');
   assert(channels <= maxParallelism, 'parallelism is at most max parallelism');
+  if (channels === 1) {
+    return {
+      route(value) {
+        // What is no key is refused also where there is nothing to choose.
+        checkKey(keySelector(value));
+        return 0;
+      },
+    };
+  }
   return {
     route(value) {
       const keyGroup = keyGroupOf(checkKey(keySelector(value)), maxParallelism);

@@ -7,6 +7,10 @@ import type { StateDescriptor, StateHandle } from './descriptors.ts';
 export interface KeyedStateBackend {
   /** Makes `key` current; every handle then speaks of it. Throws KEY_GROUP_OUT_OF_RANGE outside the own range (I-K1). */
   setCurrentKey(key: Key): void;
+  /** The keys of records that follow, in their order: what a lookup of each costs is paid together. They must not change until the next call. */
+  prepareKeys(keys: readonly Key[]): void;
+  /** As `setCurrentKey` with the key at `index` of those that were prepared. */
+  setPreparedKey(index: number): void;
   /** The current key; throws STATE_WITHOUT_KEY when there is none. */
   currentKey(): Key;
   clearCurrentKey(): void;

@@ -106,6 +106,7 @@ export class BatchRun implements RecordRun {
     } catch {
       // It throws again when it is that record's turn.
     }
+    backend.prepareKeys(keys);
   }
 
   // Hot path: once per record.
@@ -136,8 +137,7 @@ export class BatchRun implements RecordRun {
   }
 
   select(index: number): void {
-    const keys = this.#keys;
-    const key = index < keys.length ? keys[index]! : checkKey(this.#selector!(this.values[index]));
-    this.#backend!.setCurrentKey(key);
+    if (index < this.#keys.length) this.#backend!.setPreparedKey(index);
+    else this.#backend!.setCurrentKey(checkKey(this.#selector!(this.values[index])));
   }
 }

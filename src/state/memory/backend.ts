@@ -35,6 +35,7 @@ import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
 import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
+import { KeysAhead } from './keys-ahead.ts';
 import { MemoryNumberState } from './number-state.ts';
 import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
@@ -74,6 +75,10 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #states = new Map<string, DeclaredState>();
   readonly #layouts: StateLayout[] = [];
   readonly #out = new BinaryWriter();
+  readonly #ahead = new KeysAhead();
+  readonly #groupOf = (keyGroup: number): KeyGroupState | undefined => this.#group(keyGroup);
+  /** Those that ask for memory ahead. */
+  readonly #numbers: MemoryNumberState<unknown>[] = [];
   /** Clean-ups that take a step for each record. */
   readonly #sweeps: TtlSweep[] = [];
   #snapshot: MemorySnapshot | undefined = undefined;
@@ -98,6 +103,28 @@ export class MemoryStateBackend implements KeyedStateBackend {
     if (group === undefined) throw this.#outOfRange(checked);
     this.#isInUse = true;
     context.set(checked, canonicalKey(checked), hash, group);
+  }
+
+  prepareKeys(keys: readonly Key[]): void {
+    const { maxParallelism } = this.#options;
+    const ahead = this.#ahead;
+    // What was prepared before is gone.
+    this.#context.ahead = -1;
+    ahead.prepare(keys, maxParallelism, this.#groupOf);
+    for (const state of this.#numbers) state.prepare(ahead);
+  }
+
+  /** Hot path: runs once per record; a repeated key costs a comparison. */
+  setPreparedKey(index: number): void {
+    if (this.#sweeps.length > 0) for (const sweep of this.#sweeps) sweep.step();
+    const ahead = this.#ahead;
+    const key = ahead.keys[index]!;
+    const context = this.#context;
+    if (key === context.scoped) return;
+    const group = ahead.groups[index];
+    if (group === undefined) throw this.#outOfRange(key);
+    this.#isInUse = true;
+    context.setAhead(index, key, canonicalKey(key), ahead.hashes[index]!, group);
   }
 
   currentKey(): Key {
@@ -234,6 +261,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     }
     const declared = { table, handle: this.#handleOf(descriptor, table) };
     this.#layouts.push(layout);
+    if (declared.handle instanceof MemoryNumberState) this.#numbers.push(declared.handle);
     this.#states.set(name, declared);
     return declared;
   }

@@ -23,6 +23,8 @@ export class KeyContext {
   scopedCanonical: unknown = undefined;
   group: KeyGroupState | undefined = undefined;
   journal: UndoJournal | undefined = undefined;
+  /** Which of the keys ahead this is (keys-ahead.ts); -1: none of them. */
+  ahead = -1;
   /** Grows whenever what handles have cached is no longer true. */
   generation = 0;
 
@@ -38,7 +40,14 @@ export class KeyContext {
     this.scoped = key;
     this.scopedCanonical = canonical;
     this.group = group;
+    this.ahead = -1;
     this.generation++;
+  }
+
+  /** One of the keys ahead. */
+  setAhead(index: number, key: Key, canonical: unknown, hash: number, group: KeyGroupState): void {
+    this.set(key, canonical, hash, group);
+    this.ahead = index;
   }
 
   /** The key and the namespace of a timer. */

@@ -11,6 +11,7 @@
 
 import type { Key } from '../../base/key-groups.ts';
 import type { ValueState } from '../descriptors.ts';
+import { type KeysAhead, TablesAhead } from './keys-ahead.ts';
 import type { KeyContext } from './key-context.ts';
 import type { Table } from './key-group-state.ts';
 import type { NumberTable } from './number-table.ts';
@@ -30,6 +31,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
   readonly #table: StateTable;
   readonly #context: KeyContext;
   readonly #initial: T;
+  readonly #ahead = new TablesAhead();
   #generation = -1;
   #numbers: NumberTable | undefined = undefined;
   #place = -1;
@@ -61,10 +63,15 @@ export class MemoryNumberState<T> implements ValueState<T> {
     this.#table.remove();
   }
 
+  /** Asks for the memory of keys that follow. */
+  prepare(keys: KeysAhead): void {
+    this.#ahead.touch(keys, this.#table);
+  }
+
   #find(): void {
-    const { key, hash, generation } = this.#context;
-    const group = this.#context.requireGroup();
-    this.#numbers = this.#table.numbersOf(group)!.tableOf(key!);
+    const { key, hash, generation, ahead } = this.#context;
+    const known = ahead < 0 ? undefined : this.#ahead.tables[ahead];
+    this.#numbers = known ?? this.#table.numbersOf(this.#context.requireGroup())!.tableOf(key!);
     this.#place = this.#numbers === undefined ? -1 : this.#numbers.find(key!, hash);
     this.#generation = generation;
   }

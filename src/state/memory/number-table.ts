@@ -32,6 +32,8 @@ const LATIN_MAX = 0xff;
 
 /** The places of a table, 2^bits of them; all free at first. */
 interface Block {
+  /** The whole memory. */
+  readonly words: Int32Array;
   isFree(place: number): boolean;
   hashAt(place: number): number;
   /** Makes a place of this block what a place of another one, or of this one, is. */
@@ -61,8 +63,15 @@ export abstract class NumberTable<B extends Block = Block> {
     return 1 << this.bits;
   }
 
+  /** What a lookup reads; to be read only, until the next change. */
+  get memory(): Int32Array {
+    return this.block.words;
+  }
+
   /** The place of a key; -1 when it has none. `hash` is its `keyHash`, here and below. */
   abstract find(key: Key, hash: number): number;
+  /** Where in `memory` a key of this hash lies best. */
+  abstract homeOf(hash: number): number;
   abstract at(place: number): number;
   abstract set(place: number, value: number): void;
   /** Calls back for each key. */
@@ -138,8 +147,11 @@ function freePlace(block: Block, bits: number, hash: number): number {
 class NumberBlock implements Block {
   readonly cells: Float64Array;
 
+  readonly words: Int32Array;
+
   constructor(bits: number) {
     this.cells = new Float64Array(2 << bits).fill(Number.NaN);
+    this.words = new Int32Array(this.cells.buffer);
   }
 
   isFree(place: number): boolean {
@@ -174,6 +186,10 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
       place = (place + 1) & mask;
     }
     return -1;
+  }
+
+  homeOf(hash: number): number {
+    return home(hash, this.bits) * 4;
   }
 
   at(place: number): number {
@@ -252,6 +268,10 @@ export class NumbersByText extends NumberTable<TextBlock> {
       place = (place + 1) & mask;
     }
     return -1;
+  }
+
+  homeOf(hash: number): number {
+    return home(hash, this.bits) * 8;
   }
 
   at(place: number): number {

@@ -133,6 +133,11 @@ export class StateTable {
     return group.numbers[this.#index];
   }
 
+  /** As `numbersOf`, of a key group that has been asked for; else `undefined`. */
+  knownNumbersOf(group: KeyGroupState): PackedNumbers | undefined {
+    return group.numbers[this.#index];
+  }
+
   // G2: takes the place of the restored bytes, which are read only when the first key of the group comes.
   #bind(group: KeyGroupState): Table {
     const section = group.restored.get(this.layout.name);

@@ -1,0 +1,72 @@
+/**
+ * The keys of records that follow, and what can be known of them together: hashes, key groups, and where a state would
+ * have them.
+ *
+ * A lookup among a million keys waits for memory, and the work on one record is too long for the processor to begin with
+ * the lookup of the next. A short loop over the keys of a batch lets many of these waits pass at the same time: it reads
+ * where each key lies best, and that memory is near when the record comes to be worked off. It looks no further and
+ * compares nothing, because a branch that is guessed wrong would stop all that waits behind it.
+ *
+ * Owner: the backend. Partners: the handles of states that lie in typed tables.
+ *
+ * A1 What is kept here depends on the keys alone (a key group keeps its typed tables), so that it stays true whatever
+ *    happens between two records. Nothing is decided by what was read ahead.
+ */
+
+import { type Key, keyGroupOfHash, keyHash } from '../../base/key-groups.ts';
+import type { KeyGroupState } from './key-group-state.ts';
+import type { NumberTable } from './number-table.ts';
+import type { StateTable } from './state-table.ts';
+
+const NO_MEMORY = new Int32Array(1);
+
+/** The keys of a batch. */
+export class KeysAhead {
+  keys: readonly Key[] = [];
+  readonly hashes: number[] = [];
+  /** `undefined` outside the own range. */
+  readonly groups: (KeyGroupState | undefined)[] = [];
+
+  // Hot path: once for each batch, the loop once per record.
+  prepare(
+    keys: readonly Key[],
+    maxParallelism: number,
+    groupOf: (keyGroup: number) => KeyGroupState | undefined,
+  ): void {
+    const { hashes, groups } = this;
+    this.keys = keys;
+    for (let index = 0; index < keys.length; index++) {
+      const hash = keyHash(keys[index]!);
+      hashes[index] = hash;
+      groups[index] = groupOf(keyGroupOfHash(hash, maxParallelism));
+    }
+  }
+}
+
+/** The typed tables of one state that the keys of a batch belong to. */
+export class TablesAhead {
+  /** By index of the key; `undefined` where there is none yet. */
+  readonly tables: (NumberTable | undefined)[] = [];
+  readonly #memories: Int32Array[] = [];
+  readonly #homes: number[] = [];
+  /** What was read: a reading whose result nobody gets could be left out by the engine. */
+  touched = 0;
+
+  // Hot path: once for each batch, the loops once per record.
+  touch({ keys, hashes, groups }: KeysAhead, state: StateTable): void {
+    const { tables } = this;
+    const memories = this.#memories;
+    const homes = this.#homes;
+    for (let index = 0; index < keys.length; index++) {
+      const group = groups[index];
+      const table = group === undefined ? undefined : state.knownNumbersOf(group)?.tableOf(keys[index]!);
+      tables[index] = table;
+      memories[index] = table === undefined ? NO_MEMORY : table.memory;
+      homes[index] = table === undefined ? 0 : table.homeOf(hashes[index]!);
+    }
+    // As short as it can be: so many readings are under way at a time.
+    let touched = 0;
+    for (let index = 0; index < keys.length; index++) touched ^= memories[index]![homes[index]!]!;
+    this.touched = touched;
+  }
+}
