@@ -2,6 +2,10 @@
 
 import type { Key } from '../base/key-groups.ts';
 import type { StateDescriptor, StateHandle } from './descriptors.ts';
+import type { OwnEntry, OwnKeyedState } from './own-state.ts';
+import type { TimerDomain } from './timer-domain.ts';
+
+export type { TimerDomain } from './timer-domain.ts';
 
 /** The keyed state of one operator of one subtask. */
 export interface KeyedStateBackend {
@@ -20,6 +24,8 @@ export interface KeyedStateBackend {
   currentNamespace(): Key | undefined;
   /** The handle of a declared state (of each key unless said otherwise); the same name gives the same handle. Throws STATE_TYPE_CHANGED when restored bytes have another kind. */
   state<D extends StateDescriptor>(name: string, descriptor: D, scope?: StateScope): StateHandle<D>;
+  /** Takes on the state that the operator keeps in a form of its own, with what was restored of it; once, before the first record. */
+  own<E extends OwnEntry>(state: OwnKeyedState<E>): void;
   /** The keys that hold something in a declared state of each key, as of now; all of the own range are looked at. */
   keysOf(name: string): readonly Key[];
   /** The timers of this operator, kept beside the keys so that both move together. */
@@ -50,9 +56,6 @@ export interface FrozenKeyedState {
   encode(keyGroup: number): Uint8Array;
   release(): void;
 }
-
-/** The time that a timer is about. */
-export type TimerDomain = 'event' | 'processing';
 
 /** What holds a value of its own: each key, or each namespace of a key. */
 export type StateScope = 'key' | 'namespace';

@@ -1212,7 +1212,10 @@ export class WindowedStream<T, K, Late extends string = never> {
       tagsOf(definition.outputs as OutputDeclaration | undefined),
       this.#settings.lateTag,
     );
-    const node = { ...windowNode(this.#settings, fold, windowFunction), inputs: [this.#input] };
+    const node = {
+      ...windowNode(this.#settings, fold, windowFunction, definition.onError),
+      inputs: [this.#input],
+    };
     return addOperator(this.#job, node, definition, tags);
   }
 }
@@ -1396,7 +1399,12 @@ export class WindowedJoin<A, B, K, Left, Right, Late extends string = never> {
     optionsWithUid: StatefulOptions<E>,
   ): OperatorStream<ResultOf<R>, DeadLetters<E, A | B> & LateOutput<Late, TaggedUnion<A, B>>> {
     const node = {
-      ...windowJoinNode(this.#settings, this.#join, apply as ApplyJoin<never, never, K, Results>),
+      ...windowJoinNode(
+        this.#settings,
+        this.#join,
+        apply as ApplyJoin<never, never, K, Results>,
+        optionsWithUid.onError,
+      ),
       inputs: this.#inputs,
     };
     return addOperator(this.#job, node, optionsWithUid, windowTags([], this.#settings.lateTag));

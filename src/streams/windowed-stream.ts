@@ -12,16 +12,14 @@ import type { TimeWindow } from '../operators/window/time-window.ts';
 import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
 import type { WindowFold } from '../operators/window/window-contents.ts';
 import type { AnyWindowFunction, ProcessWindowFunction } from '../operators/window/window-function.ts';
-import { PaneWindowOperator } from '../operators/window/pane-operator.ts';
-import { sharingOf } from '../operators/window/pane-sharing.ts';
 import {
   type ApplyJoin,
   coGroupFunction,
   joinFunction,
   type TaggedUnion,
-  WindowJoinOperator,
 } from '../operators/window/window-join.ts';
-import { type WindowDefinition, WindowOperator } from '../operators/window/window-operator.ts';
+import type { WindowDefinition } from '../operators/window/window-operator.ts';
+import { windowJoinPath, windowPath } from '../operators/window/window-path.ts';
 import type { AggregateFunction } from '../state/descriptors.ts';
 import type { StatefulOptions } from './options.ts';
 
@@ -74,15 +72,13 @@ export function windowNode<T>(
   settings: WindowSettings<T>,
   fold: WindowFold<T>,
   windowFunction?: AnyWindowFunction,
+  poison: PoisonPolicy = 'fail',
 ): WindowNode {
   const definition = definitionOf(settings, fold, windowFunction);
-  const sharing = sharingOf(definition);
   return {
     kind: 'window',
     name: `Window (${settings.assigner.name})`,
-    factory: () =>
-      sharing.panes === undefined ? new WindowOperator(definition) : new PaneWindowOperator(sharing.panes),
-    note: sharing.note,
+    ...windowPath(definition, poison !== 'fail'),
     stateful: true,
     needsUid: true,
     ...(settings.isGlobal ? { parallelismLimit: 1 } : {}),
@@ -97,6 +93,7 @@ export function windowJoinNode<A, B, K>(
   settings: WindowSettings<TaggedUnion<A, B>>,
   join: WindowJoin,
   apply: ApplyJoin<never, never, K, Results>,
+  poison: PoisonPolicy = 'fail',
 ): WindowNode {
   const windowFunction =
     join === 'join'
@@ -106,7 +103,7 @@ export function windowJoinNode<A, B, K>(
   return {
     kind: `window-${join}`,
     name: `${join === 'join' ? 'Window Join' : 'Co-Group'} (${settings.assigner.name})`,
-    factory: () => new WindowJoinOperator(definition),
+    factory: windowJoinPath(definition, poison !== 'fail'),
     stateful: true,
     needsUid: true,
   };

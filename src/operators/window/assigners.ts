@@ -56,7 +56,7 @@ export function tumbling(size: Duration, options: WindowOptions = {}): WindowAss
   const { time = 'event', offset = 0 } = options;
   const sizeMs = positive(size, 'the size of a tumbling window');
   const offsetMs = offsetOf(offset, sizeMs);
-  return Object.freeze({
+  const assigner: WindowAssigner<unknown> = Object.freeze({
     name: 'tumbling',
     time,
     defaultTrigger: triggerOf(time),
@@ -65,6 +65,8 @@ export function tumbling(size: Duration, options: WindowOptions = {}): WindowAss
       return [new TimeWindow(start, start + sizeMs)];
     },
   });
+  slidings.set(assigner, { sizeMs, slideMs: sizeMs, offsetMs });
+  return assigner;
 }
 
 /**
@@ -104,7 +106,7 @@ export function sliding(
   return assigner;
 }
 
-/** How sliding windows lie. */
+/** How windows of one length lie; side by side when they slide by their size. */
 export interface Sliding {
   readonly sizeMs: number;
   readonly slideMs: number;
@@ -114,7 +116,7 @@ export interface Sliding {
 /** Beside the assigners, so that one that is made from another one's fields is not taken for it. */
 const slidings = new WeakMap<WindowAssigner<never>, Sliding>();
 
-/** How the windows of an assigner lie, when `sliding` made it. */
+/** How the windows of an assigner lie, when `tumbling` or `sliding` made it. */
 export function slidingOf(assigner: WindowAssigner<never>): Sliding | undefined {
   return slidings.get(assigner);
 }

@@ -7,6 +7,7 @@
 
 import { pullOf, type Results } from '../results.ts';
 import type { AnyWindowFunction, WindowContext } from './window-function.ts';
+import { FixedWindowOperator } from './fixed-window-operator.ts';
 import { WindowOperator } from './window-operator.ts';
 
 /** A record of one of two streams: what assigners, triggers, evictors and the late output of a window join see. */
@@ -24,6 +25,13 @@ export type ApplyJoin<Left, Right, K, R extends Results> = (left: Left, right: R
 export class WindowJoinOperator<A, B> extends WindowOperator<TaggedUnion<A, B>> {
   override record(input: number, value: unknown, timestamp: number): void {
     super.record(0, { side: input === 0 ? 'left' : 'right', value }, timestamp);
+  }
+}
+
+/** One subtask of a window join or a co-group whose windows only time fires. */
+export class FixedWindowJoinOperator<A, B> extends FixedWindowOperator<TaggedUnion<A, B>> {
+  protected override taken(input: number, value: unknown): TaggedUnion<A, B> {
+    return { side: input === 0 ? 'left' : 'right', value } as TaggedUnion<A, B>;
   }
 }
 

@@ -11,6 +11,7 @@ import type { Trigger } from './trigger.ts';
 import type { AnyTriggerOf } from './trigger-runner.ts';
 import { triggers } from './triggers.ts';
 import type { AnyWindowFunction } from './window-function.ts';
+import { windowPath } from './window-path.ts';
 import { LATE_RECORDS_DROPPED, type WindowDefinition, WindowOperator } from './window-operator.ts';
 
 interface Click {
@@ -24,20 +25,23 @@ const show: AnyWindowFunction = {
   ],
 };
 
-function optionsOf(definition: Partial<WindowDefinition<Click>>) {
+function definitionOf(definition: Partial<WindowDefinition<Click>>): WindowDefinition<Click> {
   const assigner = definition.assigner ?? tumbling(10);
   return {
-    operator: () =>
-      new WindowOperator<Click>({
-        assigner,
-        trigger: assigner.defaultTrigger as AnyTriggerOf<Click>,
-        evictor: undefined,
-        allowedLatenessMs: 0,
-        lateTag: undefined,
-        fold: { kind: 'all' },
-        function: show,
-        ...definition,
-      }),
+    assigner,
+    trigger: assigner.defaultTrigger as AnyTriggerOf<Click>,
+    evictor: undefined,
+    allowedLatenessMs: 0,
+    lateTag: undefined,
+    fold: { kind: 'all' },
+    function: show,
+    ...definition,
+  };
+}
+
+function optionsOf(definition: Partial<WindowDefinition<Click>>) {
+  return {
+    operator: () => new WindowOperator(definitionOf(definition)),
     keySelectors: [(click: Click) => click.user],
   };
 }
@@ -52,9 +56,13 @@ function records(emitted: readonly Emitted[]): unknown[] {
   return emitted.flatMap((each) => ('record' in each ? [each.record] : []));
 }
 
-/** In every mode: straight, restored after each step, and pulled. */
+/** In every mode (straight, restored after each step, and pulled), and by the operator that a job would take. */
 async function run(definition: Partial<WindowDefinition<Click>>, steps: readonly Step[]): Promise<unknown[]> {
-  return records(await verifyOperator(optionsOf(definition), steps));
+  const emitted = await verifyOperator(optionsOf(definition), steps);
+  const { factory } = windowPath(definitionOf(definition), false);
+  const chosen = await verifyOperator({ ...optionsOf(definition), operator: factory }, steps);
+  assert.deepEqual(chosen, emitted, 'the operator that a job takes gives what the plain one gives');
+  return records(emitted);
 }
 
 function trigger<S extends StateDeclaration>(made: Trigger<Click, S>): AnyTriggerOf<Click> {

@@ -23,6 +23,7 @@ import {
 import { BinaryWriter } from '../../codecs/binary.ts';
 import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
+import type { OwnEntry, OwnKeyedState, OwnPlaces } from '../own-state.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
   MemoryAggregatingState,
@@ -37,6 +38,7 @@ import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { KeysAhead } from './keys-ahead.ts';
 import { MemoryNumberState } from './number-state.ts';
+import { type OwnedState, OwnRows, restoredValue } from './own-rows.ts';
 import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
@@ -83,6 +85,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #sweeps: TtlSweep[] = [];
   #snapshot: MemorySnapshot | undefined = undefined;
   #isInUse = false;
+  #own: OwnedState | undefined = undefined;
 
   constructor(options: MemoryStateBackendOptions) {
     const { start, end } = options.keyGroupRange;
@@ -158,6 +161,24 @@ export class MemoryStateBackend implements KeyedStateBackend {
     return declared.handle as StateHandle<D>;
   }
 
+  own<E extends OwnEntry>(state: OwnKeyedState<E>): void {
+    assert(this.#own === undefined, 'an operator keeps one state in a form of its own');
+    assert(!this.#isInUse, 'it is taken on before the first record');
+    const declared = state.states.map(({ name, descriptor }) => this.#declare(name, descriptor, 'namespace'));
+    this.#own = { state, layouts: declared.map(({ table }) => table.layout) };
+    state.start(new MemoryPlaces(this.#options.freezeValues, (key) => this.#placeOf(key)));
+    for (const group of this.#groups) {
+      if (group === undefined) continue;
+      for (const [index, { table }] of declared.entries()) {
+        for (const { key, value } of table.takeOut(group)) {
+          const owner = { key: keyOf(key), namespace: namespaceOf(key), place: group };
+          state.restoreValue(index, owner, restoredValue(table.layout, value));
+        }
+      }
+    }
+    this.timers.attach(state, this.#groups);
+  }
+
   keysOf(name: string): readonly Key[] {
     const table = this.#states.get(name)?.table;
     assert(table !== undefined, 'a state is declared before its keys are asked for');
@@ -225,6 +246,13 @@ export class MemoryStateBackend implements KeyedStateBackend {
     return size;
   }
 
+  #placeOf(key: Key): KeyGroupState {
+    const group = this.#group(keyGroupOf(key, this.#options.maxParallelism));
+    if (group === undefined) throw this.#outOfRange(key);
+    this.#isInUse = true;
+    return group;
+  }
+
   /** `undefined` outside the range (B1). */
   #group(keyGroup: number): KeyGroupState | undefined {
     const index = keyGroup - this.#options.keyGroupRange.start;
@@ -281,7 +309,8 @@ export class MemoryStateBackend implements KeyedStateBackend {
     for (const { table } of this.#states.values()) {
       if (table.layout.ttl?.inFullSnapshot === true) table.tableOf(group);
     }
-    const writing = { operatorUid: this.#options.operatorUid, layouts: this.#layouts, frozenAt };
+    const own = this.#own === undefined ? undefined : new OwnRows(this.#own, group);
+    const writing = { operatorUid: this.#options.operatorUid, layouts: this.#layouts, own, frozenAt };
     return encodeKeyGroup(group, writing, this.#out);
   }
 
@@ -294,6 +323,33 @@ export class MemoryStateBackend implements KeyedStateBackend {
         `${keyGroupRange.start} to ${keyGroupRange.end}`,
       { where: { uid: operatorUid } },
     );
+  }
+}
+
+/** E1 and E2 of own-state.ts. */
+class MemoryPlaces<E extends OwnEntry> implements OwnPlaces<E> {
+  readonly freezesValues: boolean;
+  readonly placeOf: (key: Key) => KeyGroupState;
+
+  constructor(freezesValues: boolean, placeOf: (key: Key) => KeyGroupState) {
+    this.freezesValues = freezesValues;
+    this.placeOf = placeOf;
+  }
+
+  add(entry: E): void {
+    const group = entry.place as KeyGroupState;
+    group.beforeChange();
+    entry.position = group.own.length;
+    group.own.push(entry);
+  }
+
+  remove(entry: E): void {
+    const group = entry.place as KeyGroupState;
+    group.beforeChange();
+    const last = group.own.pop()!;
+    if (last === entry) return;
+    group.own[entry.position] = last;
+    last.position = entry.position;
   }
 }
 

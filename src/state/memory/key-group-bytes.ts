@@ -19,8 +19,9 @@ import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { KeyGroupState, TimersByKey } from './key-group-state.ts';
 import { decodeScopedKey, encodeScopedKey, keyOf, type ScopedKey } from './scoped-key.ts';
+import type { OwnRows, WrittenTimer } from './own-rows.ts';
 import type { RestoredSection, StateKind, StateLayout } from './state-layout.ts';
-import { encodeTable } from './table-bytes.ts';
+import { type Cells, encodeTable } from './table-bytes.ts';
 import { writtenTable } from './unexpired.ts';
 
 const MAGIC = 0x474b524d;
@@ -29,6 +30,7 @@ const LENGTH_OFFSET = 5;
 const CHECKSUM_BYTES = 4;
 /** Magic, version, length, and the checksum: less is no key group. */
 const BYTES_MIN = LENGTH_OFFSET + 4 + CHECKSUM_BYTES;
+const NO_TIMERS: readonly WrittenTimer[] = [];
 /** By number in the bytes: the order never changes. */
 const KINDS: readonly StateKind[] = ['value', 'list', 'map', 'reducing', 'aggregating'];
 
@@ -55,6 +57,8 @@ export interface KeyGroupLocation {
 export interface Writing {
   readonly operatorUid: string;
   readonly layouts: readonly StateLayout[];
+  /** What the operator keeps in a form of its own. */
+  readonly own: OwnRows | undefined;
   /** ms since the epoch: what has expired then may be left out. */
   readonly frozenAt: number;
 }
@@ -69,8 +73,8 @@ export function encodeKeyGroup(group: KeyGroupState, writing: Writing, out: Bina
   const sections = sectionsOf(group, writing);
   out.varint(sections.length);
   for (const section of sections) section.write(out);
-  encodeTimers(group.eventTimers, out);
-  encodeTimers(group.processingTimers, out);
+  encodeTimers(group.eventTimers, writing.own?.timersOf('event') ?? NO_TIMERS, out);
+  encodeTimers(group.processingTimers, writing.own?.timersOf('processing') ?? NO_TIMERS, out);
   out.patchU32(LENGTH_OFFSET, out.length + CHECKSUM_BYTES);
   out.u32(crc32(out.peek()));
   return out.finish();
@@ -134,14 +138,13 @@ interface Section {
 }
 
 // Tables and bytes that nobody has read, by name: the order does not depend on who declared what first.
-function sectionsOf(group: KeyGroupState, { operatorUid, layouts, frozenAt }: Writing): Section[] {
+function sectionsOf(group: KeyGroupState, writing: Writing): Section[] {
+  const { operatorUid, layouts } = writing;
   const sections: Section[] = [];
   for (const [index, layout] of layouts.entries()) {
-    const held = group.tables[index];
-    if (held === undefined) continue;
     const numbers = group.numbers[index];
-    const table = writtenTable(layout, held, frozenAt);
-    if (table.size + (numbers?.size ?? 0) === 0) continue;
+    const table = writing.own?.cellsOf(layout) ?? heldCells(group, index, writing);
+    if (table === undefined || table.size + (numbers?.size ?? 0) === 0) continue;
     const keyCodecId = layout.kind === 'map' ? layout.keyCodec.id : '';
     const header = { name: layout.name, kind: layout.kind, codecId: layout.codec.id, keyCodecId };
     const write = (out: BinaryWriter): void => {
@@ -160,6 +163,11 @@ function sectionsOf(group: KeyGroupState, { operatorUid, layouts, frozenAt }: Wr
   return sections.sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
+function heldCells(group: KeyGroupState, index: number, { layouts, frozenAt }: Writing): Cells | undefined {
+  const held = group.tables[index];
+  return held === undefined ? undefined : writtenTable(layouts[index]!, held, frozenAt);
+}
+
 function writeSection(
   header: Pick<RestoredSection, 'name' | 'kind' | 'codecId' | 'keyCodecId'>,
   out: BinaryWriter,
@@ -175,12 +183,15 @@ function writeSection(
   out.patchU32(at, out.length - at - 4);
 }
 
-function encodeTimers(timers: TimersByKey, out: BinaryWriter): void {
-  out.varint(timers.size);
-  for (const { time, key } of timers.timers()) {
-    out.zigzag(time);
-    encodeScopedKey(key, out);
-  }
+function encodeTimers(timers: TimersByKey, own: readonly WrittenTimer[], out: BinaryWriter): void {
+  out.varint(timers.size + own.length);
+  for (const timer of timers.timers()) encodeTimer(timer, out);
+  for (const timer of own) encodeTimer(timer, out);
+}
+
+function encodeTimer({ time, key }: WrittenTimer, out: BinaryWriter): void {
+  out.zigzag(time);
+  encodeScopedKey(key, out);
 }
 
 // The checksum comes first: after it every byte is what was written.

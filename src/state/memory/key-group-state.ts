@@ -8,6 +8,7 @@
  */
 
 import type { PackedNumbers } from './packed-numbers.ts';
+import type { OwnEntry } from '../own-state.ts';
 import type { ScopedKey } from './scoped-key.ts';
 import type { RestoredSection } from './state-layout.ts';
 
@@ -53,6 +54,8 @@ export class KeyGroupState {
   readonly tables: (Table | undefined)[] = [];
   /** By index of the state: what is in typed tables, and not in `tables`. */
   readonly numbers: (PackedNumbers | undefined)[] = [];
+  /** What an operator keeps in a form of its own; see own-state.ts. */
+  readonly own: OwnEntry[] = [];
   readonly restored = new Map<string, RestoredSection>();
   readonly eventTimers: TimersByKey;
   readonly processingTimers: TimersByKey;
@@ -76,7 +79,7 @@ export class KeyGroupState {
     for (const table of this.tables) size += table?.size ?? 0;
     for (const numbers of this.numbers) size += numbers?.size ?? 0;
     for (const section of this.restored.values()) size += section.count;
-    return size;
+    return size + this.own.length;
   }
 
   isEmpty(): boolean {

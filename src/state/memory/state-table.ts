@@ -127,6 +127,14 @@ export class StateTable {
     return group.tables[this.#index] ?? this.#bind(group);
   }
 
+  /** All cells of a key group, which are not here any more. */
+  takeOut(group: KeyGroupState): readonly Cell[] {
+    if (!group.restored.has(this.layout.name)) return [];
+    const cells = [...this.tableOf(group).values()];
+    group.tables[this.#index] = undefined;
+    return cells;
+  }
+
   /** What typed tables hold of this state in a key group; `undefined` when it has none. */
   numbersOf(group: KeyGroupState): PackedNumbers | undefined {
     if (group.tables[this.#index] === undefined) this.#bind(group);

@@ -16,17 +16,23 @@ import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/gener
 import { deepFreeze } from '../../base/freeze.ts';
 import { Stamped, StampedCodec } from './stamped.ts';
 import { ConvertingCodec } from './stored-codec.ts';
-import type { Table } from './key-group-state.ts';
+import type { Cell, Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
 import { canonicalScopedKey, decodeScopedKey, encodeScopedKey, type ScopedKey } from './scoped-key.ts';
 import type { PackedNumbers } from './packed-numbers.ts';
 import type { StateLayout } from './state-layout.ts';
 
+/** The cells of a table, or of whatever is written as one. */
+export interface Cells {
+  readonly size: number;
+  values(): Iterable<Cell>;
+}
+
 /** Writes a table, with the numbers of the same state that are not in it. */
 export function encodeTable(
   layout: StateLayout,
-  table: Table,
+  table: Cells,
   numbers: PackedNumbers | undefined,
   out: BinaryWriter,
 ): void {
@@ -42,8 +48,14 @@ export function encodeTable(
     values.push(value);
   }
   if (layout.kind === 'list') encodeLists(layout, values as readonly ListBuffer[], out);
-  else if (layout.kind === 'map') encodeMaps(layout, values as readonly MapBuffer[], out);
+  else if (layout.kind === 'map') encodeMaps(layout, values as readonly StoredMap[], out);
   else encodeColumn(layout.codec, values, out);
+}
+
+/** What is written of a map. */
+export interface StoredMap {
+  readonly size: number;
+  entries(): Iterable<readonly [unknown, unknown]>;
 }
 
 /** How a table was written, and whether what users see of it is frozen. */
@@ -78,7 +90,7 @@ function encodeLists(layout: StateLayout, lists: readonly ListBuffer[], out: Bin
   encodeColumn(layout.codec, items, out);
 }
 
-function encodeMaps(layout: StateLayout, maps: readonly MapBuffer[], out: BinaryWriter): void {
+function encodeMaps(layout: StateLayout, maps: readonly StoredMap[], out: BinaryWriter): void {
   const keys: unknown[] = [];
   const values: unknown[] = [];
   for (const map of maps) {

@@ -4,14 +4,18 @@
  * T1 A timer is in the queue of its domain exactly when it is in the index of its key group.
  * T2 Timers fire in the order of time, then of key bytes and namespace, which timer-queue.ts keeps: the same before and
  *    after a restore (I-T1).
+ * T3 What an operator keeps in a form of its own is due in the same order of time; of equal times it comes last.
  */
 
 import { assert } from '../../base/assert.ts';
+import { keyHash } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { KeyedTimers, TimerDomain } from '../backend.ts';
+import type { OwnKeyedState } from '../own-state.ts';
+import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
 import type { KeyGroupState, Timer, TimersByKey } from './key-group-state.ts';
-import { canonicalScopedKey, type ScopedKey } from './scoped-key.ts';
+import { canonicalScopedKey, keyOf, namespaceOf, type ScopedKey } from './scoped-key.ts';
 import { TimerQueue } from './timer-queue.ts';
 
 /** Timers whose keys live in the same backend. */
@@ -21,6 +25,9 @@ export class MemoryTimers implements KeyedTimers {
     event: new TimerQueue(),
     processing: new TimerQueue(),
   };
+
+  /** T3. */
+  #own: OwnKeyedState | undefined;
 
   constructor(context: KeyContext) {
     this.#context = context;
@@ -45,11 +52,20 @@ export class MemoryTimers implements KeyedTimers {
   }
 
   next(domain: TimerDomain): number | undefined {
-    return this.#queues[domain].peek()?.time;
+    const time = this.#queues[domain].peek()?.time;
+    const own = this.#own?.domain === domain ? this.#own.next() : undefined;
+    return own === undefined || (time !== undefined && time <= own) ? time : own;
   }
 
   poll(domain: TimerDomain, upTo: number): number | undefined {
     const timer = this.#queues[domain].peek();
+    if (this.#own?.domain === domain) {
+      const time = this.#own.next();
+      if (time !== undefined && time <= upTo && (timer === undefined || time < timer.time)) {
+        this.#enter(this.#own);
+        return time;
+      }
+    }
     if (timer === undefined || timer.time > upTo) return undefined;
     this.#take(domain, timer);
     this.#context.setScoped(timer.key, timer.canonical, timer.group);
@@ -58,6 +74,23 @@ export class MemoryTimers implements KeyedTimers {
 
   size(domain: TimerDomain): number {
     return this.#queues[domain].size;
+  }
+
+  #enter(own: OwnKeyedState): void {
+    const { key, place } = own.take();
+    this.#context.set(key, canonicalKey(key), keyHash(key), place as KeyGroupState);
+  }
+
+  /** T3: hands over what of the restored timers is its own. */
+  attach(own: OwnKeyedState, groups: readonly (KeyGroupState | undefined)[]): void {
+    this.#own = own;
+    for (const place of groups) {
+      if (place === undefined) continue;
+      for (const timer of [...indexOf(place, own.domain).timers()]) {
+        const owner = { key: keyOf(timer.key), namespace: namespaceOf(timer.key), place };
+        if (own.restoreTimer(timer.time, owner)) this.#remove(own.domain, timer);
+      }
+    }
   }
 
   /** Adds a timer of a snapshot, which holds each once. */

@@ -1,0 +1,2 @@
+/** The time that a timer is about. */
+export type TimerDomain = 'event' | 'processing';
