@@ -216,7 +216,7 @@ export type {
   WatermarkGenerator,
   WatermarkOutput,
 } from './operators/watermark-generator.ts';
-export { WatermarkStrategy } from './operators/watermark-strategy.ts';
+export { type WatermarkAlignment, WatermarkStrategy } from './operators/watermark-strategy.ts';
 export { watermarks } from './operators/watermarks.ts';
 
 // State

@@ -277,11 +277,19 @@ export const ERROR_TABLE = {
     remedy:
       'Return whole milliseconds since the epoch from the timestamp function, such as `date.getTime()`.',
   },
+  WATERMARK_ALIGNMENT_MISPLACED: {
+    title: 'a watermark alignment stands where nothing can wait',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Give the strategy to the source itself, { watermarks: strategy }: only a source can stop reading. Behind it leave withWatermarkAlignment() out.',
+  },
   WATERMARK_INVALID: {
     title: 'a watermark strategy cannot work as it is',
     owner: 'user',
     retry: 'never',
-    remedy: 'Emit watermarks in whole milliseconds since the epoch, and give idleness a duration above 0.',
+    remedy:
+      'Emit watermarks in whole milliseconds since the epoch, give idleness and update intervals a duration above 0, and groups a name.',
   },
   WINDOW_INVALID: {
     title: 'the parts of a windowed stream do not go together',

@@ -3,6 +3,7 @@
  *
  * R1  A split's index moves before the record is made and emitted: what throws is not made again.
  * R2  Splits take turns, one poll each, so that none starves; with a rate each split has its own share.
+ * R3  A paused split is passed over, and costs its turn nothing.
  */
 
 import type { Timer } from '../base/env.ts';
@@ -37,6 +38,7 @@ interface ActiveRange {
   readonly split: RangeSplit;
   readonly limiter: RateLimiter | undefined;
   next: number;
+  isPaused: boolean;
 }
 
 /** `count` indexes from `from` on in `splits` runs of about the same length, in order; empty ones are left out. */
@@ -69,7 +71,7 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
   addSplit(split: RangeSplit): void {
     const rate = this.#options.ratePerSecond;
     const limiter = rate === undefined ? undefined : new RateLimiter(this.#context.clock, rate / split.of);
-    this.#ranges.push({ split, limiter, next: split.next });
+    this.#ranges.push({ split, limiter, next: split.next, isPaused: false });
   }
 
   /** All at once: a range without end would keep the others from ever starting. */
@@ -77,10 +79,18 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
     return true;
   }
 
+  pauseOrResumeSplits(pause: readonly string[], resume: readonly string[]): void {
+    for (const range of this.#ranges) {
+      if (pause.includes(range.split.id)) range.isPaused = true;
+      if (resume.includes(range.split.id)) range.isPaused = false;
+    }
+  }
+
   poll(maxRecords: number, output: ReaderOutput<T>): ReaderStatus {
     for (let tried = 0; tried < this.#ranges.length; tried++) {
       const range = this.#ranges[this.#turn % this.#ranges.length]!;
       this.#turn = (this.#turn + 1) % this.#ranges.length;
+      if (range.isPaused) continue;
       const allowed = range.limiter === undefined ? maxRecords : range.limiter.take(maxRecords);
       if (allowed === 0) continue;
       this.#emit(range, allowed, output);
@@ -123,7 +133,9 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
 
   #sleep(): void {
     let pauseMs = Number.POSITIVE_INFINITY;
-    for (const { limiter } of this.#ranges) if (limiter) pauseMs = Math.min(pauseMs, limiter.pauseMs());
+    for (const { limiter, isPaused } of this.#ranges) {
+      if (limiter !== undefined && !isPaused) pauseMs = Math.min(pauseMs, limiter.pauseMs());
+    }
     if (pauseMs === Number.POSITIVE_INFINITY) return;
     this.#pause?.cancel();
     this.#pause = this.#context.clock.timer(pauseMs, () => this.#context.wakeUp(), 'rate of a source');

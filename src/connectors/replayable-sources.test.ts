@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { RecordingContext } from '../../test/connectors/recording-context.ts';
 import { type SourceCheckpoint, SourceRun } from '../../test/connectors/source-run.ts';
 import { type ErrorCode, isMillraceError } from '../base/errors.ts';
 import type { Source, SourceSplit } from '../operators/source.ts';
@@ -40,6 +41,43 @@ function code(expected: ErrorCode): (error: unknown) => boolean {
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
+
+describe('a reader of ranges', () => {
+  it('passes over a split that is paused, with its place in turn and its rate, until it is resumed', async () => {
+    const kernel = new Kernel({ seed: 1 });
+    const context = new RecordingContext(kernel.env('task'));
+    const reader = generatorSource((index, { split }) => `${split}/${index}`, {
+      splits: 3,
+      ratePerSecond: 300,
+      count: 9,
+    }).createReader(context.reader);
+    const emitted: unknown[] = [];
+    const output = { split() {}, emit: (value: unknown) => void emitted.push(value), splitFinished() {} };
+    for (const number of [0, 1, 2]) {
+      reader.addSplit({ id: String(number), number, of: 3, next: 0, end: 3 } as SourceSplit as never);
+    }
+    const all = async (): Promise<void> => {
+      for (let turn = 0; turn < 100; turn++) {
+        reader.poll(10, output);
+        await kernel.runFor(10);
+      }
+    };
+    reader.pauseOrResumeSplits!(['0', '2'], []);
+    await all();
+    assert.deepEqual(emitted, ['1/0', '1/1', '1/2']);
+    assert.equal(reader.poll(10, output), 'nothing');
+    assert.equal(reader.snapshot().length, 2);
+    const wakeUps = context.wakeUps;
+    await kernel.runFor(10_000);
+    assert.equal(context.wakeUps, wakeUps, 'it does not wake up for what is paused');
+    reader.pauseOrResumeSplits!([], ['2']);
+    await all();
+    assert.deepEqual(emitted.slice(3), ['2/0', '2/1', '2/2']);
+    reader.pauseOrResumeSplits!([], ['0']);
+    await all();
+    assert.deepEqual(emitted.slice(6), ['0/0', '0/1', '0/2']);
+  });
+});
 
 describe('a collection', () => {
   it('keeps its order in one subtask at every parallelism', async () => {

@@ -5,6 +5,7 @@ import { supportsUnaligned } from '../exchange/partitioners.ts';
 import type { OperatorFactory } from '../operators/operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
+import type { WatermarkAlignment } from '../operators/watermark-strategy.ts';
 import { chain, type Chain, type Chaining } from './chaining.ts';
 import { fingerprint } from './fingerprint.ts';
 import { DEFAULT_SLOT_SHARING_GROUP } from './job-graph.ts';
@@ -79,6 +80,7 @@ function planVertex(
       stateful: node.stateful,
       poison: node.poison,
       ...(node.note === undefined ? {} : { note: node.note }),
+      ...(node.alignment === undefined ? {} : { alignment: planAlignment(node.alignment) }),
       chained: inside.map((edge) => ({ to: nodes.findIndex(({ id }) => id === edge.to), tag: edge.tag })),
     };
   });
@@ -93,6 +95,11 @@ function planVertex(
       ? {}
       : { slotSharingGroup: head.slotSharingGroup }),
   };
+}
+
+/** How often a subtask tells its time is its own affair. */
+function planAlignment({ group, maxDriftMs }: WatermarkAlignment): PlannedOperator['alignment'] {
+  return { group, maxDriftMs };
 }
 
 /** `a -> b`, or `a -> (b -> c, d)` where the chain branches. */

@@ -31,6 +31,8 @@ export interface PlannedOperator {
   readonly poison: PoisonPolicy;
   /** How it runs, for people. */
   readonly note?: string;
+  /** Of a source: the sources that wait for each other, and how far it may be ahead of the slowest. */
+  readonly alignment?: { readonly group: string; readonly maxDriftMs: number };
   /**
    * The operators of the same chain that take this one's output, by index in `JobVertex.operators`, and which
    * output they take: `undefined` = the main one, else a side output's tag.

@@ -10,6 +10,7 @@ import type { PartitionerKind } from '../exchange/partitioners.ts';
 import type { Operator, OperatorFactory } from '../operators/operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
+import type { WatermarkAlignment } from '../operators/watermark-strategy.ts';
 import type { PoisonPolicy } from './job-graph.ts';
 
 /** Whether an operator may share a chain: with both sides, only as its head, or with nobody. */
@@ -51,6 +52,8 @@ export interface NodeKind {
   /** How it runs, for the plan, where that is not obvious. */
   readonly note: string | undefined;
   readonly source: Source<unknown> | undefined;
+  /** Of a source: how it waits for others. */
+  readonly alignment: WatermarkAlignment | undefined;
   /** Of a source: the same operator over another source. A test reads its own input through it. */
   readonly readerOf: ((source: Source<unknown>) => Operator) | undefined;
   readonly sink: Sink<unknown> | undefined;

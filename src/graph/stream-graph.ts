@@ -64,6 +64,7 @@ export class StreamGraphBuilder {
       parallelismLimit: undefined,
       note: undefined,
       source: undefined,
+      alignment: undefined,
       readerOf: undefined,
       sink: undefined,
       ...defined(given),

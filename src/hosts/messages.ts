@@ -63,6 +63,14 @@ export type SlotCommand =
       readonly noMore: boolean;
     }
   | {
+      /** Watermark alignment: how far a source subtask may read. */
+      readonly kind: 'max-watermark';
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly maxWatermark: number;
+    }
+  | {
       readonly kind: 'client-credit';
       readonly attempt: number;
       readonly vertex: number;
@@ -182,6 +190,18 @@ export type SlotReport =
       readonly attempt: number;
       readonly vertex: number;
       readonly subtask: number;
+    }
+  | {
+      /** Watermark alignment: how far a source subtask has come. */
+      readonly kind: 'watermark';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      /** `undefined`: the others need not wait for it. */
+      readonly watermark: number | undefined;
+      /** It reads less than it could until it gets a higher limit. */
+      readonly waiting: boolean;
     }
   | {
       readonly kind: 'client';

@@ -79,6 +79,9 @@ export class SlotExecutor {
       case 'splits':
         this.#runner(command.vertex, command.subtask)?.addSplits(command.splits, command.noMore);
         return;
+      case 'max-watermark':
+        this.#runner(command.vertex, command.subtask)?.alignTo(command.maxWatermark);
+        return;
       case 'client-credit':
         this.#clients.get(address(command.vertex, command.subtask))?.credit(command.records);
         return;

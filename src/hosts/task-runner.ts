@@ -13,6 +13,8 @@
  * R7  A source takes triggers and splits in the order in which they were sent: a split behind a trigger is not in that
  *     checkpoint, where the enumerator still counts it as its own.
  * R8  A runner rests only when what it waits for is registered: a port that got room while it went to rest is no rest.
+ * R9  What a source in an alignment group has to tell is sent after each step, also while its outputs are full or it waits
+ *     for the group itself; after the barrier of a stop it tells nothing.
  */
 
 import { MillraceError, serializeError } from '../base/errors.ts';
@@ -142,6 +144,11 @@ export class TaskRunner {
     this.#command({ kind: 'splits', splits, noMore });
   }
 
+  /** Sources: what is ahead of this watermark waits. No order with barriers and splits is needed. */
+  alignTo(maxWatermark: number): void {
+    if (this.#phase === 'running') this.task.source.alignTo?.(maxWatermark);
+  }
+
   #command(command: SourceCommand): void {
     if (this.#phase === 'failed' || this.#phase === 'closed') return;
     this.#commands.push(command);
@@ -198,6 +205,7 @@ export class TaskRunner {
     }
     try {
       const result = this.#work(deadline);
+      if (this.isSource) this.#tellTime();
       this.#busyMs += clock.monotonic() - from;
       return result;
     } catch (error) {
@@ -278,6 +286,13 @@ export class TaskRunner {
       this.#report({ kind: 'request-split', ...this.#address });
     }
     return status === 'more' || this.task.busy() ? 'next' : 'rest';
+  }
+
+  /** R9. */
+  #tellTime(): void {
+    if (this.#stopped) return;
+    const report = this.task.source.timeReport?.();
+    if (report !== undefined) this.#report({ kind: 'watermark', ...this.#address, ...report });
   }
 
   #readGate(gate: InputGate): 'next' | 'rest' {

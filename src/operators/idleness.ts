@@ -72,6 +72,11 @@ export class ActivityClock {
     this.#last = time;
   }
 
+  /** Goes past the time since the last tick: it does not count. */
+  skip(): void {
+    this.#last = this.#monotonic();
+  }
+
   now(): number {
     return this.#now;
   }

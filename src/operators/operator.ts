@@ -213,6 +213,14 @@ export interface Operator {
 /** What a source did in one call. */
 export type SourceStatus = 'more' | 'nothing' | 'end';
 
+/** What a source that waits for others says of its event time. */
+export interface TimeReport {
+  /** `undefined`: nobody needs to wait for it; it is idle, has no split at present, or has ended. */
+  readonly watermark: number | undefined;
+  /** All of it, or a split, stands still because it is too far ahead. */
+  readonly waiting: boolean;
+}
+
 /** An operator without inputs: it is polled. */
 export interface SourceOperator extends Operator {
   /** Emits up to `maxRecords` records. `nothing`: call again after `wakeUp`. `end`: all input was emitted. */
@@ -227,6 +235,10 @@ export interface SourceOperator extends Operator {
   position?(): string | undefined;
   /** The event time of each split that it reads, as of now; none where it tells no event time. */
   splitTimes?(): readonly SplitTime[];
+  /** In an alignment group: what has to be told now, once; asked after each step, and after `wakeUp`. */
+  timeReport?(): TimeReport | undefined;
+  /** In an alignment group: what is ahead of this watermark waits from now on, and nothing else does. */
+  alignTo?(maxWatermark: number): void;
 }
 
 /** How far the event time of one split has come. */

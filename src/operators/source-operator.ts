@@ -9,6 +9,8 @@
  * S3  At most one request for a split is open.
  * S4  Watermarks rise (I-W1), and are emitted in `poll` only: never while the subtask is held back.
  * S5  After the end nothing is emitted; the last watermark is the task's.
+ * S6  In an alignment group nothing is read of what is ahead: of the splits, where the reader can pause one, else of all.
+ *     What waits does not become idle by that; splits are taken, snapshots made and barriers passed meanwhile.
  */
 
 import { assert } from '../base/assert.ts';
@@ -22,11 +24,13 @@ import type {
   SourceOperator,
   SourceStatus,
   SplitTime,
+  TimeReport,
 } from './operator.ts';
+import { SourceAlignment } from './source-alignment.ts';
 import type { ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
 import { SplitWatermarks } from './split-watermarks.ts';
 import type { WatermarkOutput } from './watermark-generator.ts';
-import type { EventTime, EventTimeContext, WatermarkStrategy } from './watermark-strategy.ts';
+import type { EventTime, WatermarkStrategy } from './watermark-strategy.ts';
 
 /** How a source tells the time. */
 export type SourceTime<T> =
@@ -61,8 +65,7 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
 
   open(context: OperatorContext): void {
     this.#context = context;
-    this.#output = createOutput(context, this.#time);
-    this.#reader = this.#source.createReader({
+    const reader = this.#source.createReader({
       info: context.info,
       files: context.files,
       clock: context.clock,
@@ -74,6 +77,8 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
       },
       count: (name, by) => context.count(name, by),
     });
+    this.#reader = reader;
+    this.#output = createOutput(context, this.#time, reader);
     this.#take(context.restored(SPLITS_SECTION));
     this.#scheduleTick();
   }
@@ -92,7 +97,9 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
       this.#scheduleTick();
     }
     if (output.splits === 0) return this.#noMore ? this.#end() : 'nothing';
+    if (output.isAhead()) return 'nothing';
     const status = this.#reader!.poll(maxRecords, output);
+    output.endPoll();
     if (output.splits === 0 && this.#noMore) return this.#end();
     return status;
   }
@@ -123,6 +130,15 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
     return this.#reader?.position?.();
   }
 
+  timeReport(): TimeReport | undefined {
+    return this.#closed ? undefined : this.#output?.timeReport();
+  }
+
+  alignTo(maxWatermark: number): void {
+    this.#output?.alignTo(maxWatermark);
+    this.#context!.wakeUp();
+  }
+
   snapshot(_checkpointId: number, state: OperatorStateWriter): void {
     const splits = this.#reader!.snapshot();
     assert(splits.length === this.#output!.splits, 'every split that is not finished is in the snapshot');
@@ -144,6 +160,7 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
   async close(): Promise<void> {
     this.#closed = true;
     this.#tickTimer?.cancel();
+    this.#output?.close();
     await this.#reader?.close?.();
   }
 
@@ -157,6 +174,7 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
 
   #end(): 'end' {
     this.#tickTimer?.cancel();
+    this.#output!.end();
     return 'end';
   }
 
@@ -191,6 +209,11 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
     this.context = context;
   }
 
+  /** Nobody waits for this subtask: it was told to be idle. */
+  protected get isIdle(): boolean {
+    return this.#idle;
+  }
+
   get splits(): number {
     return this.#splitIds.size;
   }
@@ -218,8 +241,21 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
   }
 
   beginPoll(): void {}
+  endPoll(): void {}
   periodicEmit(): void {}
   split(_splitId: string): void {}
+  end(): void {}
+  close(): void {}
+  alignTo(_maxWatermark: number): void {}
+
+  /** All that could be read now waits for others (S6). */
+  isAhead(): boolean {
+    return false;
+  }
+
+  timeReport(): TimeReport | undefined {
+    return undefined;
+  }
 
   lateness(): LatenessFigures | undefined {
     return undefined;
@@ -232,16 +268,23 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
   abstract emit(value: T, timestamp?: number): void;
 }
 
-function createOutput<T>(context: OperatorContext, time: SourceTime<T>): TimedOutput<T> {
+function createOutput<T>(
+  context: OperatorContext,
+  time: SourceTime<T>,
+  reader: SplitPausing,
+): TimedOutput<T> {
   switch (time.kind) {
     case 'none':
       return new PlainOutput(context);
     case 'ingestion':
       return new IngestionTimeOutput(context);
     case 'event':
-      return new EventTimeOutput(context, time.strategy);
+      return new EventTimeOutput(context, time.strategy, reader);
   }
 }
+
+/** What alignment asks of a reader. */
+type SplitPausing = Pick<SourceReader<unknown, SourceSplit>, 'pauseOrResumeSplits'>;
 
 /** Records keep the time that the reader gave them; there are no watermarks. */
 class PlainOutput<T> extends TimedOutput<T> {
@@ -274,8 +317,8 @@ class IngestionTimeOutput<T> extends TimedOutput<T> {
 /** Each split has its own event time; the subtask's watermark is the smallest over its active splits. */
 class EventTimeOutput<T> extends TimedOutput<T> {
   readonly #strategy: WatermarkStrategy<T>;
-  readonly #surroundings: EventTimeContext;
-  readonly #activity: ActivityClock;
+  readonly #reader: SplitPausing;
+  readonly #alignment: SourceAlignment | undefined;
   readonly #watermarks = new SplitWatermarks();
   readonly #lateness = new LatenessHistogram();
   readonly #times = new Map<string, SplitEventTime<T>>();
@@ -283,27 +326,39 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   /** All splits speak before the subtask does. */
   #gathering = false;
   #emitted = MIN_TIMESTAMP;
+  /** Something has changed since it was last looked who is ahead. */
+  #unaligned = true;
+  /** All splits wait. */
+  #allAhead = false;
+  /** Splits that have no watermark yet. */
+  #untimed = 0;
+  #ended = false;
 
-  constructor(context: OperatorContext, strategy: WatermarkStrategy<T>) {
+  constructor(context: OperatorContext, strategy: WatermarkStrategy<T>, reader: SplitPausing) {
     super(context);
-    const { clock, autoWatermarkIntervalMs } = context;
     this.#strategy = strategy;
-    this.#activity = new ActivityClock(
-      () => clock.monotonic(),
-      ACTIVITY_INTERVALS_MAX * autoWatermarkIntervalMs,
-    );
-    this.#surroundings = { clock, activity: this.#activity };
+    this.#reader = reader;
+    const { alignment } = strategy;
+    if (alignment === undefined) return;
+    this.#alignment = new SourceAlignment(alignment, context.clock, () => context.wakeUp());
   }
 
   override addSplit(splitId: string): void {
     super.addSplit(splitId);
     this.#watermarks.add(splitId);
+    this.#unaligned = true;
+    const { clock, autoWatermarkIntervalMs } = this.context;
+    const activity = new ActivityClock(
+      () => clock.monotonic(),
+      ACTIVITY_INTERVALS_MAX * autoWatermarkIntervalMs,
+    );
     const changed = () => this.#publish();
     this.#times.set(
       splitId,
       new SplitEventTime({
         splitId,
-        eventTime: this.#strategy.create(this.#surroundings),
+        eventTime: this.#strategy.create({ clock, activity }),
+        activity,
         watermarks: this.#watermarks,
         lateness: this.#lateness.split(),
         changed,
@@ -343,15 +398,75 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   }
 
   override periodicEmit(): void {
-    this.#activity.tick();
     this.#gathering = true;
-    for (const time of this.#times.values()) time.eventTime.generator.onPeriodicEmit(time);
+    for (const time of this.#times.values()) time.periodicEmit();
     this.#gathering = false;
     this.#publish();
   }
 
+  /** A split may be read without limit until it has a watermark: in a group the first one comes with the first records. */
+  override endPoll(): void {
+    if (this.#alignment === undefined || this.#untimed === 0) return;
+    for (const time of this.#times.values()) {
+      if (this.#watermarks.active(time.splitId) === MIN_TIMESTAMP)
+        time.eventTime.generator.onPeriodicEmit(time);
+    }
+  }
+
+  override isAhead(): boolean {
+    if (this.#unaligned) this.#align();
+    return this.#allAhead;
+  }
+
+  override alignTo(maxWatermark: number): void {
+    this.#alignment?.limit(maxWatermark);
+    this.#unaligned = true;
+  }
+
+  override timeReport(): TimeReport | undefined {
+    if (this.#alignment === undefined) return undefined;
+    if (this.#unaligned) this.#align();
+    let waiting = false;
+    for (const { isWaiting } of this.#times.values()) if (isWaiting) waiting = true;
+    return this.#alignment.report({
+      watermark: this.#ended || this.isIdle ? undefined : this.#emitted,
+      waiting,
+    });
+  }
+
+  override end(): void {
+    this.#ended = true;
+  }
+
+  override close(): void {
+    this.#alignment?.close();
+  }
+
+  /** S6. Who is idle waits for nobody: nothing would tell him to go on. */
+  #align(): void {
+    this.#unaligned = false;
+    const alignment = this.#alignment;
+    if (alignment === undefined) return;
+    const isPerSplit = this.#reader.pauseOrResumeSplits !== undefined;
+    const subtaskIsAhead = !this.#watermarks.allIdle && alignment.isAhead(this.#emitted);
+    const pause: string[] = [];
+    const resume: string[] = [];
+    let ahead = 0;
+    this.#untimed = 0;
+    for (const time of this.#times.values()) {
+      const watermark = this.#watermarks.active(time.splitId);
+      if (watermark === MIN_TIMESTAMP) this.#untimed++;
+      const isAhead = isPerSplit ? watermark !== undefined && alignment.isAhead(watermark) : subtaskIsAhead;
+      if (isAhead) ahead++;
+      if (time.setWaiting(isAhead)) (isAhead ? pause : resume).push(time.splitId);
+    }
+    this.#allAhead = ahead > 0 && ahead === this.#times.size;
+    if (pause.length > 0 || resume.length > 0) this.#reader.pauseOrResumeSplits?.(pause, resume);
+  }
+
   #publish(): void {
     if (this.#gathering) return;
+    this.#unaligned = true;
     const idle = this.splits > 0 ? this.#watermarks.allIdle : undefined;
     if (idle === false) this.setIdle(false);
     if (this.#watermarks.watermark > this.#emitted) {
@@ -365,6 +480,8 @@ class EventTimeOutput<T> extends TimedOutput<T> {
 interface SplitTimeParts<T> {
   readonly splitId: string;
   readonly eventTime: EventTime<T>;
+  /** Time in which the split could be read; idleness is measured with it. */
+  readonly activity: ActivityClock;
   readonly watermarks: SplitWatermarks;
   readonly lateness: SplitLateness;
   readonly changed: () => void;
@@ -375,15 +492,41 @@ class SplitEventTime<T> implements WatermarkOutput {
   readonly splitId: string;
   readonly eventTime: EventTime<T>;
   readonly lateness: SplitLateness;
+  readonly #activity: ActivityClock;
   readonly #watermarks: SplitWatermarks;
   readonly #changed: () => void;
+  #isWaiting = false;
 
   constructor(parts: SplitTimeParts<T>) {
     this.splitId = parts.splitId;
     this.eventTime = parts.eventTime;
     this.lateness = parts.lateness;
+    this.#activity = parts.activity;
     this.#watermarks = parts.watermarks;
     this.#changed = parts.changed;
+  }
+
+  /** It may not be read at present (S6). */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** True when that is new. The time in which it waits is no time in which nothing came. */
+  setWaiting(isWaiting: boolean): boolean {
+    if (this.#isWaiting === isWaiting) return false;
+    this.#passTime();
+    this.#isWaiting = isWaiting;
+    return true;
+  }
+
+  periodicEmit(): void {
+    this.#passTime();
+    this.eventTime.generator.onPeriodicEmit(this);
+  }
+
+  #passTime(): void {
+    if (this.#isWaiting) this.#activity.skip();
+    else this.#activity.tick();
   }
 
   watermark(timestamp: number): void {

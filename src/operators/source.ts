@@ -64,6 +64,12 @@ export interface SourceReader<T, Split extends SourceSplit> {
   poll(maxRecords: number, output: ReaderOutput<T>): ReaderStatus;
   /** Can it take one more split now? Default: when it has none. */
   wantsSplit?(): boolean;
+  /**
+   * Watermark alignment: emits nothing of the splits of `pause` until they come in `resume`. A reader without it is not
+   * polled at all while its event time, the least over its active splits, is too far ahead. Only for readers whose splits
+   * do not wait for each other: one that reads its splits one after the other must not have it.
+   */
+  pauseOrResumeSplits?(pause: readonly string[], resume: readonly string[]): void;
   /** The splits that are not finished, with positions as of now: all that was emitted is behind them. */
   snapshot(): readonly Split[];
   /** Where the reader stands, for error messages: `auth.log:1234`. */

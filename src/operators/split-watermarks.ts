@@ -36,6 +36,12 @@ export class SplitWatermarks {
     return [...this.#splits].map(([splitId, { watermark, idle }]) => ({ splitId, watermark, idle }));
   }
 
+  /** A split's own watermark; `undefined` for one that is idle or not there. */
+  active(splitId: string): number | undefined {
+    const split = this.#splits.get(splitId);
+    return split === undefined || split.idle ? undefined : split.watermark;
+  }
+
   add(splitId: string): void {
     this.#splits.set(splitId, { watermark: MIN_TIMESTAMP, idle: false });
   }

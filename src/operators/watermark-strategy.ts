@@ -26,6 +26,22 @@ export interface EventTime<T> {
   readonly generator: WatermarkGenerator<T>;
 }
 
+/** How sources wait for each other: see {@link WatermarkStrategy.withWatermarkAlignment}. */
+export interface WatermarkAlignment {
+  /** Sources of one job that name the same group wait for each other. */
+  readonly group: string;
+  /** How far a source, or a split, may be ahead of the slowest of its group, ms of event time. */
+  readonly maxDriftMs: number;
+  /** How often a source says how far it has come, ms. */
+  readonly updateIntervalMs: number;
+}
+
+/** What a strategy says besides how time is told. */
+interface StrategyOptions {
+  readonly idleAfterMs?: number | undefined;
+  readonly alignment?: WatermarkAlignment | undefined;
+}
+
 /**
  * Where timestamps come from and how watermarks follow from them; made by {@link watermarks}.
  *
@@ -38,11 +54,17 @@ export interface EventTime<T> {
  */
 export class WatermarkStrategy<T> {
   readonly #createTime: (context: EventTimeContext) => EventTime<T>;
-  readonly #idleAfterMs: number | undefined;
+  readonly #options: StrategyOptions;
 
-  constructor(createTime: (context: EventTimeContext) => EventTime<T>, idleAfterMs?: number) {
+  /** Use {@link watermarks}. */
+  constructor(createTime: (context: EventTimeContext) => EventTime<T>, options: StrategyOptions = {}) {
     this.#createTime = createTime;
-    this.#idleAfterMs = idleAfterMs;
+    this.#options = options;
+  }
+
+  /** How the source waits for others of its group; `undefined`: it does not. */
+  get alignment(): WatermarkAlignment | undefined {
+    return this.#options.alignment;
   }
 
   /**
@@ -56,7 +78,7 @@ export class WatermarkStrategy<T> {
         timestampOf: (event, recordTimestamp) => assignTimestamp(assign, event, recordTimestamp),
         generator: createTime(context).generator,
       }),
-      this.#idleAfterMs,
+      this.#options,
     );
   }
 
@@ -69,16 +91,54 @@ export class WatermarkStrategy<T> {
         'the idleness of a watermark strategy must be more than 0 ms',
       );
     }
-    return new WatermarkStrategy(this.#createTime, idleAfterMs);
+    return new WatermarkStrategy(this.#createTime, { ...this.#options, idleAfterMs });
+  }
+
+  /**
+   * Makes sources wait for each other: a source that is more than `maxDrift` of event time ahead of the slowest one of its
+   * `group` reads no further until that one has come closer, so that what is behind them need not keep its records. The
+   * subtasks of one source wait for each other too, and so do the splits of one subtask where its reader can pause a split
+   * (`pauseOrResumeSplits`); another reader pauses as a whole. Who is idle, has ended, or has no split to read is not waited
+   * for. Each subtask tells its time every `updateInterval` (default 1 s), and at once when it has to wait.
+   *
+   * For strategies that are given at a source; `WATERMARK_ALIGNMENT_MISPLACED` elsewhere. Throws `WATERMARK_INVALID` for a
+   * group without a name and an interval of 0.
+   *
+   * ```ts
+   * const strategy = watermarks
+   *   .boundedOutOfOrderness<{ at: number }>('5 s')
+   *   .withWatermarkAlignment('orders and payments', '1 min')
+   *   .withTimestamps((event) => event.at);
+   * ```
+   */
+  withWatermarkAlignment(
+    group: string,
+    maxDrift: Duration,
+    updateInterval: Duration = '1 s',
+  ): WatermarkStrategy<T> {
+    const maxDriftMs = parseDuration(maxDrift, 'the drift of a watermark alignment');
+    const updateIntervalMs = parseDuration(updateInterval, 'the update interval of a watermark alignment');
+    if (typeof group !== 'string' || group === '') {
+      throw new MillraceError('WATERMARK_INVALID', 'the group of a watermark alignment needs a name');
+    }
+    if (updateIntervalMs === 0) {
+      throw new MillraceError(
+        'WATERMARK_INVALID',
+        'the update interval of a watermark alignment must be more than 0 ms',
+      );
+    }
+    const alignment = Object.freeze({ group, maxDriftMs, updateIntervalMs });
+    return new WatermarkStrategy(this.#createTime, { ...this.#options, alignment });
   }
 
   /** The event time of one subtask or split. */
   create(context: EventTimeContext): EventTime<T> {
     const time = this.#createTime(context);
-    if (this.#idleAfterMs === undefined) return time;
+    const { idleAfterMs } = this.#options;
+    if (idleAfterMs === undefined) return time;
     return {
       timestampOf: time.timestampOf,
-      generator: new IdlenessDetector(time.generator, this.#idleAfterMs, context.activity),
+      generator: new IdlenessDetector(time.generator, idleAfterMs, context.activity),
     };
   }
 }

@@ -37,6 +37,30 @@ function operatorsOf({ graph }: CompiledJob) {
   return graph.vertices.flatMap(({ operators }) => operators);
 }
 
+describe('watermark alignment', () => {
+  const aligned = watermarks.monotonous<number>().withWatermarkAlignment('shop', '90 s');
+
+  it('is part of the plan of a source, where everybody sees it', () => {
+    const compiled = plan((env) => {
+      env.fromSequence(1, 3, { watermarks: aligned }).print();
+      env.fromSequence(1, 3, { watermarks: watermarks.monotonous() }).print();
+    });
+    const plans = operatorsOf(compiled).filter(({ kind }) => kind === 'source');
+    assert.deepEqual(
+      plans.map(({ alignment }) => alignment),
+      [{ group: 'shop', maxDriftMs: 90_000 }, undefined],
+    );
+    assert.match(explain(compiled.graph), /at most 90 s ahead in group "shop"/);
+  });
+
+  it('is refused where nothing can wait', () => {
+    assert.throws(
+      () => plan((env) => void env.fromSequence(1, 3).assignTimestampsAndWatermarks(aligned)),
+      failsWith('WATERMARK_ALIGNMENT_MISPLACED', /group "shop"/),
+    );
+  });
+});
+
 describe('an asynchronous operator', () => {
   it('begins a chain, and holds state', () => {
     const compiled = plan((env) => {

@@ -336,6 +336,7 @@ export class DataStream<T> {
     strategy: WatermarkStrategy<T>,
     options?: OperatorOptions<E>,
   ): OperatorStream<T, DeadLetters<E, T>> {
+    if (strategy.alignment !== undefined) throw cannotWait(strategy.alignment.group);
     return this.#then(
       'timestamps-and-watermarks',
       'Timestamps/Watermarks',
@@ -1697,6 +1698,13 @@ function connectsKeyed(one: string, other: string): MillraceError {
   return new MillraceError('STREAM_INVALID', `connect() of ${one} and ${other}`, {
     remedy: 'Call keyBy() on both streams or on none; a broadcast stream goes with either.',
   });
+}
+
+function cannotWait(group: string): MillraceError {
+  return new MillraceError(
+    'WATERMARK_ALIGNMENT_MISPLACED',
+    `the strategy of assignTimestampsAndWatermarks() is in the alignment group "${group}", but an operator cannot stop reading`,
+  );
 }
 
 function needsKey(definition: { readonly state?: unknown }): MillraceError {

@@ -1,7 +1,7 @@
 /** Where a job begins: sources, and what is said about the job as a whole. */
 
 import { Configuration, type ConfigValues } from '../base/config.ts';
-import type { Duration } from '../base/duration.ts';
+import { type Duration, formatDuration } from '../base/duration.ts';
 import { MillraceError } from '../base/errors.ts';
 import { asyncIterableSource, type PositionedIterable } from '../connectors/async-iterable.ts';
 import { collectionSource } from '../connectors/collection.ts';
@@ -10,6 +10,7 @@ import { type StreamGraph, StreamGraphBuilder } from '../graph/stream-graph.ts';
 import type { Accumulator, AccumulatorFunction } from '../operators/accumulators.ts';
 import { SourceReaderOperator, type SourceTime } from '../operators/source-operator.ts';
 import type { ReplayableSource, Source } from '../operators/source.ts';
+import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
 import { OperatorStream } from './data-stream.ts';
 import type { JobArguments } from './job-arguments.ts';
 import type { JobExecutionResult } from './job-runner.ts';
@@ -216,8 +217,16 @@ export class StreamExecutionEnvironment {
       needsUid,
       parallelismLimit: source.parallelismMax,
       source: source as Source<unknown>,
+      alignment: watermarks?.alignment,
+      note: alignmentNote(watermarks),
       inputs: [],
     });
     return new OperatorStream(this.#graph, node, []);
   }
+}
+
+function alignmentNote(strategy: WatermarkStrategy<never> | undefined): string | undefined {
+  const alignment = strategy?.alignment;
+  if (alignment === undefined) return undefined;
+  return `at most ${formatDuration(alignment.maxDriftMs)} ahead in group "${alignment.group}"`;
 }

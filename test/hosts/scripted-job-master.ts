@@ -250,6 +250,8 @@ class Attempt {
         return this.#committed(report.checkpointId, key(report));
       case 'client':
         return assert.fail('nobody sends to the client');
+      case 'watermark':
+        return assert.fail('no source is in an alignment group');
     }
   }
 

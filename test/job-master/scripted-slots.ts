@@ -228,6 +228,7 @@ export class ScriptedDeployment {
         });
       case 'abort':
       case 'client-credit':
+      case 'max-watermark':
         return;
     }
   }

@@ -15,6 +15,7 @@ import type { SlotCommand, SlotGateway, TaskDeployment } from '../../hosts/messa
 import { type Execution, ExecutionGraph, isOver } from './execution-graph.ts';
 import type { Inbox } from './inbox.ts';
 import type { SourceCoordinator } from './source-coordinator.ts';
+import { WatermarkAlignmentGroups } from './watermark-alignment.ts';
 
 /** A slot that has not confirmed a cancellation by then is terminated: its thread is busy in a user's function. */
 export const CANCEL_DEADLINE_MS = 10_000;
@@ -53,6 +54,7 @@ export class Deployment {
   readonly attempt: number;
   readonly executions: ExecutionGraph;
   readonly sources: readonly SourceCoordinator[];
+  readonly alignment: WatermarkAlignmentGroups;
   readonly restoredCheckpointId: number | undefined;
   readonly #parts: DeploymentParts;
   readonly #env: Env;
@@ -70,6 +72,7 @@ export class Deployment {
     this.attempt = parts.attempt;
     this.executions = new ExecutionGraph(parts.graph, parts.attempt, { now: () => env.clock.now(), moved });
     this.sources = parts.sources;
+    this.alignment = new WatermarkAlignmentGroups(parts.graph);
     this.restoredCheckpointId = parts.restoredCheckpointId;
     this.#parts = parts;
     this.#env = env;

@@ -509,6 +509,8 @@ export class JobMaster {
         return this.#checkCommitted();
       case 'request-split':
         return this.#assignSplit(deployment, report);
+      case 'watermark':
+        return this.#align(deployment, report);
     }
   }
 
@@ -527,6 +529,13 @@ export class JobMaster {
       deployment.send(slot, deployment.source(vertex).answer(subtask)); // SC-1
     } catch (error) {
       this.#fail(error, { vertex, subtask });
+    }
+  }
+
+  #align(deployment: Deployment, report: SlotReport & { readonly kind: 'watermark' }): void {
+    for (const limit of deployment.alignment.report(report, report)) {
+      const { slot } = deployment.executions.get(limit);
+      deployment.send(slot, { kind: 'max-watermark', ...limit });
     }
   }
 

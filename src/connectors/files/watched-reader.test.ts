@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { RecordingContext } from '../../../test/connectors/recording-context.ts';
 import { SourceRun, type SourceCheckpoint } from '../../../test/connectors/source-run.ts';
 import { isMillraceError } from '../../base/errors.ts';
+import { keyGroupOf } from '../../base/key-groups.ts';
 import { seededRandom } from '../../base/random.ts';
 import { Kernel } from '../../testing/kernel.ts';
 import { files } from './files.ts';
-import { FILES_MAX, type ShardSplit } from './watched-reader.ts';
+import { FILES_MAX, type ShardSplit, shardSplits, type WatchedReader } from './watched-reader.ts';
 
 const SEEDS = 100;
 const encoder = new TextEncoder();
@@ -67,6 +69,36 @@ describe('a watched directory', () => {
     await turns(kernel, run, 40);
     assert.deepEqual(run.values, ['1', '2']);
     await kernel.settle(run.close());
+  });
+
+  it('reads no file of a shard that is paused, and those of the others', async () => {
+    const kernel = emptyFolder();
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const name of names) deliver(kernel, name, `${name}\n`);
+    const context = new RecordingContext(kernel.env('task'));
+    const reader = files.lines('/in', { watch: 10 }).createReader(context.reader) as WatchedReader<
+      string,
+      string
+    >;
+    for (const split of shardSplits(2)) reader.addSplit(split);
+    const emitted: string[] = [];
+    const output = { split() {}, emit: (line: string) => void emitted.push(line), splitFinished() {} };
+    const all = async (): Promise<void> => {
+      for (let turn = 0; turn < 60; turn++) {
+        reader.poll(10, output);
+        await kernel.runFor(1);
+      }
+    };
+    reader.pauseOrResumeSplits(['shard-0'], []);
+    await all();
+    const ofShard = (shard: number): string[] =>
+      names.filter((name) => keyGroupOf(`/in/${name}`, 2) === shard);
+    assert.deepEqual(emitted, ofShard(1));
+    assert.ok(ofShard(0).length > 0 && ofShard(1).length > 0);
+    reader.pauseOrResumeSplits([], ['shard-0']);
+    await all();
+    assert.deepEqual(emitted, [...ofShard(1), ...ofShard(0)]);
+    await kernel.settle(reader.close());
   });
 
   it('fails when the directory is not there, or holds more files than it remembers', async () => {

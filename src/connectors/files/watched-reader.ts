@@ -61,6 +61,7 @@ interface Shard<Unit, T> {
   readonly reader: LineReader<Unit, T>;
   readonly done: Set<string>;
   readonly underWay: Set<string>;
+  isPaused: boolean;
 }
 
 /** See the head of the file. */
@@ -89,7 +90,7 @@ export class WatchedReader<Unit, T> implements SourceReader<T, ShardSplit> {
     });
     for (const file of split.files) reader.addSplit(file);
     const underWay = new Set(split.files.map(({ path }) => path));
-    this.#shards.push({ split, reader, done: new Set(split.done), underWay });
+    this.#shards.push({ split, reader, done: new Set(split.done), underWay, isPaused: false });
     this.#listSoon(0);
   }
 
@@ -97,6 +98,7 @@ export class WatchedReader<Unit, T> implements SourceReader<T, ShardSplit> {
     for (let tried = 0; tried < this.#shards.length; tried++) {
       const shard = this.#shards[this.#next]!;
       this.#next = (this.#next + 1) % this.#shards.length;
+      if (shard.isPaused) continue;
       if (shard.reader.poll(maxRecords, outputOf(shard, output)) === 'more') return 'more';
     }
     return 'nothing';
@@ -105,6 +107,14 @@ export class WatchedReader<Unit, T> implements SourceReader<T, ShardSplit> {
   /** All shards are wanted: the list of them ends. */
   wantsSplit(): boolean {
     return true;
+  }
+
+  /** Shards do not wait for each other; the files of one do. */
+  pauseOrResumeSplits(pause: readonly string[], resume: readonly string[]): void {
+    for (const shard of this.#shards) {
+      if (pause.includes(shard.split.id)) shard.isPaused = true;
+      if (resume.includes(shard.split.id)) shard.isPaused = false;
+    }
   }
 
   snapshot(): ShardSplit[] {
