@@ -17,7 +17,7 @@ import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts'
 import type { JobFigures } from './cluster/job-manager/job-figures.ts';
 import type { JobListener, JobMaster, JobResult } from './cluster/job-manager/job-master.ts';
 import { isCheckpointing, jobSettings } from './cluster/job-manager/job-settings.ts';
-import type { JobState } from './cluster/job-manager/job-states.ts';
+import { isTerminal, type JobState } from './cluster/job-manager/job-states.ts';
 import type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
 import { LocalCluster, type LocalHost, type LocalSubmission } from './cluster/local.ts';
 import { checkExactlyOnce } from './graph/guarantee.ts';
@@ -95,7 +95,10 @@ export interface JobClient {
   exceptions(): readonly ExceptionEntry[];
   /** Resolved when the job has ended, however it did; never rejected. */
   result(): Promise<JobResult>;
-  /** Stops without drain: a last checkpoint, its commits, and the end. The job can be continued from there. */
+  /**
+   * Stops without drain: a last checkpoint, its commits, and the end. The job can be continued from there. Rejects with
+   * `JOB_NOT_RUNNING` when the job has ended already.
+   */
   stop(): Promise<JobResult>;
   /** Cancels; what is committed stays. A second call does not wait for busy threads. */
   cancel(): Promise<JobResult>;
@@ -212,6 +215,7 @@ function clientOf(
     exceptions: () => master.exceptions(),
     result: () => master.ended,
     stop: () => {
+      if (isTerminal(master.state)) return Promise.reject(hasEnded(master.state));
       master.stop();
       return master.ended;
     },
@@ -221,6 +225,10 @@ function clientOf(
     },
     triggerCheckpoint: () => master.triggerCheckpoint(),
   };
+}
+
+function hasEnded(state: JobState): MillraceError {
+  return new MillraceError('JOB_NOT_RUNNING', `there is nothing to stop: the job is ${state}`);
 }
 
 function inputsOf(options: ExecuteOptions): JobInputs {

@@ -41,6 +41,23 @@ export const CONFIG_OPTIONS = {
     description: 'Whether operators may share a task.',
     aliases: ['pipeline.operator-chaining'],
   }),
+  'pipeline.operator-chaining.chain-operators-with-different-max-parallelism': boolean({
+    default: true,
+    description: 'Whether operators with different max parallelism may share a task.',
+  }),
+  'pipeline.auto-generate-uids': boolean({
+    default: true,
+    description: 'Whether an operator without a uid gets one from its place in the job; else it is refused.',
+  }),
+  'pipeline.generic-types': boolean({
+    default: true,
+    description:
+      'Whether records without a declared type may cross between tasks, by the generic serializer; else the job is refused.',
+  }),
+  'execution.buffer-timeout.enabled': boolean({
+    default: true,
+    description: 'Whether a busy task sends a batch that is not full after the buffer timeout.',
+  }),
   'execution.buffer-timeout.interval': duration({
     default: 100,
     description: 'How long a record may wait for its batch to fill; 0 sends each record at once.',

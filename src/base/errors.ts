@@ -100,7 +100,7 @@ export const ERROR_TABLE = {
     owner: 'internal',
     retry: 'never',
     remedy:
-      'The key of the record differs from the key it was routed by: make the key selector a pure function of the record. If it is one, report a bug.',
+      'The key of the record differs from the key it was routed by: make the key selector a pure function of the record, and call keyBy() instead of reinterpretAsKeyedStream() where the records are not in the subtasks of their keys. If neither is the cause, report a bug.',
   },
   STATE_CODEC_CHANGED: {
     title: 'restored state was written by another codec',
@@ -316,6 +316,13 @@ export const ERROR_TABLE = {
     owner: 'user',
     retry: 'never',
     remedy: 'Correct `setParallelism` or `setMaxParallelism` of the operator that the message names.',
+  },
+  GRAPH_TYPE_MISSING: {
+    title: 'records without a declared type would cross between tasks',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Declare the type of the stream with `returns(schema)` or `validate(schema)`, or set `pipeline.generic-types: true`.',
   },
   GRAPH_UID_DUPLICATE: {
     title: 'two operators have the same uid',

@@ -241,7 +241,10 @@ class Run {
 
   // The end of the job is awaited elsewhere; here only a failure of the call itself must not get lost.
   #whenDone(ended: Promise<JobResult> | undefined): void {
-    ended?.catch((error: unknown) => this.#host.stderr.write(this.#host.describe(error)));
+    ended?.catch((error: unknown) => {
+      // It ended by itself at the moment of the signal.
+      if (!isMillraceError(error, 'JOB_NOT_RUNNING')) this.#host.stderr.write(this.#host.describe(error));
+    });
   }
 
   #shortened(path: string): string {

@@ -9,7 +9,7 @@ import { inProcessSlots } from '../hosts/in-process.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import { type JobListener, JobMaster } from './job-manager/job-master.ts';
-import { isCheckpointing, jobSettings } from './job-manager/job-settings.ts';
+import { bufferTimeoutMsOf, isCheckpointing, jobSettings } from './job-manager/job-settings.ts';
 import { createJobStorage } from './job-manager/job-storage.ts';
 
 /** Where the subtasks of a job run. */
@@ -80,7 +80,7 @@ export class LocalCluster {
         checkpointDirectory: jobDirectory,
         cachedFiles: cachedFilesOf(submission),
         autoWatermarkIntervalMs: configuration.get('pipeline.auto-watermark-interval'),
-        bufferTimeoutMs: configuration.get('execution.buffer-timeout.interval'),
+        bufferTimeoutMs: bufferTimeoutMsOf(configuration),
         freezeRecords: submission.freezeRecords ?? false,
         alwaysEncode: submission.alwaysEncode ?? false,
         inlineThresholdBytes,

@@ -355,7 +355,12 @@ describe('what cannot work', () => {
       /"source" \(source\) keeps state but has no uid/,
       (sketch) => sketch.add('source', [], { needsUid: true }),
     ],
-    ['an empty uid', 'GRAPH_UID_MISSING', /has no uid/, (sketch) => sketch.add('source', [], { uid: '' })],
+    [
+      'an empty uid',
+      'GRAPH_UID_MISSING',
+      /has an empty uid/,
+      (sketch) => sketch.add('source', [], { uid: '' }),
+    ],
   ];
   for (const [what, code, message, describeGraph] of cases) {
     it(`refuses ${what}`, () => {

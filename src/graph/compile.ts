@@ -28,6 +28,10 @@ export interface CompileSettings {
   readonly chaining?: boolean | undefined;
   /** Whether operators with different max parallelism may share a chain; default true, as in Flink. */
   readonly chainDifferentMaxParallelism?: boolean | undefined;
+  /** Whether an operator without a uid gets one from its position; else it is refused. Default true. */
+  readonly generateUids?: boolean | undefined;
+  /** Whether records without a declared type may cross between tasks; default true. */
+  readonly genericTypes?: boolean | undefined;
 }
 
 /** Plans a job. Throws a `GRAPH_…` error when it cannot work. */
@@ -41,10 +45,11 @@ export function compile(graph: StreamGraph, settings: CompileSettings): Compiled
     enabled: settings.chaining ?? true,
     withDifferentMaxParallelism: settings.chainDifferentMaxParallelism ?? true,
   });
-  const identities = identify(placed, chaining);
+  const identities = identify(placed, chaining, settings.generateUids ?? true);
   const vertices = chaining.chains.map((each) => planVertex(each, placed, chaining, identities));
   const between = placed.edges.filter((edge) => !chaining.isChained(edge));
   const edges = between.map((edge, index) => planEdge(edge, index, placed, chaining.chains));
+  if (settings.genericTypes === false) checkTypes(vertices, edges);
   const plan = { name: settings.name, vertices, edges };
   return {
     graph: { ...plan, fingerprint: fingerprint(plan) },
@@ -60,6 +65,18 @@ function checkShape(graph: StreamGraph): void {
       'the job has no operator: nothing was read and nothing was written',
     );
   }
+}
+
+/** The same edges of which a run warns: a forward edge stays within its slot. */
+function checkTypes(vertices: readonly JobVertex[], edges: readonly JobEdge[]): void {
+  const edge = edges.find(({ type, partitioner }) => type === undefined && partitioner !== 'forward');
+  if (edge === undefined) return;
+  const { name, uid } = vertices[edge.from]!.operators[edge.fromOperator]!;
+  throw new MillraceError(
+    'GRAPH_TYPE_MISSING',
+    `the records of operator "${name}" have no declared type, and pipeline.generic-types is false`,
+    { where: { operator: name, uid } },
+  );
 }
 
 function planVertex(
@@ -79,6 +96,7 @@ function planVertex(
       keyed: node.keySelectors.some((selector) => selector !== undefined),
       stateful: node.stateful,
       poison: node.poison,
+      ...(node.description === undefined ? {} : { description: node.description }),
       ...(node.note === undefined ? {} : { note: node.note }),
       ...(node.alignment === undefined ? {} : { alignment: planAlignment(node.alignment) }),
       chained: inside.map((edge) => ({ to: nodes.findIndex(({ id }) => id === edge.to), tag: edge.tag })),
@@ -114,6 +132,7 @@ function chainName(operators: readonly PlannedOperator[], index: number): string
 function planEdge(edge: PlacedEdge, index: number, graph: PlacedGraph, chains: readonly Chain[]): JobEdge {
   const from = locate(edge.node, chains);
   const type = edge.tag === undefined ? recordType(graph, edge.node) : undefined;
+  const { bufferTimeoutMs } = graph.nodes[edge.node]!;
   return {
     index,
     from: from.vertex,
@@ -123,6 +142,7 @@ function planEdge(edge: PlacedEdge, index: number, graph: PlacedGraph, chains: r
     input: edge.input,
     partitioner: edge.partitioner,
     unaligned: supportsUnaligned(edge.partitioner),
+    ...(bufferTimeoutMs === undefined ? {} : { bufferTimeoutMs }),
     ...(type === undefined ? {} : { type }),
   };
 }

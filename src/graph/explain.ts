@@ -41,6 +41,7 @@ function explainOperator(operator: PlannedOperator): string {
     operator.explicitUid ? `uid ${operator.uid}` : 'no uid',
     ...(operator.keyed ? ['keyed'] : []),
     ...(operator.stateful ? ['state'] : []),
+    ...(operator.description === undefined ? [] : [operator.description]),
     ...(operator.note === undefined ? [] : [operator.note]),
     ...(operator.poison === 'fail' ? [] : [`on error: ${operator.poison}`]),
   ];

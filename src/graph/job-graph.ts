@@ -29,6 +29,8 @@ export interface PlannedOperator {
   readonly keyed: boolean;
   readonly stateful: boolean;
   readonly poison: PoisonPolicy;
+  /** What it is for, in the user's words. */
+  readonly description?: string;
   /** How it runs, for people. */
   readonly note?: string;
   /** Of a source: the sources that wait for each other, and how far it may be ahead of the slowest. */
@@ -70,6 +72,8 @@ export interface JobEdge {
   readonly partitioner: PartitionerKind;
   /** Takes part in unaligned checkpoints (I-U1). */
   readonly unaligned: boolean;
+  /** How long a record may wait for its batch to fill, ms, where its operator says; -1 = until it is full. */
+  readonly bufferTimeoutMs?: number;
   /** Of its records, where it is declared: how they cross between threads. */
   readonly type?: TypeShape | undefined;
 }

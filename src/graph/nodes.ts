@@ -25,12 +25,18 @@ export type CustomPartitioner = (value: unknown, channels: number) => number;
 /** What the user may say about any operator. */
 export interface NodeSettings {
   readonly name: string;
+  /** What the operator is for, in the user's words, for the plan. */
+  readonly description: string | undefined;
   readonly uid: string | undefined;
   readonly parallelism: number | undefined;
   readonly maxParallelism: number | undefined;
   readonly chaining: ChainingStrategy;
   /** `undefined`: that of its inputs when they agree, else `default`. */
   readonly slotSharingGroup: string | undefined;
+  /** How long a result may wait for its batch to fill, ms; -1 = until it is full, `undefined` = as the job says. */
+  readonly bufferTimeoutMs: number | undefined;
+  /** One subtask, whatever the configuration says; another number is refused. */
+  readonly nonParallel: boolean;
   readonly poison: PoisonPolicy;
   /** Declared type of the main output; `undefined` = nobody said. */
   readonly outputType: TypeShape | undefined;

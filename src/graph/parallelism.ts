@@ -51,7 +51,7 @@ function groupOf(node: StreamNode, inputs: readonly PlacedNode[]): string {
 }
 
 function placeNode(node: StreamNode, defaults: ParallelismDefaults): Omit<PlacedNode, 'slotSharingGroup'> {
-  const limit = node.parallelismLimit ?? MAX_PARALLELISM_LIMIT;
+  const limit = node.nonParallel ? 1 : (node.parallelismLimit ?? MAX_PARALLELISM_LIMIT);
   const parallelism = node.parallelism ?? Math.min(defaults.parallelism, limit);
   const maxParallelism =
     node.maxParallelism ??
@@ -96,7 +96,19 @@ function placeEdge(edge: StreamEdge, nodes: readonly PlacedNode[]): PlacedEdge {
       'Set the same parallelism on both operators, or use rebalance() or rescale() instead of forward().',
     );
   }
+  // Only reinterpretAsKeyedStream() forwards into a keyed input: its key groups are those of the operator before.
+  if (edge.partitioner === 'forward' && to.keySelectors[edge.input] !== undefined) checkKeyGroups(from, to);
   return { ...edge, partitioner: edge.partitioner ?? (isEqual ? 'forward' : 'rebalance') };
+}
+
+function checkKeyGroups(from: PlacedNode, to: PlacedNode): void {
+  if (from.maxParallelism === to.maxParallelism) return;
+  throw invalid(
+    to,
+    `reinterpretAsKeyedStream() behind ${describe(from)} (max parallelism ${from.maxParallelism}) needs equal max ` +
+      `parallelism, but it has ${to.maxParallelism}: its keys are in other subtasks`,
+    'Set the same max parallelism on both operators, or call keyBy() instead of reinterpretAsKeyedStream().',
+  );
 }
 
 function invalid(node: StreamNode, message: string, remedy?: string): MillraceError {

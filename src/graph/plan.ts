@@ -20,6 +20,11 @@ export function planJob(graph: StreamGraph, given: Configuration, name: string):
     parallelism: configuration.get('parallelism.default'),
     maxParallelism: configuration.get('pipeline.max-parallelism'),
     chaining: configuration.get('pipeline.operator-chaining.enabled'),
+    chainDifferentMaxParallelism: configuration.get(
+      'pipeline.operator-chaining.chain-operators-with-different-max-parallelism',
+    ),
+    generateUids: configuration.get('pipeline.auto-generate-uids'),
+    genericTypes: configuration.get('pipeline.generic-types'),
   });
   return { compiled, configuration };
 }

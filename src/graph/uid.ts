@@ -20,48 +20,59 @@ export interface Identity {
 }
 
 /** The identities of all operators, by node id; refuses duplicates and a missing uid where one is needed. */
-export function identify(graph: PlacedGraph, chaining: Chaining): readonly Identity[] {
-  checkUids(graph.nodes);
+export function identify(graph: PlacedGraph, chaining: Chaining, generate: boolean): readonly Identity[] {
+  checkUids(graph.nodes, generate);
   const ids = hashAll(graph, chaining);
   const identities = graph.nodes.map((node) => {
     const id = ids[node.id]!;
     return { uid: node.uid ?? id, id };
   });
-  const uids = new Set(identities.map(({ uid }) => uid));
-  assert(uids.size === identities.length, 'operators have different ids');
+  checkIds(graph.nodes, identities);
   return identities;
 }
 
-function checkUids(nodes: readonly PlacedNode[]): void {
+/** Of two derived ids none is like the other; a uid may be the id that an earlier version derived, and be taken. */
+function checkIds(nodes: readonly PlacedNode[], identities: readonly Identity[]): void {
+  const owners = new Map<string, PlacedNode>();
+  for (const node of nodes) {
+    const { uid } = identities[node.id]!;
+    const other = owners.get(uid);
+    assert(
+      other === undefined || node.uid !== undefined || other.uid !== undefined,
+      'derived ids are different',
+    );
+    if (other !== undefined) throw duplicate(uid, node, other);
+    owners.set(uid, node);
+  }
+}
+
+function checkUids(nodes: readonly PlacedNode[], generate: boolean): void {
   const owners = new Map<string, PlacedNode>();
   for (const node of nodes) {
     if (node.uid === undefined) {
-      if (node.needsUid) throw missing(node);
+      if (node.needsUid) throw missing(node, 'keeps state but has no uid');
+      if (!generate) throw missing(node, 'has no uid, and pipeline.auto-generate-uids is false');
       continue;
     }
-    if (node.uid === '') throw missing(node);
+    if (node.uid === '') throw missing(node, 'has an empty uid');
     const other = owners.get(node.uid);
-    if (other !== undefined) throw duplicate(node, other);
+    if (other !== undefined) throw duplicate(node.uid, node, other);
     owners.set(node.uid, node);
   }
 }
 
-function missing(node: PlacedNode): MillraceError {
-  return new MillraceError(
-    'GRAPH_UID_MISSING',
-    `${describe(node)} (${node.kind}) keeps state but has no uid`,
-    {
-      where: { operator: node.name },
-      remedy: `Add { uid: '…' } to its options: a name that stays when the job changes.`,
-    },
-  );
+function missing(node: PlacedNode, what: string): MillraceError {
+  return new MillraceError('GRAPH_UID_MISSING', `${describe(node)} (${node.kind}) ${what}`, {
+    where: { operator: node.name },
+    remedy: `Add { uid: '…' } to its options: a name that stays when the job changes.`,
+  });
 }
 
-function duplicate(node: PlacedNode, other: PlacedNode): MillraceError {
+function duplicate(uid: string, node: PlacedNode, other: PlacedNode): MillraceError {
   return new MillraceError(
     'GRAPH_UID_DUPLICATE',
-    `the uid "${node.uid}" is given to two operators: "${other.name}" (${other.kind}) and "${node.name}" (${node.kind})`,
-    { where: { operator: node.name, uid: node.uid! } },
+    `the uid "${uid}" is given to two operators: "${other.name}" (${other.kind}) and "${node.name}" (${node.kind})`,
+    { where: { operator: node.name, uid } },
   );
 }
 

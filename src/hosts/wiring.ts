@@ -100,7 +100,7 @@ export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
           writer: channels.writer({ edge: edge.index, producer: subtask, consumer }),
         })),
         unaligned: edge.unaligned,
-        bufferTimeoutMs: settings.bufferTimeoutMs,
+        bufferTimeoutMs: edge.bufferTimeoutMs ?? settings.bufferTimeoutMs,
         freezeRecords: settings.freezeRecords,
       }),
     );

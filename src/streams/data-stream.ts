@@ -6,7 +6,7 @@
  * because files must not import each other in a circle; the file is long because the interface is wide.
  */
 
-import type { Duration } from '../base/duration.ts';
+import { type Duration, parseDuration } from '../base/duration.ts';
 import type { Key } from '../base/key-groups.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
@@ -277,6 +277,29 @@ export class DataStream<T> {
     return new KeyedStream(this.job, this.#partitioned('key-group'), selectorOf(key));
   }
 
+  /**
+   * Takes each record for one that is in the subtask of its key already, and keys the stream without sending anything:
+   * right behind keyed operators whose results have the key of their records. What `keyBy` would send elsewhere fails
+   * the job with `KEY_GROUP_OUT_OF_RANGE` when it is processed.
+   *
+   * ```ts
+   * export default job((env) => {
+   *   env
+   *     .fromData(['ada', 'bob', 'ada'])
+   *     .keyBy((user) => user)
+   *     .process({ uid: 'greet', process: (user) => [{ user, text: `hello, ${user}` }] })
+   *     .reinterpretAsKeyedStream((greeting) => greeting.user)
+   *     .reduce((_, last) => last, { uid: 'last' })
+   *     .print();
+   * });
+   * ```
+   */
+  reinterpretAsKeyedStream<const K extends Key>(key: (value: T) => K): KeyedStream<T, K>;
+  reinterpretAsKeyedStream<const F extends FieldOf<T, Key>>(field: F): KeyedStream<T, T[F]>;
+  reinterpretAsKeyedStream<K>(key: ((value: T) => K) | string): KeyedStream<T, K> {
+    return new KeyedStream(this.job, this.#partitioned('forward'), selectorOf(key));
+  }
+
   /** One stream of the records of several, in no particular order between them. A stream may be united with itself. */
   union<U = T>(...others: readonly DataStream<U>[]): DataStream<T | U> {
     for (const other of others) checkOneJob('union()', this.job, other.job);
@@ -521,6 +544,25 @@ export class OperatorStream<T, O = Nothing> extends DataStream<T> {
     return this.#set({ maxParallelism });
   }
 
+  /** One subtask, whatever is said elsewhere: another parallelism is refused. */
+  forceNonParallel(): this {
+    return this.#set({ nonParallel: true });
+  }
+
+  /** Says in the plan what the operator is for; its name stays as it is. */
+  setDescription(description: string): this {
+    return this.#set({ description });
+  }
+
+  /**
+   * How long a result of the operator may wait for its batch to fill while its task is busy, when it crosses to another
+   * task: 0 sends each at once, -1 waits until the batch is full. A task that has nothing to do sends what it has.
+   * Default: as the job says.
+   */
+  setBufferTimeout(timeout: Duration): this {
+    return this.#set({ bufferTimeoutMs: timeout === -1 ? -1 : parseDuration(timeout, 'setBufferTimeout()') });
+  }
+
   /**
    * Puts the operator, and those behind it that name no other, into a group that shares slots: they run in threads of
    * their own, as many as the widest of them has subtasks.
@@ -681,6 +723,22 @@ export class KeyedStream<T, K> {
   /** For each record the whole record with the greatest value of a field so far. */
   maxBy(field: FieldOf<T, Ordered>, optionsWithUid: ExtremeOptions): OperatorStream<T> {
     return this.#roll('Max By', maxByOf<T>(field, optionsWithUid.ties ?? 'first'), optionsWithUid);
+  }
+
+  /** Keeps the records for which the predicate is true, in the subtask of their key. The result is no longer keyed. */
+  filter<Narrow extends T, E extends PoisonPolicy = 'fail'>(
+    predicate: (value: T) => value is Narrow,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<Narrow, DeadLetters<E, T>>;
+  filter<E extends PoisonPolicy = 'fail'>(
+    predicate: (value: T) => boolean,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T>>;
+  filter<E extends PoisonPolicy>(
+    predicate: (value: T) => boolean,
+    options?: OperatorOptions<E>,
+  ): OperatorStream<T, DeadLetters<E, T>> {
+    return this.#records().filter(predicate, options);
   }
 
   /** Makes one record of each, in the subtask of its key. The result is no longer keyed. */
@@ -1570,6 +1628,11 @@ export class DataStreamSink {
   /** Names the operator in plans, logs and metrics. */
   name(name: string): this {
     return this.#set({ name });
+  }
+
+  /** Says in the plan what the sink is for; its name stays as it is. */
+  setDescription(description: string): this {
+    return this.#set({ description });
   }
 
   /** By the uid what was prepared and not committed is found again. Unique in the job. */

@@ -182,8 +182,12 @@ export class StreamExecutionEnvironment {
     return this.configure({ 'pipeline.operator-chaining.enabled': false });
   }
 
-  /** How long a record may wait for its batch to fill; 0 sends each record at once. */
+  /**
+   * How long a record may wait for its batch to fill while its task is busy; 0 sends each record at once, -1 waits until
+   * the batch is full. A task that has nothing to do sends what it has.
+   */
   setBufferTimeout(timeout: Duration): this {
+    if (timeout === -1) return this.configure({ 'execution.buffer-timeout.enabled': false });
     return this.configure({ 'execution.buffer-timeout.interval': timeout });
   }
 

@@ -11,6 +11,8 @@ export interface NodeOptions {
   readonly uid?: string | undefined;
   /** Shown in plans, logs and metrics. */
   readonly name?: string | undefined;
+  /** What the operator is for: shown in the plan. */
+  readonly description?: string | undefined;
   /** Number of subtasks; default: the job's. */
   readonly parallelism?: number | undefined;
   /** Number of key groups, the upper bound of the parallelism at every later restore. */
@@ -88,9 +90,10 @@ export type ShowsAtOnce = 'this sink shows its output at once: some of it may co
 export function settingsOf(
   options: OperatorOptions & { readonly exactlyOnce?: unknown } = {},
 ): Partial<NodeSettings> {
-  const { uid, name, parallelism, maxParallelism, slotSharingGroup, onError } = options;
+  const { uid, name, description, parallelism, maxParallelism, slotSharingGroup, onError } = options;
   return {
     uid,
+    description,
     parallelism,
     maxParallelism,
     slotSharingGroup: slotSharingGroup === undefined ? undefined : checkedGroup(slotSharingGroup),

@@ -20,6 +20,12 @@ export function jobSettings(
   };
 }
 
+/** How long a record may wait for its batch to fill, ms; -1 = until it is full. */
+export function bufferTimeoutMsOf(configuration: Configuration): number {
+  const isEnabled = configuration.get('execution.buffer-timeout.enabled');
+  return isEnabled ? configuration.get('execution.buffer-timeout.interval') : -1;
+}
+
 /** Periodic checkpoints are on. */
 export function isCheckpointing(configuration: Configuration): boolean {
   return configuration.get('execution.checkpointing.interval') > 0;
