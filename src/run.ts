@@ -104,6 +104,24 @@ export interface JobClient {
   cancel(): Promise<JobResult>;
   /** Takes a checkpoint now. */
   triggerCheckpoint(): Promise<CheckpointReference>;
+  /**
+   * Takes a savepoint: all state in a directory of its own, which the job never removes. It is made in `folder` (default:
+   * `execution.checkpointing.savepoint-dir`). Rejected with JOB_NOT_RUNNING, SAVEPOINT_DIRECTORY_MISSING or
+   * SAVEPOINT_FAILED.
+   *
+   * ```ts
+   * const client = await executeAsync(new URL('./job.ts', import.meta.url));
+   * const { path } = await client.triggerSavepoint('savepoints');
+   * console.log(`continue with: millrace run job.ts -s ${path}`);
+   * ```
+   */
+  triggerSavepoint(folder?: string): Promise<CheckpointReference>;
+  /**
+   * Stops with a savepoint; resolved when the job has ended. With `drain`, all input ends first: event time goes to its
+   * end, timers fire and windows emit, and the job has finished. Rejected as `triggerSavepoint`, and with
+   * SAVEPOINT_STOP_FAILED; the job then goes on.
+   */
+  stopWithSavepoint(folder?: string, options?: { readonly drain?: boolean }): Promise<CheckpointReference>;
 }
 
 /**
@@ -186,6 +204,7 @@ function start(
     configuration,
     host: hostOf(job, module, { ...options, env, isScript }),
     checkpointsDirectory: checkpointsDirectory(configuration, workingDirectory, graph.name),
+    savepointDirectory: savepointDirectory(configuration, workingDirectory),
     choice: choiceOf(options, configuration, workingDirectory),
     allowNonRestored:
       options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),
@@ -200,13 +219,18 @@ function start(
       target === undefined ? [] : [[uid, target] as const],
     ),
   );
-  return clientOf(master, { jobId, jobName: graph.name, graph, configuration, targets });
+  const about = { jobId, jobName: graph.name, graph, configuration, targets };
+  return clientOf(master, about, workingDirectory);
 }
 
 function clientOf(
   master: JobMaster,
   about: Pick<JobClient, 'jobId' | 'jobName' | 'graph' | 'configuration' | 'targets'>,
+  workingDirectory: string,
 ): JobClient {
+  const inFolder = (folder: string | undefined): { target: string | undefined } => ({
+    target: folder === undefined ? undefined : pathOf(folder, workingDirectory),
+  });
   return {
     ...about,
     status: () => master.state,
@@ -224,6 +248,9 @@ function clientOf(
       return master.ended;
     },
     triggerCheckpoint: () => master.triggerCheckpoint(),
+    triggerSavepoint: (folder) => master.triggerSavepoint(inFolder(folder)),
+    stopWithSavepoint: (folder, { drain = false } = {}) =>
+      master.stopWithSavepoint({ ...inFolder(folder), drain }),
   };
 }
 
@@ -295,6 +322,11 @@ function checkpointsDirectory(
   const configured = configuration.get('execution.checkpointing.dir');
   if (configured !== undefined) return pathOf(configured, workingDirectory);
   return join(workingDirectory, '.millrace', folderOf(jobName), 'checkpoints');
+}
+
+function savepointDirectory(configuration: Configuration, workingDirectory: string): string | undefined {
+  const configured = configuration.get('execution.checkpointing.savepoint-dir');
+  return configured === undefined ? undefined : pathOf(configured, workingDirectory);
 }
 
 /** A name that can be the name of a folder. */

@@ -107,6 +107,11 @@ export const CONFIG_OPTIONS = {
     description: 'Folder of the checkpoints. Default: .millrace/<job name>/checkpoints.',
     aliases: ['state.checkpoints.dir'],
   }),
+  'execution.checkpointing.savepoint-dir': text({
+    default: undefined,
+    description: 'Folder of savepoints for which nobody names one.',
+    aliases: ['state.savepoints.dir'],
+  }),
   'execution.checkpointing.num-retained': int({
     default: 3,
     min: 1,

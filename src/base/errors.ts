@@ -216,6 +216,25 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Run the version of Millrace that wrote the checkpoint, or a newer one.',
   },
+  SAVEPOINT_FAILED: {
+    title: 'a savepoint was not taken',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Correct what the cause says and ask again; the job has lost nothing.',
+  },
+  SAVEPOINT_DIRECTORY_MISSING: {
+    title: 'nobody said where a savepoint should be',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Name a folder with the request, or set execution.checkpointing.savepoint-dir.',
+  },
+  SAVEPOINT_STOP_FAILED: {
+    title: 'a savepoint is complete, but the job did not stop with it',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'The job goes on from the state of the savepoint. Correct what the cause says and stop it again; remove this savepoint, or keep it as one that was taken on the way.',
+  },
   FENCED: {
     title: 'a newer attempt of the same job has taken over',
     owner: 'external',

@@ -1,4 +1,4 @@
-// All orders of facts, up to a depth, for two tasks and at most three checkpoints: the invariants of coordinator.ts.
+// All orders of facts, up to a depth, for two tasks and at most three barriers: the invariants of coordinator.ts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -34,6 +34,10 @@ interface Watched {
   unknown: boolean;
   readonly outcomes: Map<number, 'complete' | 'abort' | 'dropped' | 'unknown'>;
   readonly published: Set<number>;
+  /** Barriers of savepoints, and of stops that take one. */
+  readonly savepoints: Set<number>;
+  readonly targets: Set<number>;
+  readonly answered: Set<string>;
   readonly discarded: Set<number>;
   idMax: number;
   exclusive: number | undefined;
@@ -57,6 +61,9 @@ function start(config: CoordinatorConfig): Node {
     unknown: false,
     outcomes: new Map(),
     published: new Set(),
+    savepoints: new Set(),
+    targets: new Set(),
+    answered: new Set(),
     discarded: new Set(),
     idMax: 0,
     exclusive: undefined,
@@ -69,7 +76,7 @@ function start(config: CoordinatorConfig): Node {
 }
 
 /** Every fact that may come next, late and repeated ones included. */
-function possible({ coordinator, watched }: Node): CheckpointFact[] {
+function possible(config: CoordinatorConfig, { coordinator, watched }: Node): CheckpointFact[] {
   const facts: CheckpointFact[] = [];
   const ids = Array.from({ length: watched.idMax }, (_, index) => index + 1);
   if (watched.idMax < CHECKPOINTS_MAX || watched.collecting.size > 0) facts.push({ kind: 'tick' });
@@ -79,8 +86,11 @@ function possible({ coordinator, watched }: Node): CheckpointFact[] {
     if (missing === undefined && checkpointId !== 1) continue;
     for (const task of TASKS) facts.push({ kind: 'acknowledge', task, checkpointId, state: STATE });
     facts.push({ kind: 'decline', task: 'a', checkpointId, reason: 'error', error: BROKEN });
-    if (missing?.length === TASKS.length)
+    if (missing?.length === TASKS.length) {
       facts.push({ kind: 'trigger-failed', checkpointId, taken: true, error: BROKEN });
+      if (watched.targets.has(checkpointId))
+        facts.push({ kind: 'trigger-failed', checkpointId, taken: false, error: BROKEN });
+    }
   }
   const id = watched.publishing;
   if (id !== undefined) {
@@ -89,8 +99,10 @@ function possible({ coordinator, watched }: Node): CheckpointFact[] {
       facts.push({ kind: 'publish-failed', checkpointId: id, error: BROKEN, outcomeKnown });
   }
   if (watched.running && !watched.requested) {
-    facts.push({ kind: 'request', request: 'stop', token: 's' });
-    facts.push({ kind: 'request', request: 'manual', token: 'm' });
+    facts.push({ kind: 'request', request: 'savepoint', token: 'p', target: '/savepoints' });
+    if (config.maxConcurrent > 1) facts.push({ kind: 'request', request: 'manual', token: 'm' });
+    if (config.minPauseMs === 0) facts.push({ kind: 'request', request: 'stop', token: 's' });
+    else facts.push({ kind: 'request', request: 'stop', token: 't', target: '/savepoints' });
   }
   if (watched.running) facts.push({ kind: 'tasks-stopped' });
   else if (coordinator.restorePoint().kind !== 'unsettled' && watched.attempts < 2)
@@ -125,12 +137,15 @@ function note(watched: Watched, fact: CheckpointFact): void {
     watched.published.add(fact.checkpointId);
     watched.publishing = undefined;
     watched.collecting.delete(fact.checkpointId);
-    if (!watched.running) watched.outcomes.set(fact.checkpointId, 'dropped');
+    if (!watched.running || watched.savepoints.has(fact.checkpointId))
+      watched.outcomes.set(fact.checkpointId, 'dropped');
   } else if (fact.kind === 'publish-failed') {
     watched.publishing = undefined;
     if (fact.outcomeKnown && watched.running) return;
     watched.collecting.delete(fact.checkpointId);
-    watched.outcomes.set(fact.checkpointId, fact.outcomeKnown ? 'dropped' : 'unknown');
+    // The directory of a savepoint among the checkpoints is a mark without content.
+    const isKnown = fact.outcomeKnown || watched.savepoints.has(fact.checkpointId);
+    watched.outcomes.set(fact.checkpointId, isKnown ? 'dropped' : 'unknown');
   } else if (fact.kind === 'request') {
     watched.requested = true;
   } else if (fact.kind === 'tasks-stopped') {
@@ -154,7 +169,19 @@ function judge(
   for (const decision of decisions) {
     switch (decision.kind) {
       case 'trigger': {
-        const { id, kind } = decision.barrier;
+        const { id, kind, savepoint = false } = decision.barrier;
+        assert.equal(savepoint, decision.target !== undefined);
+        if (savepoint) watched.targets.add(id);
+        if (kind === 'savepoint') {
+          assert.ok(savepoint);
+          assert.ok(
+            ![...watched.collecting.keys()].some((other) => watched.savepoints.has(other)),
+            'one savepoint at a time',
+          );
+          if (config.unaligned) assert.equal(watched.collecting.size, 0, 'one barrier at a time');
+          assert.equal(decision.barrier.alignment, 'aligned');
+          watched.savepoints.add(id);
+        }
         assert.ok(id > watched.idMax, 'ids strictly increase');
         assert.ok(watched.running && !watched.failed, 'only a running job is triggered');
         assert.equal(watched.exclusive, undefined, 'nothing follows a stop');
@@ -175,14 +202,20 @@ function judge(
         break;
       }
       case 'complete':
+        assert.ok(!watched.savepoints.has(decision.checkpointId), 'nothing is committed for a savepoint');
         assert.ok(watched.published.has(decision.checkpointId), 'complete only after published');
         end(watched, decision.checkpointId, 'complete');
         break;
       case 'abort':
         assert.ok(!watched.published.has(decision.checkpointId), 'what is published is not aborted');
         assert.notEqual(watched.publishing, decision.checkpointId, 'what may be published is not aborted');
+        if (watched.savepoints.has(decision.checkpointId))
+          assert.notEqual(decision.reason, 'subsumed', 'a savepoint is not subsumed');
         watched.collecting.delete(decision.checkpointId);
-        if (watched.exclusive === decision.checkpointId && decision.reason === 'taken')
+        if (
+          watched.exclusive === decision.checkpointId &&
+          (decision.reason === 'taken' || decision.reason === 'trigger-failed')
+        )
           watched.exclusive = undefined;
         end(watched, decision.checkpointId, 'abort');
         break;
@@ -193,8 +226,8 @@ function judge(
           assert.notEqual(watched.outcomes.get(id), 'unknown', 'what may be published is not discarded');
           assert.ok(!watched.discarded.has(id), 'discarded once');
           assert.ok(
-            [...watched.published].some((newer) => newer > id),
-            'only below a durable one',
+            [...watched.published].some((newer) => newer > id && !watched.savepoints.has(newer)),
+            'only below a durable checkpoint',
           );
           watched.discarded.add(id);
         }
@@ -203,6 +236,18 @@ function judge(
         assert.ok(!watched.failed, 'a job fails once');
         watched.failed = true;
         break;
+      case 'request-done':
+        // Whoever asked for a savepoint gets the one that was asked for.
+        if (decision.token === 'p') assert.ok(watched.savepoints.has(decision.checkpointId));
+        if (decision.token === 'p' || decision.token === 't')
+          assert.ok(
+            watched.published.has(decision.checkpointId) && watched.targets.has(decision.checkpointId),
+          );
+        answer(watched, decision.token);
+        break;
+      case 'request-failed':
+        answer(watched, decision.token);
+        break;
       case 'wake':
         assert.ok(decision.at > watched.now, 'a wish lies in the future');
         break;
@@ -210,7 +255,15 @@ function judge(
         break;
     }
   }
-  assert.ok(watched.collecting.size <= config.maxConcurrent, 'as many pending as allowed');
+  const { retained } = coordinator;
+  assert.ok(!retained.some((id) => watched.savepoints.has(id)), 'nothing is restored from a savepoint');
+  const checkpoints = [...watched.collecting.keys()].filter((id) => !watched.savepoints.has(id));
+  assert.ok(checkpoints.length <= config.maxConcurrent, 'as many pending as allowed');
+}
+
+function answer(watched: Watched, token: string): void {
+  assert.ok(!watched.answered.has(token), 'a request is answered once');
+  watched.answered.add(token);
 }
 
 function end(watched: Watched, id: number, outcome: 'complete' | 'abort'): void {
@@ -228,7 +281,7 @@ function explore(config: CoordinatorConfig, depth: number): { situations: number
     if ((seen.get(key) ?? -1) >= left) return;
     seen.set(key, left);
     if (left === 0 || node.watched.idMax > CHECKPOINTS_MAX) return;
-    for (const fact of possible(node)) {
+    for (const fact of possible(config, node)) {
       steps++;
       visit(step(config, node, fact), left - 1);
     }
@@ -243,7 +296,12 @@ function plain(_key: string, value: unknown): unknown {
 
 test('the invariants hold in every order of facts', () => {
   let steps = 0;
-  for (const changes of [{}, { maxConcurrent: 1, tolerableFailures: 0 }, { minPauseMs: 4, retained: 2 }]) {
+  for (const changes of [
+    {},
+    { maxConcurrent: 1, tolerableFailures: 0 },
+    { minPauseMs: 4, retained: 2 },
+    { maxConcurrent: 1, unaligned: true, minPauseMs: 1 },
+  ]) {
     steps += explore({ ...CONFIG, ...changes }, 8).steps;
   }
   console.log(`cases: coordinator-exhaustive ${steps} (minimum 10000)`);

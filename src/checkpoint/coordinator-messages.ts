@@ -31,8 +31,11 @@ export interface CoordinatorConfig {
   readonly storage: boolean;
 }
 
-/** What a barrier is for. `stop`: sources emit nothing after it; `final`: all input has ended. */
-export type CheckpointKind = 'periodic' | 'stop' | 'final';
+/**
+ * What a barrier is for. `stop`: sources emit nothing after it; `final`: all input has ended; `savepoint`: kept for people,
+ * and no part of what the job itself continues from.
+ */
+export type CheckpointKind = 'periodic' | 'stop' | 'final' | 'savepoint';
 
 /** The barrier to send; structurally the `CheckpointBarrier` of the exchange. */
 export interface BarrierToSend {
@@ -42,6 +45,8 @@ export interface BarrierToSend {
   readonly alignment: 'aligned' | 'unaligned' | 'at-least-once';
   readonly alignedTimeoutMs: number;
   readonly kind: CheckpointKind;
+  /** The state goes to a savepoint: by itself, or (`stop`, `final`) beside the checkpoint. Absent = it does not. */
+  readonly savepoint?: boolean;
 }
 
 /** `manual` = somebody asked for a checkpoint: it ignores the schedule and the pause. */
@@ -90,7 +95,13 @@ export type CheckpointFact =
       readonly error: Error;
       readonly outcomeKnown: boolean;
     }
-  | { readonly kind: 'request'; readonly request: RequestKind; readonly token: string }
+  /** `target`: the folder in which a savepoint is made; a `savepoint` has one, a `stop` or `final` may. */
+  | {
+      readonly kind: 'request';
+      readonly request: RequestKind;
+      readonly token: string;
+      readonly target?: string | undefined;
+    }
   /** Tasks will start from this checkpoint. `durable` and `orphans`, when given, replace what is known: give them at the first start and after an unknown outcome. */
   | {
       readonly kind: 'restored';
@@ -115,9 +126,20 @@ export type AbortReason =
 
 /** What the host has to do, in this order. */
 export type CheckpointDecision =
-  /** Claim the directory (when `storage`), take the coordinator parts' snapshots, send the barrier to the sources. */
-  | { readonly kind: 'trigger'; readonly barrier: BarrierToSend; readonly storage: boolean }
-  /** Write the metadata, check the fence, answer `published` or `publish-failed`. One at a time. */
+  /**
+   * Claim the directory (when `storage`), make that of the savepoint in `target`, take the coordinator parts' snapshots,
+   * send the barrier to the sources.
+   */
+  | {
+      readonly kind: 'trigger';
+      readonly barrier: BarrierToSend;
+      readonly storage: boolean;
+      readonly target?: string;
+    }
+  /**
+   * Write the metadata (of a savepoint first, then of the checkpoint), check the fence, answer `published` or
+   * `publish-failed`. One at a time. A barrier of kind `savepoint` is no checkpoint, and has only the first.
+   */
   | {
       readonly kind: 'publish';
       readonly barrier: BarrierToSend;
@@ -143,7 +165,7 @@ export type CheckpointDecision =
 export type RestorePoint =
   /** A publication is in flight: wait for its answer, or the restart may choose a checkpoint that is not the latest. */
   | { readonly kind: 'unsettled' }
-  /** A publication ended without a known outcome: read the storage. */
+  /** A publication of a checkpoint ended without a known outcome: read the storage. */
   | { readonly kind: 'unknown' }
   | { readonly kind: 'checkpoint'; readonly checkpointId: number | undefined };
 
@@ -156,6 +178,8 @@ export interface PendingCheckpoint {
   /** The publication takes longer than the timeout; the job was failed for it. */
   overdue: boolean;
   token: string | undefined;
+  /** The folder in which its savepoint is made. */
+  readonly target: string | undefined;
   readonly missing: Set<TaskId>;
   readonly acknowledgements: Acknowledgement[];
 }
@@ -164,6 +188,7 @@ export interface PendingCheckpoint {
 export interface WaitingRequest {
   readonly request: RequestKind;
   readonly token: string;
+  readonly target?: string | undefined;
 }
 
 /** Everything that a coordinator remembers. */

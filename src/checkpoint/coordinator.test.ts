@@ -346,3 +346,123 @@ test('refuses settings that contradict each other', () => {
     assert.throws(() => new CheckpointCoordinator({ ...CONFIG, ...changes }), { code: 'CONFIG_INVALID' });
   }
 });
+
+const SAVEPOINT: CheckpointFact = {
+  kind: 'request',
+  request: 'savepoint',
+  token: 'p',
+  target: '/savepoints',
+};
+
+test('a savepoint ignores schedule, pause and pending checkpoints, commits nothing and is not restored from', () => {
+  const coordinator = started({ minPauseMs: 10_000 });
+  coordinator.handle(TICK, 1000);
+  const [trigger, ...rest] = coordinator.handle(SAVEPOINT, 1100, 5);
+  assert.deepEqual(trigger, {
+    kind: 'trigger',
+    barrier: {
+      id: 2,
+      timestamp: 5,
+      alignment: 'aligned',
+      alignedTimeoutMs: 0,
+      kind: 'savepoint',
+      savepoint: true,
+    },
+    storage: true,
+    target: '/savepoints',
+  });
+  assert.deepEqual(rest, []);
+  assert.deepEqual(complete(coordinator, 1, 1200), ['complete 1', 'wake 6100'], 'it is not subsumed');
+  assert.deepEqual(complete(coordinator, 2, 1300), ['done p 2', 'wake 11300']);
+  assert.deepEqual(coordinator.retained, [1]);
+  assert.deepEqual(coordinator.restorePoint(), { kind: 'checkpoint', checkpointId: 1 });
+  coordinator.handle(TICK, 11_300);
+  assert.deepEqual(complete(coordinator, 3, 11_400), ['complete 3', 'discard 1 2', 'wake 21400']);
+});
+
+test('a savepoint subsumes nothing, and holds the schedule back while it is pending', () => {
+  const coordinator = started();
+  coordinator.handle(TICK, 1000);
+  coordinator.handle(SAVEPOINT, 1100);
+  for (const task of ['a', 'b']) coordinator.handle(ack(task, 2), 1200);
+  assert.deepEqual(words(coordinator.handle({ kind: 'published', checkpointId: 2 }, 1300)), ['done p 2']);
+  assert.ok(coordinator.state.pending.has(1));
+  assert.deepEqual(complete(coordinator, 1, 1900), ['complete 1', 'wake 2000']);
+  coordinator.handle(SAVEPOINT, 1950);
+  assert.deepEqual(words(coordinator.handle(TICK, 2000)), [], 'one is pending');
+});
+
+test('savepoints come one after the other, and one barrier at a time when barriers overtake records', () => {
+  const coordinator = started();
+  coordinator.handle(SAVEPOINT, 10);
+  assert.deepEqual(words(coordinator.handle({ ...SAVEPOINT, token: 'q' }, 20)), []);
+  assert.deepEqual(complete(coordinator, 1, 30), ['done p 1', 'trigger 2', 'wake 5030']);
+  const unaligned = started({ unaligned: true });
+  unaligned.handle(TICK, 1000);
+  assert.deepEqual(words(unaligned.handle(SAVEPOINT, 1100)), []);
+  assert.deepEqual(complete(unaligned, 1, 1200), ['complete 1', 'trigger 2', 'wake 6200']);
+  assert.equal(unaligned.state.pending.get(2)?.barrier.alignment, 'aligned');
+});
+
+test('a savepoint that fails tells who asked, counts for nothing and fails no job', () => {
+  const decline: CheckpointFact = {
+    kind: 'decline',
+    task: 'a',
+    checkpointId: 1,
+    reason: 'error',
+    error: BROKEN,
+  };
+  const coordinator = started();
+  coordinator.handle(SAVEPOINT, 10);
+  const decisions = coordinator.handle(decline, 20);
+  assert.deepEqual(words(decisions), ['abort 1 declined', 'failed p', 'wake 1000']);
+  const failed = decisions.find(({ kind }) => kind === 'request-failed');
+  assert.ok(failed?.kind === 'request-failed');
+  assert.equal(failed.error.code, 'SAVEPOINT_FAILED');
+  assert.match(failed.error.message, /\/savepoints: .*broken/);
+  coordinator.handle(SAVEPOINT, 30);
+  assert.deepEqual(words(coordinator.handle(TICK, 6000)).slice(0, 2), ['abort 2 expired', 'failed p']);
+  coordinator.handle(SAVEPOINT, 6000);
+  for (const task of ['a', 'b']) coordinator.handle(ack(task, 4), 6100);
+});
+
+test('an unknown outcome of a savepoint is told, and is no unknown point of the job', () => {
+  const coordinator = started({ intervalMs: 0 });
+  coordinator.handle(SAVEPOINT, 10);
+  for (const task of ['a', 'b']) coordinator.handle(ack(task, 1), 20);
+  const unknown = { kind: 'publish-failed', checkpointId: 1, error: BROKEN, outcomeKnown: false } as const;
+  assert.deepEqual(words(coordinator.handle(unknown, 30)), ['failed p']);
+  assert.deepEqual(coordinator.restorePoint(), { kind: 'checkpoint', checkpointId: undefined });
+});
+
+test('a savepoint that is being published outlives its tasks; one that is not does not', () => {
+  const coordinator = started({ intervalMs: 0 });
+  coordinator.handle(SAVEPOINT, 10);
+  for (const task of ['a', 'b']) coordinator.handle(ack(task, 1), 20);
+  assert.deepEqual(words(coordinator.handle({ kind: 'tasks-stopped' }, 30)), []);
+  assert.deepEqual(words(coordinator.handle({ kind: 'published', checkpointId: 1 }, 40)), ['done p 1']);
+  coordinator.handle({ kind: 'restored', checkpointId: undefined, nextId: 1 }, 50);
+  coordinator.handle({ kind: 'tasks-running', tasks: ['a', 'b'] }, 50);
+  coordinator.handle({ ...SAVEPOINT, token: 'q' }, 60);
+  assert.deepEqual(words(coordinator.handle({ kind: 'tasks-stopped' }, 70)), ['failed q']);
+});
+
+test('a stop with a savepoint is a checkpoint with a target; one that never began unseals the job', () => {
+  const coordinator = started();
+  const stop: CheckpointFact = { kind: 'request', request: 'stop', token: 's', target: '/savepoints' };
+  const [trigger] = coordinator.handle(stop, 10);
+  assert.ok(trigger?.kind === 'trigger');
+  assert.equal(trigger.target, '/savepoints');
+  assert.equal(trigger.barrier.savepoint, true);
+  const refused = { kind: 'trigger-failed', checkpointId: 1, taken: false, error: BROKEN } as const;
+  assert.deepEqual(words(coordinator.handle(refused, 20)), [
+    'abort 1 trigger-failed',
+    'failed s',
+    'wake 1000',
+  ]);
+  assert.deepEqual(words(coordinator.handle(TICK, 1000)), ['trigger 2', 'wake 6000']);
+  assert.deepEqual(complete(coordinator, 2, 1100), ['complete 2', 'discard 1', 'wake 2000']);
+  coordinator.handle(stop, 1200);
+  coordinator.handle({ ...stop, token: 'other' }, 1200);
+  assert.deepEqual(complete(coordinator, 3, 1300), ['complete 3', 'done s 3', 'failed other', 'discard 2']);
+});

@@ -16,8 +16,8 @@
  *  1. `complete(n)` only after `published(n)` (I-C2), and `publish(n)` only after every task of the attempt has
  *     acknowledged n (I-X3).
  *  2. Ids strictly increase and are never used again, over failovers too.
- *  3. At most `maxConcurrent` checkpoints are pending; at most one is being published, so that they become
- *     durable in the order of their ids.
+ *  3. At most `maxConcurrent` checkpoints are pending, and one savepoint beside them; at most one of all is being
+ *     published, so that checkpoints become durable in the order of their ids.
  *  4. A `stop` or `final` request runs alone: it waits until nothing is pending, and nothing is triggered beside it.
  *     After its barrier there are no periodic checkpoints, whatever became of it.
  *  5. Each triggered id ends once: complete or abort; or without a word when the tasks have stopped, or when the
@@ -26,6 +26,12 @@
  *  6. When n is complete, lower pending ids are aborted as subsumed. Order is by id, never by time.
  *  7. Discarded is only what {@link RetainedCheckpoints} gives up.
  *  8. Late, repeated and unexpected facts change nothing.
+ *  9. A savepoint is asked for, never scheduled: it waits for no pause and no checkpoint, except that one barrier is under
+ *     way at a time when barriers overtake records (I-U3); it is aligned always. While it is pending it counts among
+ *     those that hold the schedule back.
+ * 10. A savepoint is no checkpoint: nothing is committed for it, nothing continues from it by itself, it subsumes
+ *     nothing and is not subsumed, and its failure counts for nothing. A `stop` or `final` with a savepoint is a
+ *     checkpoint, whose state is in the savepoint too.
  */
 
 import { assert } from '../base/assert.ts';
@@ -92,7 +98,7 @@ export class CheckpointCoordinator {
   /** Where a restart has to continue from. */
   restorePoint(): RestorePoint {
     if (this.#state.unresolvedId !== undefined) return { kind: 'unknown' };
-    if (this.#config.storage && this.#publishing() !== undefined) return { kind: 'unsettled' };
+    if (this.#isOutliving(this.#publishing())) return { kind: 'unsettled' };
     return { kind: 'checkpoint', checkpointId: this.#retention.latest ?? this.#state.restoredId };
   }
 
@@ -139,7 +145,7 @@ export class CheckpointCoordinator {
         this.#publishFailed(fact, now);
         break;
       case 'request':
-        this.#request(fact.request, fact.token);
+        this.#request(fact);
         break;
       case 'restored':
         this.#restored(fact);
@@ -164,13 +170,15 @@ export class CheckpointCoordinator {
     state.sealed = false;
     state.consecutiveFailures = 0;
     for (const pending of [...state.pending.values()]) {
-      this.#failRequest(pending, 'the tasks have stopped');
       // A publication goes on without the tasks: it may succeed, and then it is where the restart begins.
-      if (pending.phase === 'publishing' && this.#config.storage) continue;
+      const goesOn = this.#isOutliving(pending);
+      // Whoever asked for a savepoint wants to know about it all the same.
+      if (!goesOn || pending.target === undefined) this.#failRequest(pending, 'the tasks have stopped');
+      if (goesOn) continue;
       this.#remove(pending, now, 'failed', 'the tasks have stopped');
       if (this.#config.storage) this.#retention.abandon(pending.barrier.id);
     }
-    for (const { token } of state.waiting) this.#refuse(token, 'the tasks have stopped');
+    for (const waiting of state.waiting) this.#refuse(waiting, 'the tasks have stopped');
     state.waiting = [];
   }
 
@@ -190,18 +198,19 @@ export class CheckpointCoordinator {
   #triggerFailed(fact: FactOf<'trigger-failed'>, now: number): void {
     const pending = this.#state.pending.get(fact.checkpointId);
     if (pending?.phase !== 'collecting') return;
+    const { kind } = pending.barrier;
     if (!fact.taken) {
+      // No barrier was sent: the job goes on as if nobody had asked.
+      if (isExclusive(kind)) this.#state.sealed = false;
       this.#abort(pending, 'trigger-failed', fact.error, now);
       return;
     }
     // Not ours: neither abandoned nor counted, and the next id is tried at once.
-    const { token } = pending;
+    const { token, target } = pending;
     pending.token = undefined;
     this.#end(pending, 'taken', fact.error, now);
-    if (token !== undefined) {
-      const { kind } = pending.barrier;
-      this.#state.waiting.unshift({ request: kind === 'periodic' ? 'manual' : kind, token });
-    }
+    if (token !== undefined)
+      this.#state.waiting.unshift({ request: kind === 'periodic' ? 'manual' : kind, token, target });
     this.#state.nextPeriodicAt = now;
     this.#state.pausedUntil = now;
   }
@@ -210,6 +219,7 @@ export class CheckpointCoordinator {
     const pending = this.#state.pending.get(checkpointId);
     if (pending?.phase !== 'publishing') return;
     this.#remove(pending, now, 'completed', undefined);
+    if (isSavepoint(pending)) return this.#savepointPublished(pending);
     this.#state.consecutiveFailures = 0;
     const removable = this.#config.storage ? this.#retention.add(checkpointId) : [];
     // Without tasks there is nobody to tell: who restores n commits what n holds.
@@ -223,17 +233,26 @@ export class CheckpointCoordinator {
     if (removable.length > 0) this.#decide({ kind: 'discard', checkpointIds: removable });
   }
 
+  /** (10) Its directory among the checkpoints is a mark that its id is taken, and goes when a checkpoint follows. */
+  #savepointPublished({ barrier: { id }, token }: PendingCheckpoint): void {
+    if (this.#config.storage) this.#retention.abandon(id);
+    if (token !== undefined) this.#decide({ kind: 'request-done', token, checkpointId: id });
+  }
+
   // Nothing happens after a final checkpoint, nor after a stop but the end of the tasks: who waits for one has it.
   #answerWaiting({ barrier: { id, kind } }: PendingCheckpoint): void {
     if (!isExclusive(kind)) return;
     const isAnswered = ({ request }: WaitingRequest): boolean => kind === 'final' || request === kind;
     const { waiting } = this.#state;
     this.#state.waiting = waiting.filter((request) => !isAnswered(request));
-    for (const { token } of waiting.filter(isAnswered))
-      this.#decide({ kind: 'request-done', token, checkpointId: id });
+    for (const request of waiting.filter(isAnswered)) {
+      if (request.target !== undefined) this.#refuse(request, 'the job stops already');
+      else this.#decide({ kind: 'request-done', token: request.token, checkpointId: id });
+    }
   }
 
   #subsume(pending: PendingCheckpoint, by: number, now: number): void {
+    if (isSavepoint(pending)) return;
     // Whoever asked for it has something newer.
     if (pending.token !== undefined)
       this.#decide({ kind: 'request-done', token: pending.token, checkpointId: by });
@@ -254,24 +273,31 @@ export class CheckpointCoordinator {
       return;
     }
     this.#remove(pending, now, 'failed', error.message);
-    this.#retention.abandon(pending.barrier.id);
+    this.#failRequest(pending, error.message, error);
+    if (this.#config.storage) this.#retention.abandon(pending.barrier.id);
   }
 
   #publishUnknown(pending: PendingCheckpoint, error: Error, now: number): void {
     const { id } = pending.barrier;
-    const why = `whether checkpoint ${id} was published is not known`;
+    const why = `whether ${isSavepoint(pending) ? 'the savepoint' : `checkpoint ${id}`} was published is not known`;
     this.#remove(pending, now, 'failed', error.message);
     this.#failRequest(pending, why, error);
+    if (isSavepoint(pending)) {
+      if (this.#config.storage) this.#retention.abandon(id);
+      return;
+    }
     if (this.#config.storage) this.#state.unresolvedId = id;
     this.#failJob(why, error);
   }
 
-  #request(request: RequestKind, token: string): void {
+  #request({ request, token, target }: FactOf<'request'>): void {
+    assert(request !== 'savepoint' || target !== undefined, 'a savepoint has a place');
     const { phase, sealed, waiting } = this.#state;
-    if (phase !== 'running') this.#refuse(token, 'the tasks do not run');
-    else if (sealed && !isExclusive(request)) this.#refuse(token, 'the job is stopping');
-    else if (waiting.length >= REQUESTS_MAX) this.#refuse(token, `${REQUESTS_MAX} requests wait already`);
-    else waiting.push({ request, token });
+    const wish = { request, token, target };
+    if (phase !== 'running') this.#refuse(wish, 'the tasks do not run');
+    else if (sealed && !isExclusive(request)) this.#refuse(wish, 'the job is stopping');
+    else if (waiting.length >= REQUESTS_MAX) this.#refuse(wish, `${REQUESTS_MAX} requests wait already`);
+    else waiting.push(wish);
   }
 
   #restored(fact: FactOf<'restored'>): void {
@@ -295,7 +321,7 @@ export class CheckpointCoordinator {
       else {
         // It may become durable at any moment, so it cannot be aborted (5).
         pending.overdue = true;
-        this.#failJob(`checkpoint ${pending.barrier.id} expired`, error);
+        if (!isSavepoint(pending)) this.#failJob(`checkpoint ${pending.barrier.id} expired`, error);
       }
     }
   }
@@ -317,11 +343,12 @@ export class CheckpointCoordinator {
     const state = this.#state;
     const next = this.#next(now);
     if (next === undefined) return false;
+    const { target } = next;
     if (next.token !== undefined) state.waiting.shift();
     const kind: CheckpointKind = next.request === 'manual' ? 'periodic' : next.request;
     if (kind === 'periodic') state.nextPeriodicAt = now + this.#config.intervalMs;
-    else this.#seal();
-    const barrier = this.#barrier(kind, wall);
+    else if (isExclusive(kind)) this.#seal();
+    const barrier = this.#barrier(kind, wall, target !== undefined);
     state.pending.set(barrier.id, {
       barrier,
       startedAt: now,
@@ -329,18 +356,20 @@ export class CheckpointCoordinator {
       phase: 'collecting',
       overdue: false,
       token: next.token,
+      target,
       missing: new Set(state.tasks),
       acknowledgements: [],
     });
     this.statistics.triggered();
-    this.#decide({ kind: 'trigger', barrier, storage: this.#config.storage });
+    const { storage } = this.#config;
+    this.#decide({ kind: 'trigger', barrier, storage, ...(target === undefined ? {} : { target }) });
     return true;
   }
 
   #seal(): void {
     this.#state.sealed = true;
-    for (const { request, token } of this.#state.waiting)
-      if (!isExclusive(request)) this.#refuse(token, 'the job is stopping');
+    for (const waiting of this.#state.waiting)
+      if (!isExclusive(waiting.request)) this.#refuse(waiting, 'the job is stopping');
     this.#state.waiting = this.#state.waiting.filter(({ request }) => isExclusive(request));
   }
 
@@ -351,8 +380,15 @@ export class CheckpointCoordinator {
     const first = waiting[0];
     if (first === undefined) return this.#periodicAt() <= now ? { request: 'periodic' } : undefined;
     if (isExclusive(first.request)) return pending.size === 0 ? first : undefined;
+    if (first.request === 'savepoint') return this.#mayTakeSavepoint() ? first : undefined;
     if (pending.size >= this.#config.maxConcurrent) return undefined;
     return first.request === 'manual' || now >= pausedUntil ? first : undefined;
+  }
+
+  /** (9) */
+  #mayTakeSavepoint(): boolean {
+    const pending = [...this.#state.pending.values()];
+    return this.#config.unaligned ? pending.length === 0 : !pending.some(isSavepoint);
   }
 
   /** When the schedule triggers next, if nothing else happens; Infinity while something else has to happen first. */
@@ -377,13 +413,15 @@ export class CheckpointCoordinator {
     this.#decide({ kind: 'wake', at });
   }
 
-  #barrier(kind: CheckpointKind, timestamp: number): BarrierToSend {
+  #barrier(kind: CheckpointKind, timestamp: number, savepoint: boolean): BarrierToSend {
     const { mode, unaligned, alignedTimeoutMs } = this.#config;
     // Stop and final are aligned, as savepoints are: without in-flight data they can be restored at any parallelism.
     const overtakes = unaligned && kind === 'periodic';
     const alignment = mode === 'at-least-once' ? mode : overtakes ? 'unaligned' : 'aligned';
     const id = this.#state.nextId++;
-    return { id, timestamp, alignment, alignedTimeoutMs: overtakes ? alignedTimeoutMs : 0, kind };
+    const waitsMs = overtakes ? alignedTimeoutMs : 0;
+    const flag = savepoint ? { savepoint } : {};
+    return { id, timestamp, alignment, alignedTimeoutMs: waitsMs, kind, ...flag };
   }
 
   #abort(pending: PendingCheckpoint, reason: AbortReason, error: Error | undefined, now: number): void {
@@ -395,7 +433,8 @@ export class CheckpointCoordinator {
     this.#end(pending, reason, error, now);
     if (this.#config.storage) this.#retention.abandon(pending.barrier.id);
     this.#failRequest(pending, why, error);
-    if (!COUNTED.has(reason) || this.#state.phase !== 'running') return;
+    // Whoever asked for a savepoint decides what its failure means (10).
+    if (!COUNTED.has(reason) || pending.target !== undefined || this.#state.phase !== 'running') return;
     this.#state.consecutiveFailures++;
     const { tolerableFailures } = this.#config;
     if (this.#state.consecutiveFailures > tolerableFailures)
@@ -424,15 +463,22 @@ export class CheckpointCoordinator {
   }
 
   #failRequest(pending: PendingCheckpoint, why: string, cause?: Error): void {
-    if (pending.token !== undefined) this.#refuse(pending.token, why, cause);
+    const { token, target } = pending;
+    if (token !== undefined) this.#refuse({ token, target }, why, cause);
     pending.token = undefined;
   }
 
-  #refuse(token: string, why: string, cause?: Error): void {
-    const error = new MillraceError('CHECKPOINT_REQUEST_FAILED', `no checkpoint was taken: ${why}`, {
-      cause,
-    });
+  #refuse({ token, target }: Pick<WaitingRequest, 'token' | 'target'>, why: string, cause?: Error): void {
+    const error =
+      target === undefined
+        ? new MillraceError('CHECKPOINT_REQUEST_FAILED', `no checkpoint was taken: ${why}`, { cause })
+        : new MillraceError('SAVEPOINT_FAILED', `no savepoint was taken in ${target}: ${why}`, { cause });
     this.#decide({ kind: 'request-failed', token, error });
+  }
+
+  /** Its publication has an outcome whether the tasks run or not. */
+  #isOutliving(pending: PendingCheckpoint | undefined): boolean {
+    return pending?.phase === 'publishing' && (this.#config.storage || pending.target !== undefined);
   }
 
   #publishing(): PendingCheckpoint | undefined {
@@ -447,6 +493,10 @@ export class CheckpointCoordinator {
 
 function isExclusive(request: RequestKind): boolean {
   return request === 'stop' || request === 'final';
+}
+
+function isSavepoint({ barrier }: PendingCheckpoint): boolean {
+  return barrier.kind === 'savepoint';
 }
 
 function expired(pending: PendingCheckpoint, timeoutMs: number): MillraceError {

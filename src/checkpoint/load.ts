@@ -37,8 +37,8 @@ export async function readMetadata(files: Files, directory: string): Promise<Che
 }
 
 /**
- * Reads and verifies a checkpoint of job `jobId`. Throws CHECKPOINT_NOT_FOUND, CHECKPOINT_OTHER_JOB, or
- * CHECKPOINT_CORRUPT with the name of the file.
+ * Reads and verifies a checkpoint of job `jobId`, or a savepoint of any job. Throws CHECKPOINT_NOT_FOUND,
+ * CHECKPOINT_OTHER_JOB, or CHECKPOINT_CORRUPT with the name of the file.
  */
 export async function loadCheckpoint(
   files: Files,
@@ -47,7 +47,7 @@ export async function loadCheckpoint(
 ): Promise<LoadedCheckpoint> {
   const metadata = await readMetadata(files, directory);
   if (metadata === undefined) throw await notFound(files, directory);
-  if (metadata.jobId !== jobId) {
+  if (metadata.jobId !== jobId && metadata.savepoint !== true) {
     const message = `${directory} is a checkpoint of job ${metadata.jobName} (${metadata.jobId}), not of job ${jobId}`;
     throw new MillraceError('CHECKPOINT_OTHER_JOB', message);
   }

@@ -7,6 +7,7 @@
  * 2. What is cut or changed is CHECKPOINT_CORRUPT with the name of the file.
  */
 
+import { basename } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import { corrupt, decodeCheckedJson, encodeCheckedJson } from './checked-json.ts';
@@ -47,6 +48,8 @@ export interface CheckpointMetadata {
   readonly jobName: string;
   readonly checkpointId: number;
   readonly kind: CheckpointKind;
+  /** It belongs to people: any job may continue from it. Absent = it belongs to its job. */
+  readonly savepoint?: boolean;
   /** ms since the epoch. */
   readonly timestamp: number;
   /** The process attempt that published it. */
@@ -128,6 +131,11 @@ function describeOperator({ uid, explicitUid, id, name, keyed }: CheckpointedOpe
   return { uid, explicitUid, id, name, keyed };
 }
 
+/** A name, never a path: metadata must not lead out of its directory. */
+function isNamedInside({ file }: StateHandle): boolean {
+  return file === undefined || (basename(file) === file && file !== '..' && file !== '.');
+}
+
 // The checksum was right, so this finds what another program wrote, not what was damaged.
 function checkShape(document: Partial<CheckpointMetadata>, file: string): CheckpointMetadata {
   const { format, version, jobId, checkpointId, attempt, vertices, edges, enumerators } = document;
@@ -141,6 +149,7 @@ function checkShape(document: Partial<CheckpointMetadata>, file: string): Checkp
     Number.isSafeInteger(checkpointId) &&
     Number.isSafeInteger(attempt) &&
     Array.isArray(vertices) &&
+    vertices.every(({ subtasks }) => Array.isArray(subtasks) && subtasks.every(isNamedInside)) &&
     Array.isArray(edges) &&
     typeof enumerators === 'object';
   if (!isWhole) throw corrupt(file, 'fields are missing');

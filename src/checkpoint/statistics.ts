@@ -1,5 +1,7 @@
 /** Figures about the checkpoints of a job: counters for ever, a history of bounded length for averages. */
 
+import type { CheckpointKind } from './coordinator-messages.ts';
+
 /** Checkpoints that the history remembers; averages are over these. */
 export const CHECKPOINT_HISTORY_MAX = 1000;
 
@@ -7,7 +9,7 @@ export const CHECKPOINT_HISTORY_MAX = 1000;
 export interface CheckpointRecord {
   readonly id: number;
   readonly outcome: 'completed' | 'failed';
-  readonly kind: 'periodic' | 'stop' | 'final';
+  readonly kind: CheckpointKind;
   /** Wall clock of the trigger, ms since the epoch. */
   readonly triggeredAt: number;
   readonly durationMs: number;
@@ -28,7 +30,9 @@ export interface CheckpointSummary {
   /** Over the completed ones of the history; 0 without any. */
   readonly averageBytes: number;
   readonly averageDurationMs: number;
+  /** Of those that the job may continue from. */
   readonly latestCompleted: CheckpointRecord | undefined;
+  readonly latestSavepoint: CheckpointRecord | undefined;
   readonly latestFailed: CheckpointRecord | undefined;
 }
 
@@ -41,6 +45,7 @@ export class CheckpointStatistics {
   #failed = 0;
   #restored = 0;
   #latestCompleted: CheckpointRecord | undefined;
+  #latestSavepoint: CheckpointRecord | undefined;
   #latestFailed: CheckpointRecord | undefined;
   readonly #history: CheckpointRecord[] = [];
 
@@ -60,7 +65,8 @@ export class CheckpointStatistics {
   ended(record: CheckpointRecord): void {
     if (record.outcome === 'completed') {
       this.#completed++;
-      this.#latestCompleted = record;
+      if (record.kind === 'savepoint') this.#latestSavepoint = record;
+      else this.#latestCompleted = record;
     } else {
       this.#failed++;
       this.#latestFailed = record;
@@ -82,6 +88,7 @@ export class CheckpointStatistics {
       averageBytes: average(completed.reduce((sum, record) => sum + record.bytes, 0)),
       averageDurationMs: average(completed.reduce((sum, record) => sum + record.durationMs, 0)),
       latestCompleted: this.#latestCompleted,
+      latestSavepoint: this.#latestSavepoint,
       latestFailed: this.#latestFailed,
     };
   }

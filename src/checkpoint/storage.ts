@@ -15,7 +15,7 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import type { Env } from '../base/env.ts';
+import type { Env, Files } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { sha256 } from './checked-json.ts';
 import { createDurably, isFilesError, publishFile, storageFailed } from './durable-files.ts';
@@ -44,6 +44,39 @@ export interface CheckpointStorageOptions {
   readonly inlineThresholdBytes: number;
 }
 
+/** The state of one subtask, and where it goes. */
+export interface StateFile {
+  /** Of the checkpoint or savepoint. */
+  readonly directory: string;
+  /** As `subtaskStateName` makes it. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly inlineThresholdBytes: number;
+}
+
+/**
+ * Makes the state of one subtask durable in the directory of its checkpoint (1), or keeps it for the metadata. The same
+ * state gives the same handle in every directory.
+ */
+export async function writeStateFile(
+  files: Files,
+  { directory, name, bytes, inlineThresholdBytes }: StateFile,
+): Promise<StateHandle> {
+  const about = { length: bytes.length, sha256: sha256(bytes) };
+  if (bytes.length <= Math.min(inlineThresholdBytes, INLINE_THRESHOLD_BYTES_MAX)) {
+    const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+    return { file: undefined, inline, ...about };
+  }
+  const file = `${name}.state`;
+  try {
+    await createDurably(files, join(directory, file), bytes);
+    await files.syncDirectory(directory);
+  } catch (error) {
+    throw storageFailed(`state was not written`, error);
+  }
+  return { file, inline: undefined, ...about };
+}
+
 /** See the head of the file. */
 export class CheckpointStorage {
   readonly #env: Pick<Env, 'files' | 'log'>;
@@ -66,21 +99,9 @@ export class CheckpointStorage {
 
   /** Stores the state of one subtask; `name` as `subtaskStateName` makes it. Durable when it resolves (1). */
   async writeSubtask(checkpointId: number, name: string, bytes: Uint8Array): Promise<StateHandle> {
-    const about = { length: bytes.length, sha256: sha256(bytes) };
-    if (bytes.length <= this.#inlineThresholdBytes) {
-      const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-      return { file: undefined, inline, ...about };
-    }
-    const { files } = this.#env;
     const directory = this.directoryOf(checkpointId);
-    const file = `${name}.state`;
-    try {
-      await createDurably(files, join(directory, file), bytes);
-      await files.syncDirectory(directory);
-    } catch (error) {
-      throw storageFailed(`state for checkpoint ${checkpointId} was not written`, error);
-    }
-    return { file, inline: undefined, ...about };
+    const inlineThresholdBytes = this.#inlineThresholdBytes;
+    return writeStateFile(this.#env.files, { directory, name, bytes, inlineThresholdBytes });
   }
 
   /** Makes the directory of a checkpoint before it is triggered; `taken`: use another id. Throws FENCED. */

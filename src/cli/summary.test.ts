@@ -12,6 +12,7 @@ const RESULT: JobResult = {
   jobName: 'a job',
   checkpoint: undefined,
   restoredFrom: undefined,
+  savepoint: undefined,
   error: undefined,
   exceptions: [],
   accumulators: {

@@ -33,6 +33,8 @@ export interface LocalSubmission {
   readonly checkpointsDirectory: string;
   readonly choice: RestoreChoice;
   readonly allowNonRestored: boolean;
+  /** Where savepoints go when nobody says; absolute. */
+  readonly savepointDirectory?: string | undefined;
   /** Where relative paths of the job begin. */
   readonly workingDirectory: string;
   readonly discardLaterOutput: boolean;
@@ -87,6 +89,7 @@ export class LocalCluster {
       },
       // A fresh start replaces what earlier runs wrote.
       discardLaterOutput: submission.discardLaterOutput || choice.kind === 'fresh',
+      savepointDirectory: submission.savepointDirectory,
       ...(submission.listener === undefined ? {} : { listener: submission.listener }),
     });
     master.start();

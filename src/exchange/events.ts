@@ -11,8 +11,10 @@ export interface CheckpointBarrier {
   readonly alignment: AlignmentMode;
   /** Unaligned only: stay aligned for so long, ms; 0 = unaligned from the start. */
   readonly alignedTimeoutMs: number;
-  /** `stop`: sources emit nothing after this barrier; `final`: all input has ended. */
-  readonly kind: 'periodic' | 'stop' | 'final';
+  /** `stop`: sources emit nothing after this barrier; `final`: all input has ended; `savepoint`: kept for people. */
+  readonly kind: 'periodic' | 'stop' | 'final' | 'savepoint';
+  /** The state goes to a savepoint: by itself, or (`stop`, `final`) beside the checkpoint. Absent = it does not. */
+  readonly savepoint?: boolean;
 }
 
 /** An element of a channel. */

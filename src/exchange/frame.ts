@@ -14,7 +14,8 @@
  *  2 watermark   0                     timestamp       -
  *  3 status      0                     1 idle, 0 not   -
  *  4 barrier     alignment (0-1),      checkpoint id   timestamp f64, alignedTimeoutMs f64
- *                kind (2-3)
+ *                kind (2-3),
+ *                savepoint (4)
  *  5 end-of-data 0                     0               -
  *
  *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring-layout.ts)
@@ -56,7 +57,8 @@ const BARRIER = 4;
 const END_OF_DATA = 5;
 
 const ALIGNMENTS: readonly AlignmentMode[] = ['aligned', 'unaligned', 'at-least-once'];
-const BARRIER_KINDS: readonly CheckpointBarrier['kind'][] = ['periodic', 'stop', 'final'];
+const BARRIER_KINDS: readonly CheckpointBarrier['kind'][] = ['periodic', 'stop', 'final', 'savepoint'];
+const SAVEPOINT_FLAG = 1 << 4;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** The frame of an element as a checkpoint keeps it. The values of a batch must be what the generic codec takes. */
@@ -173,7 +175,8 @@ function readBarrier(flags: number, id: number, payload: Uint8Array): Checkpoint
 
 /** The alignment and the kind of a barrier in one byte. */
 export function barrierFlags(barrier: CheckpointBarrier): number {
-  return ALIGNMENTS.indexOf(barrier.alignment) | (BARRIER_KINDS.indexOf(barrier.kind) << 2);
+  const savepoint = barrier.savepoint === true ? SAVEPOINT_FLAG : 0;
+  return ALIGNMENTS.indexOf(barrier.alignment) | (BARRIER_KINDS.indexOf(barrier.kind) << 2) | savepoint;
 }
 
 /** The barrier of which {@link barrierFlags} made one byte. */
@@ -184,14 +187,16 @@ export function barrierOf(parts: {
   alignedTimeoutMs: number;
 }): CheckpointBarrier {
   const alignment = ALIGNMENTS[parts.flags & 3];
-  const kind = BARRIER_KINDS[parts.flags >> 2];
-  if (alignment === undefined || kind === undefined) throw invalid('its barrier flags are unknown');
+  const kind = BARRIER_KINDS[(parts.flags >> 2) & 3];
+  const isKnown = parts.flags < SAVEPOINT_FLAG << 1 && alignment !== undefined && kind !== undefined;
+  if (!isKnown) throw invalid('its barrier flags are unknown');
   return {
     id: parts.id,
     timestamp: parts.timestamp,
     alignment,
     alignedTimeoutMs: parts.alignedTimeoutMs,
     kind,
+    ...((parts.flags & SAVEPOINT_FLAG) === 0 ? {} : { savepoint: true }),
   };
 }
 

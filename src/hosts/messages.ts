@@ -51,7 +51,16 @@ export type SlotCommand =
       readonly restoredCheckpointId: number | undefined;
       readonly tasks: readonly TaskDeployment[];
     }
+  /** To every slot before the trigger of that checkpoint: where its savepoint is made. */
+  | {
+      readonly kind: 'savepoint';
+      readonly attempt: number;
+      readonly checkpointId: number;
+      readonly directory: string;
+    }
   | { readonly kind: 'trigger'; readonly attempt: number; readonly barrier: CheckpointBarrier }
+  /** Sources read nothing any more and end as if their input had ended: event time goes to its end. */
+  | { readonly kind: 'drain'; readonly attempt: number }
   | { readonly kind: 'complete'; readonly attempt: number; readonly checkpointId: number }
   | { readonly kind: 'abort'; readonly attempt: number; readonly checkpointId: number }
   | {

@@ -67,13 +67,20 @@ export class SlotExecutor {
     }
     if (command.attempt !== this.#attempt) return;
     switch (command.kind) {
+      case 'savepoint':
+        this.#storage.savepoints.announce(command.checkpointId, command.directory);
+        return;
       case 'trigger':
         for (const runner of this.#runners) if (runner.isSource) runner.trigger(command.barrier);
+        return;
+      case 'drain':
+        for (const runner of this.#runners) if (runner.isSource) runner.drain();
         return;
       case 'complete':
         for (const runner of this.#runners) runner.complete(command.checkpointId);
         return;
       case 'abort':
+        this.#storage.savepoints.forget(command.checkpointId);
         for (const runner of this.#runners) runner.abort(command.checkpointId);
         return;
       case 'splits':
@@ -164,8 +171,8 @@ export class SlotExecutor {
       gate,
       inputs: new Set(compiled.graph.edges.filter((edge) => edge.to === vertex).map((edge) => edge.input))
         .size,
-      store: (checkpointId, bytes) =>
-        this.#storage.store({ checkpointId, vertexId: planned.id, subtask, attempt, bytes }),
+      store: (checkpointId, bytes, savepoint) =>
+        this.#storage.store({ checkpointId, savepoint, vertexId: planned.id, subtask, attempt, bytes }),
       report,
       wakeUp: () => this.#wakeUp(),
     });

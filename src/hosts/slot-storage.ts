@@ -1,14 +1,18 @@
-/** What a slot writes of a checkpoint, and how it asks whether its job still is its own. */
+/** What a slot writes of a checkpoint or savepoint, and how it asks whether its job still is its own. */
 
 import type { Env } from '../base/env.ts';
-import { checkFence } from '../checkpoint/ownership.ts';
 import { subtaskStateName } from '../checkpoint/job-folder.ts';
+import { checkFence } from '../checkpoint/ownership.ts';
 import type { StateHandle } from '../checkpoint/state-handle.ts';
-import { CheckpointStorage } from '../checkpoint/storage.ts';
+import { CheckpointStorage, writeStateFile } from '../checkpoint/storage.ts';
 import type { SlotSettings } from './messages.ts';
+import { SavepointDirectories } from './savepoint-directories.ts';
+import type { SavepointPart } from './task-runner.ts';
 
 /** The slot's side of the checkpoint storage. */
 export interface SlotStorage {
+  /** Where savepoints are made. */
+  readonly savepoints: SavepointDirectories;
   /** Makes the state of one subtask durable, or keeps it for the metadata. */
   store(state: SubtaskBytes): Promise<StateHandle>;
   /** Throws FENCED when a newer attempt of the job exists. */
@@ -18,6 +22,7 @@ export interface SlotStorage {
 /** The state of one subtask for one checkpoint. */
 export interface SubtaskBytes {
   readonly checkpointId: number;
+  readonly savepoint: SavepointPart;
   readonly vertexId: string;
   readonly subtask: number;
   readonly attempt: string;
@@ -30,17 +35,33 @@ const NOTHING: StateHandle = { file: undefined, inline: '', length: 0, sha256: '
 /** The storage of a slot, after its settings. */
 export function createSlotStorage(settings: SlotSettings, env: Pick<Env, 'files' | 'log'>): SlotStorage {
   const { checkpointDirectory, processAttempt, inlineThresholdBytes } = settings;
-  if (checkpointDirectory === undefined) {
-    return { store: () => Promise.resolve(NOTHING), checkFence: () => Promise.resolve() };
-  }
-  const storage = new CheckpointStorage(env, {
-    jobDirectory: checkpointDirectory,
-    attempt: processAttempt,
-    inlineThresholdBytes,
-  });
+  const savepoints = new SavepointDirectories();
+  const checkpoints =
+    checkpointDirectory === undefined
+      ? undefined
+      : new CheckpointStorage(env, {
+          jobDirectory: checkpointDirectory,
+          attempt: processAttempt,
+          inlineThresholdBytes,
+        });
+  const store = async (state: SubtaskBytes): Promise<StateHandle> => {
+    const { checkpointId, savepoint, bytes } = state;
+    const name = subtaskStateName(state.vertexId, state.subtask, state.attempt);
+    let handle = NOTHING;
+    if (savepoint !== 'none') {
+      const directory = await savepoints.of(checkpointId);
+      handle = await writeStateFile(env.files, { directory, name, bytes, inlineThresholdBytes });
+    }
+    if (savepoint === 'alone' || checkpoints === undefined) return handle;
+    // The same bytes under the same name: one handle is true in both directories.
+    return checkpoints.writeSubtask(checkpointId, name, bytes);
+  };
   return {
-    store: ({ checkpointId, vertexId, subtask, attempt, bytes }) =>
-      storage.writeSubtask(checkpointId, subtaskStateName(vertexId, subtask, attempt), bytes),
-    checkFence: () => checkFence(env.files, checkpointDirectory, processAttempt),
+    savepoints,
+    store,
+    checkFence: () =>
+      checkpointDirectory === undefined
+        ? Promise.resolve()
+        : checkFence(env.files, checkpointDirectory, processAttempt),
   };
 }

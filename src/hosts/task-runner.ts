@@ -46,11 +46,14 @@ export interface RunnerParts {
   readonly gate: InputGate | undefined;
   readonly inputs: number;
   /** Makes the bytes of a snapshot durable, or keeps them for the metadata. */
-  readonly store: (checkpointId: number, bytes: Uint8Array) => Promise<StateHandle>;
+  readonly store: (checkpointId: number, bytes: Uint8Array, savepoint: SavepointPart) => Promise<StateHandle>;
   readonly report: (report: SlotReport) => void;
   /** Have `step` called again. */
   readonly wakeUp: () => void;
 }
+
+/** What of a snapshot goes to a savepoint: nothing, all of it, or a copy beside the checkpoint. */
+export type SavepointPart = 'none' | 'alone' | 'beside';
 
 /** What one step came to: call again at once, or after the next wake-up. */
 export type StepResult = 'more' | 'rest';
@@ -61,6 +64,7 @@ const ELEMENTS_PER_STEP = 64;
 /** What a source gets from the job master. */
 type SourceCommand =
   | { readonly kind: 'trigger'; readonly barrier: CheckpointBarrier }
+  | { readonly kind: 'drain' }
   | { readonly kind: 'splits'; readonly splits: readonly Uint8Array[]; readonly noMore: boolean };
 
 /** See the head of the file. */
@@ -138,6 +142,11 @@ export class TaskRunner {
   /** Sources: take this checkpoint next. */
   trigger(barrier: CheckpointBarrier): void {
     this.#command({ kind: 'trigger', barrier });
+  }
+
+  /** Sources: read nothing any more, and end. */
+  drain(): void {
+    this.#command({ kind: 'drain' });
   }
 
   addSplits(splits: readonly Uint8Array[], noMore: boolean): void {
@@ -251,6 +260,7 @@ export class TaskRunner {
 
   #obey(command: SourceCommand): void {
     if (command.kind === 'trigger') return this.#take(command.barrier);
+    if (command.kind === 'drain') return this.#endSource();
     this.#askedForSplit = false;
     const { source } = this.task;
     if (command.splits.length > 0 || !command.noMore) source.addSplits(command.splits);
@@ -277,8 +287,7 @@ export class TaskRunner {
     if (this.#stopped || this.#sourceEnd) return 'rest';
     const status = this.task.poll();
     if (status === 'end') {
-      this.#sourceEnd = true;
-      this.task.onSourceEnd();
+      this.#endSource();
       return 'next';
     }
     if (!this.#askedForSplit && this.task.source.wantsSplit()) {
@@ -293,6 +302,13 @@ export class TaskRunner {
     if (this.#stopped) return;
     const report = this.task.source.timeReport?.();
     if (report !== undefined) this.#report({ kind: 'watermark', ...this.#address, ...report });
+  }
+
+  /** Once; a source that was stopped says nothing any more. */
+  #endSource(): void {
+    if (this.#stopped || this.#sourceEnd) return;
+    this.#sourceEnd = true;
+    this.task.onSourceEnd();
   }
 
   #readGate(gate: InputGate): 'next' | 'rest' {
@@ -426,7 +442,7 @@ export class TaskRunner {
     const checkpointId = pending.barrier.id;
     try {
       const bytes = encodeSubtaskSnapshot(await pending.complete());
-      const state = await this.#parts.store(checkpointId, bytes);
+      const state = await this.#parts.store(checkpointId, bytes, savepointPart(pending.barrier));
       const figures: CheckpointFigures = {
         unaligned: pending.barrier.alignment === 'unaligned',
         recordsRead: pending.recordsRead,
@@ -492,4 +508,9 @@ export class TaskRunner {
       metrics: this.task.chain.metrics.map((registry) => registry.figures()),
     };
   }
+}
+
+function savepointPart({ kind, savepoint }: CheckpointBarrier): SavepointPart {
+  if (savepoint !== true) return 'none';
+  return kind === 'savepoint' ? 'alone' : 'beside';
 }

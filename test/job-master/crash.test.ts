@@ -95,7 +95,7 @@ async function chaos(seed: number): Promise<{ restarts: number; starts: number }
       });
       if (run.result !== undefined || harm === 0) continue;
       harm -= 1;
-      if (doHarm(kernel, run, random.int(6))) break;
+      if (doHarm(kernel, run, random.int(9))) break;
     }
     ledger.check();
     restarts += run.master.figures().restarts;
@@ -129,8 +129,23 @@ function doHarm(kernel: Kernel, run: JobRun, kind: number): boolean {
       if (deployment?.isDeployed)
         run.act(() => deployment.fail(slot, new MillraceError('OPERATOR_FAILED', 'harm')));
       return false;
+    case 5:
+    case 6:
+    case 7:
+      askForSavepoint(run, kind - 5);
+      return false;
     default:
       kernel.pause(NODE, 2_000);
       return false;
   }
+}
+
+/** Whatever becomes of it: a refusal is an answer too. */
+function askForSavepoint(run: JobRun, kind: number): void {
+  const target = '/savepoints';
+  run.act((master) => {
+    const answer =
+      kind === 0 ? master.triggerSavepoint({ target }) : master.stopWithSavepoint({ target, drain: false });
+    answer.catch(() => {});
+  });
 }

@@ -13,8 +13,6 @@ import type { CompiledJob } from '../../src/graph/job-graph.ts';
 import type { Kernel } from '../../src/testing/kernel.ts';
 import { type Ledger, scriptedJob, ScriptedSlots, type SlotScript } from './scripted-slots.ts';
 
-/** The folder of the job on the simulated disk. */
-export const JOB_DIRECTORY = '/checkpoints/job';
 const NODE = 'process';
 
 /** What a run may vary. */
@@ -27,6 +25,7 @@ export interface RunOptions {
   readonly retention?: JobMasterOptions['retention'];
   readonly listener?: JobMasterOptions['listener'];
   readonly node?: string;
+  readonly jobId?: string;
 }
 
 /** A start of the job. */
@@ -58,15 +57,16 @@ export class JobRun {
       storage: true,
       ...options.checkpoints,
     };
-    const jobDirectory = checkpoints.storage ? JOB_DIRECTORY : undefined;
+    const jobId = options.jobId ?? 'job';
+    const jobDirectory = checkpoints.storage ? `/checkpoints/${jobId}` : undefined;
     this.master = new JobMaster({
-      jobId: 'job',
+      jobId,
       compiled,
       env,
       provider: this.slots,
       storage: createJobStorage({
         env,
-        jobId: 'job',
+        jobId,
         graph: compiled.graph,
         jobDirectory,
         choice: options.choice ?? { kind: 'latest' },

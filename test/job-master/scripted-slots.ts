@@ -10,8 +10,9 @@ import assert from 'node:assert/strict';
 import type { Env, Timer } from '../../src/base/env.ts';
 import { MillraceError, serializeError } from '../../src/base/errors.ts';
 import { encodeSubtaskSnapshot } from '../../src/checkpoint/snapshot-file.ts';
-import { CheckpointStorage } from '../../src/checkpoint/storage.ts';
+import { CheckpointStorage, writeStateFile } from '../../src/checkpoint/storage.ts';
 import type { StateHandle, SubtaskRestore } from '../../src/checkpoint/state-handle.ts';
+import type { CheckpointBarrier } from '../../src/exchange/events.ts';
 import type { CompiledJob, JobGraph } from '../../src/graph/job-graph.ts';
 import type {
   SlotCommand,
@@ -149,6 +150,7 @@ export class ScriptedDeployment {
   attempt = 0;
   readonly #setup: DeploymentSetup;
   readonly #storage: CheckpointStorage | undefined;
+  readonly #savepoints = new Map<number, string>();
   readonly #slots: SlotState[];
 
   constructor(setup: DeploymentSetup) {
@@ -158,7 +160,7 @@ export class ScriptedDeployment {
     this.#storage =
       jobDirectory === undefined
         ? undefined
-        : new CheckpointStorage(setup.env, { jobDirectory, attempt, inlineThresholdBytes: 1_000_000 });
+        : new CheckpointStorage(setup.env, { jobDirectory, attempt, inlineThresholdBytes: 0 });
     this.#slots = Array.from({ length: SLOTS }, emptySlot);
   }
 
@@ -226,6 +228,11 @@ export class ScriptedDeployment {
           slot,
           attempt: this.attempt,
         });
+      case 'savepoint':
+        this.#savepoints.set(command.checkpointId, command.directory);
+        return;
+      case 'drain':
+        return this.#drain(slot);
       case 'abort':
       case 'client-credit':
       case 'max-watermark':
@@ -299,11 +306,20 @@ export class ScriptedDeployment {
     state.written = [];
     const name = `${this.settings.processAttempt}-${this.attempt}/${barrier.id}/${slot}`;
     if (records.length > 0) state.pending.push({ id: barrier.id, name, records });
-    this.#acknowledge(slot, READER, barrier.id, structuredClone(state.reader));
-    this.#acknowledge(slot, WRITER, barrier.id, structuredClone(state.pending));
+    this.#acknowledge(slot, READER, barrier, structuredClone(state.reader));
+    this.#acknowledge(slot, WRITER, barrier, structuredClone(state.pending));
   }
 
-  #acknowledge(slot: number, vertex: number, checkpointId: number, state: object): void {
+  #drain(slot: number): void {
+    const state = this.#slot(slot);
+    if (state.ended) return;
+    state.ended = true;
+    this.#say(slot, READER, { kind: 'ended' });
+    this.#say(slot, WRITER, { kind: 'ended' });
+  }
+
+  #acknowledge(slot: number, vertex: number, barrier: CheckpointBarrier, state: object): void {
+    const { id: checkpointId } = barrier;
     const bytes = encodeSubtaskSnapshot({
       ended: this.#slot(slot).ended,
       operators: [
@@ -318,11 +334,22 @@ export class ScriptedDeployment {
     });
     const say = (handle: StateHandle): void =>
       this.#say(slot, vertex, { kind: 'acknowledge', checkpointId, state: handle, figures: FIGURES });
-    if (this.#storage === undefined) return say(NOTHING);
+    const decline = (error: unknown): void =>
+      this.#say(slot, vertex, { kind: 'decline', checkpointId, error: serializeError(error) });
     const name = `${vertex}-${slot}-${this.settings.processAttempt}-${this.attempt}`;
-    this.#storage
-      .writeSubtask(checkpointId, name, bytes)
-      .then(say, (error: unknown) => this.fail(slot, error));
+    this.#store(barrier, name, bytes).then(say, decline);
+  }
+
+  async #store(barrier: CheckpointBarrier, name: string, bytes: Uint8Array): Promise<StateHandle> {
+    let handle = NOTHING;
+    if (barrier.savepoint === true) {
+      const directory = this.#savepoints.get(barrier.id);
+      assert.ok(directory !== undefined, 'the directory of a savepoint is announced before its barrier');
+      const { files } = this.#setup.env;
+      handle = await writeStateFile(files, { directory, name, bytes, inlineThresholdBytes: 0 });
+    }
+    if (barrier.kind === 'savepoint' || this.#storage === undefined) return handle;
+    return this.#storage.writeSubtask(barrier.id, name, bytes);
   }
 
   #commit(slot: number, checkpointId: number): void {

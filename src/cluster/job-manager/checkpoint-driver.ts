@@ -12,8 +12,12 @@
  *      (SC-2): no split is handed out in between.
  * CD-4 A publication goes on when the tasks have stopped; a restart waits until its outcome is known.
  * CD-5 Whoever learns that a newer attempt owns the job fails at once, however many failures are tolerated.
+ * CD-6 The directory of a savepoint is made before its barrier is sent, and its metadata before that of the checkpoint
+ *      that a stop takes with it: where the checkpoint is, and was committed, the savepoint is too.
+ * CD-7 A savepoint whose publication failed, or was never tried, leaves nothing; one that may be published is left alone.
  */
 
+import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, isMillraceError, type MillraceError } from '../../base/errors.ts';
 import { CheckpointCoordinator } from '../../checkpoint/coordinator.ts';
@@ -42,6 +46,18 @@ export interface CheckpointStore {
   discard(checkpointId: number): Promise<void>;
 }
 
+/** Where savepoints are made, for one attempt of a process to own a job; as `checkpoint/savepoint.ts` says. */
+export interface SavepointStore {
+  /** Makes the folder for savepoints. */
+  prepare(target: string): Promise<void>;
+  /** Makes the directory of a savepoint in `target`; returns its path. */
+  claim(target: string): Promise<string>;
+  /** Writes the metadata. Never rejected by the storage. */
+  publish(directory: string, savepoint: CheckpointToPublish): Promise<PublishOutcome>;
+  /** Removes what was begun and reported to nobody; never rejected. */
+  abandon(directory: string): Promise<void>;
+}
+
 /** A checkpoint with everything that its metadata says. */
 export interface CheckpointToPublish {
   readonly barrier: BarrierToSend;
@@ -53,8 +69,11 @@ export interface CheckpointToPublish {
 
 /** What the driver asks of the job master. */
 export interface CheckpointHost {
-  /** Takes the snapshots of the sources' enumerators and sends the barrier, in one turn (CD-3). */
-  trigger(barrier: BarrierToSend): ReadonlyMap<string, unknown>;
+  /**
+   * Takes the snapshots of the sources' enumerators and sends the barrier, in one turn (CD-3); before it, to every slot,
+   * where its savepoint is made.
+   */
+  trigger(barrier: BarrierToSend, savepoint: string | undefined): ReadonlyMap<string, unknown>;
   complete(checkpointId: number): void;
   abort(checkpointId: number): void;
   fail(error: unknown): void;
@@ -64,7 +83,8 @@ export interface CheckpointHost {
 
 /** What becomes of a request. */
 export interface RequestOutcome {
-  onDone(checkpointId: number): void;
+  /** `savepoint`: its directory, when one was asked for. */
+  onDone(checkpointId: number, savepoint: string | undefined): void;
   onFailed(error: MillraceError): void;
 }
 
@@ -75,6 +95,9 @@ export class CheckpointDriver {
   readonly #inbox: Inbox;
   readonly #host: CheckpointHost;
   #store: CheckpointStore | undefined;
+  #savepointStore: SavepointStore | undefined;
+  /** Directories of savepoints by the id of their barrier, until nobody asks any more. */
+  readonly #savepoints = new Map<number, string>();
   #timer: Timer | undefined;
   readonly #enumerators = new Map<number, ReadonlyMap<string, unknown>>();
   readonly #requests = new Map<string, RequestOutcome>();
@@ -95,6 +118,11 @@ export class CheckpointDriver {
     this.#store = store;
   }
 
+  /** Savepoints are made here from now on. */
+  useSavepoints(store: SavepointStore): void {
+    this.#savepointStore = store;
+  }
+
   /** What happened, from a handler of the inbox or from outside (CD-1). */
   tell(fact: CheckpointFact): void {
     this.#inbox.post(`checkpoint: ${fact.kind}`, () => {
@@ -102,6 +130,7 @@ export class CheckpointDriver {
       for (const decision of this.#coordinator.handle(fact, clock.monotonic(), clock.now())) {
         this.#carryOut(decision);
       }
+      this.#abandonSavepoints();
     });
   }
 
@@ -116,12 +145,12 @@ export class CheckpointDriver {
     this.tell({ kind: 'decline', task, checkpointId, reason: 'error', error: deserializeError(error) });
   }
 
-  /** Asks for a checkpoint. */
-  request(request: RequestKind, outcome: RequestOutcome): void {
+  /** Asks for a checkpoint; with a `target`, for a savepoint in this folder. */
+  request(request: RequestKind, outcome: RequestOutcome, target?: string): void {
     this.#requestsMade += 1;
     const token = `${request}-${this.#requestsMade}`;
     this.#requests.set(token, outcome);
-    this.tell({ kind: 'request', request, token });
+    this.tell({ kind: 'request', request, token, target });
   }
 
   /** Where a restart has to continue from. */
@@ -159,7 +188,7 @@ export class CheckpointDriver {
     switch (decision.kind) {
       case 'trigger':
         this.#host.progress({ kind: 'triggered', barrier: decision.barrier });
-        return this.#trigger(decision.barrier);
+        return this.#trigger(decision);
       case 'publish':
         return this.#publish(decision);
       case 'complete':
@@ -172,7 +201,7 @@ export class CheckpointDriver {
       case 'fail-job':
         return this.#host.fail(decision.error);
       case 'request-done':
-        return this.#takeRequest(decision.token)?.onDone(decision.checkpointId);
+        return this.#requestDone(decision);
       case 'request-failed':
         return this.#takeRequest(decision.token)?.onFailed(decision.error);
       case 'wake':
@@ -180,14 +209,16 @@ export class CheckpointDriver {
     }
   }
 
-  #trigger(barrier: BarrierToSend): void {
+  #trigger({ barrier, target }: CheckpointDecision & { kind: 'trigger' }): void {
     const { id } = barrier;
-    if (this.#store === undefined) return this.#send(barrier);
+    const then = (): void =>
+      target === undefined ? this.#send(barrier) : this.#claimSavepoint(barrier, target);
+    if (this.#store === undefined) return then();
     this.#operate(
       'a checkpoint directory is claimed',
       this.#store.claim(id),
       (claim) => {
-        if (claim === 'claimed') return this.#send(barrier);
+        if (claim === 'claimed') return then();
         const error = new Error(`the directory of checkpoint ${id} exists already`);
         this.tell({ kind: 'trigger-failed', checkpointId: id, taken: true, error });
       },
@@ -198,11 +229,47 @@ export class CheckpointDriver {
     );
   }
 
+  /** CD-6. */
+  #claimSavepoint(barrier: BarrierToSend, target: string): void {
+    const { id } = barrier;
+    const store = this.#savepointStore;
+    assert(store !== undefined, 'savepoints have a store before one is asked for');
+    if (!this.#isCollecting(id)) return; // CD-2
+    this.#operate(
+      'the directory of a savepoint is made',
+      store.claim(target),
+      (directory) => {
+        this.#savepoints.set(id, directory);
+        if (this.#isCollecting(id)) this.#send(barrier);
+        else this.#abandonSavepoint(id);
+      },
+      (error) => this.tell({ kind: 'trigger-failed', checkpointId: id, taken: false, error: asError(error) }),
+    );
+  }
+
+  /** CD-7. */
+  #abandonSavepoints(): void {
+    const { pending } = this.#coordinator.state;
+    for (const id of this.#savepoints.keys()) if (!pending.has(id)) this.#abandonSavepoint(id);
+  }
+
+  #abandonSavepoint(id: number): void {
+    const directory = this.#savepoints.get(id);
+    const store = this.#savepointStore;
+    if (directory === undefined || store === undefined) return;
+    this.#savepoints.delete(id);
+    this.#operate('a savepoint is given up', store.abandon(directory), ignore, ignore);
+  }
+
+  #isCollecting(id: number): boolean {
+    return this.#coordinator.state.pending.get(id)?.phase === 'collecting';
+  }
+
   #send(barrier: BarrierToSend): void {
     const { id } = barrier;
-    if (this.#coordinator.state.pending.get(id)?.phase !== 'collecting') return; // CD-2
+    if (!this.#isCollecting(id)) return; // CD-2
     try {
-      this.#enumerators.set(id, this.#host.trigger(barrier));
+      this.#enumerators.set(id, this.#host.trigger(barrier, this.#savepoints.get(id)));
     } catch (error) {
       this.tell({ kind: 'trigger-failed', checkpointId: id, taken: false, error: asError(error) });
     }
@@ -212,14 +279,56 @@ export class CheckpointDriver {
     const { id } = barrier;
     const enumerators = this.#enumerators.get(id) ?? new Map<string, unknown>();
     this.#enumerators.delete(id);
-    if (this.#store === undefined) return this.tell({ kind: 'published', checkpointId: id });
     const states = new Map(acknowledgements.map(({ task, state }) => [task, state]));
+    const checkpoint = { barrier, states, enumerators };
+    if (barrier.savepoint === true) this.#publishSavepoint(checkpoint);
+    else this.#publishCheckpoint(checkpoint);
+  }
+
+  #publishCheckpoint(checkpoint: CheckpointToPublish): void {
+    const { id } = checkpoint.barrier;
+    if (this.#store === undefined) return this.tell({ kind: 'published', checkpointId: id });
     this.#operate(
       'a checkpoint is published',
-      this.#store.publish({ barrier, states, enumerators }),
+      this.#store.publish(checkpoint),
       (outcome) => this.#publicationEnded(id, outcome),
       (error) => this.#publicationEnded(id, { kind: 'failed', error: asError(error), outcomeKnown: false }),
     );
+  }
+
+  /** CD-6. */
+  #publishSavepoint(checkpoint: CheckpointToPublish): void {
+    const { id, kind } = checkpoint.barrier;
+    const directory = this.#savepoints.get(id);
+    const store = this.#savepointStore;
+    assert(store !== undefined && directory !== undefined, 'the directory of a savepoint was made');
+    this.#operate(
+      'a savepoint is published',
+      store.publish(directory, checkpoint),
+      (outcome) => {
+        if (outcome.kind !== 'published') return this.#savepointNotPublished(checkpoint, outcome);
+        if (kind === 'savepoint') return this.tell({ kind: 'published', checkpointId: id });
+        this.#publishCheckpoint(checkpoint);
+      },
+      (error) =>
+        this.#savepointNotPublished(checkpoint, {
+          kind: 'failed',
+          error: asError(error),
+          outcomeKnown: false,
+        }),
+    );
+  }
+
+  #savepointNotPublished(
+    { barrier: { id, kind } }: CheckpointToPublish,
+    outcome: Exclude<PublishOutcome, { kind: 'published' }>,
+  ): void {
+    const mayBeThere = outcome.kind === 'failed' && !outcome.outcomeKnown;
+    if (mayBeThere) this.#savepoints.delete(id); // CD-7
+    this.#failIfFenced(outcome.error);
+    // The checkpoint of a stop is certainly not there: its publication was never tried.
+    const outcomeKnown = kind !== 'savepoint' || !mayBeThere;
+    this.tell({ kind: 'publish-failed', checkpointId: id, error: outcome.error, outcomeKnown });
   }
 
   #publicationEnded(checkpointId: number, outcome: PublishOutcome): void {
@@ -264,6 +373,12 @@ export class CheckpointDriver {
     this.#timer = this.#env.clock.timer(afterMs, () => this.tell({ kind: 'tick' }), 'the next checkpoint');
   }
 
+  #requestDone({ token, checkpointId }: CheckpointDecision & { kind: 'request-done' }): void {
+    const savepoint = this.#savepoints.get(checkpointId);
+    this.#savepoints.delete(checkpointId);
+    this.#takeRequest(token)?.onDone(checkpointId, savepoint);
+  }
+
   #takeRequest(token: string): RequestOutcome | undefined {
     const outcome = this.#requests.get(token);
     this.#requests.delete(token);
@@ -300,6 +415,8 @@ export class CheckpointDriver {
 export function subtaskKey(vertex: number, subtask: number): string {
   return `${vertex}/${subtask}`;
 }
+
+function ignore(): void {}
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));

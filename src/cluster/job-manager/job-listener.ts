@@ -18,6 +18,8 @@ export interface JobListener {
   onState?(state: JobState): void;
   onFailure?(failure: ExceptionEntry): void;
   onCheckpoint?(checkpoint: CheckpointReference): void;
+  /** A savepoint is complete. */
+  onSavepoint?(savepoint: CheckpointReference): void;
   /** What the job continues from; `undefined` = from the beginning. Again after each restart. */
   onRestore?(checkpoint: CheckpointReference | undefined): void;
   /** A subtask of the current deployment has moved to another state. */

@@ -7,6 +7,7 @@
  * ```text
  *  recover ─▶ prepare ─▶ deploy ─▶ run ─▶ all input ended ─▶ final checkpoint ─▶ all committed ─▶ marker ─▶ finish
  *                ▲                  │  └▶ stop ─▶ last checkpoint ─▶ all committed ─▶ leave
+ *                │                  │     with a savepoint or without; a drain ends all input first
  *                └── wait ◀─ leave ◀┘ a failure
  * ```
  *
@@ -20,6 +21,9 @@
  * JM-5 A terminal state is final (I-H5); `ended` is resolved once.
  * JM-6 A stop that cannot be carried out cleanly ends the job at its latest checkpoint: what that holds pending is
  *      committed by whoever continues from it.
+ * JM-7 A stop with a savepoint ends the job with it, or not at all (savepoint-stop.ts): a failure in between is answered
+ *      with an error, and the job goes on. The last checkpoint that is taken with it makes it a part of what the job
+ *      continues from.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -43,6 +47,8 @@ import { JobListeners, type JobListener } from './job-listener.ts';
 import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
+import { SavepointOperations } from './savepoint-operations.ts';
+import { SavepointStop } from './savepoint-stop.ts';
 import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } from './restart-strategy.ts';
 
 export type { JobListener } from './job-listener.ts';
@@ -64,7 +70,17 @@ export interface JobMasterOptions {
   readonly slotSettings: Omit<SlotSettings, 'jobId' | 'jobName' | 'slots' | 'processAttempt'>;
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
   readonly discardLaterOutput: boolean;
+  /** Where savepoints go when nobody says; absolute. */
+  readonly savepointDirectory?: string | undefined;
   readonly listener?: JobListener;
+}
+
+/** What a savepoint is asked for with. */
+export interface SavepointRequest {
+  /** The folder in which its directory is made; absolute. Default: `execution.checkpointing.savepoint-dir`. */
+  readonly target?: string | undefined;
+  /** Flink's format; there is one, which is canonical and restores everywhere, so that both mean the same. */
+  readonly formatType?: 'CANONICAL' | 'NATIVE' | undefined;
 }
 
 /** How a job ended. */
@@ -79,6 +95,8 @@ export interface JobResult {
   readonly checkpoint: CheckpointReference | undefined;
   /** What this run began with. */
   readonly restoredFrom: CheckpointReference | undefined;
+  /** The savepoint that the job was stopped with. */
+  readonly savepoint: CheckpointReference | undefined;
   /** FAILED: why; STOPPED: what kept the stop from being clean. */
   readonly error: Error | undefined;
   readonly exceptions: readonly ExceptionEntry[];
@@ -94,7 +112,12 @@ type Intent =
   | { readonly kind: 'restart'; readonly at: number; readonly error: Error }
   | { readonly kind: 'fail'; readonly error: Error; readonly reason: string }
   | { readonly kind: 'cancel' }
-  | { readonly kind: 'suspend'; readonly error: Error | undefined }
+  | {
+      readonly kind: 'suspend';
+      readonly error: Error | undefined;
+      /** A stop with a savepoint has come to its end. */
+      readonly savepoint?: CheckpointReference;
+    }
   | { readonly kind: 'finish' };
 
 /** The way to the end of a running job. */
@@ -140,12 +163,16 @@ export class JobMaster {
   /** The executions of the deployment before, once it is gone. */
   #lastExecutions: readonly Execution[] = [];
   readonly #threads = new Map<number, ThreadReport>();
+  /** Savepoints by trigger id. */
+  readonly #savepoints: SavepointOperations;
   #resolveEnded: (result: JobResult) => void = () => {};
 
   #state: JobState = 'INITIALIZING';
   #phase: Phase = 'preparing';
   #intent: Intent | undefined;
   #ending: Ending | undefined;
+  /** The job is asked to stop with a savepoint; until that has an answer. */
+  #savepointStop: SavepointStop | undefined;
   #recovery: (Recovery & { kind: 'ready' }) | undefined;
   #attempt = 0;
   #deployment: Deployment | undefined;
@@ -168,7 +195,7 @@ export class JobMaster {
     this.#stateTimes.INITIALIZING = this.startedAt;
     this.#inbox = new Inbox((error, what) => this.#handlerFailed(error, what));
     this.#checkpoints = new CheckpointDriver(options.checkpoints, options.env, this.#inbox, {
-      trigger: (barrier) => this.#trigger(barrier),
+      trigger: (barrier, savepoint) => this.#trigger(barrier, savepoint),
       complete: (id) => this.#complete(id),
       abort: (checkpointId) => this.#deployment?.broadcast({ kind: 'abort', checkpointId }),
       fail: (error) => this.#fail(error),
@@ -183,6 +210,7 @@ export class JobMaster {
     });
     this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
     this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
+    this.#savepoints = new SavepointOperations(options.env);
     this.#startedAt = options.env.clock.monotonic();
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -277,13 +305,55 @@ export class JobMaster {
     return new Promise((resolve, reject) => {
       this.#inbox.post('a checkpoint is asked for', () => {
         if (this.#phase !== 'running' || this.#recovery?.store === undefined)
-          return reject(this.#notRunning());
+          return reject(this.#noCheckpoint());
         this.#checkpoints.request('manual', {
           onDone: (id) => resolve(this.#options.storage.reference(id)),
           onFailed: reject,
         });
       });
     });
+  }
+
+  /**
+   * Takes a savepoint now; with `cancelJob`, cancels the job when it is complete. Rejected with JOB_NOT_RUNNING,
+   * SAVEPOINT_DIRECTORY_MISSING or SAVEPOINT_FAILED.
+   */
+  triggerSavepoint(
+    request: SavepointRequest & { readonly cancelJob?: boolean | undefined } = {},
+  ): Promise<CheckpointReference> {
+    return new Promise((resolve, reject) => {
+      const target = this.#savepointTarget(request);
+      this.#inbox.post('a savepoint is asked for', () => {
+        if (this.#phase !== 'running') return reject(this.#notRunning('savepoint'));
+        const onDone = (id: number, path: string | undefined): void => {
+          const savepoint = this.#savepointTaken(id, path);
+          resolve(savepoint);
+          if (request.cancelJob === true) this.#cancel();
+        };
+        this.#checkpoints.request('savepoint', { onDone, onFailed: reject }, target);
+      });
+    });
+  }
+
+  /**
+   * Stops with a savepoint; resolved when the job has ended. With `drain`, all input ends first: event time goes to its
+   * end, timers fire and windows emit. Rejected as {@link triggerSavepoint}, and with SAVEPOINT_STOP_FAILED; the job then
+   * goes on.
+   */
+  async stopWithSavepoint(
+    request: SavepointRequest & { readonly drain?: boolean | undefined } = {},
+  ): Promise<CheckpointReference> {
+    const stop = new SavepointStop({
+      target: this.#savepointTarget(request),
+      drain: request.drain === true,
+    });
+    this.#inbox.post('stop with a savepoint', () => this.#stopWithSavepoint(stop));
+    return stop.promise;
+  }
+
+  /** Savepoints and stops with one by trigger id: `start` takes one of the two methods above. */
+  get savepointOperations(): SavepointOperations {
+    return this.#savepoints;
   }
 
   /** The figures as of now. */
@@ -361,6 +431,7 @@ export class JobMaster {
     this.#latest = recovery.base;
     for (const warning of recovery.warnings) this.#env.log.warn(warning);
     if (recovery.store !== undefined) this.#checkpoints.useStore(recovery.store);
+    this.#checkpoints.useSavepoints(recovery.savepoints);
     this.#checkpoints.tell({
       kind: 'restored',
       checkpointId: recovery.base?.id,
@@ -568,10 +639,14 @@ export class JobMaster {
 
   // ---- checkpoints ----
 
-  #trigger(barrier: BarrierToSend): ReadonlyMap<string, unknown> {
+  #trigger(barrier: BarrierToSend, savepoint: string | undefined): ReadonlyMap<string, unknown> {
     const deployment = this.#deployment;
     assert(deployment !== undefined, 'a checkpoint is triggered while tasks run');
     const snapshots = new Map(deployment.sources.map((source) => [source.uid, source.snapshot()]));
+    if (savepoint !== undefined)
+      deployment.broadcast({ kind: 'savepoint', checkpointId: barrier.id, directory: savepoint });
+    if (barrier.kind === 'stop' && this.#savepointStop !== undefined)
+      this.#savepointStop.hasReachedSources = true;
     deployment.sendToSources({ kind: 'trigger', barrier }); // SC-2
     return snapshots;
   }
@@ -588,6 +663,19 @@ export class JobMaster {
     this.#listeners.tell((listener) => listener.onCheckpoint?.(latest));
   }
 
+  #savepointTaken(id: number, path: string | undefined): CheckpointReference {
+    assert(path !== undefined, 'a savepoint that is complete has a place');
+    const savepoint = { id, path };
+    this.#listeners.tell((listener) => listener.onSavepoint?.(savepoint));
+    return savepoint;
+  }
+
+  #savepointTarget({ target }: SavepointRequest): string {
+    const folder = target ?? this.#options.savepointDirectory;
+    if (folder !== undefined) return folder;
+    throw new MillraceError('SAVEPOINT_DIRECTORY_MISSING', 'no folder was named for the savepoint');
+  }
+
   // ---- the end ----
 
   #checkAllEnded(): void {
@@ -600,24 +688,76 @@ export class JobMaster {
   #endBy(kind: Ending['kind']): void {
     const ending: Ending = { kind, step: 'checkpointing', checkpointId: undefined };
     this.#ending = ending;
+    const stop = this.#savepointStop;
     const isCurrent = (): boolean => this.#ending === ending && this.#phase === 'running';
-    this.#checkpoints.request(kind, {
-      onDone: (checkpointId) => {
+    const onDone = (checkpointId: number, path: string | undefined): void => {
+      if (stop !== undefined) stop.savepoint = this.#savepointTaken(checkpointId, path);
+      if (!isCurrent()) return;
+      ending.step = 'committing';
+      ending.checkpointId = checkpointId;
+      this.#checkCommitted();
+    };
+    const onFailed = (error: MillraceError): void => {
+      if (stop !== undefined) stop.error = error;
+      if (!isCurrent()) return;
+      if (stop !== undefined) return this.#savepointStopFailed(stop, error);
+      this.#env.log.warn('the last checkpoint is tried again', { error: error.message });
+      this.#timer = this.#env.clock.timer(
+        REQUEST_AGAIN_MS,
+        () => this.#inbox.post('again', () => isCurrent() && this.#endBy(kind)),
+        'the last checkpoint is tried again',
+      );
+    };
+    this.#checkpoints.request(kind, { onDone, onFailed }, stop?.target);
+  }
+
+  #stopWithSavepoint(stop: SavepointStop): void {
+    const deployment = this.#deployment;
+    const recovery = this.#recovery;
+    const runs = this.#phase === 'running' && deployment?.executions.allIn('RUNNING') === true;
+    if (!runs || recovery === undefined) return stop.fail(this.#notRunning('savepoint'));
+    if (this.#ending !== undefined || this.#savepointStop !== undefined)
+      return stop.fail(this.#notRunning('savepoint', 'the job is stopping already'));
+    this.#savepointStop = stop;
+    if (!stop.drain) return this.#endBy('stop');
+    // A drain cannot be taken back, so whatever may refuse it comes first.
+    const isCurrent = (): boolean => this.#savepointStop === stop && this.#phase === 'running';
+    this.#inbox.follow(
+      'the folder for a savepoint is made',
+      recovery.savepoints.prepare(stop.target),
+      () => {
         if (!isCurrent()) return;
-        ending.step = 'committing';
-        ending.checkpointId = checkpointId;
-        this.#checkCommitted();
+        stop.hasReachedSources = true;
+        deployment.sendToSources({ kind: 'drain' });
       },
-      onFailed: (error) => {
-        if (!isCurrent()) return;
-        this.#env.log.warn('the last checkpoint is tried again', { error: error.message });
-        this.#timer = this.#env.clock.timer(
-          REQUEST_AGAIN_MS,
-          () => this.#inbox.post('again', () => isCurrent() && this.#endBy(kind)),
-          'the last checkpoint is tried again',
-        );
-      },
-    });
+      (error) => isCurrent() && this.#savepointStopFailed(stop, asError(error)),
+    );
+  }
+
+  /** JM-7. */
+  #savepointStopFailed(stop: SavepointStop, error: Error): void {
+    if (!stop.hasReachedSources) {
+      this.#ending = undefined;
+      this.#savepointStop = undefined;
+      stop.giveUp('nothing was begun', error);
+      return this.#checkAllEnded();
+    }
+    // The restart is the way back to reading, not the consequence of a failure: no strategy is asked.
+    const goesOn = this.#recovery?.store !== undefined && !this.#stopAfterwards;
+    const now = this.#env.clock.monotonic();
+    const intent = goesOn ? ({ kind: 'restart', at: now, error } as const) : this.#intentAfter(error);
+    this.#note(error, undefined, consequence(intent, now));
+    this.#move('FAILING');
+    this.#leave(intent);
+  }
+
+  /** The job has left and comes to something else than what was asked for. */
+  #giveUpSavepointStop(intent: Intent): void {
+    const stop = this.#savepointStop;
+    if (stop === undefined || intent.kind === 'finish') return;
+    if (intent.kind === 'suspend' && intent.savepoint !== undefined) return;
+    this.#savepointStop = undefined;
+    stop.giveUp(REASONS[intent.kind], intent.kind === 'cancel' ? undefined : intent.error);
   }
 
   #checkCommitted(): void {
@@ -628,8 +768,9 @@ export class JobMaster {
     this.#results.whenIdle(() => {
       this.#inbox.post('all is committed', () => {
         if (this.#ending !== ending || this.#phase !== 'running') return;
-        if (ending.kind === 'stop') this.#leave({ kind: 'suspend', error: undefined });
-        else this.#record(ending);
+        if (ending.kind === 'final') return this.#record(ending);
+        const savepoint = this.#savepointStop?.savepoint;
+        this.#leave({ kind: 'suspend', error: undefined, ...(savepoint === undefined ? {} : { savepoint }) });
       });
     });
   }
@@ -674,7 +815,8 @@ export class JobMaster {
   }
 
   #stopRunning(): void {
-    if (this.#ending !== undefined) return; // It finishes, or stops already.
+    // It finishes, or stops already.
+    if (this.#ending !== undefined || this.#savepointStop !== undefined) return;
     if (this.#recovery?.store === undefined) return this.#cancel();
     if (this.#deployment?.executions.allIn('RUNNING') === true) return this.#endBy('stop');
     this.#leave({ kind: 'suspend', error: undefined });
@@ -771,6 +913,7 @@ export class JobMaster {
   #collapse(error: Error): void {
     this.#phase = 'over';
     this.#checkpoints.close();
+    this.#savepointStop?.giveUp(REASONS.fail, error);
     const result = this.#result('FAILED', error);
     const resolve = (): void => this.#resolveEnded(result);
     const terminated = this.#deployment?.terminate() ?? Promise.resolve();
@@ -820,6 +963,7 @@ export class JobMaster {
   #next(): void {
     const intent = this.#intent;
     assert(this.#phase === 'leaving' && intent !== undefined, 'a job that has left knows what comes next');
+    this.#giveUpSavepointStop(intent);
     switch (intent.kind) {
       case 'restart':
         return this.#restartAt(intent.at);
@@ -828,7 +972,7 @@ export class JobMaster {
       case 'cancel':
         return this.#end('CANCELED');
       case 'suspend':
-        return this.#end('SUSPENDED');
+        return this.#end(intent.savepoint === undefined ? 'SUSPENDED' : 'FINISHED');
       case 'finish':
         return this.#end('FINISHED');
     }
@@ -856,18 +1000,24 @@ export class JobMaster {
     const point = this.#checkpoints.restorePoint();
     if (point.kind === 'checkpoint') this.#latest = this.#own(point.checkpointId);
     this.#checkpoints.close();
-    if (this.#recovery !== undefined && discardsAtEnd(this.#options.retention, TERMINATIONS[state])) {
+    // A stop with a savepoint ends the job for whoever asks, and keeps what a stop keeps.
+    const termination = this.#intent?.kind === 'suspend' ? 'stopped' : TERMINATIONS[state];
+    if (this.#recovery !== undefined && discardsAtEnd(this.#options.retention, termination)) {
       this.#checkpoints.discardAll();
       if (state !== 'FINISHED') this.#latest = undefined;
     }
     const result = this.#resultOf(state);
-    this.#checkpoints.whenSettled(() => this.#resolveEnded(result));
+    this.#checkpoints.whenSettled(() => {
+      this.#resolveEnded(result);
+      if (result.savepoint !== undefined) this.#savepointStop?.succeed(result.savepoint);
+    });
   }
 
   #resultOf(state: JobState): JobResult {
     const intent = this.#intent;
     switch (state) {
       case 'FINISHED':
+        if (intent?.kind === 'suspend') return this.#result('STOPPED', undefined);
         return this.#result(this.#recovery === undefined ? 'ALREADY_FINISHED' : 'FINISHED', undefined);
       case 'SUSPENDED':
         return this.#result('STOPPED', intent?.kind === 'suspend' ? intent.error : undefined);
@@ -886,6 +1036,7 @@ export class JobMaster {
       jobName: this.#options.compiled.graph.name,
       checkpoint: this.#latest,
       restoredFrom: this.#recovery?.base,
+      savepoint: status === 'FINISHED' || status === 'STOPPED' ? this.#savepointStop?.savepoint : undefined,
       error,
       exceptions: this.#exceptions.entries(),
       figures: this.figures(),
@@ -902,10 +1053,15 @@ export class JobMaster {
     });
   }
 
-  #notRunning(): MillraceError {
-    const isStored = this.#recovery === undefined || this.#recovery.store !== undefined;
-    const why = isStored ? `the job is ${this.#state}` : 'checkpointing is off';
-    return new MillraceError('JOB_NOT_RUNNING', `no checkpoint can be taken: ${why}`);
+  #notRunning(what: 'checkpoint' | 'savepoint', why = `the job is ${this.#state}`): MillraceError {
+    return new MillraceError('JOB_NOT_RUNNING', `no ${what} can be taken: ${why}`);
+  }
+
+  #noCheckpoint(): MillraceError {
+    const isUnstored = this.#recovery !== undefined && this.#recovery.store === undefined;
+    return isUnstored
+      ? this.#notRunning('checkpoint', 'checkpointing is off')
+      : this.#notRunning('checkpoint');
   }
 
   #move(state: JobState): void {
@@ -919,6 +1075,14 @@ export class JobMaster {
 /** The message whose handler takes the job to its next state, or to its end. */
 const WHAT_NOW = 'what now';
 const FATAL_REASON = 'this error cannot be helped by a restart';
+
+/** Why a stop with a savepoint was given up. */
+const REASONS: Readonly<Record<Exclude<Intent['kind'], 'finish'>, string>> = {
+  restart: 'the job restarts',
+  fail: 'the job failed',
+  cancel: 'the job was canceled',
+  suspend: 'the job was stopped without it',
+};
 
 const TERMINATIONS: Readonly<Record<JobState, Termination>> = {
   INITIALIZING: 'suspended',

@@ -8,16 +8,22 @@
 import { UNSTORED_BARRIER_ID } from '../../base/unstored.ts';
 import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env.ts';
-import { MillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { aliveUpTo, loadLatest, surveyFolder } from '../../checkpoint/latest.ts';
 import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../checkpoint/load.ts';
-import { describeCheckpoint } from '../../checkpoint/metadata.ts';
+import { type CheckpointMetadata, describeCheckpoint } from '../../checkpoint/metadata.ts';
 import { checkFence, fencedFirst, markFinished } from '../../checkpoint/ownership.ts';
 import { assignState, type RestoreAssignment, type RestoreOptions } from '../../checkpoint/restore.ts';
+import { SavepointStorage } from '../../checkpoint/savepoint.ts';
 import { type RestoreChoice, startAttempt, type StartedAttempt } from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
-import { type CheckpointStore, type CheckpointToPublish, subtaskKey } from './checkpoint-driver.ts';
+import {
+  type CheckpointStore,
+  type CheckpointToPublish,
+  type SavepointStore,
+  subtaskKey,
+} from './checkpoint-driver.ts';
 
 /** A checkpoint that can be continued from. */
 export interface CheckpointReference {
@@ -45,6 +51,8 @@ export type Recovery =
       readonly warnings: readonly string[];
       /** Absent when nothing is stored. */
       readonly store: CheckpointStore | undefined;
+      /** Savepoints can be made of every job. */
+      readonly savepoints: SavepointStore;
     };
 
 /** The durable side of one job. */
@@ -116,6 +124,7 @@ class FolderStorage implements JobStorage {
       orphans: choice.kind === 'fresh' ? [] : orphans,
       warnings,
       store: this.#store(this.#storage, attempt),
+      savepoints: savepointStore(this.#options, attempt, () => this.checkFence()),
     };
   }
 
@@ -167,24 +176,51 @@ class FolderStorage implements JobStorage {
   }
 
   #store(storage: CheckpointStorage, attempt: number): CheckpointStore {
-    const { jobId, graph } = this.#options;
     return {
       claim: (id) => storage.claimCheckpoint(id),
       discard: (id) => storage.discard(id),
-      publish: async ({ barrier, states, enumerators }: CheckpointToPublish) =>
-        storage.publish(
-          describeCheckpoint({
-            jobId,
-            jobName: graph.name,
-            attempt,
-            barrier,
-            plan: graph,
-            stateOf: (vertex, subtask) => states.get(subtaskKey(vertex, subtask)),
-            enumerators,
-          }),
-        ),
+      publish: async (checkpoint) => storage.publish(metadataOf(this.#options, attempt, checkpoint)),
     };
   }
+}
+
+function metadataOf(
+  { jobId, graph }: JobStorageOptions,
+  attempt: number,
+  { barrier, states, enumerators }: CheckpointToPublish,
+): CheckpointMetadata {
+  return describeCheckpoint({
+    jobId,
+    jobName: graph.name,
+    attempt,
+    barrier,
+    plan: graph,
+    stateOf: (vertex, subtask) => states.get(subtaskKey(vertex, subtask)),
+    enumerators,
+  });
+}
+
+/** The savepoints of one attempt; one that was published and then found fenced was taken of a dead branch. */
+function savepointStore(
+  options: JobStorageOptions,
+  attempt: number,
+  checkOwnFence: () => Promise<void>,
+): SavepointStore {
+  const storage = new SavepointStorage(options.env, { jobId: options.jobId, attempt });
+  return {
+    prepare: (target) => storage.prepare(target),
+    claim: (target) => storage.claim(target),
+    abandon: (directory) => storage.abandon(directory),
+    publish: async (directory, savepoint) => {
+      const outcome = await storage.publish(directory, metadataOf(options, attempt, savepoint));
+      if (outcome.kind !== 'published') return outcome;
+      const fenced: unknown = await checkOwnFence().catch((error: unknown) => error);
+      if (!isMillraceError(fenced)) return outcome;
+      return fenced.code === 'FENCED'
+        ? { kind: 'fenced', error: fenced }
+        : { kind: 'failed', error: fenced, outcomeKnown: false };
+    },
+  };
 }
 
 /** A job without a folder: nothing is claimed and nothing is stored. */
@@ -199,6 +235,8 @@ class UnstoredJob implements JobStorage {
 
   async recover(): Promise<Recovery> {
     const { env, jobId, choice } = this.#options;
+    // Names of files carry it, and nobody counts the starts.
+    const processAttempt = env.clock.now();
     const named =
       choice.kind === 'path'
         ? await loadCheckpoint(env.files, directoryOfPath(choice.path), jobId)
@@ -206,14 +244,14 @@ class UnstoredJob implements JobStorage {
     const base = named && this.#loaded.keep(named);
     return {
       kind: 'ready',
-      // Names of files carry it, and nobody counts the starts.
-      processAttempt: env.clock.now(),
+      processAttempt,
       base,
       nextCheckpointId: UNSTORED_BARRIER_ID,
       durable: [],
       orphans: [],
       warnings: [],
       store: undefined,
+      savepoints: savepointStore(this.#options, processAttempt, () => this.checkFence()),
     };
   }
 
