@@ -6,16 +6,32 @@
  * source   each record once, at every parallelism; after a crash, at another parallelism too
  * sink     each record (exactly-once: once), after a crash too; and at no moment a record that nobody wrote
  * ```
+ *
+ * A source that never ends is read until all has come, and then for a while longer: nothing comes twice. A sink into the
+ * process that runs the job is exact while that lives: its task fails at events of the run; when the process is killed
+ * instead, nothing is lost.
  */
 
 import assertions from 'node:assert/strict';
+import type { Duration } from '../base/duration.ts';
 import type { Files } from '../base/env.ts';
-import type { OutputType } from '../operators/process-context.ts';
+import type { OperatorContext } from '../operators/operator.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
-import { job, type JobDefinition } from '../streams/job.ts';
+import { job } from '../streams/job.ts';
+import {
+  crashEverywhere,
+  failEverywhere,
+  filesOf,
+  finish,
+  jobOf,
+  RECORD_INTERVAL_MS,
+  run,
+  type Running,
+  slow,
+  watch,
+} from './conformance-runs.ts';
 import { textOf } from './job-runs.ts';
-import { type InputDeclaration, TestJob } from './test-job.ts';
 import { emptyTarget, sinkOf } from './test-output.ts';
 import { sourceOf } from './scripted-source.ts';
 
@@ -27,8 +43,13 @@ export interface ConformanceCase {
 
 /** A source that is looked at. */
 export interface SourceSubject<T> {
-  /** A bounded source; called for each run. */
+  /** Called for each run. */
   readonly source: () => Source<T>;
+  /**
+   * It never ends: when all that is expected has come it is watched for so long, in which nothing else may come. Default:
+   * it ends.
+   */
+  readonly watchFor?: Duration;
   /** What it reads, in any order. */
   readonly expected: readonly T[];
   /** Writes what the source reads, to the files of the run. */
@@ -39,12 +60,10 @@ export interface SourceSubject<T> {
 export interface SinkSubject<T> {
   readonly sink: Sink<T>;
   readonly visible: (files: Files) => Promise<readonly T[]>;
+  /** The target is in the process that runs the job, and ends with it. Default false. */
+  readonly isInProcess?: boolean;
 }
 
-/** Crashes of one case, spread evenly over the events of a run. */
-const CRASHES_MAX = 40;
-/** Between two records that the target takes: checkpoints fall between them. */
-const RECORD_INTERVAL_MS = 4;
 const PARALLELISMS = [1, 2, 3] as const;
 
 /**
@@ -68,7 +87,15 @@ export function sourceConformance<T>(subject: SourceSubject<T>): ConformanceCase
     });
     const test = jobOf(definition, parallelism);
     if (subject.prepare !== undefined) await test.kernel.settle(subject.prepare(filesOf(test)));
-    return { test, visible: () => Promise.resolve(target.output.values) };
+    const { values } = target.output;
+    const { watchFor } = subject;
+    const isComplete = (): boolean => values.length >= subject.expected.length;
+    return {
+      test,
+      visible: () => Promise.resolve(values),
+      end: () => (watchFor === undefined ? run(test) : watch(test, isComplete, watchFor)),
+      fail: () => undefined,
+    };
   };
   const check = (values: readonly unknown[]): void => assertSame(values, subject.expected);
   return [
@@ -105,9 +132,18 @@ export function sourceConformance<T>(subject: SourceSubject<T>): ConformanceCase
  * ```
  */
 export function sinkConformance<T>(open: () => SinkSubject<T>, records: readonly T[]): ConformanceCase[] {
-  const isExact = open().sink.guarantee === 'exactly-once';
+  const { sink: first, isInProcess = false } = open();
+  const isExact = first.guarantee === 'exactly-once';
   const start = async (parallelism: number): Promise<Running> => {
     const { sink, visible } = open();
+    let latest: OperatorContext | undefined;
+    const failing: Sink<T> = {
+      ...sink,
+      createWriter(context) {
+        latest = context;
+        return sink.createWriter(context);
+      },
+    };
     const items = [...records];
     const definition = job((env) => {
       env
@@ -116,13 +152,18 @@ export function sinkConformance<T>(open: () => SinkSubject<T>, records: readonly
           { uid: 'source' },
         )
         .rebalance()
-        .sinkTo(sink, { uid: 'sink' });
+        .sinkTo(failing, { uid: 'sink' });
     });
     const test = jobOf(definition, parallelism);
-    return Promise.resolve({ test, visible: () => test.kernel.settle(visible(filesOf(test))) });
+    return Promise.resolve({
+      test,
+      visible: () => test.kernel.settle(visible(filesOf(test))),
+      end: () => run(test),
+      fail: () => latest?.fail(new Error('the suite lets this task fail')),
+    });
   };
-  const check = (values: readonly unknown[]): void =>
-    isExact ? assertSame(values, records) : assertSame(once(values), records);
+  const checkAny = (values: readonly unknown[]): void => assertSame(once(values), records);
+  const check = isExact ? (values: readonly unknown[]): void => assertSame(values, records) : checkAny;
   const checkPart = (values: readonly unknown[]): void => {
     const allowed = new Set(records.map(textOf));
     const texts = values.map(textOf);
@@ -134,93 +175,28 @@ export function sinkConformance<T>(open: () => SinkSubject<T>, records: readonly
       name: `writes each record at parallelism ${parallelism}`,
       run: async () => check(await finish(await start(parallelism))),
     })),
-    {
-      name: `writes each record ${isExact ? 'once' : 'at least once'} when it crashes at any moment`,
-      run: () => crashEverywhere(() => start(2), check, [2], checkPart),
-    },
-    {
-      name: 'commits what other subtasks have prepared when their number changes',
-      run: () => crashEverywhere(() => start(2), check, [3, 1], checkPart),
-    },
+    ...(isInProcess
+      ? [
+          {
+            name: `writes each record ${isExact ? 'once' : 'at least once'} when its task fails at any moment`,
+            run: () => failEverywhere(() => start(2), check),
+          },
+          {
+            name: 'writes each record at least once when its process crashes at any moment',
+            run: () => crashEverywhere(() => start(2), checkAny, [3, 1]),
+          },
+        ]
+      : [
+          {
+            name: `writes each record ${isExact ? 'once' : 'at least once'} when it crashes at any moment`,
+            run: () => crashEverywhere(() => start(2), check, [2], checkPart),
+          },
+          {
+            name: 'commits what other subtasks have prepared when their number changes',
+            run: () => crashEverywhere(() => start(2), check, [3, 1], checkPart),
+          },
+        ]),
   ];
-}
-
-/** Takes one record at a time and then none for a while, which holds the source back. */
-function slow<T>(sink: Sink<T>): Sink<T> {
-  return {
-    ...sink,
-    createWriter: async (context) => {
-      const writer = await sink.createWriter(context);
-      let isFull = false;
-      const empty = (): void => {
-        isFull = false;
-        context.wakeUp();
-      };
-      return {
-        write(value, timestamp) {
-          isFull = true;
-          context.clock.timer(RECORD_INTERVAL_MS, empty, 'a slow target');
-          writer.write(value, timestamp);
-        },
-        writable: () => !isFull,
-        prepareCommit: (checkpointId) => writer.prepareCommit(checkpointId),
-      };
-    },
-  };
-}
-
-type AnyTest = TestJob<
-  Readonly<Record<string, InputDeclaration>>,
-  Readonly<Record<string, OutputType<unknown>>>
->;
-
-interface Running {
-  readonly test: AnyTest;
-  readonly visible: () => Promise<readonly unknown[]>;
-}
-
-function jobOf(definition: JobDefinition, parallelism: number): AnyTest {
-  const configuration = { 'execution.checkpointing.interval': 10, 'pipeline.max-parallelism': 8 };
-  return new TestJob(definition, { parallelism, configuration });
-}
-
-function filesOf(test: AnyTest): Files {
-  return test.kernel.env('reader').files;
-}
-
-async function finish({ test, visible }: Running): Promise<readonly unknown[]> {
-  test.start();
-  await test.finish();
-  return visible();
-}
-
-/** Kills the job at events of its run; each life after it has the next parallelism, and the last one runs to its end. */
-async function crashEverywhere(
-  start: () => Promise<Running>,
-  check: (values: readonly unknown[]) => void,
-  parallelisms: readonly number[] = [2],
-  checkPart: (values: readonly unknown[]) => void = () => undefined,
-): Promise<void> {
-  const calm = await start();
-  const before = calm.test.kernel.steps;
-  await finish(calm);
-  const events = calm.test.kernel.steps - before;
-  const stride = Math.max(1, events / CRASHES_MAX);
-  for (let at = 1; at < events; at += stride) {
-    const running = await start();
-    const { test } = running;
-    const from = test.kernel.steps;
-    test.start();
-    await test.runUntil(() => test.kernel.steps - from >= at);
-    for (const parallelism of parallelisms) {
-      if (test.hasEnded) break;
-      test.crash();
-      checkPart(await running.visible());
-      await test.restore({ parallelism });
-    }
-    await test.finish();
-    check(await running.visible());
-  }
 }
 
 function assertSame(values: readonly unknown[], expected: readonly unknown[]): void {

@@ -5,12 +5,15 @@ import { after, describe, it } from 'node:test';
 import type { Files } from '../../src/base/env.ts';
 import { asyncIterableSource } from '../../src/connectors/async-iterable.ts';
 import { atLeastOnceSink, idempotentSink } from '../../src/connectors/at-least-once.ts';
+import { callbackSink } from '../../src/connectors/callback.ts';
 import { collectionSource } from '../../src/connectors/collection.ts';
 import { generatorSource } from '../../src/connectors/data-generator.ts';
 import { files } from '../../src/connectors/files/files.ts';
+import { printSink } from '../../src/connectors/print.ts';
 import { sequenceSource } from '../../src/connectors/sequence.ts';
 import { twoPhaseCommitSink } from '../../src/connectors/two-phase-commit.ts';
 import type { Sink } from '../../src/operators/sink.ts';
+import type { Source } from '../../src/operators/source.ts';
 import {
   type ConformanceCase,
   sinkConformance,
@@ -53,6 +56,12 @@ const sources: Readonly<Record<string, SourceSubject<unknown>>> = {
     source: () => files.jsonLines('/in'),
     expected: ROWS,
     prepare: twoFiles(ROWS.map((row) => JSON.stringify(row))),
+  },
+  'a watched directory': {
+    source: () => files.lines('/in', { watch: '20 ms' }),
+    expected: WORDS,
+    prepare: twoFiles(WORDS),
+    watchFor: '100 ms',
   },
   CSV: {
     source: () => files.csv('/in'),
@@ -123,6 +132,33 @@ describe('an idempotent sink', () =>
     }, WORDS),
   ));
 
+describe('a callback sink', () =>
+  register(
+    sinkConformance(() => {
+      const words: string[] = [];
+      const sink = callbackSink<string>((word) => void words.push(word));
+      return { sink, visible: () => Promise.resolve([...words]), isInProcess: true };
+    }, WORDS),
+  ));
+
+describe('a printing sink', () =>
+  register(
+    sinkConformance(() => {
+      let text = '';
+      const sink = printSink<string>({
+        write: (lines) => {
+          text += lines;
+        },
+      });
+      const words = (): string[] =>
+        text
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => line.replace(/^\d> /, ''));
+      return { sink, visible: () => Promise.resolve(words()) };
+    }, WORDS),
+  ));
+
 describe('the suites', () => {
   it('find a source that is restored at its beginning', async () => {
     const forgetful = (): ReturnType<typeof collectionSource<number>> => {
@@ -155,6 +191,33 @@ describe('the suites', () => {
     ]);
   });
 
+  it('find a sink into the process that shows a record again when its task has failed', async () => {
+    const words: string[] = [];
+    const eager = (): SinkSubject<string> => {
+      words.length = 0;
+      const exact = callbackSink<string>((word) => void words.push(word));
+      const sink: Sink<string> = {
+        ...exact,
+        createWriter: (context) => printSink<string>().createWriter(context),
+      };
+      return { sink, visible: () => Promise.resolve([...words]), isInProcess: true };
+    };
+    assert.deepEqual(await failures(sinkConformance(eager, WORDS)), [
+      'writes each record once when its task fails at any moment',
+    ]);
+  });
+
+  it('find a source without end that reads something again', async () => {
+    const again = (): Source<number> => ({
+      ...collectionSource([...NUMBERS, 3]),
+      bounded: false,
+    });
+    const failed = await failures(
+      sourceConformance({ source: again, expected: NUMBERS, watchFor: '100 ms' }),
+    );
+    assert.equal(failed.length, 5);
+  });
+
   it('find a sink that loses its last batch', async () => {
     const lossy = (rows: string[]): Sink<string> => ({
       name: 'lossy',
@@ -184,7 +247,7 @@ function register(cases: readonly ConformanceCase[]): void {
   }
 }
 
-after(() => console.log(`cases: connectors in the conformance suites ${passed} (minimum 70)`));
+after(() => console.log(`cases: connectors in the conformance suites ${passed} (minimum 85)`));
 
 async function failures(cases: readonly ConformanceCase[]): Promise<string[]> {
   const failed: string[] = [];
