@@ -129,6 +129,34 @@ describe('an interval join', () => {
     ]);
   });
 
+  it('a record that is given up was never there, wherever it stood', async () => {
+    const made: IntervalJoinOperator<string, string, unknown, unknown>[] = [];
+    const operator = () => {
+      const join = new IntervalJoinOperator<string, string, unknown, unknown>(bounds, {
+        process(one, other) {
+          if (one === 'a bad one') throw new Error('poison');
+          return [one + other];
+        },
+      });
+      made.push(join);
+      return join;
+    };
+    const harness = await OperatorHarness.open({ operator, keySelectors });
+    const undone = (input: number, record: string, timestamp: number): void => {
+      made[0]!.beginUndo();
+      assert.throws(() => harness.record(record, timestamp, input), /poison/);
+      made[0]!.undo();
+    };
+    harness.do(right('a1', 10));
+    undone(0, 'a bad one', 9);
+    harness.do(left('a', 8));
+    undone(0, 'a bad one', 10);
+    made[0]!.beginUndo();
+    harness.do(left('a', 11));
+    harness.do(right('a2', 11));
+    assert.deepEqual(harness.records, ['aa1', 'aa1', 'aa2', 'aa2']);
+  });
+
   it('pulls the pairs of a record with many partners, each with its own timestamp', async () => {
     const many = Array.from({ length: 200 }, (_, index) => left(`a${index}`, index));
     const emitted = await verifyOperator(pairing({ lower: -500, upper: 500 }), [...many, right('a', 100)]);

@@ -8,19 +8,22 @@
  * state `forget-at`       when the next of them is forgotten; the one timer of the key is at that time
  * ```
  *
+ * That is how it is stored; join-buffers.ts holds it.
+ *
  * N1  A pair is handed on when its second record arrives, whichever stream that is from: each pair exactly once.
  * N2  A record is forgotten as soon as event time says that no partner can follow: left at `left + upper`, right at
  *     `right - lower`, neither before its own time. In processing time one ms later: that ms is not over before.
  * N3  A record older than the watermark is late: it joins nothing, also not what is still waiting (Flink's rule).
+ * N4  A record that is given up was never there: it is taken out where it was put. What was forgotten then was over.
  */
 
 import { MillraceError } from '../base/errors.ts';
-import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import type { Key } from '../base/key-groups.ts';
+import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
-import type { MapDescriptor, MapState, ValueState } from '../state/descriptors.ts';
-import { value as valueState } from '../state/state.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
-import type { OperatorContext, Output, Pull } from './operator.ts';
+import { JoinBuffers, type SortedRecords } from './join-buffers.ts';
+import type { OperatorContext, OperatorStateWriter, Output, Pull, RecordRun } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
 import { handOn, pullOf, type Results } from './results.ts';
 
@@ -58,73 +61,116 @@ const LATE = 'lateRecordsDropped';
 /** Pairs of one record that are made at once; the others are pulled as the receivers have room. */
 const EAGER_PAIRS = 64;
 
-const BUFFER: MapDescriptor<number, readonly unknown[]> = { kind: 'map' };
-
-type Buffer = MapState<number, readonly unknown[]>;
-
 /** One stream of the two. */
 interface Side {
-  readonly own: Buffer;
-  readonly other: Buffer;
   /** Partners of a record of time t have the times t + from to t + to. */
   readonly from: number;
   readonly to: number;
-  readonly keepMs: number;
   readonly lateTag: string | undefined;
+}
+
+/** What a record is paired with: a stretch of the other side, which nobody changes meanwhile. */
+interface Partners {
+  readonly isLeft: boolean;
+  readonly time: number;
+  readonly value: unknown;
+  readonly records: SortedRecords;
+  readonly end: number;
+}
+
+/** What the record before has added (N4). */
+interface Added {
+  readonly records: SortedRecords;
+  readonly index: number;
 }
 
 /** One subtask of an interval join. */
 export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   readonly #interval: Interval;
   readonly #function: ProcessJoinFunction<A, B, O, L, Results>;
+  readonly #sides: readonly [Side, Side];
+  readonly #isEventTime: boolean;
   #operator!: OperatorContext;
   #keyed!: KeyedStateBackend;
   #output!: Output;
-  #sides!: readonly [Side, Side];
-  #forgetAt!: ValueState<number | undefined>;
+  #buffers!: JoinBuffers;
   #context: PairContext<O, L> | undefined;
+  #isUndoable = false;
+  #added: Added | undefined;
+  /** The record before has made a pair. */
+  #hasPaired = false;
 
   constructor(interval: Interval, definition: ProcessJoinFunction<A, B, O, L, Results>) {
     super(definition);
+    const { lower, upper, time, lateLeft, lateRight } = interval;
     this.#interval = interval;
     this.#function = definition;
+    this.#isEventTime = time === 'event';
+    this.#sides = [
+      { from: lower, to: upper, lateTag: lateLeft },
+      { from: -upper, to: -lower, lateTag: lateRight },
+    ];
   }
 
   protected start(context: OperatorContext, local: L): PairContext<O, L> {
+    const { time, lower, upper } = this.#interval;
+    // N2.
+    const more = time === 'processing' ? 1 : 0;
     this.#operator = context;
     this.#output = context.output;
     this.#keyed = context.keyed;
-    this.#sides = sidesOf(
-      this.#interval,
-      this.#keyed.state('left', BUFFER),
-      this.#keyed.state('right', BUFFER),
-    );
-    this.#forgetAt = this.#keyed.state('forget-at', valueState<number | undefined>(undefined));
+    this.#buffers = new JoinBuffers({
+      domain: time,
+      keepMs: [Math.max(upper, 0) + more, Math.max(-lower, 0) + more],
+      now: this.#isEventTime ? () => context.currentWatermark() : () => context.clock.now(),
+    });
+    context.keyed.own(this.#buffers);
     this.#context = new PairContext(context, this.#function.outputs, local);
     return this.#context;
   }
 
-  // Hot path: once per record.
   record(input: number, value: unknown, timestamp: number): void | Pull {
+    return this.#take(input, this.#keyed.currentKey(), value, timestamp);
+  }
+
+  batch(run: RecordRun): void | Pull {
+    const { input, values, timestamps } = run;
+    const keys = run.keys!;
+    for (let end = run.stretch(); end >= 0; end = run.stretch()) {
+      this.#hasPaired = false;
+      // Pairs may give any number of results.
+      while (run.position < end && !this.#hasPaired) {
+        const index = run.position++;
+        if (index >= keys.length) run.select(index);
+        const pull = this.#take(input, keys[index]!, values[index], timestamps[index]!);
+        if (pull !== undefined) return pull;
+      }
+    }
+  }
+
+  // Hot path: once per record.
+  #take(input: number, key: Key, value: unknown, timestamp: number): void | Pull {
     const side = this.#sides[input]!;
     const time = this.#timeOf(timestamp);
     if (this.#isLate(time)) return this.#giveUp(side, value, timestamp);
-    const waiting = side.own.get(time);
-    side.own.set(time, waiting === undefined ? [value] : [...waiting, value]);
-    this.#forgetNext(time + side.keepMs);
-    const partners = partnersIn(side, time);
-    if (partners.length > 0) return this.#join(new Pairs(input === 0, time, value, partners));
+    const waiting = this.#buffers.of(key);
+    const index = this.#buffers.add(waiting, input, time, value);
+    if (this.#isUndoable) this.#added = { records: waiting.side(input), index };
+    const records = waiting.side(1 - input);
+    const end = records.firstAfter(time + side.to);
+    const first = records.firstAfter(time + side.from - 1);
+    if (first < end) return this.#join({ isLeft: input === 0, time, value, records, end }, first);
   }
 
   #timeOf(timestamp: number): number {
-    if (this.#interval.time === 'processing') return this.#operator.clock.now();
+    if (!this.#isEventTime) return this.#operator.clock.now();
     if (timestamp === MIN_TIMESTAMP) throw withoutTimestamp();
     return timestamp;
   }
 
   /** N3. */
   #isLate(time: number): boolean {
-    return this.#interval.time === 'event' && time < this.#operator.currentWatermark();
+    return this.#isEventTime && time < this.#operator.currentWatermark();
   }
 
   #giveUp(side: Side, value: unknown, timestamp: number): void {
@@ -132,139 +178,77 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     else this.#output.side(side.lateTag, value, timestamp);
   }
 
-  #join(pairs: Pairs): void | Pull {
-    for (let made = 0; made < EAGER_PAIRS; made++) {
-      if (!pairs.next()) return;
-      const pull = handOn(this.#call(pairs), this.#context!.emitted, this.#output);
-      if (pull !== undefined) return this.#rest(pairs, pull);
+  #join(partners: Partners, first: number): void | Pull {
+    const context = this.#context!;
+    const eager = Math.min(partners.end, first + EAGER_PAIRS);
+    this.#hasPaired = true;
+    for (let index = first; index < eager; index++) {
+      const pull = handOn(this.#call(partners, index), context.emitted, this.#output);
+      if (pull !== undefined) return this.#rest(partners, index + 1, pull);
     }
-    return this.#rest(pairs, undefined);
+    if (eager < partners.end) return this.#rest(partners, eager, undefined);
   }
 
-  #call(pairs: Pairs): unknown {
-    this.#context!.moveToPair(pairs, this.#interval.time);
-    return this.#function.process(pairs.left as A, pairs.right as B, this.#context!);
+  #call({ isLeft, time, value, records }: Partners, index: number): unknown {
+    const other = records.values[index];
+    const otherTime = records.times[index]!;
+    const context = this.#context!;
+    if (isLeft) {
+      context.moveToPair(time, otherTime, this.#isEventTime);
+      return this.#function.process(value as A, other as B, context);
+    }
+    context.moveToPair(otherTime, time, this.#isEventTime);
+    return this.#function.process(other as A, value as B, context);
   }
 
   /** The pairs that are left, as they are pulled. */
-  #rest(pairs: Pairs, first: Pull | undefined): Pull {
+  #rest(partners: Partners, from: number, first: Pull | undefined): Pull {
     const context = this.#context!;
-    return new PairPull(pairs, first, {
-      call: () => this.#call(pairs),
+    return new PairPull(first, {
+      count: partners.end - from,
+      call: (pair) => this.#call(partners, from + pair),
       timestamp: () => context.emitted,
     });
   }
 
-  /** N2. All that a watermark lets go is forgotten at once, so that there are fewer timers than records. */
-  timer(time: number): void {
-    const now = this.#interval.time === 'event' ? Math.max(time, this.#operator.currentWatermark()) : time;
-    let next = MAX_TIMESTAMP;
-    for (const { own, keepMs } of this.#sides) {
-      for (const at of [...own.keys()]) {
-        if (at + keepMs <= now) own.delete(at);
-        else next = Math.min(next, at + keepMs);
-      }
-    }
-    this.#forgetAt.clear();
-    this.#forgetNext(next);
+  /** N2. */
+  timer(): void {
+    this.#buffers.fire();
   }
 
-  #forgetNext(time: number): void {
-    const before = this.#forgetAt.value();
-    if (time >= (before ?? MAX_TIMESTAMP)) return;
-    if (before !== undefined) this.#keyed.timers.delete(this.#interval.time, before);
-    this.#forgetAt.update(time);
-    this.#keyed.timers.register(this.#interval.time, time);
-  }
-}
-
-function sidesOf(interval: Interval, left: Buffer, right: Buffer): [Side, Side] {
-  const { lower, upper, time, lateLeft, lateRight } = interval;
-  const more = time === 'processing' ? 1 : 0;
-  return [
-    { own: left, other: right, from: lower, to: upper, keepMs: Math.max(upper, 0) + more, lateTag: lateLeft },
-    {
-      own: right,
-      other: left,
-      from: -upper,
-      to: -lower,
-      keepMs: Math.max(-lower, 0) + more,
-      lateTag: lateRight,
-    },
-  ];
-}
-
-interface Partners {
-  readonly time: number;
-  readonly values: readonly unknown[];
-}
-
-/** In order of time, so that the order of a map does not show. */
-function partnersIn({ other, from, to }: Side, time: number): Partners[] {
-  const partners: Partners[] = [];
-  for (const [at, values] of other.entries()) {
-    if (at >= time + from && at <= time + to) partners.push({ time: at, values });
-  }
-  return partners.length > 1 ? partners.sort((one, another) => one.time - another.time) : partners;
-}
-
-/** The pairs of one record, one after the other. */
-class Pairs {
-  readonly #isLeft: boolean;
-  readonly #time: number;
-  readonly #value: unknown;
-  readonly #partners: readonly Partners[];
-  #bucket = 0;
-  #index = -1;
-
-  constructor(isLeft: boolean, time: number, value: unknown, partners: readonly Partners[]) {
-    this.#isLeft = isLeft;
-    this.#time = time;
-    this.#value = value;
-    this.#partners = partners;
+  override snapshot(checkpointId: number, state: OperatorStateWriter): void {
+    this.#buffers.freeze();
+    super.snapshot(checkpointId, state);
   }
 
-  /** Moves to the next pair; false when there is none. */
-  next(): boolean {
-    if (++this.#index < (this.#partners[this.#bucket]?.values.length ?? 0)) return true;
-    this.#index = 0;
-    return ++this.#bucket < this.#partners.length;
+  // N4.
+  override beginUndo(): void {
+    super.beginUndo();
+    this.#isUndoable = true;
+    this.#added = undefined;
   }
 
-  get left(): unknown {
-    return this.#isLeft ? this.#value : this.#partner;
-  }
-
-  get right(): unknown {
-    return this.#isLeft ? this.#partner : this.#value;
-  }
-
-  get leftTime(): number {
-    return this.#isLeft ? this.#time : this.#partners[this.#bucket]!.time;
-  }
-
-  get rightTime(): number {
-    return this.#isLeft ? this.#partners[this.#bucket]!.time : this.#time;
-  }
-
-  get #partner(): unknown {
-    return this.#partners[this.#bucket]!.values[this.#index];
+  override undo(): void {
+    super.undo();
+    const added = this.#added;
+    this.#added = undefined;
+    added?.records.remove(added.index);
   }
 }
 
 interface PairCalls {
-  readonly call: () => unknown;
+  readonly count: number;
+  readonly call: (pair: number) => unknown;
   readonly timestamp: () => number;
 }
 
 /** Results pair by pair, each with the timestamp of its pair. */
 class PairPull implements Pull {
-  readonly #pairs: Pairs;
   readonly #calls: PairCalls;
+  #pair = 0;
   #results: Iterator<unknown, unknown> | undefined;
 
-  constructor(pairs: Pairs, results: Pull | undefined, calls: PairCalls) {
-    this.#pairs = pairs;
+  constructor(results: Pull | undefined, calls: PairCalls) {
     this.#results = results;
     this.#calls = calls;
   }
@@ -277,8 +261,8 @@ class PairPull implements Pull {
     for (;;) {
       const next = this.#results?.next();
       if (next !== undefined && next.done !== true) return next;
-      if (!this.#pairs.next()) return { done: true, value: undefined };
-      this.#results = pullOf(this.#calls.call());
+      if (this.#pair === this.#calls.count) return { done: true, value: undefined };
+      this.#results = pullOf(this.#calls.call(this.#pair++));
     }
   }
 
@@ -294,10 +278,10 @@ class PairContext<O, L> extends RecordContext<O, L> implements JoinContext<O, L>
   /** The timestamp of the results. */
   emitted = MIN_TIMESTAMP;
 
-  moveToPair({ leftTime, rightTime }: Pairs, time: TimerDomain): void {
+  moveToPair(leftTime: number, rightTime: number, isEventTime: boolean): void {
     this.leftTimestamp = leftTime;
     this.rightTimestamp = rightTime;
-    this.emitted = time === 'event' ? Math.max(leftTime, rightTime) : MIN_TIMESTAMP;
+    this.emitted = isEventTime ? Math.max(leftTime, rightTime) : MIN_TIMESTAMP;
     this.moveTo(this.emitted);
   }
 }

@@ -8,7 +8,8 @@
  * E1 An entry is in the list of its key group from `add` to `remove`.
  * E2 `beforeChange` of its place comes before every change of an entry, and `add` and `remove` call it themselves: a
  *    waiting snapshot sees the key group as it was at the barrier.
- * E3 There is no undo: an operator under a poison policy keeps its state by handles.
+ * E3 The backend undoes nothing of it: under a poison policy the operator takes its changes back (`Operator.undo`), or
+ *    keeps its state by handles.
  */
 
 import type { Key } from '../base/key-groups.ts';

@@ -1,0 +1,291 @@
+/**
+ * The records of both streams that wait for their partners, sorted by time for each key.
+ *
+ * Owns the records. Partners: the operator of the interval join; the backend, which stores them as interval-join.ts draws
+ * them.
+ *
+ * J1 A record whose time to be forgotten has come is not there any more for whoever looks after that: it is taken out
+ *    when its key is looked at, and left out when it is written.
+ * J2 Each key is due when the last of its records is to be forgotten, as known when that was said: it is looked at then, so
+ *    that a key that nobody uses goes too.
+ * J3 What came at this very moment stays until time goes on, also when it is to be forgotten at this moment.
+ */
+
+import { deepFreeze } from '../base/freeze.ts';
+import type { Key } from '../base/key-groups.ts';
+import { TimeHeap } from '../base/time-heap.ts';
+import type { StateDescriptor } from '../state/descriptors.ts';
+import { canonicalKey } from '../state/memory/canonical-key.ts';
+import type {
+  KeyPlace,
+  OwnEntry,
+  OwnKeyedState,
+  OwnPlaces,
+  OwnStateWriter,
+  RestoredOwner,
+} from '../state/own-state.ts';
+import { value as valueState } from '../state/state.ts';
+import type { TimerDomain } from '../state/timer-domain.ts';
+
+/** So many places of records that are gone are kept at most, unless they are the smaller half: what is looked at lies close together. */
+const GONE_MAX = 6;
+/** Fewer records are looked through one by one. */
+const SEARCHED_MIN = 16;
+
+const BUFFER: StateDescriptor = { kind: 'map' };
+
+type StoredBuffer = readonly (readonly [time: number, values: readonly unknown[]])[];
+
+/** Records in the order of their times, of equal times in that of their arrival. */
+export class SortedRecords {
+  readonly times: number[] = [];
+  readonly values: unknown[] = [];
+  /** Those before are gone. */
+  first = 0;
+
+  get end(): number {
+    return this.times.length;
+  }
+
+  /** The last time; `-Infinity` when there is none. */
+  get last(): number {
+    const { length } = this.times;
+    return this.first === length ? Number.NEGATIVE_INFINITY : this.times[length - 1]!;
+  }
+
+  /** Where it stands now. */
+  insert(time: number, value: unknown): number {
+    const { times, values } = this;
+    let index = times.length;
+    if (index === this.first || times[index - 1]! <= time) {
+      times.push(time);
+      values.push(value);
+      return index;
+    }
+    index = this.firstAfter(time);
+    times.splice(index, 0, time);
+    values.splice(index, 0, value);
+    return index;
+  }
+
+  remove(index: number): void {
+    this.times.splice(index, 1);
+    this.values.splice(index, 1);
+  }
+
+  /** The first record that is later than a time. */
+  firstAfter(time: number): number {
+    const { times } = this;
+    let low = this.first;
+    let high = times.length;
+    while (high - low > SEARCHED_MIN) {
+      const middle = (low + high) >> 1;
+      if (times[middle]! <= time) low = middle + 1;
+      else high = middle;
+    }
+    while (low < high && times[low]! <= time) low++;
+    return low;
+  }
+
+  /** Whether `forget` would do anything. */
+  holds(time: number): boolean {
+    return this.first < this.times.length && this.times[this.first]! <= time;
+  }
+
+  /** Takes out what is not later than a time. */
+  forget(time: number): void {
+    const { times, values } = this;
+    while (this.first < times.length && times[this.first]! <= time) values[this.first++] = undefined;
+    if (this.first <= GONE_MAX || this.first * 2 < times.length) return;
+    moveToFront(times, this.first);
+    moveToFront(values, this.first);
+    this.first = 0;
+  }
+
+  /** What is later than a time. */
+  storedAfter(time: number): StoredBuffer {
+    const stored: [number, unknown[]][] = [];
+    for (let index = this.firstAfter(time); index < this.times.length; index++) {
+      const last = stored.at(-1);
+      if (last !== undefined && last[0] === this.times[index]) last[1].push(this.values[index]);
+      else stored.push([this.times[index]!, [this.values[index]]]);
+    }
+    return stored;
+  }
+}
+
+// Without the array of what is dropped, which `splice` makes.
+function moveToFront(array: unknown[], from: number): void {
+  for (let index = from; index < array.length; index++) array[index - from] = array[index];
+  array.length -= from;
+}
+
+/** What waits of one key. */
+export class JoinKey implements OwnEntry {
+  readonly key: Key;
+  readonly place: KeyPlace;
+  readonly left = new SortedRecords();
+  readonly right = new SortedRecords();
+  /** The time at which it was last looked at (J1, J3). */
+  seenAt: number;
+  /** J2. */
+  isScheduled = false;
+  position = -1;
+
+  constructor(key: Key, place: KeyPlace, seenAt: number) {
+    this.key = key;
+    this.place = place;
+    this.seenAt = seenAt;
+  }
+
+  /** 0 is the left side, 1 the right one. */
+  side(number: number): SortedRecords {
+    return number === 0 ? this.left : this.right;
+  }
+}
+
+/** How the records of a join are kept. */
+export interface JoinBufferOptions {
+  readonly domain: TimerDomain;
+  /** Of the left and the right stream: so long after its time a record is forgotten, ms. */
+  readonly keepMs: readonly [number, number];
+  /** The time that counts: event time so far, or that of the machine. */
+  readonly now: () => number;
+}
+
+/** See the head of the file. */
+export class JoinBuffers implements OwnKeyedState<JoinKey> {
+  readonly states: OwnKeyedState['states'] = [
+    { name: 'left', descriptor: BUFFER },
+    { name: 'right', descriptor: BUFFER },
+    { name: 'forget-at', descriptor: valueState<number | undefined>(undefined) },
+  ];
+  readonly domain: TimerDomain;
+  readonly #keepMs: readonly [number, number];
+  readonly #now: () => number;
+  readonly #byKey = new Map<unknown, JoinKey>();
+  readonly #due = new TimeHeap<JoinKey>();
+  #places!: OwnPlaces<JoinKey>;
+  #frozenAt = 0;
+  #taken: JoinKey | undefined;
+
+  constructor({ domain, keepMs, now }: JoinBufferOptions) {
+    this.domain = domain;
+    this.#keepMs = keepMs;
+    this.#now = now;
+  }
+
+  /** What waits of a key now. Hot path: once per record. */
+  of(key: Key): JoinKey {
+    const canonical = canonicalKey(key);
+    const found = this.#byKey.get(canonical);
+    if (found === undefined) return this.#add(key, canonical, this.#places.placeOf(key));
+    const now = this.#now();
+    if (found.seenAt !== now) this.#look(found, now);
+    return found;
+  }
+
+  /** Adds a record; where it stands in its side. */
+  add(waiting: JoinKey, side: number, time: number, value: unknown): number {
+    waiting.place.beforeChange();
+    if (this.#places.freezesValues) deepFreeze(value);
+    const index = waiting.side(side).insert(time, value);
+    if (!waiting.isScheduled) this.#schedule(waiting, time + this.#keepMs[side]!);
+    return index;
+  }
+
+  /** The state as of now is about to be written. */
+  freeze(): void {
+    this.#frozenAt = this.#now();
+  }
+
+  /** A timer: looks at the key that is due, and forgets it when nothing waits any more. */
+  fire(): void {
+    const waiting = this.#taken;
+    if (waiting === undefined) return; // A timer of a job that was another one.
+    this.#taken = undefined;
+    waiting.isScheduled = false;
+    this.#look(waiting, this.#now());
+    const next = this.#lastForgetAt(waiting);
+    if (next !== undefined) return this.#schedule(waiting, next);
+    this.#places.remove(waiting);
+    this.#byKey.delete(canonicalKey(waiting.key));
+  }
+
+  // ---- for the backend ----
+
+  start(places: OwnPlaces<JoinKey>): void {
+    this.#places = places;
+  }
+
+  next(): number | undefined {
+    return this.#due.peek();
+  }
+
+  take(): JoinKey {
+    this.#taken = this.#due.pop()!;
+    return this.#taken;
+  }
+
+  write(waiting: JoinKey, to: OwnStateWriter): void {
+    let forgetAt = Number.POSITIVE_INFINITY;
+    for (const side of [0, 1]) {
+      const keepMs = this.#keepMs[side]!;
+      // J3: what was looked at then is all there.
+      const gone = waiting.seenAt === this.#frozenAt ? Number.NEGATIVE_INFINITY : this.#frozenAt - keepMs;
+      const stored = waiting.side(side).storedAfter(gone);
+      if (stored.length === 0) continue;
+      to.value(side, undefined, stored);
+      forgetAt = Math.min(forgetAt, stored[0]![0] + keepMs);
+    }
+    if (forgetAt === Number.POSITIVE_INFINITY) return;
+    to.value(2, undefined, forgetAt);
+    to.timer(forgetAt, undefined);
+  }
+
+  restoreValue(side: number, { key, place }: RestoredOwner, value: unknown): void {
+    if (side === 2) return;
+    const canonical = canonicalKey(key);
+    const waiting = this.#byKey.get(canonical) ?? this.#add(key, canonical, place);
+    for (const [time, values] of value as StoredBuffer) {
+      for (const each of values) waiting.side(side).insert(time, each);
+    }
+    const forgetAt = this.#lastForgetAt(waiting);
+    if (!waiting.isScheduled && forgetAt !== undefined) this.#schedule(waiting, forgetAt);
+  }
+
+  restoreTimer(_time: number, { namespace }: RestoredOwner): boolean {
+    return namespace === undefined;
+  }
+
+  #add(key: Key, canonical: unknown, place: KeyPlace): JoinKey {
+    const waiting = new JoinKey(key, place, this.#now());
+    this.#places.add(waiting);
+    this.#byKey.set(canonical, waiting);
+    return waiting;
+  }
+
+  /** J1. */
+  #look(waiting: JoinKey, now: number): void {
+    const { left, right } = waiting;
+    const leftGone = now - this.#keepMs[0];
+    const rightGone = now - this.#keepMs[1];
+    if (left.holds(leftGone) || right.holds(rightGone)) {
+      waiting.place.beforeChange();
+      left.forget(leftGone);
+      right.forget(rightGone);
+    }
+    waiting.seenAt = now;
+  }
+
+  /** J2. */
+  #lastForgetAt({ left, right }: JoinKey): number | undefined {
+    const last = Math.max(left.last + this.#keepMs[0], right.last + this.#keepMs[1]);
+    return last === Number.NEGATIVE_INFINITY ? undefined : last;
+  }
+
+  #schedule(waiting: JoinKey, time: number): void {
+    waiting.isScheduled = true;
+    this.#due.push(time, waiting);
+  }
+}
