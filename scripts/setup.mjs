@@ -4,12 +4,13 @@
 // Silent when nothing is to do; otherwise one line says what is done and why. Exits with npm's or tsc's code.
 //
 //   node scripts/setup.mjs            install if the lock file and the stamp in node_modules differ
-//   node scripts/setup.mjs --build    the same, then build dist/ if the sources are newer than it
+//   node scripts/setup.mjs --build    the same, then build dist/ and in it dist/dashboard, each if its sources changed
 //   … --force                         build even if dist/ is up to date
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -28,6 +29,9 @@ const modules = join(root, 'node_modules');
 const installStamp = join(modules, '.millrace-setup');
 const dist = join(root, 'dist');
 const buildStamp = join(dist, '.stamp');
+const page = join(dist, 'dashboard');
+const pageStamp = join(page, '.stamp');
+const pageSources = 'packages/dashboard';
 const lockFolder = join(root, '.setup-lock');
 const lockWaitMsMax = 10 * 60_000;
 
@@ -65,36 +69,62 @@ export async function install() {
   });
 }
 
-/** Builds `dist/` from `src/` when a source changed; returns an exit code. */
+/** Builds `dist/` from `src/`, and `dist/dashboard` from its workspace, each when a source changed; returns an exit code. */
 export async function build({ force = false } = {}) {
-  if (!force && buildReason() === undefined) return 0;
+  if (!force && buildReason() === undefined && pageReason() === undefined) return 0;
   return underLock(async () => {
-    const reason = force ? 'it was asked for' : buildReason();
-    if (reason === undefined) return 0;
-    say(`building dist/ (tsc), because ${reason}`);
-    const key = buildKey();
-    const fresh = join(root, `dist.new-${process.pid}`);
-    const tsc = join(modules, 'typescript', 'bin', 'tsc');
-    const code = await run(
-      process.execPath,
-      [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh],
-      'inherit',
-    );
-    if (code !== 0) {
-      rmSync(fresh, { recursive: true, force: true });
-      say('the sources do not compile; tsc says why above. The old dist/ is unchanged.');
-      return code;
-    }
-    writeFileSync(join(fresh, '.stamp'), key);
-    // npm does this for an installed package; here `npx millrace` runs the build itself.
-    if (existsSync(join(fresh, 'cli', 'main.js'))) chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
-    // Replaced in one move, so that a process that starts meanwhile never sees half a build.
-    const old = join(root, `dist.old-${process.pid}`);
-    if (existsSync(dist)) renameSync(dist, old);
-    renameSync(fresh, dist);
-    rmSync(old, { recursive: true, force: true });
-    return 0;
+    const code = await buildSources(force ? 'it was asked for' : buildReason());
+    return code === 0 ? buildPage(force ? 'it was asked for' : pageReason()) : code;
   });
+}
+
+/** @param {string | undefined} reason */
+async function buildSources(reason) {
+  if (reason === undefined) return 0;
+  say(`building dist/ (tsc), because ${reason}`);
+  const key = buildKey();
+  const fresh = join(root, `dist.new-${process.pid}`);
+  const tsc = join(modules, 'typescript', 'bin', 'tsc');
+  const code = await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], 'inherit');
+  if (code !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    say('the sources do not compile; tsc says why above. The old dist/ is unchanged.');
+    return code;
+  }
+  writeFileSync(join(fresh, '.stamp'), key);
+  // npm does this for an installed package; here `npx millrace` runs the build itself.
+  if (existsSync(join(fresh, 'cli', 'main.js'))) chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
+  // The page of the last build goes along: it has a stamp of its own.
+  if (existsSync(pageStamp)) cpSync(page, join(fresh, 'dashboard'), { recursive: true });
+  replace(dist, fresh);
+  return 0;
+}
+
+/** @param {string | undefined} reason */
+async function buildPage(reason) {
+  if (reason === undefined || !existsSync(join(root, pageSources))) return 0;
+  say(`building dist/dashboard (vite), because ${reason}`);
+  const key = pageKey();
+  const fresh = join(root, `dist.new-${process.pid}`);
+  const vite = join(modules, 'vite', 'bin', 'vite.js');
+  const options = ['--outDir', fresh, '--logLevel', 'warn'];
+  const code = await run(process.execPath, [vite, 'build', join(root, pageSources), ...options], 'inherit');
+  if (code !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    say('the dashboard cannot be built; vite says why above. The old dist/dashboard is unchanged.');
+    return code;
+  }
+  writeFileSync(join(fresh, '.stamp'), key);
+  replace(page, fresh);
+  return 0;
+}
+
+// In one move, so that a process that starts meanwhile never sees half a build.
+function replace(folder, fresh) {
+  const old = join(root, `dist.old-${process.pid}`);
+  if (existsSync(folder)) renameSync(folder, old);
+  renameSync(fresh, folder);
+  rmSync(old, { recursive: true, force: true });
 }
 
 function installReason() {
@@ -130,21 +160,41 @@ function buildReason() {
     : 'the sources changed since the last build';
 }
 
-// Contents, not times: a checkout or a rebase touches times without changing anything.
+function pageReason() {
+  if (!existsSync(join(root, pageSources))) return undefined;
+  if (!existsSync(join(page, 'index.html'))) return 'dist/dashboard is missing';
+  if (!existsSync(pageStamp)) return 'dist/dashboard bears no stamp of a finished build';
+  return readFileSync(pageStamp, 'utf8') === pageKey()
+    ? undefined
+    : 'its sources changed since the last build';
+}
+
 function buildKey() {
+  return keyOf(['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sourceFiles('src')]);
+}
+
+// Of `src/` it needs types only, which leave nothing in what is built.
+function pageKey() {
+  const own = ['index.html', 'vite.config.ts', 'tsconfig.json'].map((name) => `${pageSources}/${name}`);
+  const files = [...sourceFiles(`${pageSources}/src`, /./), ...sourceFiles(`${pageSources}/public`, /./)];
+  return keyOf(['package-lock.json', 'tsconfig.json', ...own, ...files]);
+}
+
+// Contents, not times: a checkout or a rebase touches times without changing anything.
+/** @param {string[]} files */
+function keyOf(files) {
   const hash = createHash('sha256');
-  const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sourceFiles('src')];
   for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(root, file)));
   return `${hash.digest('hex')}\n`;
 }
 
-function sourceFiles(folder) {
+function sourceFiles(folder, name = /\.ts$/) {
   /** @type {string[]} */
   const found = [];
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) found.push(...sourceFiles(path));
-    else if (entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts')) found.push(path);
+    if (entry.isDirectory()) found.push(...sourceFiles(path, name));
+    else if (name.test(entry.name) && !entry.name.endsWith('.test.ts')) found.push(path);
   }
   return found.sort();
 }

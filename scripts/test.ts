@@ -3,6 +3,9 @@
 // Unit tests share one process (fast); whatever starts processes, threads or long searches gets a process per file.
 // Prints the output of failing files, every skip, every count of cases, and as its last line `N passed, N failed`.
 //
+// Tests that need a browser run by `npm run test:browser` alone, which is this with --browser.
+//
+//   --browser          the tests that drive a browser (Chromium), and no others
 //   --name <pattern>   only tests whose name matches
 //   --verbose          print what the tests print
 //   --list             print the files that would run
@@ -32,18 +35,26 @@ const isolatedFolders = [
   'test/rescale/',
   'test/simulation/',
   'test/property/',
+  'packages/dashboard/test/',
 ];
-const foldersOnBuild = ['test/e2e/', 'test/recovery/'];
+const foldersOnBuild = ['test/e2e/', 'test/recovery/', 'packages/dashboard/test/'];
+const foldersInBrowser = ['packages/dashboard/test/'];
 const foldersWithCases = ['test/simulation/', 'test/property/'];
 const filesAtOnce = 2;
 const idleMsMax = 30_000;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { name: { type: 'string' }, verbose: { type: 'boolean' }, list: { type: 'boolean' } },
+    options: {
+      browser: { type: 'boolean' },
+      name: { type: 'string' },
+      verbose: { type: 'boolean' },
+      list: { type: 'boolean' },
+    },
     allowPositionals: true,
   });
-  const files = testFiles(positionals);
+  const inBrowser = values.browser === true;
+  const files = testFiles(positionals).filter((file) => isIn(file, foldersInBrowser) === inBrowser);
   if (values.list === true) {
     for (const file of files) console.log(file);
     return 0;
@@ -55,7 +66,7 @@ async function main(): Promise<number> {
   const runnable = await withBuild(files, report);
   for (const group of groupsOf(runnable)) await runGroup(group, report, values.name);
   if (values.name === undefined) {
-    report.checkSkips(positionals.length === 0);
+    report.checkSkips(positionals.length === 0 && !inBrowser);
     report.checkCases(runnable.filter((file) => isIn(file, foldersWithCases)));
   }
   report.print(performance.now() - startedAt);
@@ -63,7 +74,14 @@ async function main(): Promise<number> {
 }
 
 function testFiles(words: readonly string[]): string[] {
-  const folders = ['src', 'test', 'scripts', 'bench'].filter((folder) => existsSync(join(root, folder)));
+  const folders = [
+    'src',
+    'packages/dashboard/src',
+    'packages/dashboard/test',
+    'test',
+    'scripts',
+    'bench',
+  ].filter((folder) => existsSync(join(root, folder)));
   const all = folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.test.ts'))

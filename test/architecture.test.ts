@@ -17,6 +17,7 @@ import {
   unusedSeams,
   vagueNames,
 } from './architecture/checks.ts';
+import { dashboardHoles, dashboardStrays, readDashboard } from './architecture/dashboard.ts';
 import { readHouse, root } from './architecture/read.ts';
 
 describe('the house', () => {
@@ -31,6 +32,16 @@ describe('the house', () => {
   it('lists no seam that is not there', () => none(unusedSeams(files)));
   it('names its folders and exports', () => none(vagueNames(files)));
   it('documents every public name, the callable ones with an example', () => none(undocumentedNames(files)));
+});
+
+describe('the dashboard', () => {
+  const files = readDashboard();
+
+  it('knows types of the contract of the REST interface, and nothing else of the house', () => {
+    assert.ok(files.some(({ path }) => path.endsWith('main.tsx')));
+    none(dashboardStrays(files));
+  });
+  it('leaves no way from a text to markup or code', () => none(dashboardHoles(files)));
 });
 
 describe('the error table', () => {

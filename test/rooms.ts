@@ -220,3 +220,27 @@ export const seams: readonly {
   },
   { files: /^src\/connectors\/print\.ts$/, may: ['machine'], why: 'writes to the standard output' },
 ];
+
+/** The walls of the workspace `packages/dashboard`, which runs in a browser and ships as built files. */
+export const dashboard = {
+  folder: 'packages/dashboard/src',
+  /** The one file of the house that it knows, and only the types in it. */
+  contract: 'src/rest/contract.ts',
+  /** Each library, and the files that may import it. */
+  libraries: {
+    react: /./,
+    'react-dom': /\/main\.tsx$/,
+    '@tanstack/react-query': /./,
+    '@xyflow/react': /\/panes\/graph\.tsx$/,
+    '@dagrejs/dagre': /\/panes\/graph\.tsx$/,
+    uplot: /\/parts\/plot\.tsx$/,
+  } as Readonly<Record<string, RegExp>>,
+  /** What would let a text become markup or code, or needs a hole in the content security policy. */
+  forbidden: [
+    /dangerouslySetInnerHTML/g,
+    /\.innerHTML\b/g,
+    /insertAdjacentHTML/g,
+    /\beval\s*\(/g,
+    /new Function\b/g,
+  ],
+} as const;

@@ -13,6 +13,7 @@ import {
   unthrownCodes,
   vagueNames,
 } from './checks.ts';
+import { dashboardHoles, dashboardStrays } from './dashboard.ts';
 import { blank, exportedNames, scan } from './scan.ts';
 
 describe('scan', () => {
@@ -208,3 +209,32 @@ function passes(check: Check, texts: Readonly<Record<string, string>>): void {
 function house(texts: Readonly<Record<string, string>>): Files {
   return new Map(Object.entries(texts).map(([path, text]) => [path, scan(path, text)]));
 }
+
+describe('the walls of the dashboard', () => {
+  const page = (text: string): ReturnType<typeof scan>[] => [
+    scan('packages/dashboard/src/panes/home.tsx', text),
+  ];
+
+  it('let in types of the contract and own files, and nothing else', () => {
+    assert.deepEqual(
+      dashboardStrays(
+        page(
+          `import type { Alert } from '../../../../src/rest/contract.ts';\nimport { a } from './a.tsx';\nimport { useState } from 'react';`,
+        ),
+      ),
+      [],
+    );
+    const refused = [
+      `import { CONTRACT_VERSION } from '../../../../src/rest/contract.ts';`,
+      `import type { Job } from '../../../../src/streams/job.ts';`,
+      `import uPlot from 'uplot';`,
+      `import { z } from 'left-pad';`,
+    ].map((line) => dashboardStrays(page(line)).length);
+    assert.deepEqual(refused, [1, 1, 1, 1]);
+  });
+
+  it('leave no way from text to markup', () => {
+    assert.equal(dashboardHoles(page(`<p dangerouslySetInnerHTML={{ __html: text }} />`)).length, 1);
+    assert.equal(dashboardHoles(page(`element.textContent = text;`)).length, 0);
+  });
+});

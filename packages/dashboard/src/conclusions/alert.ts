@@ -1,0 +1,61 @@
+// An alert of the server as a sentence in the viewer's language, and the pane that shows its evidence.
+import type { Alert, AlertKind, JobDescription } from '../../../../src/rest/contract.ts';
+import type { Quantity } from '../text/message.ts';
+import { type Saying, saying } from './conclusion.ts';
+import { labelOf } from './names.ts';
+
+/** The sentence: made from kind and evidence, because the server's own text is English. */
+export function alertSaying(description: JobDescription | undefined, alert: Alert): Saying {
+  const { evidence } = alert;
+  return saying(`alert.${alert.kind}`, {
+    operator: evidence.vertex === null ? (evidence.vertexName ?? '') : labelOf(description, evidence.vertex),
+    worker: evidence.workerId ?? '',
+    slot: evidence.slot === null ? '–' : String(evidence.slot + 1),
+    checkpoint: String(evidence.checkpointId ?? ''),
+    attempt: String(evidence.attempt ?? ''),
+    value: measured(alert.kind, evidence.value),
+    limit: measured(alert.kind, evidence.limit),
+    message: alert.message,
+  });
+}
+
+function measured(kind: AlertKind, value: number | null): Quantity {
+  if (value === null) return '–';
+  switch (kind) {
+    case 'back-pressure':
+    case 'heap-nearly-full':
+      return { kind: 'share', value };
+    case 'checkpoints-missing':
+    case 'watermark-stuck':
+    case 'event-loop-blocked':
+      return { kind: 'duration', ms: value };
+    case 'records-late':
+    case 'checkpoint-failed':
+    case 'job-failed':
+    case 'job-restarted':
+    case 'worker-lost':
+      return { kind: 'count', value };
+  }
+}
+
+/** Where the evidence of an alert is to be seen. */
+export function evidenceLink({ kind }: Pick<Alert, 'kind'>): string {
+  switch (kind) {
+    case 'checkpoint-failed':
+    case 'checkpoints-missing':
+      return '#/checkpoints';
+    case 'job-failed':
+      return '#/exceptions';
+    case 'job-restarted':
+      return '#/recovery';
+    case 'worker-lost':
+    case 'event-loop-blocked':
+    case 'heap-nearly-full':
+      return '#/workers';
+    case 'back-pressure':
+      return '#/graph';
+    case 'watermark-stuck':
+    case 'records-late':
+      return '#/event-time';
+  }
+}

@@ -1,0 +1,369 @@
+// What the panes conclude, case by case.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ExceptionMessage, Lateness, Recovery } from '../../../../src/rest/contract.ts';
+import {
+  checkpoint,
+  description,
+  figures,
+  jobId,
+  startedAt,
+  subtask,
+  vertex,
+} from '../../test/scripted-job.ts';
+import type { LiveJob } from '../live/state.ts';
+import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
+import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
+import { culpritOf } from './culprit.ts';
+import { failureGroups } from './failures.ts';
+import { healthOf } from './health.ts';
+import { lateShareAt, latenessBars, suggestedBoundMs } from './lateness.ts';
+import { vertexLabel } from './names.ts';
+import { pipelineSayings } from './pipeline.ts';
+import { phaseStretches, recoveryConclusion } from './recovery.ts';
+import { holdingLane, stillFor, stuckMs, watermarkConclusion, watermarkLanes } from './watermark.ts';
+
+describe('names', () => {
+  it('calls a vertex by the uid of its keyed operator, else of its first named one, else by its chain', () => {
+    assert.deepEqual(description.vertices.map(vertexLabel), ['events', 'abnormal-in-a-row']);
+    const [source] = description.vertices;
+    const unnamed = source!.operators.map((operator) => ({ ...operator, hasExplicitUid: false }));
+    assert.equal(vertexLabel({ ...source!, operators: unnamed }), 'Source: generator');
+  });
+});
+
+describe('who is the culprit', () => {
+  const culprit = { vertex: 1, subtask: 2, busyShare: 0.97, victims: [0] };
+
+  it('is named with why, who waits for it, and what to do', () => {
+    const found = culpritOf(description, figures({ culprit: { ...culprit, why: 'hot-key' } }));
+    assert.equal(found.key, 'culprit.hot-key');
+    assert.equal(found.values['operator'], 'abnormal-in-a-row');
+    assert.equal(found.values['subtask'], '2');
+    assert.deepEqual(
+      found.more.map(({ key }) => key),
+      ['culprit.victims', 'culprit.hot-key.do'],
+    );
+    assert.equal(found.more[0]?.values['victims'], 'events');
+  });
+
+  it('has a sentence of its own for a slow sink and for an operator that is just busy', () => {
+    const keyOf = (why: 'busy' | 'slow-sink'): string =>
+      culpritOf(description, figures({ culprit: { ...culprit, why } })).key;
+    assert.deepEqual([keyOf('busy'), keyOf('slow-sink')], ['culprit.busy', 'culprit.slow-sink']);
+  });
+
+  it('is nobody while nobody waits, and nothing is claimed of a job that does not run', () => {
+    assert.equal(culpritOf(description, figures()).key, 'culprit.none');
+    assert.equal(culpritOf(description, figures({ state: 'RESTARTING' })).key, 'culprit.not-running');
+    assert.equal(culpritOf(description, undefined).key, 'culprit.unknown');
+  });
+});
+
+describe('which subtask is idle, and why', () => {
+  it('is the one to which no key hashes: the demo', () => {
+    assert.deepEqual(idleSubtasks(description, figures()), [{ vertex: 1, subtask: 1, why: 'no-key' }]);
+    const [told] = idleConclusions(description, figures());
+    assert.equal(told?.key, 'idle.no-key');
+    assert.equal(told?.values['subtasks'], '1');
+    assert.equal(told?.more[0]?.key, 'idle.no-key.why');
+  });
+
+  it('is a subtask of a source without a split', () => {
+    const split = [{ splitId: 'a', watermark: 'none' as const, isIdle: false }];
+    const source = vertex([subtask(0, { recordsOut: 100, splits: split }), subtask(1)]);
+    assert.deepEqual(idleSubtasks(description, figures({ vertices: [source] })), [
+      { vertex: 0, subtask: 1, why: 'no-split' },
+    ]);
+  });
+
+  it('is nobody before there was enough to share', () => {
+    const early = vertex([subtask(0, { recordsIn: 1 }), subtask(1), subtask(2)]);
+    assert.deepEqual(idleSubtasks(description, figures({ vertices: [vertex([subtask(0)]), early] })), []);
+  });
+});
+
+describe('who has too much', () => {
+  it('is the subtask with far more than an even part', () => {
+    const [told] = skewConclusions(description, figures());
+    assert.equal(told?.values['subtask'], '2');
+    assert.deepEqual(told?.values['share'], { kind: 'share', value: 220 / 330 });
+    assert.equal(told?.more[0]?.key, 'skew.keyed.why');
+  });
+
+  it('is nobody when it is even, or when there is hardly anything', () => {
+    const even = vertex([0, 1, 2].map((index) => subtask(index, { recordsIn: 100 })));
+    assert.deepEqual(skewConclusions(description, figures({ vertices: [even] })), []);
+    const few = vertex([subtask(0, { recordsIn: 5 }), subtask(1)]);
+    assert.deepEqual(skewConclusions(description, figures({ vertices: [few] })), []);
+  });
+});
+
+describe('the critical path of a checkpoint', () => {
+  const parts = { startDelayMs: 1, alignmentMs: 1, syncMs: 1, asyncMs: 1 };
+  const withLast = (more: Partial<typeof parts>, ackAfterMs: number) =>
+    checkpoint(1, {
+      durationMs: 1500,
+      subtasks: [
+        { ...base(0, 0), ...parts, acknowledgedAt: startedAt + 10_005 },
+        { ...base(1, 2), ...parts, ...more, acknowledgedAt: startedAt + 10_000 + ackAfterMs },
+      ],
+    });
+  const base = (vertexIndex: number, index: number) => ({
+    vertex: vertexIndex,
+    subtask: index,
+    stateBytes: 0,
+    inFlightBytes: 0,
+    isUnaligned: false,
+  });
+
+  it('leads to the subtask that answered last and its longest part', () => {
+    const keys = (['startDelayMs', 'alignmentMs', 'syncMs', 'asyncMs'] as const).map(
+      (part) => checkpointConclusion(description, withLast({ [part]: 1400 }, 1450)).key,
+    );
+    assert.deepEqual(keys, ['critical.start-delay', 'critical.alignment', 'critical.sync', 'critical.async']);
+    const told = checkpointConclusion(description, withLast({ alignmentMs: 1400 }, 1450));
+    assert.equal(told.values['subtask'], 'abnormal-in-a-row[2]');
+    assert.equal(told.tone, 'warn');
+    assert.equal(told.more[0]?.key, 'critical.alignment.do');
+  });
+
+  it('ends in publishing when all had answered long before', () => {
+    assert.deepEqual(criticalPathOf(withLast({}, 50)), {
+      vertex: 1,
+      subtask: 2,
+      part: 'publish',
+      partMs: 1450,
+      durationMs: 1500,
+    });
+  });
+
+  it('gives no advice for a quick one', () => {
+    const told = checkpointConclusion(description, checkpoint(165));
+    assert.equal(told.tone, 'good');
+    assert.deepEqual(told.more, []);
+  });
+
+  it('says of an open one who is missing, and of a failed one why', () => {
+    const [first] = checkpoint(7).subtasks;
+    const open = checkpoint(7, { status: 'IN_PROGRESS', subtasksAcknowledged: 1, subtasks: [first!] });
+    const told = checkpointConclusion(description, open);
+    assert.equal(told.key, 'checkpoint.open');
+    assert.equal(told.more[0]?.values['operators'], 'events (2/3), abnormal-in-a-row (3/3)');
+    const failed = checkpointConclusion(description, { ...open, status: 'FAILED', failure: 'timed out' });
+    assert.equal(failed.key, 'checkpoint.failed');
+    assert.equal(failed.values['reason'], 'timed out');
+  });
+});
+
+describe('event time', () => {
+  const withWatermarks = (left: number | 'none', right: number | 'none', at: number) =>
+    figures({
+      at,
+      vertices: [
+        vertex(
+          [
+            subtask(0, {
+              recordsOutPerSecond: 5,
+              splits: [{ splitId: 'left', watermark: left, isIdle: false }],
+            }),
+            subtask(1, { splits: [{ splitId: 'right', watermark: right, isIdle: false }] }),
+          ],
+          { watermark: left === 'none' || right === 'none' ? 'none' : Math.min(left, right) },
+        ),
+        vertex([subtask(0)], {
+          watermark: left === 'none' || right === 'none' ? 'none' : Math.min(left, right),
+        }),
+      ],
+    });
+
+  it('moves while the watermark of the last vertex does', () => {
+    const ticks = [withWatermarks(1000, 900, 0), withWatermarks(61_000, 60_900, 30_000)];
+    assert.equal(watermarkConclusion(description, ticks).key, 'watermark.moving');
+  });
+
+  it('stands still because of one split, which is named', () => {
+    const ticks = [withWatermarks(1000, 900, 0), withWatermarks(90_000, 900, stuckMs + 1)];
+    const told = watermarkConclusion(description, ticks);
+    assert.equal(told.key, 'watermark.stuck');
+    assert.equal(told.values['split'], 'right');
+    assert.equal(told.values['subtask'], '1');
+    assert.deepEqual(told.values['since'], { kind: 'duration', ms: stuckMs + 1 });
+  });
+
+  it('cannot begin while one split has sent nothing', () => {
+    const ticks = [withWatermarks(1000, 'none', 0), withWatermarks(90_000, 'none', stuckMs + 1)];
+    assert.equal(watermarkConclusion(description, ticks).key, 'watermark.stuck.none');
+  });
+
+  it('is no fault where there is none', () => {
+    const ticks = [withWatermarks('none', 'none', 0), withWatermarks('none', 'none', stuckMs + 1)];
+    assert.equal(watermarkConclusion(description, ticks).key, 'watermark.none');
+  });
+
+  it('passes idle splits over when it looks for who holds back', () => {
+    const lanes = watermarkLanes(description, withWatermarks(1000, 900, 0));
+    const resting = lanes.map((lane) => (lane.split === 'right' ? { ...lane, isIdle: true } : lane));
+    assert.equal(holdingLane(resting.filter(({ split }) => split !== null))?.split, 'left');
+  });
+
+  it('counts standing still from the tick after the last change, within one attempt', () => {
+    const ticks = [withWatermarks(1, 1, 0), withWatermarks(2, 2, 1000), withWatermarks(2, 2, 5000)];
+    assert.equal(stillFor(ticks), 4000);
+    assert.equal(stillFor([{ ...ticks[1]!, attempt: 0 }, ticks[2]!]), 0);
+  });
+});
+
+describe('another bound of out-of-orderness', () => {
+  const lateness: Lateness = {
+    records: 10_000,
+    behindMsMax: 59_000,
+    bounds: [
+      { boundMs: 0, late: 6000 },
+      { boundMs: 10_000, late: 900 },
+      { boundMs: 30_000, late: 8 },
+      { boundMs: 60_000, late: 0 },
+    ],
+  };
+
+  it('promises no smaller share than what was measured', () => {
+    assert.deepEqual(
+      [0, 9999, 10_000, 45_000, 59_000, 60_000].map((boundMs) => lateShareAt(lateness, boundMs)),
+      [0.6, 0.6, 0.09, 0.0008, 0, 0],
+    );
+    assert.equal(lateShareAt({ records: 0, behindMsMax: 0, bounds: [] }, 5), 0);
+  });
+
+  it('is suggested as small as the wanted share allows', () => {
+    assert.equal(suggestedBoundMs(lateness), 30_000);
+    assert.equal(suggestedBoundMs(lateness, 0.1), 10_000);
+    assert.equal(suggestedBoundMs(lateness, 0), 59_000);
+  });
+
+  it('has bars that add up to all records', () => {
+    const bars = latenessBars(lateness);
+    assert.deepEqual(
+      bars.map(({ records }) => records),
+      [4000, 5100, 892, 8],
+    );
+  });
+});
+
+describe('failures', () => {
+  const failure = (exceptionId: number, group: string, at: number): ExceptionMessage => ({
+    exceptionId,
+    jobId,
+    at,
+    attempt: 1,
+    code: 'USER_FUNCTION_FAILED',
+    message: `failure ${exceptionId}`,
+    stack: '',
+    remedy: '',
+    task: null,
+    taskName: null,
+    workerId: null,
+    slot: null,
+    consequence: 'restart in 1000 ms',
+    group,
+  });
+
+  it('that are the same one count together, the latest first', () => {
+    const groups = failureGroups([failure(1, 'a', 0), failure(2, 'b', 100), failure(3, 'a', 240)], 240);
+    assert.deepEqual(
+      groups.map(({ group, count, firstAt, lastAt }) => ({ group, count, firstAt, lastAt })),
+      [
+        { group: 'a', count: 2, firstAt: 0, lastAt: 240 },
+        { group: 'b', count: 1, firstAt: 100, lastAt: 100 },
+      ],
+    );
+    assert.equal(groups[0]?.latest.exceptionId, 3);
+    assert.deepEqual(
+      groups.map(({ bins }) => bins.reduce((sum, count) => sum + count, 0)),
+      [2, 1],
+    );
+  });
+});
+
+describe('a recovery', () => {
+  const recovery: Recovery = {
+    jobId,
+    attempt: 2,
+    failedAt: 1000,
+    exceptionId: 1,
+    cause: 'the thread ended',
+    task: { vertex: 1, subtask: 2 },
+    workerId: 'local',
+    slot: 2,
+    phases: [
+      { phase: 'cancel', startedAt: 1000, endedAt: 1040 },
+      { phase: 'restore', startedAt: 1040, endedAt: 1200 },
+      { phase: 'deploy', startedAt: 1200, endedAt: null },
+    ],
+    restoredCheckpointId: 12,
+    restoredFromPath: 'chk-12',
+    downtimeMs: 400,
+    recordsReplayed: 7,
+    outcome: 'caught-up',
+  };
+
+  it('says how long it took, where the state came from, and what was read twice', () => {
+    const told = recoveryConclusion(description, recovery);
+    assert.equal(told.key, 'recovery.caught-up');
+    assert.deepEqual(
+      told.more.map(({ key }) => key),
+      ['recovery.from-checkpoint', 'recovery.replayed'],
+    );
+    assert.equal(told.more[0]?.values['checkpoint'], '12');
+  });
+
+  it('that had no checkpoint began again', () => {
+    const told = recoveryConclusion(description, { ...recovery, restoredCheckpointId: null });
+    assert.equal(told.more[0]?.key, 'recovery.from-start');
+  });
+
+  it('lies on a line from the failure on; what is open reaches to now', () => {
+    assert.deepEqual(phaseStretches(recovery, 1500), [
+      { phase: 'cancel', fromMs: 0, toMs: 40, isOpen: false },
+      { phase: 'restore', fromMs: 40, toMs: 200, isOpen: false },
+      { phase: 'deploy', fromMs: 200, toMs: 500, isOpen: true },
+    ]);
+  });
+});
+
+describe('what the job does, and whether it is well', () => {
+  const job: LiveJob = {
+    jobId,
+    description,
+    figures: figures(),
+    ticks: [],
+    checkpoints: [checkpoint(164), checkpoint(165)],
+    details: new Map(),
+    exceptions: [],
+    recoveries: [],
+  };
+
+  it('is told from source to sink and guarantee', () => {
+    assert.deepEqual(
+      pipelineSayings(description).map(({ key }) => key),
+      [
+        'pipeline.source',
+        'pipeline.keyed-state',
+        'pipeline.sink-target',
+        'pipeline.sink',
+        'pipeline.exactly-once',
+      ],
+    );
+  });
+
+  it('tells the worst thing that is true', () => {
+    assert.equal(healthOf(job).key, 'health.good');
+    assert.equal(healthOf({ ...job, figures: undefined }).key, 'health.waiting');
+    assert.equal(healthOf({ ...job, figures: figures({ state: 'RESTARTING' }) }).key, 'health.recovering');
+    const failed = checkpoint(166, { status: 'FAILED', failure: 'disk full' });
+    const told = healthOf({ ...job, checkpoints: [...job.checkpoints, failed] });
+    assert.equal(told.key, 'health.checkpoint-failed');
+    assert.equal(told.values['reason'], 'disk full');
+    const slow = figures({ culprit: { vertex: 1, subtask: 0, why: 'busy', busyShare: 1, victims: [0] } });
+    assert.equal(healthOf({ ...job, figures: slow }).key, 'culprit.busy');
+  });
+});

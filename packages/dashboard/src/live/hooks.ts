@@ -1,0 +1,57 @@
+// The live state for components: the server, the chosen job, the clock of the server.
+import { createContext, useContext, useEffect, useState, useSyncExternalStore } from 'react';
+import type { StreamTopic } from '../../../../src/rest/contract.ts';
+import type { LiveJob, LiveState } from './state.ts';
+import { LiveStream } from './stream.ts';
+
+/** One for each page. */
+export const StreamContext = createContext<LiveStream>(new LiveStream());
+
+const always: readonly StreamTopic[] = [
+  'overview',
+  'job',
+  'figures',
+  'checkpoints',
+  'exceptions',
+  'recoveries',
+  'alerts',
+];
+
+/** Everything that is known. */
+export function useLive(): LiveState {
+  const stream = useContext(StreamContext);
+  return useSyncExternalStore(stream.subscribe, stream.state);
+}
+
+/** The job that is shown: the chosen one, else the first that runs, else the first. */
+export function useJob(): LiveJob | undefined {
+  const { jobs, overview } = useLive();
+  const chosen = useChosenJob();
+  const running = overview?.jobs.find(({ endedAt }) => endedAt === null)?.jobId;
+  return jobs.get(chosen ?? '') ?? jobs.get(running ?? '') ?? [...jobs.values()][0];
+}
+
+/** Which job the address of the page names. */
+export const ChosenJobContext = createContext<string | undefined>(undefined);
+
+function useChosenJob(): string | undefined {
+  return useContext(ChosenJobContext);
+}
+
+/** Watches more than the usual topics while the pane is open. */
+export function useTopics(extra: readonly StreamTopic[]): void {
+  const stream = useContext(StreamContext);
+  const wanted = [...always, ...extra].join(',');
+  useEffect(() => stream.want(wanted.split(',') as StreamTopic[]), [stream, wanted]);
+}
+
+/** The server's clock, once a second. */
+export function useNow(): number {
+  const { clockAheadMs } = useLive();
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = window.setInterval(() => setNow(Date.now()), 1000);
+    return () => window.clearInterval(timer);
+  }, []);
+  return now + clockAheadMs;
+}

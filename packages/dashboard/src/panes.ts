@@ -1,0 +1,63 @@
+// All panes in the order of the navigation.
+import type { ComponentType } from 'react';
+import { AlertsPane } from './panes/alerts.tsx';
+import { CheckpointsPane } from './panes/checkpoints.tsx';
+import { EventTimePane } from './panes/event-time.tsx';
+import { ExceptionsPane } from './panes/exceptions.tsx';
+import { GraphPane } from './panes/graph.tsx';
+import { HeatPane } from './panes/heat.tsx';
+import { HomePane } from './panes/home.tsx';
+import { LogsPane } from './panes/logs.tsx';
+import { RecoveryPane } from './panes/recovery.tsx';
+import { WorkersPane } from './panes/workers.tsx';
+import type { TextKey } from './text/catalogue.ts';
+
+/** One pane of the page. */
+export interface PaneDescription {
+  /** In the address: `#/path`. */
+  readonly path: string;
+  readonly title: TextKey;
+  readonly Pane: ComponentType;
+}
+
+/** Panes that belong together. */
+export const paneGroups: readonly {
+  readonly title: TextKey;
+  readonly panes: readonly PaneDescription[];
+}[] = [
+  {
+    title: 'group.whole',
+    panes: [
+      { path: 'home', title: 'home.title', Pane: HomePane },
+      { path: 'graph', title: 'graph.title', Pane: GraphPane },
+      { path: 'heat', title: 'heat.title', Pane: HeatPane },
+      { path: 'workers', title: 'workers.title', Pane: WorkersPane },
+    ],
+  },
+  {
+    title: 'group.time',
+    panes: [{ path: 'event-time', title: 'event-time.title', Pane: EventTimePane }],
+  },
+  {
+    title: 'group.safety',
+    panes: [
+      { path: 'checkpoints', title: 'checkpoints.title', Pane: CheckpointsPane },
+      { path: 'recovery', title: 'recovery.title', Pane: RecoveryPane },
+      { path: 'exceptions', title: 'exceptions.title', Pane: ExceptionsPane },
+    ],
+  },
+  {
+    title: 'group.watch',
+    panes: [
+      { path: 'alerts', title: 'alerts.title', Pane: AlertsPane },
+      { path: 'logs', title: 'logs.title', Pane: LogsPane },
+    ],
+  },
+];
+
+const home: PaneDescription = { path: 'home', title: 'home.title', Pane: HomePane };
+
+/** The pane of a path; home for an unknown one. */
+export function paneOf(path: string): PaneDescription {
+  return paneGroups.flatMap(({ panes }) => panes).find((pane) => pane.path === path) ?? home;
+}

@@ -1,0 +1,240 @@
+// Event time: how far each split and operator has come, who holds the others back, and what another bound would do.
+import { type ReactNode, useState } from 'react';
+import type { Lateness } from '../../../../src/rest/contract.ts';
+import { conclusion } from '../conclusions/conclusion.ts';
+import { lateShareAt, lateShareWanted, latenessBars, suggestedBoundMs } from '../conclusions/lateness.ts';
+import { labelOf } from '../conclusions/names.ts';
+import {
+  holdingLane,
+  orderOf,
+  type WatermarkLane,
+  watermarkConclusion,
+  watermarkLanes,
+} from '../conclusions/watermark.ts';
+import { Badge, Empty, Figure, PaneHead, Scroll, Sentence, Verdict } from '../parts/basic.tsx';
+import { type ReadyJob, Watermark, WithJob } from '../parts/job.tsx';
+import { Plot, type Series } from '../parts/plot.tsx';
+import { useText } from '../settings.tsx';
+import { count, duration, share } from '../text/units.ts';
+
+/** The pane. */
+export function EventTimePane(): ReactNode {
+  return (
+    <>
+      <PaneHead title="event-time.title" lead="event-time.lead" />
+      <WithJob>{(job) => <EventTime job={job} />}</WithJob>
+    </>
+  );
+}
+
+function EventTime({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  const lanes = watermarkLanes(job.description, job.figures);
+  const told = job.figures.vertices.flatMap(({ operators }, vertex) =>
+    operators.flatMap(({ lateness }, operator) =>
+      lateness === null || lateness.records === 0 ? [] : [{ vertex, operator, lateness }],
+    ),
+  );
+  return (
+    <>
+      <Verdict conclusion={watermarkConclusion(job.description, job.ticks)} />
+      {lanes.every(({ watermark }) => watermark === 'none') && told.length === 0 ? (
+        <Empty title={t('event-time.none')}>
+          <p>{t('event-time.none.why')}</p>
+          <pre>{"stream.assignTimestampsAndWatermarks(watermarks.boundedOutOfOrderness('1 min'))"}</pre>
+        </Empty>
+      ) : (
+        <>
+          <Lanes job={job} lanes={lanes} />
+          <WatermarkPlot job={job} />
+        </>
+      )}
+      {told.map(({ vertex, operator, lateness }) => (
+        <WhatIf
+          key={`${vertex}/${operator}`}
+          name={
+            job.description.vertices[vertex]?.operators[operator]?.name ?? labelOf(job.description, vertex)
+          }
+          lateness={lateness}
+        />
+      ))}
+    </>
+  );
+}
+
+function Lanes({
+  job,
+  lanes,
+}: {
+  readonly job: ReadyJob;
+  readonly lanes: readonly WatermarkLane[];
+}): ReactNode {
+  const { t, say } = useText();
+  const known = lanes.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite);
+  const front = Math.max(...known);
+  const spread = Math.max(1000, front - Math.min(...known));
+  const splits = lanes.filter(({ split }) => split !== null);
+  const holder = holdingLane(splits.length > 0 ? splits : lanes);
+  return (
+    <section className="card">
+      <h2>{t('event-time.lanes')}</h2>
+      <Scroll label={t('event-time.lanes')}>
+        <table className="lanes">
+          <thead>
+            <tr>
+              <th>{t('event-time.lane')}</th>
+              <th>{t('detail.watermark')}</th>
+              <th className="lane-column">{t('event-time.behind')}</th>
+              <th />
+            </tr>
+          </thead>
+          <tbody>
+            {lanes.map((lane) => {
+              const order = orderOf(lane.watermark);
+              const behind = Number.isFinite(order) ? front - order : undefined;
+              return (
+                <tr
+                  key={`${lane.vertex}/${lane.subtask ?? ''}/${lane.split ?? ''}`}
+                  data-split={lane.split !== null}
+                >
+                  <th scope="row">
+                    {lane.split === null ? (
+                      labelOf(job.description, lane.vertex)
+                    ) : (
+                      <span className="lane-split">
+                        {labelOf(job.description, lane.vertex)}[{lane.subtask}] <code>{lane.split}</code>
+                      </span>
+                    )}
+                  </th>
+                  <td>
+                    <Watermark value={lane.watermark} />
+                  </td>
+                  <td className="lane-column">
+                    <div className="lane" data-idle={lane.isIdle}>
+                      <i style={{ width: `${behind === undefined ? 0 : 100 - (behind / spread) * 92}%` }} />
+                    </div>
+                    <span className="number small soft">
+                      {behind === undefined
+                        ? ''
+                        : behind < 1
+                          ? t('event-time.front')
+                          : say({ kind: 'duration', ms: behind })}
+                    </span>
+                  </td>
+                  <td className="nowrap">
+                    {lane.isIdle && <Badge>{t('event-time.idle')}</Badge>}
+                    {lane === holder && known.length > 1 && (
+                      <Badge tone="warn">{t('event-time.holds')}</Badge>
+                    )}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  );
+}
+
+function WatermarkPlot({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t, say } = useText();
+  const { ticks, description } = job;
+  const series: Series[] = description.vertices.slice(0, 6).map((_vertex, vertex) => ({
+    name: labelOf(description, vertex),
+    colour: vertex + 1,
+    values: ticks.map((tick) => {
+      const fronts = tick.vertices.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite);
+      const own = orderOf(tick.vertices[vertex]?.watermark ?? 'none');
+      return Number.isFinite(own) ? Math.max(...fronts) - own : null;
+    }),
+  }));
+  return (
+    <section className="card">
+      <h2>{t('event-time.plot')}</h2>
+      <Plot
+        label={t('event-time.plot')}
+        times={ticks.map(({ at }) => at)}
+        series={series}
+        format={(ms) => say({ kind: 'duration', ms })}
+      />
+    </section>
+  );
+}
+
+function WhatIf({ name, lateness }: { readonly name: string; readonly lateness: Lateness }): ReactNode {
+  const { t, say, language } = useText();
+  const bounds = [...new Set([...lateness.bounds.map(({ boundMs }) => boundMs), lateness.behindMsMax])].sort(
+    (left, right) => left - right,
+  );
+  const useful = bounds.filter((boundMs) => boundMs <= lateness.behindMsMax);
+  const suggested = suggestedBoundMs(lateness);
+  const [chosen, setChosen] = useState<number>();
+  const bound = chosen ?? suggested;
+  const index = Math.max(
+    0,
+    useful.findLastIndex((boundMs) => boundMs <= bound),
+  );
+  const lateShare = lateShareAt(lateness, bound);
+  const bars = latenessBars(lateness);
+  const most = Math.max(1, ...bars.map(({ records }) => records));
+  return (
+    <section className="card" data-part="what-if">
+      <header>
+        <h2>{t('what-if.title', { operator: name })}</h2>
+        <span className="soft small">
+          {t('what-if.facts', {
+            n: { kind: 'count', value: lateness.records },
+            max: { kind: 'duration', ms: lateness.behindMsMax },
+          })}
+        </span>
+      </header>
+      <ol className="histogram" aria-label={t('what-if.histogram')}>
+        {bars.map(({ fromMs, toMs, records }) => (
+          <li
+            key={toMs}
+            data-late={fromMs >= bound}
+            title={t('what-if.bar', {
+              from: { kind: 'duration', ms: Math.max(0, fromMs) },
+              to: { kind: 'duration', ms: toMs },
+              n: { kind: 'count', value: records },
+            })}
+          >
+            <span className="histogram-count number">{records === 0 ? '' : count(records, language)}</span>
+            <i style={{ height: `${records === 0 ? 0 : Math.max(2, Math.sqrt(records / most) * 110)}px` }} />
+            <span className="histogram-bound number">
+              {toMs === 0 ? t('what-if.in-order') : `≤ ${say({ kind: 'duration', ms: toMs })}`}
+            </span>
+          </li>
+        ))}
+      </ol>
+      <label className="stack">
+        <span>
+          <Sentence k="what-if.slider" values={{ bound: { kind: 'duration', ms: bound } }} />
+        </span>
+        <input
+          type="range"
+          min={0}
+          max={Math.max(0, useful.length - 1)}
+          value={index}
+          onChange={(event) => setChosen(useful[Number(event.target.value)] ?? suggested)}
+        />
+      </label>
+      <dl className="grid">
+        <Figure
+          name={t('what-if.late')}
+          value={share(lateShare)}
+          note={t('what-if.late.note', { n: { kind: 'count', value: lateShare * lateness.records } })}
+        />
+        <Figure name={t('what-if.delay')} value={duration(bound, language)} note={t('what-if.delay.note')} />
+      </dl>
+      <Verdict
+        conclusion={conclusion('plain', 'what-if.suggestion', {
+          bound: { kind: 'duration', ms: suggested },
+          late: { kind: 'share', value: lateShareAt(lateness, suggested) },
+          wanted: { kind: 'share', value: lateShareWanted },
+        })}
+      />
+    </section>
+  );
+}

@@ -1,0 +1,250 @@
+// Job graph: what goes over each edge, how each vertex spends its time, and who slows the others down.
+import dagre from '@dagrejs/dagre';
+import {
+  BaseEdge,
+  Controls,
+  type Edge,
+  EdgeLabelRenderer,
+  type EdgeProps,
+  getBezierPath,
+  Handle,
+  type Node,
+  type NodeProps,
+  Position,
+  ReactFlow,
+} from '@xyflow/react';
+import '@xyflow/react/dist/style.css';
+import { type ReactNode, useMemo, useState } from 'react';
+import type {
+  EdgeDescription,
+  EdgeFigures,
+  JobDescription,
+  VertexDescription,
+  VertexFiguresMessage,
+} from '../../../../src/rest/contract.ts';
+import { culpritOf } from '../conclusions/culprit.ts';
+import { vertexLabel } from '../conclusions/names.ts';
+import { orderOf } from '../conclusions/watermark.ts';
+import { Badge, PaneHead, TimeBar, TimeLegend, Verdict } from '../parts/basic.tsx';
+import { type ReadyJob, WithJob } from '../parts/job.tsx';
+import { VertexDetail } from '../parts/vertex-detail.tsx';
+import { useText } from '../settings.tsx';
+
+const nodeWidth = 256;
+const nodeHeight = 148;
+
+/** The pane. */
+export function GraphPane(): ReactNode {
+  return (
+    <>
+      <PaneHead title="graph.title" lead="graph.lead" />
+      <WithJob>{(job) => <Graph job={job} />}</WithJob>
+    </>
+  );
+}
+
+interface VertexData extends Record<string, unknown> {
+  readonly plan: VertexDescription;
+  readonly figures: VertexFiguresMessage | undefined;
+  readonly isCulprit: boolean;
+  readonly isVictim: boolean;
+  /** How far its watermark is behind the furthest one of the job. */
+  readonly behindMs: number | undefined;
+}
+
+interface EdgeData extends Record<string, unknown> {
+  readonly plan: EdgeDescription;
+  readonly figures: EdgeFigures | undefined;
+}
+
+function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { description, figures } = job;
+  const { t } = useText();
+  const [chosen, setChosen] = useState<number>();
+  const places = useMemo(() => layout(description), [description]);
+  const front = Math.max(
+    ...figures.vertices.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite),
+  );
+  const shown = chosen ?? figures.culprit?.vertex ?? description.vertices.length - 1;
+  const nodes: Node<VertexData>[] = description.vertices.map((plan, index) => {
+    const own = figures.vertices[index];
+    return {
+      id: String(index),
+      type: 'vertex',
+      position: places.nodes[index] ?? { x: 0, y: 0 },
+      width: nodeWidth,
+      height: nodeHeight,
+      selected: shown === index,
+      draggable: false,
+      connectable: false,
+      ariaLabel: vertexLabel(plan),
+      data: {
+        plan,
+        figures: own,
+        isCulprit: figures.culprit?.vertex === index,
+        isVictim: figures.culprit?.victims.includes(index) ?? false,
+        behindMs:
+          own === undefined || !Number.isFinite(orderOf(own.watermark)) || !Number.isFinite(front)
+            ? undefined
+            : front - orderOf(own.watermark),
+      },
+    };
+  });
+  const edges: Edge<EdgeData>[] = description.edges.map((plan, index) => ({
+    id: String(plan.edge),
+    type: 'rate',
+    source: String(plan.from),
+    target: String(plan.to),
+    focusable: false,
+    data: { plan, figures: figures.edges[index] },
+  }));
+  return (
+    <>
+      <Verdict conclusion={culpritOf(description, figures)} />
+      <section className="card">
+        <div className="graph" style={{ height: Math.min(620, Math.max(240, places.height + 64)) }}>
+          <ReactFlow
+            nodes={nodes}
+            edges={edges}
+            nodeTypes={nodeTypes}
+            edgeTypes={edgeTypes}
+            onNodeClick={(_event, node) => setChosen(Number(node.id))}
+            onSelectionChange={({ nodes: selected }) => {
+              if (selected[0] !== undefined) setChosen(Number(selected[0].id));
+            }}
+            fitView
+            fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }}
+            minZoom={0.2}
+            zoomOnScroll={false}
+            preventScrolling={false}
+            nodesConnectable={false}
+            proOptions={{ hideAttribution: true }}
+          >
+            <Controls showInteractive={false} position="bottom-right" />
+          </ReactFlow>
+        </div>
+        <TimeLegend />
+      </section>
+      <p className="soft">{t('graph.choose')}</p>
+      <VertexDetail job={job} vertex={shown} />
+    </>
+  );
+}
+
+function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode {
+  const { t, say } = useText();
+  const { plan, figures, isCulprit, isVictim, behindMs } = data;
+  const rates =
+    figures === undefined
+      ? []
+      : [
+          plan.isSource
+            ? { name: t('graph.reads'), value: figures.operators[0]?.recordsOutPerSecond ?? 0 }
+            : { name: t('graph.in'), value: figures.recordsInPerSecond },
+          plan.isSink
+            ? { name: t('graph.writes'), value: writtenBy(plan, figures) }
+            : { name: t('graph.out'), value: figures.recordsOutPerSecond },
+        ];
+  return (
+    <div
+      className="vertex"
+      data-vertex={vertexLabel(plan)}
+      data-culprit={isCulprit}
+      data-victim={isVictim}
+      data-selected={selected}
+    >
+      {!plan.isSource && <Handle type="target" position={Position.Left} isConnectable={false} />}
+      <div className="vertex-name">
+        <b title={plan.name}>{vertexLabel(plan)}</b>
+        <span className="number soft" title={t('word.parallelism')}>
+          ×{plan.parallelism}
+        </span>
+      </div>
+      <div className="vertex-chain soft" title={plan.name}>
+        {plan.name}
+      </div>
+      <dl className="vertex-rates number">
+        {rates.map(({ name, value }) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{say({ kind: 'rate', value })}</dd>
+          </div>
+        ))}
+      </dl>
+      <TimeBar busy={figures?.busyShare ?? 0} pressure={figures?.backPressuredShare ?? 0} />
+      <div className="vertex-foot soft number">
+        {isCulprit ? (
+          <Badge tone="bad">✕ {t('graph.culprit')}</Badge>
+        ) : isVictim ? (
+          <Badge tone="warn">‖ {t('graph.waits')}</Badge>
+        ) : (
+          <span>{t('graph.busy', { share: { kind: 'share', value: figures?.busyShareMax ?? 0 } })}</span>
+        )}
+        <span>
+          {behindMs === undefined
+            ? t(figures?.watermark === 'end' ? 'watermark.word.end' : 'graph.no-watermark')
+            : t('graph.behind', { age: say({ kind: 'duration', ms: behindMs }) })}
+        </span>
+      </div>
+      {!plan.isSink && <Handle type="source" position={Position.Right} isConnectable={false} />}
+    </div>
+  );
+}
+
+function RateEdge(props: EdgeProps<Edge<EdgeData>>): ReactNode {
+  const { say } = useText();
+  const [path, labelX, labelY] = getBezierPath(props);
+  const rate = props.data?.figures?.recordsPerSecond ?? 0;
+  const width = 1.5 + Math.min(6, Math.log10(1 + rate) * 1.3);
+  return (
+    <>
+      <BaseEdge path={path} className="edge" style={{ strokeWidth: width }} />
+      {rate > 0 && <path d={path} className="edge-flow" style={{ strokeWidth: Math.max(2, width * 0.6) }} />}
+      <EdgeLabelRenderer>
+        <div
+          className="edge-label number"
+          style={{ transform: `translate(-50%, -50%) translate(${labelX}px, ${labelY}px)` }}
+        >
+          <b>{say({ kind: 'rate', value: rate })}</b>
+          <span className="soft">
+            {props.data?.plan.partitioner}
+            {props.data?.plan.tag !== null && ` · ${props.data?.plan.tag}`}
+          </span>
+        </div>
+      </EdgeLabelRenderer>
+    </>
+  );
+}
+
+const nodeTypes = { vertex: VertexNode };
+const edgeTypes = { rate: RateEdge };
+
+function writtenBy(plan: VertexDescription, figures: VertexFiguresMessage): number {
+  return plan.operators.reduce(
+    (sum, { kind }, index) =>
+      kind === 'sink' ? sum + (figures.operators[index]?.recordsInPerSecond ?? 0) : sum,
+    0,
+  );
+}
+
+function layout(description: JobDescription): {
+  readonly nodes: readonly { x: number; y: number }[];
+  readonly height: number;
+} {
+  const graph = new dagre.graphlib.Graph({ multigraph: true });
+  graph.setGraph({ rankdir: 'LR', nodesep: 36, ranksep: 150, marginx: 0, marginy: 0 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const index of description.vertices.keys()) {
+    graph.setNode(String(index), { width: nodeWidth, height: nodeHeight });
+  }
+  for (const { from, to, edge } of description.edges) {
+    graph.setEdge(String(from), String(to), {}, String(edge));
+  }
+  dagre.layout(graph);
+  const nodes = description.vertices.map((_vertex, index) => {
+    const { x, y } = graph.node(String(index));
+    return { x: x - nodeWidth / 2, y: y - nodeHeight / 2 };
+  });
+  const height = Math.max(nodeHeight, ...nodes.map(({ y }) => y + nodeHeight));
+  return { nodes, height };
+}

@@ -1,0 +1,59 @@
+// Recovery: from a failure to the moment when the job has caught up, each on one time line.
+import type { ReactNode } from 'react';
+import { recoveryConclusion } from '../conclusions/recovery.ts';
+import { Empty, PaneHead, Verdict } from '../parts/basic.tsx';
+import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
+import { RecoveryLine } from '../parts/recovery-line.tsx';
+import { useText } from '../settings.tsx';
+
+/** The pane. */
+export function RecoveryPane(): ReactNode {
+  return (
+    <>
+      <PaneHead title="recovery.title" lead="recovery.lead" />
+      <WithJob>{(job) => <Recoveries job={job} />}</WithJob>
+    </>
+  );
+}
+
+function Recoveries({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  if (job.recoveries.length === 0) {
+    return (
+      <Empty title={t('recovery.none')}>
+        <p>{t('recovery.none.what')}</p>
+        <p>
+          <a href="#/drill">{t('recovery.none.how')}</a>
+        </p>
+      </Empty>
+    );
+  }
+  return (
+    <div className="stack">
+      {[...job.recoveries].reverse().map((recovery) => (
+        <section className="card" key={recovery.attempt} data-attempt={recovery.attempt}>
+          <header>
+            <h2>{t('recovery.attempt', { attempt: String(recovery.attempt) })}</h2>
+            <span className="soft small">
+              <Moment at={recovery.failedAt} />
+            </span>
+          </header>
+          <Verdict conclusion={recoveryConclusion(job.description, recovery)} />
+          <RecoveryLine recovery={recovery} />
+          <dl className="facts-list">
+            <dt>{t('recovery.cause')}</dt>
+            <dd>{recovery.cause}</dd>
+            {recovery.restoredFromPath !== null && (
+              <>
+                <dt>{t('recovery.restored-from')}</dt>
+                <dd>
+                  <code>{recovery.restoredFromPath}</code>
+                </dd>
+              </>
+            )}
+          </dl>
+        </section>
+      ))}
+    </div>
+  );
+}

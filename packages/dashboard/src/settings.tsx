@@ -1,0 +1,130 @@
+// What a viewer chose: language, colours, time zone. Kept in this browser only.
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
+import { catalogue, type Language, type TextKey } from './text/catalogue.ts';
+import { type Filling, type MessagePart, messageParts, type Quantity } from './text/message.ts';
+import * as units from './text/units.ts';
+
+/** What can be chosen. */
+export interface Settings {
+  readonly language: Language;
+  readonly scheme: 'auto' | 'light' | 'dark';
+  readonly zone: 'local' | 'UTC';
+}
+
+/** Texts and numbers in the viewer's language. */
+export interface Text {
+  readonly language: Language;
+  readonly zone: Settings['zone'];
+  readonly t: (key: TextKey, values?: Values) => string;
+  readonly parts: (key: TextKey, values?: Values) => MessagePart[];
+  readonly say: (quantity: Quantity) => string;
+  /** A moment, with its date unless it is of today. */
+  readonly moment: (at: number) => string;
+}
+
+/** What is put into a message, by name. */
+export type Values = Readonly<Record<string, Quantity>>;
+
+interface Chosen {
+  readonly settings: Settings;
+  readonly choose: (change: Partial<Settings>) => void;
+  readonly text: Text;
+}
+
+const storageKey = 'millrace.settings';
+const SettingsContext = createContext<Chosen | undefined>(undefined);
+
+/** Gives the settings to everything inside. */
+export function SettingsProvider({ children }: { readonly children: ReactNode }): ReactNode {
+  const [settings, setSettings] = useState(readSettings);
+  useEffect(() => {
+    document.documentElement.lang = settings.language;
+    if (settings.scheme === 'auto') delete document.documentElement.dataset['scheme'];
+    else document.documentElement.dataset['scheme'] = settings.scheme;
+  }, [settings]);
+  const chosen = useMemo<Chosen>(
+    () => ({
+      settings,
+      text: textOf(settings),
+      choose(change) {
+        const next = { ...settings, ...change };
+        setSettings(next);
+        try {
+          localStorage.setItem(storageKey, JSON.stringify(next));
+        } catch {
+          // A browser that keeps nothing shows the choice until the page is closed.
+        }
+      },
+    }),
+    [settings],
+  );
+  return <SettingsContext value={chosen}>{children}</SettingsContext>;
+}
+
+/** The settings and how to change them. */
+export function useSettings(): Chosen {
+  const chosen = useContext(SettingsContext);
+  if (chosen === undefined) throw new Error('useSettings is called outside of <SettingsProvider>');
+  return chosen;
+}
+
+/** Texts in the viewer's language. */
+export function useText(): Text {
+  return useSettings().text;
+}
+
+function readSettings(): Settings {
+  const byDefault: Settings = {
+    language: navigator.language.toLowerCase().startsWith('ko') ? 'ko' : 'en',
+    scheme: 'auto',
+    zone: 'local',
+  };
+  try {
+    const stored = JSON.parse(localStorage.getItem(storageKey) ?? '{}') as Partial<Settings>;
+    return {
+      language: stored.language === 'en' || stored.language === 'ko' ? stored.language : byDefault.language,
+      scheme: stored.scheme === 'light' || stored.scheme === 'dark' ? stored.scheme : 'auto',
+      zone: stored.zone === 'UTC' ? 'UTC' : 'local',
+    };
+  } catch {
+    return byDefault;
+  }
+}
+
+function textOf({ language, zone }: Settings): Text {
+  const say = (quantity: Quantity): string => fillingOf(quantity, language, zone).text;
+  const parts = (key: TextKey, values: Values = {}): MessagePart[] =>
+    messageParts(catalogue[key][language], language, (name) => {
+      const value = values[name];
+      return value === undefined ? undefined : fillingOf(value, language, zone);
+    });
+  return {
+    language,
+    zone,
+    parts,
+    say,
+    t: (key, values) =>
+      parts(key, values)
+        .map(({ text }) => text)
+        .join(''),
+    moment: (at) => units.moment(at, { zone, now: Date.now() }),
+  };
+}
+
+function fillingOf(quantity: Quantity, language: Language, zone: Settings['zone']): Filling {
+  if (typeof quantity === 'string') return { text: quantity };
+  switch (quantity.kind) {
+    case 'count':
+      return { text: units.count(quantity.value, language), number: quantity.value };
+    case 'rate':
+      return { text: units.joined(units.rate(quantity.value, language)) };
+    case 'share':
+      return { text: units.joined(units.share(quantity.value)) };
+    case 'duration':
+      return { text: units.joined(units.duration(quantity.ms, language)) };
+    case 'bytes':
+      return { text: units.joined(units.bytes(quantity.value)) };
+    case 'time':
+      return { text: units.moment(quantity.at, { zone, now: Date.now() }) };
+  }
+}

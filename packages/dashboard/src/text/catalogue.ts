@@ -1,0 +1,685 @@
+// Every text of the page in both languages. `{name}` is put in; `{name|a|b}` is English singular and plural, or the
+// Korean particle after a consonant and after a vowel. A test holds that both languages use the same names.
+
+/** The languages of the page. */
+export type Language = 'en' | 'ko';
+
+/** The texts by key. */
+export const catalogue = {
+  // ---- the frame ----
+  'page.skip': { en: 'Skip to the content', ko: '본문으로 건너뛰기' },
+  'page.menu': { en: '☰ Panes', ko: '☰ 메뉴' },
+  'page.close-menu': { en: '✕ Close', ko: '✕ 닫기' },
+  'page.panes': { en: 'Panes', ko: '화면' },
+  'page.running-for': { en: 'for {time}', ko: '{time} 경과' },
+  'settings.language': { en: 'Language', ko: '언어' },
+  'settings.scheme': { en: 'Colours', ko: '색상' },
+  'settings.scheme.auto': { en: 'System', ko: '시스템' },
+  'settings.scheme.light': { en: 'Light', ko: '밝게' },
+  'settings.scheme.dark': { en: 'Dark', ko: '어둡게' },
+  'settings.zone': { en: 'Times', ko: '시간대' },
+  'settings.zone.local': { en: 'Local', ko: '현지' },
+  'group.whole': { en: 'The whole', ko: '전체' },
+  'group.time': { en: 'Data and time', ko: '데이터와 시간' },
+  'group.safety': { en: 'Safety', ko: '안전' },
+  'group.watch': { en: 'Watching', ko: '관찰' },
+  'connection.live': { en: 'live', ko: '실시간' },
+  'connection.connecting': { en: 'connecting …', ko: '연결 중 …' },
+  'connection.lost': { en: 'connection lost for {time}', ko: '{time} 동안 연결 끊김' },
+  'connection.ended': { en: 'ended: final state', ko: '종료됨: 마지막 상태' },
+  'connection.incompatible': {
+    en: 'The server speaks another version; reload the page.',
+    ko: '서버 버전이 다릅니다. 페이지를 새로 고치세요.',
+  },
+  'empty.no-job': { en: 'No job yet', ko: '아직 작업이 없습니다' },
+  'empty.connecting': { en: 'Connecting to the job …', ko: '작업에 연결하는 중 …' },
+  'empty.no-job.how': {
+    en: 'As soon as a job runs here, this pane shows it. A job with this page is started by:',
+    ko: '작업이 실행되면 이 화면에 나타납니다. 이 화면과 함께 작업을 시작하는 명령:',
+  },
+  'action.working': { en: 'working …', ko: '처리 중 …' },
+  'action.failed': { en: 'Refused: {reason}', ko: '거부됨: {reason}' },
+  'tone.good': { en: 'Good', ko: '좋음' },
+  'tone.warn': { en: 'Warning', ko: '주의' },
+  'tone.bad': { en: 'Problem', ko: '문제' },
+  'tone.plain': { en: 'Note', ko: '참고' },
+  'time.now': { en: 'just now', ko: '방금' },
+  'time.ago': { en: '{age} ago', ko: '{age} 전' },
+  'time.busy': { en: 'busy', ko: '처리 중' },
+  'time.pressure': { en: 'back-pressured', ko: '배압으로 대기' },
+  'time.idle': { en: 'idle', ko: '유휴' },
+  'time-bar.label': {
+    en: 'busy {busy}, back-pressured {pressure}, idle {idle}',
+    ko: '처리 중 {busy}, 배압 {pressure}, 유휴 {idle}',
+  },
+  'word.job': { en: 'Job', ko: '작업' },
+  'word.state': { en: 'State', ko: '상태' },
+  'word.duration': { en: 'Duration', ko: '소요 시간' },
+  'word.operator': { en: 'Operator', ko: '연산자' },
+  'word.subtask': { en: 'Subtask', ko: '서브태스크' },
+  'word.subtasks': { en: 'Subtasks', ko: '서브태스크' },
+  'word.parallelism': { en: 'Parallelism', ko: '병렬도' },
+
+  // ---- home ----
+  'home.title': { en: 'Overview', ko: '개요' },
+  'home.lead': {
+    en: 'Is the job well, what does it do, and how much goes through it?',
+    ko: '작업은 정상인가, 무엇을 하는가, 얼마나 흐르고 있는가?',
+  },
+  'home.workers': { en: 'TaskManagers', ko: 'TaskManager' },
+  'home.workers.note': { en: 'processes with slots', ko: '슬롯을 가진 프로세스' },
+  'home.slots': { en: 'Slots in use', ko: '사용 중인 슬롯' },
+  'home.slots.note': { en: 'used / all', ko: '사용 / 전체' },
+  'home.read': { en: 'Read', ko: '읽기' },
+  'home.read.note': { en: 'by all sources', ko: '모든 소스 합계' },
+  'home.written': { en: 'Written', ko: '쓰기' },
+  'home.written.note': { en: 'to all sinks', ko: '모든 싱크 합계' },
+  'home.last-checkpoint': { en: 'Last checkpoint', ko: '마지막 체크포인트' },
+  'home.no-checkpoint': { en: 'none completed yet', ko: '아직 완료된 것이 없음' },
+  'home.running': { en: 'Jobs running', ko: '실행 중인 작업' },
+  'home.running.note': { en: '{finished} finished, {failed} failed', ko: '완료 {finished}, 실패 {failed}' },
+  'home.restarts': { en: 'Restarts', ko: '재시작' },
+  'home.restarts.note': { en: 'in this run', ko: '이번 실행에서' },
+  'home.alerts': { en: 'Open alerts', ko: '열린 알림' },
+  'home.alerts.note': { en: 'Show alerts', ko: '알림 보기' },
+  'home.throughput': { en: 'Records read and written', ko: '읽고 쓴 레코드' },
+  'home.what': { en: 'What this job does', ko: '이 작업이 하는 일' },
+  'home.why': { en: 'Why?', ko: '이유 보기' },
+  'home.jobs': { en: 'Jobs', ko: '작업 목록' },
+  'home.job-id': { en: 'Job id', ko: '작업 ID' },
+
+  'health.waiting': { en: 'Waiting for the first figures.', ko: '첫 측정값을 기다리고 있습니다.' },
+  'health.starting': { en: 'The job is starting.', ko: '작업을 시작하는 중입니다.' },
+  'health.recovering': {
+    en: 'The job failed and is being restored from its latest checkpoint. Cause: {reason}',
+    ko: '작업이 실패하여 마지막 체크포인트에서 복구하는 중입니다. 원인: {reason}',
+  },
+  'health.canceling': { en: 'The job is being cancelled.', ko: '작업을 취소하는 중입니다.' },
+  'health.failed': {
+    en: 'The job has failed for good. {reason}',
+    ko: '작업이 완전히 실패했습니다. {reason}',
+  },
+  'health.canceled': { en: 'The job was cancelled.', ko: '작업이 취소되었습니다.' },
+  'health.finished': {
+    en: 'The job has read all its input and has finished.',
+    ko: '작업이 모든 입력을 읽고 완료되었습니다.',
+  },
+  'health.suspended': {
+    en: 'The job was stopped and can continue.',
+    ko: '작업이 멈췄으며 이어서 실행할 수 있습니다.',
+  },
+  'health.checkpoint-failed': {
+    en: 'Checkpoint {id} failed: {reason}',
+    ko: '체크포인트 {id}번이 실패했습니다: {reason}',
+  },
+  'health.catching-up': {
+    en: 'The job runs again (attempt {attempt}) and reads what it had read after the checkpoint once more.',
+    ko: '작업이 다시 실행 중이며(시도 {attempt}) 체크포인트 이후에 읽었던 데이터를 다시 읽고 있습니다.',
+  },
+  'health.good': {
+    en: 'The job is well: it runs, and nothing waits for a slow operator.',
+    ko: '작업은 정상입니다. 잘 실행 중이고, 느린 연산자 때문에 기다리는 곳이 없습니다.',
+  },
+  'health.restarted': {
+    en: 'It was restarted {n} {n|time|times} in this run.',
+    ko: '이번 실행에서 {n}번 재시작했습니다.',
+  },
+
+  'pipeline.source': {
+    en: 'Reads from {operator} with {n} {n|subtask|subtasks}.',
+    ko: '{operator}에서 {n}개의 서브태스크로 읽습니다.',
+  },
+  'pipeline.keyed-state': {
+    en: 'Divides the records by key among {n} {n|subtask|subtasks} of {operator}, which keeps state for each key.',
+    ko: '레코드를 키별로 {operator} 서브태스크 {n}개에 나누고, 키마다 상태를 유지합니다.',
+  },
+  'pipeline.keyed': {
+    en: 'Divides the records by key among {n} {n|subtask|subtasks} of {operator}.',
+    ko: '레코드를 키별로 {operator} 서브태스크 {n}개에 나눕니다.',
+  },
+  'pipeline.sink': { en: 'Writes to {operator}.', ko: '{operator}에 씁니다.' },
+  'pipeline.sink-target': { en: 'Writes to {operator}: {target}.', ko: '{operator}에 씁니다: {target}' },
+  'pipeline.exactly-once': {
+    en: 'Takes a checkpoint every {interval}; each record counts exactly once in the state, also after a failure.',
+    ko: '{interval}마다 체크포인트를 만들며, 장애가 나도 각 레코드는 상태에 정확히 한 번 반영됩니다.',
+  },
+  'pipeline.at-least-once': {
+    en: 'Takes a checkpoint every {interval}; after a failure some records may count twice.',
+    ko: '{interval}마다 체크포인트를 만들며, 장애 후에는 일부 레코드가 두 번 반영될 수 있습니다.',
+  },
+  'pipeline.no-checkpoints': {
+    en: 'Takes no checkpoints: after a failure it begins again.',
+    ko: '체크포인트를 만들지 않으므로 장애가 나면 처음부터 다시 시작합니다.',
+  },
+
+  // ---- job graph ----
+  'graph.title': { en: 'Job graph', ko: '작업 그래프' },
+  'graph.lead': {
+    en: 'How records flow from left to right, and which operator slows the others down.',
+    ko: '레코드가 왼쪽에서 오른쪽으로 어떻게 흐르는지, 어떤 연산자가 다른 연산자를 늦추는지 보여 줍니다.',
+  },
+  'graph.choose': {
+    en: 'Choose an operator to see its subtasks.',
+    ko: '연산자를 선택하면 서브태스크를 볼 수 있습니다.',
+  },
+  'graph.reads': { en: 'reads', ko: '읽기' },
+  'graph.writes': { en: 'writes', ko: '쓰기' },
+  'graph.in': { en: 'in', ko: '입력' },
+  'graph.out': { en: 'out', ko: '출력' },
+  'graph.busy': { en: 'busy {share}', ko: '처리 중 {share}' },
+  'graph.culprit': { en: 'slows the others', ko: '병목' },
+  'graph.waits': { en: 'has to wait', ko: '대기 중' },
+  'graph.behind': { en: 'watermark −{age}', ko: '워터마크 −{age}' },
+  'graph.no-watermark': { en: 'no watermark', ko: '워터마크 없음' },
+  'culprit.unknown': { en: 'No figures yet.', ko: '아직 측정값이 없습니다.' },
+  'culprit.not-running': {
+    en: 'The job does not run at the moment, so nobody waits for anybody.',
+    ko: '지금은 작업이 실행 중이 아니므로 기다리는 곳이 없습니다.',
+  },
+  'culprit.none': {
+    en: 'Nobody waits: even the busiest operator, {operator}, works only {busy} of the time.',
+    ko: '기다리는 곳이 없습니다. 가장 바쁜 연산자인 {operator}도 시간의 {busy}만 일합니다.',
+  },
+  'culprit.busy': {
+    en: '{operator} is the bottleneck: subtask {subtask} works {busy} of the time and cannot do more.',
+    ko: '병목은 {operator}입니다. 서브태스크 {subtask}번이 시간의 {busy} 동안 일하고 있어 더 처리할 수 없습니다.',
+  },
+  'culprit.busy.do': {
+    en: 'Give it a higher parallelism, or make its function do less for each record.',
+    ko: '병렬도를 높이거나, 레코드마다 하는 일을 줄이세요.',
+  },
+  'culprit.hot-key': {
+    en: '{operator} is the bottleneck because of a hot key: subtask {subtask} works {busy} of the time while its siblings wait.',
+    ko: '특정 키에 몰려 {operator} 연산자가 병목입니다. 서브태스크 {subtask}번은 시간의 {busy} 동안 일하지만 나머지는 쉬고 있습니다.',
+  },
+  'culprit.hot-key.do': {
+    en: 'More parallelism does not help one key. Count in two steps: first by key and a random part, then by key.',
+    ko: '한 키에는 병렬도를 높여도 소용이 없습니다. 먼저 키와 무작위 값으로, 그다음 키로 두 단계로 집계하세요.',
+  },
+  'culprit.slow-sink': {
+    en: '{operator} is the bottleneck: its sink is slow, subtask {subtask} spends {busy} of the time in it.',
+    ko: '병목은 {operator}입니다. 싱크가 느려서 서브태스크 {subtask}번이 시간의 {busy}를 여기에 씁니다.',
+  },
+  'culprit.slow-sink.do': {
+    en: 'Write in batches, or let the system it writes to do more at once.',
+    ko: '여러 건을 묶어서 쓰거나, 대상 시스템이 동시에 더 많이 받도록 하세요.',
+  },
+  'culprit.victims': {
+    en: 'Waiting for it, not slow themselves: {victims}.',
+    ko: '스스로 느린 것이 아니라 기다리는 쪽: {victims}',
+  },
+  'detail.facts': {
+    en: 'parallelism {parallelism} of at most {max}, slot sharing group {group}',
+    ko: '병렬도 {parallelism} (최대 {max}), 슬롯 공유 그룹 {group}',
+  },
+  'detail.operators': { en: 'Operators of the chain', ko: '체인의 연산자' },
+  'detail.kind': { en: 'Kind', ko: '종류' },
+  'detail.in': { en: 'In', ko: '입력' },
+  'detail.out': { en: 'Out', ko: '출력' },
+  'detail.records-in': { en: 'Records in', ko: '입력 누계' },
+  'detail.late': { en: 'Dropped as late', ko: '지연 폐기' },
+  'detail.note': { en: 'How it runs', ko: '실행 방식' },
+  'detail.keyed': { en: 'keyed', ko: '키별' },
+  'detail.state': { en: 'state', ko: '상태' },
+  'detail.slot': { en: 'Slot', ko: '슬롯' },
+  'detail.slot.value': { en: 'slot {slot}', ko: '슬롯 {slot}' },
+  'detail.time': { en: 'Time', ko: '시간 사용' },
+  'detail.watermark': { en: 'Watermark', ko: '워터마크' },
+  'detail.state-size': { en: 'State', ko: '상태 크기' },
+
+  // ---- heat map ----
+  'heat.title': { en: 'Task heat map', ko: '태스크 히트맵' },
+  'heat.lead': {
+    en: 'How the work is spread over the subtasks: who has too much, who has nothing, and why.',
+    ko: '일이 서브태스크에 어떻게 나뉘는지: 누가 너무 많고, 누가 할 일이 없으며, 왜 그런지 보여 줍니다.',
+  },
+  'heat.measure': { en: 'Measure', ko: '측정값' },
+  'heat.measure.busy': { en: 'Busy', ko: '처리 중' },
+  'heat.measure.pressure': { en: 'Back pressure', ko: '배압' },
+  'heat.measure.records': { en: 'Records', ko: '레코드 수' },
+  'heat.measure.rate': { en: 'Rate', ko: '처리율' },
+  'heat.measure.state': { en: 'State size', ko: '상태 크기' },
+  'heat.measure.checkpoint': { en: 'Checkpoint time', ko: '체크포인트 시간' },
+  'heat.subtask': { en: 'Subtask {subtask}', ko: '서브태스크 {subtask}' },
+  'heat.idle': { en: 'nothing to do', ko: '할 일 없음' },
+  'heat.even': {
+    en: 'The work is spread evenly, and no subtask is without work.',
+    ko: '일이 고르게 나뉘어 있고, 노는 서브태스크가 없습니다.',
+  },
+  'idle.no-key': {
+    en: '{n|Subtask|Subtasks} {subtasks} of {operator} {n|has|have} received nothing: no key has been seen that belongs there.',
+    ko: '{operator} 서브태스크 {subtasks}번은 받은 것이 없습니다. 그곳에 속하는 키가 아직 나오지 않았습니다.',
+  },
+  'idle.no-key.why': {
+    en: 'A key goes to a subtask by the hash of its value: {groups} key groups are shared out over {parallelism} subtasks. With few keys some subtasks get none; that is chance, not an error. More keys, or less parallelism, fill them.',
+    ko: '키는 값의 해시에 따라 서브태스크가 정해집니다. 키 그룹 {groups}개를 서브태스크 {parallelism}개가 나누어 맡습니다. 키가 적으면 하나도 받지 못하는 서브태스크가 생기며, 오류가 아니라 우연입니다. 키가 늘거나 병렬도를 낮추면 채워집니다.',
+  },
+  'idle.no-split': {
+    en: '{n|Subtask|Subtasks} {subtasks} of the source {operator} {n|has|have} nothing to read: there are only {splits} splits.',
+    ko: '소스 {operator}의 서브태스크 {subtasks}번은 읽을 것이 없습니다. 스플릿이 {splits}개뿐입니다.',
+  },
+  'idle.no-split.why': {
+    en: 'A split (a file, a partition) is read by one subtask. More subtasks than splits only cost slots.',
+    ko: '스플릿(파일, 파티션) 하나는 서브태스크 하나가 읽습니다. 스플릿보다 많은 서브태스크는 슬롯만 차지합니다.',
+  },
+  'idle.nothing-sent': {
+    en: '{n|Subtask|Subtasks} {subtasks} of {operator} {n|has|have} not had a record yet.',
+    ko: '{operator} 서브태스크 {subtasks}번은 아직 레코드를 받지 못했습니다.',
+  },
+  'skew.found': {
+    en: 'Subtask {subtask} of {operator} gets {share} of all records; an even part would be {fair}.',
+    ko: '{operator} 서브태스크 {subtask}번이 전체 레코드의 {share}를 받습니다. 고르게 나누면 {fair}입니다.',
+  },
+  'skew.keyed.why': {
+    en: 'All records of a key go to one subtask, so a frequent key, or few keys, make one subtask work more than the others.',
+    ko: '한 키의 레코드는 모두 한 서브태스크로 가므로, 자주 나오는 키가 있거나 키가 적으면 한쪽에 일이 몰립니다.',
+  },
+
+  // ---- workers ----
+  'workers.title': { en: 'Workers and slots', ko: '워커와 슬롯' },
+  'workers.lead': {
+    en: 'The cluster as it is: the JobManager, every TaskManager, its slots, and what runs in each.',
+    ko: '실제 클러스터: JobManager, 각 TaskManager와 그 슬롯, 그리고 슬롯마다 실행 중인 것.',
+  },
+  'workers.none': { en: 'No TaskManager has reported yet', ko: '아직 보고한 TaskManager가 없습니다' },
+  'workers.none.how': {
+    en: 'A TaskManager is a process with slots; it appears here with its first heartbeat.',
+    ko: 'TaskManager는 슬롯을 가진 프로세스이며, 첫 하트비트와 함께 여기에 나타납니다.',
+  },
+  'workers.mode.embedded': { en: 'in this process', ko: '이 프로세스 안에서' },
+  'workers.mode.cluster': { en: 'cluster', ko: '클러스터' },
+  'workers.duty.scheduling': { en: 'Job scheduling', ko: '작업 스케줄링' },
+  'workers.duty.checkpoints': { en: 'Checkpoint coordination', ko: '체크포인트 조정' },
+  'workers.duty.recovery': { en: 'Failure detection and recovery', ko: '장애 감지와 복구' },
+  'workers.facts': {
+    en: '{address}, process {process}, heartbeat',
+    ko: '{address}, 프로세스 {process}, 하트비트',
+  },
+  'workers.slot': { en: 'Slot {slot}', ko: '슬롯 {slot}' },
+  'workers.slot.free': { en: 'free', ko: '비어 있음' },
+  'workers.slot.starting': { en: 'starting', ko: '시작 중' },
+  'workers.slot.busy': { en: 'in use', ko: '사용 중' },
+  'workers.slot.lost': { en: 'lost', ko: '끊김' },
+  'workers.slot.nothing': { en: 'nothing runs here', ko: '실행 중인 것이 없음' },
+  'workers.cpu': { en: 'CPU {share}', ko: 'CPU {share}' },
+  'workers.resident': { en: 'memory {size}', ko: '메모리 {size}' },
+  'workers.uptime': { en: 'up for {time}', ko: '가동 {time}' },
+  'thread.busy': { en: 'Event loop busy', ko: '이벤트 루프 사용' },
+  'thread.heap': { en: 'Heap', ko: '힙' },
+  'thread.delay': { en: 'Event-loop delay, p99', ko: '이벤트 루프 지연 p99' },
+  'thread.collector': { en: 'Garbage collection', ko: '가비지 컬렉션' },
+
+  // ---- event time ----
+  'event-time.title': { en: 'Event time', ko: '이벤트 시간' },
+  'event-time.lead': {
+    en: 'How far the data have come in their own time: a watermark says that nothing older is expected.',
+    ko: '데이터 자체의 시간이 어디까지 왔는지: 워터마크는 더 오래된 데이터가 오지 않는다는 뜻입니다.',
+  },
+  'event-time.none': {
+    en: 'No watermark: this job uses processing time',
+    ko: '워터마크 없음: 이 작업은 처리 시간을 씁니다',
+  },
+  'event-time.none.why': {
+    en: 'Nothing is wrong. Watermarks appear here once a stream is told where its records carry their time and how far they may come out of order:',
+    ko: '문제가 아닙니다. 레코드의 시간이 어디에 있고 순서가 얼마나 뒤바뀔 수 있는지 알려 주면 워터마크가 여기에 나타납니다:',
+  },
+  'event-time.lanes': { en: 'Watermarks by split and operator', ko: '스플릿과 연산자별 워터마크' },
+  'event-time.lane': { en: 'Split or operator', ko: '스플릿 또는 연산자' },
+  'event-time.behind': { en: 'Behind the furthest one', ko: '가장 앞선 것과의 차이' },
+  'event-time.front': { en: 'in front', ko: '맨 앞' },
+  'event-time.idle': { en: 'idle: holds nobody back', ko: '유휴: 다른 것을 막지 않음' },
+  'event-time.holds': { en: 'the others wait for it', ko: '다른 것이 기다림' },
+  'event-time.plot': {
+    en: 'How far each operator is behind the furthest one',
+    ko: '가장 앞선 연산자와의 차이 추이',
+  },
+  'watermark.word.none': { en: 'none yet', ko: '아직 없음' },
+  'watermark.word.end': { en: 'end of input', ko: '입력 끝' },
+  'watermark.unknown': { en: 'No figures yet.', ko: '아직 측정값이 없습니다.' },
+  'watermark.ended': {
+    en: 'The input has ended: every watermark stands at the end of time.',
+    ko: '입력이 끝나 모든 워터마크가 시간의 끝에 있습니다.',
+  },
+  'watermark.all-idle': {
+    en: 'All inputs are idle, so the watermark rests.',
+    ko: '모든 입력이 유휴 상태라 워터마크가 멈춰 있습니다.',
+  },
+  'watermark.none': {
+    en: 'There is no watermark: no operator of this job tells event time.',
+    ko: '워터마크가 없습니다. 이 작업에는 이벤트 시간을 정하는 연산자가 없습니다.',
+  },
+  'watermark.none.why': {
+    en: 'With processing time that is right; event-time windows and timers would never fire.',
+    ko: '처리 시간을 쓴다면 정상입니다. 다만 이벤트 시간 윈도우와 타이머는 동작하지 않습니다.',
+  },
+  'watermark.stuck': {
+    en: 'Event time has been standing still for {since}: {split} of {operator} (subtask {subtask}) holds all others back.',
+    ko: '이벤트 시간이 {since} 동안 멈춰 있습니다. {operator}의 {split}(서브태스크 {subtask}번)에서 나머지를 모두 막고 있습니다.',
+  },
+  'watermark.stuck.none': {
+    en: 'Event time cannot begin: {split} of {operator} (subtask {subtask}) has not sent a single record for {since}, and the others wait for it.',
+    ko: '이벤트 시간이 시작되지 못합니다. {operator}의 {split}(서브태스크 {subtask}번)에서 {since} 동안 레코드가 하나도 오지 않아 나머지가 기다립니다.',
+  },
+  'watermark.stuck.do': {
+    en: 'Windows and timers wait for it too. If it may rest, let it count as idle: watermarks.….withIdleness("1 min").',
+    ko: '윈도우와 타이머도 함께 기다립니다. 쉬어도 되는 입력이라면 유휴로 처리하세요: watermarks.….withIdleness("1 min").',
+  },
+  'watermark.moving': {
+    en: 'Event time moves on; the last operator is {behind} behind the furthest watermark.',
+    ko: '이벤트 시간이 잘 진행됩니다. 마지막 연산자는 가장 앞선 워터마크보다 {behind} 뒤에 있습니다.',
+  },
+  'watermark.starting': {
+    en: 'The first watermarks are on their way; {operator} has none yet.',
+    ko: '첫 워터마크가 오는 중입니다. 아직 없는 곳: {operator}',
+  },
+  'what-if.title': { en: 'How late records come: {operator}', ko: '레코드가 늦는 정도: {operator}' },
+  'what-if.facts': {
+    en: '{n} records, the latest {max} behind',
+    ko: '레코드 {n}건, 가장 늦은 것은 {max} 뒤',
+  },
+  'what-if.histogram': { en: 'Records by how far they come behind', ko: '늦은 정도별 레코드 수' },
+  'what-if.bar': { en: '{from} to {to} behind: {n} records', ko: '{from}~{to} 늦음: {n}건' },
+  'what-if.in-order': { en: 'in order', ko: '순서대로' },
+  'what-if.slider': {
+    en: 'What if the bound of out-of-orderness were {bound}?',
+    ko: '순서 뒤바뀜 허용 한계가 {bound}라면?',
+  },
+  'what-if.late': { en: 'Would be late', ko: '늦은 것으로 처리' },
+  'what-if.late.note': { en: 'at most {n} records', ko: '최대 {n}건' },
+  'what-if.delay': { en: 'Results come later by', ko: '결과가 늦어지는 시간' },
+  'what-if.delay.note': { en: 'the price of waiting', ko: '기다리는 대가' },
+  'what-if.suggestion': {
+    en: 'A bound of {bound} would be enough: {late} of the records would be late, at most {wanted} was aimed at.',
+    ko: '{bound}면 충분합니다. 늦은 것으로 처리될 레코드는 {late}이며, 목표는 {wanted} 이하입니다.',
+  },
+
+  // ---- checkpoints ----
+  'checkpoints.title': { en: 'Checkpoints', ko: '체크포인트' },
+  'checkpoints.lead': {
+    en: 'A consistent picture of all state and positions, taken while the job runs; after a failure it continues from the last one.',
+    ko: '작업을 멈추지 않고 모든 상태와 위치를 일관되게 저장한 것. 장애가 나면 마지막 것에서 이어 갑니다.',
+  },
+  'checkpoints.off': { en: 'This job takes no checkpoints', ko: '이 작업은 체크포인트를 만들지 않습니다' },
+  'checkpoints.off.why': {
+    en: 'Without them it begins again after a failure. One line turns them on:',
+    ko: '체크포인트가 없으면 장애 후 처음부터 다시 시작합니다. 한 줄이면 켤 수 있습니다:',
+  },
+  'checkpoints.none': {
+    en: 'The first checkpoint is still to come',
+    ko: '첫 체크포인트를 기다리고 있습니다',
+  },
+  'checkpoints.none.when': {
+    en: 'It is taken {interval} after the job started to run, and then appears here.',
+    ko: '작업이 실행되고 {interval} 후에 만들어져 여기에 나타납니다.',
+  },
+  'checkpoints.total': { en: 'Total', ko: '전체' },
+  'checkpoints.total.note': { en: '{n} in progress', ko: '진행 중 {n}' },
+  'checkpoints.completed': { en: 'Completed', ko: '완료' },
+  'checkpoints.completed.note': { en: '{n} failed', ko: '실패 {n}' },
+  'checkpoints.size': { en: 'Average size', ko: '평균 크기' },
+  'checkpoints.size.note': { en: 'of the state', ko: '상태 기준' },
+  'checkpoints.time': { en: 'Average time', ko: '평균 시간' },
+  'checkpoints.time.note': { en: 'trigger to completion', ko: '시작부터 완료까지' },
+  'checkpoints.plan.exactly': { en: 'Exactly once, every {interval}.', ko: '정확히 한 번, {interval}마다.' },
+  'checkpoints.plan.least': { en: 'At least once, every {interval}.', ko: '최소 한 번, {interval}마다.' },
+  'checkpoints.plan.unaligned': {
+    en: 'Unaligned: barriers overtake waiting records.',
+    ko: '비정렬: 배리어가 대기 중인 레코드를 앞지릅니다.',
+  },
+  'checkpoints.plan.where': { en: 'Stored in', ko: '저장 위치' },
+  'checkpoints.trigger': { en: 'Take one now', ko: '지금 만들기' },
+  'checkpoints.triggered': { en: 'Triggered', ko: '시작했습니다' },
+  'checkpoints.strip': {
+    en: 'All that are kept, by duration',
+    ko: '보관 중인 체크포인트 (높이 = 소요 시간)',
+  },
+  'checkpoints.strip.how': {
+    en: 'Click a bar, or use the arrow keys',
+    ko: '막대를 누르거나 화살표 키를 쓰세요',
+  },
+  'checkpoints.detail': { en: 'Checkpoint {id}', ko: '체크포인트 {id}번' },
+  'checkpoints.stored': { en: 'Stored in', ko: '저장 위치' },
+  'checkpoints.history': { en: 'The latest', ko: '최근 체크포인트' },
+  'checkpoints.id': { en: 'Number', ko: '번호' },
+  'checkpoints.triggered-at': { en: 'Triggered', ko: '시작 시각' },
+  'checkpoints.state-size': { en: 'State', ko: '상태 크기' },
+  'checkpoints.in-flight': { en: 'In flight', ko: '전송 중 데이터' },
+  'checkpoints.acknowledged': { en: 'Acknowledged', ko: '응답' },
+  'checkpoint.status.COMPLETED': { en: '✓ completed', ko: '✓ 완료' },
+  'checkpoint.status.FAILED': { en: '✕ failed', ko: '✕ 실패' },
+  'checkpoint.status.IN_PROGRESS': { en: '… in progress', ko: '… 진행 중' },
+  'checkpoint.kind.periodic': { en: 'periodic', ko: '주기적' },
+  'checkpoint.kind.stop': { en: 'stop', ko: '정지' },
+  'checkpoint.kind.final': { en: 'final', ko: '마지막' },
+  'checkpoint.kind.savepoint': { en: 'savepoint', ko: '세이브포인트' },
+  'checkpoint.alignment.aligned': { en: 'aligned', ko: '정렬' },
+  'checkpoint.alignment.unaligned': { en: 'unaligned', ko: '비정렬' },
+  'checkpoint.alignment.at-least-once': { en: 'at least once', ko: '최소 한 번' },
+  'checkpoint.times': { en: 'Time chart by subtask', ko: '서브태스크별 시간' },
+  'checkpoint.no-subtask': {
+    en: 'No subtask has acknowledged it.',
+    ko: '응답한 서브태스크가 없습니다.',
+  },
+  'checkpoint.acknowledged-after': { en: 'Acknowledged after', ko: '응답까지' },
+  'checkpoint.publish': { en: 'JobManager: metadata', ko: 'JobManager: 메타데이터' },
+  'checkpoint.part.publish': { en: 'publishing', ko: '공개' },
+  'checkpoint.last': { en: 'last', ko: '마지막' },
+  'checkpoint.part.start-delay': { en: 'waits for the barrier', ko: '배리어 대기' },
+  'checkpoint.part.alignment': { en: 'alignment', ko: '정렬' },
+  'checkpoint.part.sync': { en: 'snapshot (stands still)', ko: '스냅숏 (멈춤)' },
+  'checkpoint.part.async': { en: 'writing (runs on)', ko: '저장 (계속 실행)' },
+  'checkpoint.failed': {
+    en: 'Checkpoint {id} failed: {reason}',
+    ko: '체크포인트 {id}번이 실패했습니다: {reason}',
+  },
+  'checkpoint.open': {
+    en: 'Checkpoint {id} is under way: {missing} of {total} subtasks have still to answer.',
+    ko: '체크포인트 {id}번이 진행 중입니다. 서브태스크 {total}개 중 {missing}개가 아직 응답하지 않았습니다.',
+  },
+  'checkpoint.missing': { en: 'Missing: {operators}.', ko: '응답 없음: {operators}' },
+  'checkpoint.done': {
+    en: 'Checkpoint {id} took {duration}.',
+    ko: '체크포인트 {id}번은 {duration} 걸렸습니다.',
+  },
+  'critical.start-delay': {
+    en: 'Checkpoint {id} took {duration}: {subtask} answered last, and for {part} of that it waited until the barrier came through the records before it.',
+    ko: '체크포인트 {id}번은 {duration} 걸렸습니다. 마지막으로 응답한 {subtask}에서 앞선 레코드를 지나 배리어가 오기까지 {part} 기다렸습니다.',
+  },
+  'critical.start-delay.do': {
+    en: 'Records queue up in front of it: relieve the bottleneck, or let barriers overtake (unaligned checkpoints).',
+    ko: '그 앞에 레코드가 쌓여 있습니다. 병목을 풀거나 배리어가 앞지르게 하세요(비정렬 체크포인트).',
+  },
+  'critical.alignment': {
+    en: 'Checkpoint {id} took {duration}: {subtask} answered last, and for {part} of that it waited for the barriers of its other inputs.',
+    ko: '체크포인트 {id}번은 {duration} 걸렸습니다. 마지막으로 응답한 {subtask}에서 다른 입력의 배리어를 {part} 기다렸습니다.',
+  },
+  'critical.alignment.do': {
+    en: 'One input is slower than the others: see the job graph, or let barriers overtake (unaligned checkpoints).',
+    ko: '한 입력이 다른 입력보다 느립니다. 작업 그래프를 보거나 배리어가 앞지르게 하세요(비정렬 체크포인트).',
+  },
+  'critical.sync': {
+    en: 'Checkpoint {id} took {duration}: {subtask} answered last, and for {part} of that it stood still to take its snapshot.',
+    ko: '체크포인트 {id}번은 {duration} 걸렸습니다. 마지막으로 응답한 {subtask}에서 스냅숏을 만드느라 {part} 멈췄습니다.',
+  },
+  'critical.sync.do': {
+    en: 'It has much state, or its thread was busy with something else at that moment.',
+    ko: '상태가 크거나, 그 순간 스레드가 다른 일로 바빴습니다.',
+  },
+  'critical.async': {
+    en: 'Checkpoint {id} took {duration}: {subtask} answered last, and for {part} of that its state was written while it ran on.',
+    ko: '체크포인트 {id}번은 {duration} 걸렸습니다. 마지막으로 응답한 {subtask}에서 계속 실행하면서 상태를 저장하는 데 {part} 걸렸습니다.',
+  },
+  'critical.async.do': {
+    en: 'The storage is slow, or the state is large: see the sizes below.',
+    ko: '저장소가 느리거나 상태가 큽니다. 아래 크기를 확인하세요.',
+  },
+  'critical.publish': {
+    en: 'Checkpoint {id} took {duration}: {subtask} answered last, and for {part} after that the metadata was written and published.',
+    ko: '체크포인트 {id}번은 {duration} 걸렸습니다. {subtask}에서 마지막으로 응답한 뒤 메타데이터를 쓰고 공개하는 데 {part} 걸렸습니다.',
+  },
+
+  // ---- recovery and exceptions ----
+  'recovery.title': { en: 'Recovery', ko: '복구' },
+  'recovery.lead': {
+    en: 'What happened when something failed: from the failure until the job had caught up.',
+    ko: '장애가 났을 때 일어난 일: 장애부터 따라잡을 때까지.',
+  },
+  'recovery.none': { en: 'Nothing has failed in this run', ko: '이번 실행에서는 장애가 없었습니다' },
+  'recovery.none.what': {
+    en: 'After a failure this pane shows how it was noticed, from which checkpoint the state came back, and how much was read again.',
+    ko: '장애가 나면 어떻게 감지했는지, 어떤 체크포인트에서 상태를 되살렸는지, 얼마나 다시 읽었는지 보여 줍니다.',
+  },
+  'recovery.none.how': { en: 'Kill a worker and watch', ko: '워커를 죽이고 지켜보기' },
+  'recovery.attempt': { en: 'Attempt {attempt}', ko: '시도 {attempt}' },
+  'recovery.cause': { en: 'Cause', ko: '원인' },
+  'recovery.restored-from': { en: 'Restored from', ko: '복원 위치' },
+  'recovery.failure': { en: 'failure', ko: '장애' },
+  'recovery.recovering': {
+    en: 'The job is being brought back after a failure.',
+    ko: '장애 이후 작업을 되살리는 중입니다.',
+  },
+  'recovery.running': {
+    en: 'All subtasks ran again after {downtime}; what was read after the checkpoint is being read again.',
+    ko: '{downtime} 만에 모든 서브태스크가 다시 실행되었고, 체크포인트 이후의 데이터를 다시 읽는 중입니다.',
+  },
+  'recovery.caught-up': {
+    en: 'All subtasks ran again after {downtime}, and the job has caught up.',
+    ko: '{downtime} 만에 모든 서브태스크가 다시 실행되었고, 작업이 따라잡았습니다.',
+  },
+  'recovery.failed': { en: 'The job could not be brought back.', ko: '작업을 되살리지 못했습니다.' },
+  'recovery.canceled': {
+    en: 'The job was cancelled during the recovery.',
+    ko: '복구 중에 작업이 취소되었습니다.',
+  },
+  'recovery.from-checkpoint': {
+    en: 'State and positions came from checkpoint {checkpoint}.',
+    ko: '상태와 위치는 체크포인트 {checkpoint}번에서 되살렸습니다.',
+  },
+  'recovery.from-start': {
+    en: 'There was no checkpoint yet, so the job began again.',
+    ko: '체크포인트가 아직 없어서 처음부터 다시 시작했습니다.',
+  },
+  'recovery.replayed': {
+    en: '{replayed} {replayed|record was|records were} read a second time.',
+    ko: '레코드 {replayed}건을 다시 읽었습니다.',
+  },
+  'phase.cancel': { en: 'Cancel', ko: '취소' },
+  'phase.cancel.what': { en: 'what still ran was ended', ko: '남아 있던 태스크 종료' },
+  'phase.wait': { en: 'Wait', ko: '대기' },
+  'phase.wait.what': { en: 'the delay of the restart strategy', ko: '재시작 전략의 지연' },
+  'phase.restore': { en: 'Restore', ko: '복원' },
+  'phase.restore.what': { en: 'the checkpoint was found and read', ko: '체크포인트를 찾아 읽음' },
+  'phase.deploy': { en: 'Deploy', ko: '배포' },
+  'phase.deploy.what': { en: 'new subtasks opened with that state', ko: '그 상태로 새 서브태스크 시작' },
+  'phase.replay': { en: 'Replay', ko: '재처리' },
+  'phase.replay.what': {
+    en: 'sources read again what came after it',
+    ko: '그 이후 데이터를 소스가 다시 읽음',
+  },
+  'exceptions.title': { en: 'Exceptions', ko: '예외' },
+  'exceptions.lead': {
+    en: 'What failed, why, and what to do about it. The same failure again counts as one.',
+    ko: '무엇이 왜 실패했고 어떻게 해야 하는지 보여 줍니다. 같은 실패는 하나로 셉니다.',
+  },
+  'exceptions.none': { en: 'No failure so far', ko: '지금까지 실패가 없습니다' },
+  'exceptions.none.what': {
+    en: 'A failure would be here with its code, the place, the stack and the remedy; at least the last 200 are kept.',
+    ko: '실패가 나면 코드, 위치, 스택, 해결 방법이 여기에 나타나며 최소 200건을 보관합니다.',
+  },
+  'exceptions.times': { en: '{n} {n|time|times}', ko: '{n}회' },
+  'exceptions.sparkline': { en: 'How often it came over time', ko: '시간에 따른 발생 횟수' },
+  'exceptions.remedy': { en: 'What to do:', ko: '해결 방법:' },
+  'exceptions.where': { en: 'Where', ko: '위치' },
+  'exceptions.where.job': { en: 'the job as a whole', ko: '작업 전체' },
+  'exceptions.where.task': {
+    en: '{task}, subtask {subtask}, slot {slot}',
+    ko: '{task}, 서브태스크 {subtask}, 슬롯 {slot}',
+  },
+  'exceptions.first': { en: 'First', ko: '처음' },
+  'exceptions.last': { en: 'Last', ko: '마지막' },
+  'exceptions.consequence': { en: 'Then', ko: '그 후' },
+  'exceptions.stack': { en: 'Stack', ko: '스택' },
+
+  // ---- alerts and logs ----
+  'alerts.title': { en: 'Alerts', ko: '알림' },
+  'alerts.lead': {
+    en: 'What a person should know, newest first; each leads to its evidence.',
+    ko: '사람이 알아야 할 일, 최신순. 각 알림에서 근거를 볼 수 있습니다.',
+  },
+  'alerts.none': { en: 'No alert', ko: '알림이 없습니다' },
+  'alerts.none.what': {
+    en: 'A failed checkpoint, a restart, a lost worker, lasting back pressure, a watermark that stands still or late records would be told here at once.',
+    ko: '체크포인트 실패, 재시작, 워커 유실, 지속되는 배압, 멈춘 워터마크, 늦은 레코드가 있으면 바로 여기에 나타납니다.',
+  },
+  'alerts.open': { en: 'goes on', ko: '진행 중' },
+  'alerts.evidence': { en: 'Show the evidence', ko: '근거 보기' },
+  'alert.severity.info': { en: 'info', ko: '정보' },
+  'alert.severity.warning': { en: 'warning', ko: '경고' },
+  'alert.severity.critical': { en: 'critical', ko: '심각' },
+  'alert.checkpoint-failed': {
+    en: 'Checkpoint {checkpoint} failed. {message}',
+    ko: '체크포인트 {checkpoint}번이 실패했습니다. {message}',
+  },
+  'alert.checkpoints-missing': {
+    en: 'No checkpoint has completed for {value} (limit {limit}): a failure now would repeat much work.',
+    ko: '{value} 동안 완료된 체크포인트가 없습니다(한계 {limit}). 지금 장애가 나면 많은 일을 반복합니다.',
+  },
+  'alert.job-failed': {
+    en: 'The job has failed for good. {message}',
+    ko: '작업이 완전히 실패했습니다. {message}',
+  },
+  'alert.job-restarted': {
+    en: 'The job was restarted after a failure. {message}',
+    ko: '장애 후 작업이 재시작되었습니다. {message}',
+  },
+  'alert.worker-lost': {
+    en: 'Worker {worker}, slot {slot}, was lost.',
+    ko: '워커 {worker}의 슬롯 {slot}이 끊겼습니다.',
+  },
+  'alert.back-pressure': {
+    en: 'Back pressure lasts: others wait {value} of the time for {operator} (limit {limit}).',
+    ko: '배압이 계속됩니다. 시간의 {value} 동안 {operator}{operator|을|를} 기다립니다(한계 {limit}).',
+  },
+  'alert.watermark-stuck': {
+    en: 'The watermark of {operator} has stood still for {value} (limit {limit}).',
+    ko: '{operator} 연산자의 워터마크가 {value} 동안 멈춰 있습니다(한계 {limit}).',
+  },
+  'alert.records-late': {
+    en: '{operator} dropped {value} records because they came late.',
+    ko: '{operator} 연산자가 늦게 온 레코드 {value}건을 버렸습니다.',
+  },
+  'alert.event-loop-blocked': {
+    en: 'The event loop of {worker}, slot {slot}, was blocked for {value} (limit {limit}).',
+    ko: '{worker} 슬롯 {slot}의 이벤트 루프가 {value} 동안 막혔습니다(한계 {limit}).',
+  },
+  'alert.heap-nearly-full': {
+    en: 'The heap of {worker}, slot {slot}, is filled to {value} (limit {limit}).',
+    ko: '{worker} 슬롯 {slot}의 힙이 {value} 찼습니다(한계 {limit}).',
+  },
+  'logs.title': { en: 'Logs', ko: '로그' },
+  'logs.lead': {
+    en: 'What the job and the engine write, live.',
+    ko: '작업과 엔진이 쓰는 로그를 실시간으로 보여 줍니다.',
+  },
+  'logs.level': { en: 'Level', ko: '수준' },
+  'logs.level.debug': { en: 'all', ko: '전체' },
+  'logs.level.info': { en: 'info and above', ko: 'info 이상' },
+  'logs.level.warn': { en: 'warnings and errors', ko: '경고와 오류' },
+  'logs.level.error': { en: 'errors only', ko: '오류만' },
+  'logs.vertex': { en: 'Task', ko: '태스크' },
+  'logs.vertex.all': { en: 'all tasks', ko: '모든 태스크' },
+  'logs.search': { en: 'Search', ko: '검색' },
+  'logs.pause': { en: 'Pause', ko: '일시 정지' },
+  'logs.resume': { en: 'Continue', ko: '계속' },
+  'logs.download': { en: 'Download', ko: '내려받기' },
+  'logs.count': { en: '{n} of {total} lines', ko: '{total}줄 중 {n}줄' },
+  'logs.none': { en: 'No log line yet', ko: '아직 로그가 없습니다' },
+  'logs.none-fits': { en: 'No line fits the filters', ko: '조건에 맞는 줄이 없습니다' },
+  'logs.none.what': {
+    en: 'Lines appear here as they are written. A function writes with ctx.log.info("…").',
+    ko: '로그가 쓰이는 대로 여기에 나타납니다. 함수에서는 ctx.log.info("…")로 씁니다.',
+  },
+} as const satisfies Record<string, { readonly en: string; readonly ko: string }>;
+
+/** The name of a text. */
+export type TextKey = keyof typeof catalogue;

@@ -1,0 +1,105 @@
+// Chromium of the system, driven by Playwright: pages that collect what went wrong in them.
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { type Browser, chromium, type Page } from 'playwright-core';
+
+/** How a page is looked at. */
+export interface View {
+  readonly width?: number;
+  readonly height?: number;
+  readonly language?: 'en' | 'ko';
+  readonly scheme?: 'light' | 'dark';
+}
+
+const places = [
+  process.env['CHROMIUM'],
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+];
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Starts the browser; says what to install when there is none. */
+export async function openBrowser(): Promise<Browser> {
+  const executablePath = places.find((path) => path !== undefined && existsSync(path));
+  if (executablePath === undefined) {
+    throw new Error(
+      'no Chromium found: install it (on Debian: sudo apt-get install chromium), or name it in CHROMIUM',
+    );
+  }
+  // Root has no sandbox to go into; continuous integration often is root.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  return chromium.launch({ executablePath, args });
+}
+
+/** A page, and everything that it complained about: errors, refused styles and scripts, failed requests. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  { width = 1280, height = 800, language = 'en', scheme = 'light' }: View = {},
+): Promise<{ readonly page: Page; readonly complaints: string[] }> {
+  const page = await browser.newPage({
+    viewport: { width, height },
+    locale: language === 'ko' ? 'ko-KR' : 'en-US',
+    colorScheme: scheme,
+    timezoneId: 'UTC',
+  });
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(url);
+  return { page, complaints };
+}
+
+/** Goes to a pane and waits until it has drawn. */
+export async function goToPane(page: Page, pane: string): Promise<void> {
+  await page.evaluate((hash) => {
+    window.location.hash = hash;
+  }, `#/${pane}`);
+  await page.locator(`main[data-pane="${pane}"] h1`).waitFor();
+}
+
+/** What axe calls serious or critical, one line each. */
+export async function seriousFindings(page: Page): Promise<string[]> {
+  // By the debugger, so that the policy of the page stays as it is.
+  await page.evaluate(axeSource);
+  const violations = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: {
+        run(
+          options: object,
+        ): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+      };
+    };
+    return (await axe.run({ resultTypes: ['violations'] })).violations;
+  });
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(
+      ({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]?.html.slice(0, 200)} (${nodes.length} places)`,
+    );
+}
+
+/** Elements that reach beyond the page to the right, and texts that are cut without a tooltip. */
+export function cutOff(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const found: string[] = [];
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth > width) {
+      found.push(`the page is ${document.documentElement.scrollWidth} px wide, the window ${width} px`);
+    }
+    for (const element of document.querySelectorAll<HTMLElement>(
+      'h1, h2, dd, dt, button, .badge, p, th, td',
+    )) {
+      const style = getComputedStyle(element);
+      const isCut = element.scrollWidth > element.clientWidth + 1 && style.overflowX !== 'visible';
+      const isTold = element.title !== '' || element.closest('[title]') !== null;
+      if (element.clientWidth > 0 && isCut && !isTold && style.overflowX !== 'auto') {
+        found.push(`cut off: ${element.textContent}`);
+      }
+    }
+    return found;
+  });
+}

@@ -1,0 +1,179 @@
+// The built page against messages that are written down: every pane in both languages, at both widths, by keyboard.
+import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { cutOff, goToPane, openBrowser, openPage, seriousFindings, type View } from './browser.ts';
+import { checkpoint, demo, description, figures, jobId } from './scripted-job.ts';
+import { ScriptedServer } from './scripted-server.ts';
+
+const built = join(dirname(fileURLToPath(import.meta.url)), '../../../dist/dashboard');
+
+describe('the page', () => {
+  const server = new ScriptedServer(built);
+  let url: string;
+  let browser: Browser;
+  const pages: Page[] = [];
+
+  before(async () => {
+    url = await server.listen();
+    browser = await openBrowser();
+  });
+  afterEach(async () => {
+    for (const page of pages.splice(0)) await page.close();
+  });
+  after(async () => {
+    await browser?.close();
+    await server.close();
+  });
+
+  const open = async (view: View = {}, hash = ''): Promise<{ page: Page; complaints: string[] }> => {
+    const opened = await openPage(browser, `${url}/${hash}`, view);
+    pages.push(opened.page);
+    await opened.page.locator('main h1').waitFor();
+    return opened;
+  };
+  const panesOf = (page: Page): Promise<string[]> =>
+    page
+      .locator('nav a')
+      .evaluateAll((links) => links.map((link) => (link.getAttribute('href') ?? '').replace('#/', '')));
+
+  for (const view of [
+    { language: 'en', scheme: 'light', width: 1280 },
+    { language: 'ko', scheme: 'dark', width: 1280 },
+    { language: 'ko', scheme: 'light', width: 390 },
+  ] as const) {
+    const name = `${view.language}, ${view.scheme}, ${view.width} px`;
+    it(`shows every pane without an error, an overflow or a serious finding (${name})`, async () => {
+      server.script(demo());
+      const { page, complaints } = await open(view);
+      await page.getByText('RUNNING').first().waitFor();
+      const panes = await panesOf(page);
+      assert.ok(panes.length >= 10, panes.join());
+      for (const pane of panes) {
+        await goToPane(page, pane);
+        const told = { pane, complaints, cut: await cutOff(page), serious: await seriousFindings(page) };
+        assert.deepEqual(told, { pane, complaints: [], cut: [], serious: [] });
+      }
+    });
+  }
+
+  it('teaches in every pane what would be there before a job is', async () => {
+    server.script(demo().slice(0, 1));
+    const { page, complaints } = await open();
+    for (const pane of await panesOf(page)) {
+      await goToPane(page, pane);
+      const text = await page.locator('main').innerText();
+      assert.ok(text.length > 120, `${pane} says too little: ${text}`);
+    }
+    assert.deepEqual(complaints, []);
+  });
+
+  it('names the idle subtask of the demo and why, and the four figures of its checkpoints', async () => {
+    server.script(demo());
+    const { page } = await open({}, '#/heat');
+    const idle = page.locator('[data-conclusion="idle.no-key"]');
+    await idle.waitFor();
+    assert.match(await idle.innerText(), /Subtask 1 of abnormal-in-a-row has received nothing/);
+    await goToPane(page, 'checkpoints');
+    const four = await page.locator('[data-part="four-figures"]').innerText();
+    assert.match(
+      four.replaceAll('\n', ' '),
+      /Total 165 .*Completed 165 .*Average size 6 ?KB .*Average time 61 ?ms/,
+    );
+  });
+
+  it('speaks the language that is chosen, and keeps it', async () => {
+    server.script(demo());
+    const { page } = await open();
+    await page.getByLabel('Language').selectOption('ko');
+    await page.getByRole('heading', { name: '개요' }).waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.lang), 'ko');
+    await page.reload();
+    await page.getByRole('heading', { name: '개요' }).waitFor();
+  });
+
+  it('changes numbers in their place when new figures come', async () => {
+    server.script(demo());
+    const { page } = await open();
+    const total = page.locator('[data-part="four-figures"] dd').first();
+    await goToPane(page, 'checkpoints');
+    await total.getByText('165').waitFor();
+    const before = await page.locator('main').boundingBox();
+    const { checkpoints } = figures();
+    server.send({ name: 'figures', data: figures({ checkpoints: { ...checkpoints, total: 166 } }) });
+    await total.getByText('166').waitFor();
+    assert.deepEqual(await page.locator('main').boundingBox(), before);
+  });
+
+  it('says that the connection is lost, and goes on when it is back', async () => {
+    server.script(demo());
+    const { page } = await open();
+    await page.getByText('● live').waitFor();
+    server.cut();
+    await page.getByText('connection lost').waitFor();
+    assert.match(await page.locator('main').innerText(), /What this job does/);
+    await page.getByText('● live').waitFor();
+  });
+
+  it('shows the final state after the end, and does not ask again', async () => {
+    server.script([
+      ...demo(),
+      { name: 'figures', data: figures({ state: 'FINISHED' }) },
+      { name: 'bye', data: { reason: 'shutting-down', final: true } },
+    ]);
+    const { page } = await open();
+    await page.getByText('■ ended: final state').waitFor();
+    await page.getByText('has read all its input and has finished').waitFor();
+  });
+
+  it('names the culprit and frames it, and marks those who wait as victims', async () => {
+    const culprit = { vertex: 1, subtask: 2, why: 'slow-sink', busyShare: 0.98, victims: [0] } as const;
+    server.script(demo([{ name: 'figures', data: figures({ culprit }) }]));
+    const { page } = await open({}, '#/graph');
+    await page.locator('.vertex[data-vertex="abnormal-in-a-row"][data-culprit="true"]').waitFor();
+    await page.locator('.vertex[data-vertex="events"][data-victim="true"]').waitFor();
+    assert.match(
+      await page.locator('[data-conclusion="culprit.slow-sink"]').innerText(),
+      /abnormal-in-a-row is the bottleneck: its sink is slow/,
+    );
+  });
+
+  it('goes through the strip of checkpoints by keyboard', async () => {
+    server.script(demo(), { [`GET /v1/x/jobs/${jobId}/checkpoints/163`]: checkpoint(163) });
+    const { page } = await open({}, '#/checkpoints');
+    const strip = page.getByRole('slider');
+    await strip.focus();
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowLeft');
+    assert.match((await strip.getAttribute('aria-valuetext')) ?? '', /^#163: ✓ completed/);
+    await page.getByRole('heading', { name: 'Checkpoint 163' }).waitFor();
+    await page.getByText('Checkpoint 163 took').waitFor();
+  });
+
+  it('says why an action was refused', async () => {
+    server.script(demo());
+    const { page } = await open({}, '#/checkpoints');
+    await page.getByRole('button', { name: 'Take one now' }).click();
+    await page.getByText(/Refused: nothing at/).waitFor();
+    assert.ok(server.asked.includes(`POST /v1/jobs/${jobId}/checkpoints`));
+  });
+
+  it('shows hostile names as text', async () => {
+    const name = '<img src=x onerror=alert(1)>';
+    server.script(demo([{ name: 'job', data: { ...description, name } }]));
+    const { page, complaints } = await open();
+    await page.getByText(name).first().waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
+  it('opens its menu on a phone, and closes it with a choice', async () => {
+    server.script(demo());
+    const { page } = await open({ width: 390 });
+    await page.getByRole('button', { name: 'Panes' }).click();
+    await page.getByRole('link', { name: 'Job graph' }).click();
+    await page.getByRole('heading', { name: 'Job graph' }).waitFor();
+    assert.equal(await page.locator('.side').isVisible(), false);
+  });
+});

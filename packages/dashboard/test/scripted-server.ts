@@ -1,0 +1,109 @@
+// A server for tests of components: sends the built page and a stream of messages that the test wrote down.
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import type { StreamMessage } from '../src/live/state.ts';
+
+/** What the real server sends with the page, and what the page must be content with. */
+export const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'self'",
+].join('; ');
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** An answer to a request other than the stream. */
+export type Answers = Readonly<Record<string, unknown>>;
+
+/** Serves the page of a folder, on a port of its own. */
+export class ScriptedServer {
+  readonly #server: Server;
+  readonly #streams = new Set<ServerResponse>();
+  /** `METHOD path` of every request that was not for a file or the stream. */
+  readonly asked: string[] = [];
+  #messages: readonly StreamMessage[] = [];
+  #answers: Answers = {};
+
+  constructor(folder: string) {
+    this.#server = createServer((request, response) => {
+      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+      if (pathname === '/v1/x/stream') return this.#stream(response);
+      if (pathname.startsWith('/v1/')) {
+        this.asked.push(`${request.method} ${pathname}`);
+        const answer = this.#answers[`${request.method} ${pathname}`];
+        response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
+        return void response.end(JSON.stringify(answer ?? { errors: [`nothing at ${pathname}`] }));
+      }
+      void sendFile(folder, pathname, response);
+    });
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** What a stream begins with from now on, and what other requests are answered with. */
+  script(messages: readonly StreamMessage[], answers: Answers = {}): void {
+    this.#messages = messages;
+    this.#answers = answers;
+  }
+
+  /** Sends one more message to every open stream. */
+  send(message: StreamMessage): void {
+    for (const stream of this.#streams) write(stream, message);
+  }
+
+  /** Cuts every stream off, as a lost connection would. */
+  cut(): void {
+    for (const stream of this.#streams) stream.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #stream(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    this.#streams.add(response);
+    response.once('close', () => this.#streams.delete(response));
+    for (const message of this.#messages) write(response, message);
+  }
+}
+
+function write(stream: ServerResponse, { name, data }: StreamMessage): void {
+  stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+async function sendFile(folder: string, pathname: string, response: ServerResponse): Promise<void> {
+  const path = join(folder, pathname === '/' ? 'index.html' : pathname);
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (!isFile) {
+    response.writeHead(404).end();
+    return;
+  }
+  response.writeHead(200, {
+    'content-type': types[extname(path)] ?? 'application/octet-stream',
+    'content-security-policy': contentSecurityPolicy,
+    'x-content-type-options': 'nosniff',
+  });
+  createReadStream(path).pipe(response);
+}
