@@ -378,7 +378,8 @@ function orThrow(result: JobResult): JobResult {
 }
 
 /** Runs the graph of a script that was started by itself: `node job.ts`. */
-async function executeScript(graph: StreamGraph): Promise<JobExecutionResult> {
+async function executeScript(describe: () => StreamGraph): Promise<JobExecutionResult> {
+  const graph = describe();
   const script = process.argv[1];
   if (script === undefined) throw notAModule('a program that is in no file');
   const module = pathToFileURL(script);

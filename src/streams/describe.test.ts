@@ -116,6 +116,37 @@ describe('describing a module', () => {
     );
   });
 
+  it('tells it also to one that does not wait for its job, and once only', async () => {
+    const clock = new ManualClock();
+    let told: unknown;
+    const script = async (): Promise<unknown> => {
+      const env = executionEnvironment();
+      env.fromData([1]).print();
+      const execution = env.execute();
+      await execution.catch((error: unknown) => {
+        told = error;
+      });
+      return {};
+    };
+    await assert.rejects(
+      describeModule(script, { args: ['--x'], clock }),
+      failsWith('JOB_ARGUMENT_UNKNOWN', /no argument --x/),
+    );
+    assert.ok(isMillraceError(told, 'JOB_ARGUMENT_UNKNOWN'));
+    const careless = async (): Promise<unknown> => {
+      const env = executionEnvironment();
+      env.fromData([1]).print();
+      void env.execute();
+      return {};
+    };
+    await assert.rejects(
+      describeModule(careless, { args: ['--x'], clock }),
+      failsWith('JOB_ARGUMENT_UNKNOWN', /no argument --x/),
+    );
+    clock.advance(1_000);
+    assert.equal(clock.pending, 0);
+  });
+
   it('passes on what the module throws', async () => {
     await assert.rejects(
       describeModule(async () => {
@@ -193,8 +224,8 @@ describe('running a script', () => {
     let nodes = 0;
     setJobRunner({
       args: ['--last', '4'],
-      execute: async (graph) => {
-        nodes = graph.nodes.length;
+      execute: async (describe) => {
+        nodes = describe().nodes.length;
         return result;
       },
     });
@@ -203,6 +234,24 @@ describe('running a script', () => {
       env.fromSequence(1, env.args.number('last')).print();
       assert.equal(await env.execute(), result);
       assert.equal(nodes, 2);
+    } finally {
+      setJobRunner(undefined);
+    }
+  });
+
+  it('rejects when an argument was given that nobody asked for, and throws nothing', async () => {
+    setJobRunner({
+      args: ['--lsat', '4'],
+      execute: async (describe) => {
+        describe();
+        assert.fail('such a job is not run');
+      },
+    });
+    try {
+      const env = executionEnvironment();
+      env.fromSequence(1, 3).print();
+      const execution = env.execute();
+      await assert.rejects(execution, failsWith('JOB_ARGUMENT_UNKNOWN', /no argument --lsat/));
     } finally {
       setJobRunner(undefined);
     }

@@ -70,7 +70,7 @@ export function describeModule(
     const deadline = clock?.timer(LOAD_DEADLINE_MS, () => giveUp(), 'the module of the job has to load');
     const before = setJobRunner({
       args,
-      execute(graph) {
+      execute(describe) {
         if (unsettled !== undefined) throw unsettled;
         if (executed) {
           throw invalidModule('env.execute() was called twice', 'Put each job into a module of its own.');
@@ -78,7 +78,13 @@ export function describeModule(
         executed = true;
         deadline?.cancel();
         setJobRunner(before);
-        resolve(graph);
+        try {
+          resolve(describe());
+        } catch (error) {
+          jobFailure = error;
+          reject(error);
+          return rejected(error);
+        }
         return ended;
       },
     });
@@ -105,6 +111,13 @@ export function describeModule(
     };
     Promise.resolve().then(load).then(loaded).catch(failed);
   });
+}
+
+/** For a script that may not wait for its job. */
+function rejected(error: unknown): Promise<never> {
+  const promise = Promise.reject<never>(error);
+  promise.catch(() => {});
+  return promise;
 }
 
 function fail(error: unknown): never {

@@ -49,9 +49,9 @@ export class StreamExecutionEnvironment {
   /** The arguments of the job. */
   readonly args: JobArguments;
   readonly #graph = new StreamGraphBuilder();
-  readonly #run: (graph: StreamGraph) => Promise<JobExecutionResult>;
+  readonly #run: (describe: () => StreamGraph) => Promise<JobExecutionResult>;
 
-  constructor(args: JobArguments, run: (graph: StreamGraph) => Promise<JobExecutionResult>) {
+  constructor(args: JobArguments, run: (describe: () => StreamGraph) => Promise<JobExecutionResult>) {
     this.args = args;
     this.#run = run;
   }
@@ -192,13 +192,16 @@ export class StreamExecutionEnvironment {
   }
 
   /**
-   * Runs the job and resolves when it has finished. For scripts that began with {@link executionEnvironment};
-   * in `job(…)` there is nothing to call.
+   * Runs the job and resolves when it has finished; rejects with what made it fail, and with `JOB_ARGUMENT_UNKNOWN` when an
+   * argument was given that nobody asked for. For scripts that began with {@link executionEnvironment}; in `job(…)` there
+   * is nothing to call.
    */
   execute(name?: string): Promise<JobExecutionResult> {
-    if (name !== undefined) this.configure({ 'pipeline.name': name });
-    this.args.refuseUnknown();
-    return this.#run(this.streamGraph());
+    return this.#run(() => {
+      if (name !== undefined) this.configure({ 'pipeline.name': name });
+      this.args.refuseUnknown();
+      return this.streamGraph();
+    });
   }
 
   /** What was described so far. */

@@ -36,8 +36,11 @@ export interface JobExecutionResult {
 export interface JobRunner {
   /** The arguments of the job. */
   readonly args: readonly string[];
-  /** Resolves when the job has ended and rejects when it failed; never, when the script is only asked to describe it. */
-  execute(graph: StreamGraph): Promise<JobExecutionResult>;
+  /**
+   * Resolves when the job has ended and rejects when it failed, or when `describe` throws; never, when the script is only
+   * asked to describe it.
+   */
+  execute(describe: () => StreamGraph): Promise<JobExecutionResult>;
 }
 
 let current: JobRunner | undefined;
