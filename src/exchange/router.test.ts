@@ -59,18 +59,6 @@ test('key-group sends a key to the owner of its key group, as Flink does', () =>
   );
 });
 
-test('key-group refuses what cannot be a key', () => {
-  const router = createRouter('key-group', {
-    channels: 2,
-    maxParallelism: 128,
-    keySelector: () => undefined,
-  });
-  assert.throws(
-    () => router.route(1),
-    (error) => isMillraceError(error, 'KEY_INVALID'),
-  );
-});
-
 test('custom takes what the function says, and refuses a channel that does not exist', () => {
   const router = createRouter('custom', {
     channels: 3,

@@ -18,7 +18,7 @@
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
-import { checkKey, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
+import { type Key, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import type { PartitionerKind } from './partitioners.ts';
 
 /** What `route` returns when a record goes to every channel. */
@@ -34,7 +34,7 @@ export interface Router {
 export interface RouterOptions {
   /** Number of connected consumers. */
   readonly channels: number;
-  /** For `key-group` and `custom`. */
+  /** For `key-group`, where it gives what `checkKey` takes and gives back, and for `custom`. */
   readonly keySelector?: ((value: unknown) => unknown) | undefined;
   /** For `key-group`: max parallelism of the consumer. */
   readonly maxParallelism?: number | undefined;
@@ -88,15 +88,15 @@ function byKeyGroup({ channels, keySelector, maxParallelism }: RouterOptions): R
   if (channels === 1) {
     return {
       route(value) {
-        // What is no key is refused also where there is nothing to choose.
-        checkKey(keySelector(value));
+        // What is no key is refused by the selector also where there is nothing to choose.
+        keySelector(value);
         return 0;
       },
     };
   }
   return {
     route(value) {
-      const keyGroup = keyGroupOf(checkKey(keySelector(value)), maxParallelism);
+      const keyGroup = keyGroupOf(keySelector(value) as Key, maxParallelism);
       return subtaskOfKeyGroup(keyGroup, channels, maxParallelism);
     },
   };

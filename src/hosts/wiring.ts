@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts';
 import { checkKey, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import type { Random } from '../base/env.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { SubtaskRestore } from '../checkpoint/state-handle.ts';
 import { InputGate } from '../exchange/input.ts';
 import { OutputPort } from '../exchange/output.ts';
@@ -79,7 +79,8 @@ export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
   const ports = new Map<number, OutputPort>();
   for (const edge of edges.filter((candidate) => candidate.from === vertex)) {
     const consumers = vertices[edge.to]!.parallelism;
-    const to = vertices[edge.to]!.operators[0]!.name;
+    const { name, uid, explicitUid } = vertices[edge.to]!.operators[0]!;
+    const to = explicitUid ? `"${name}" (uid ${uid})` : `"${name}"`;
     const wired = consumersOf(edge.partitioner, subtask, vertices[vertex]!.parallelism, consumers);
     const router = createRouter(edge.partitioner, {
       channels: wired.length,
@@ -117,7 +118,7 @@ function namedSelector(select: Selector | undefined, to: string): Selector | und
   if (select === undefined) return undefined;
   return (value) => {
     try {
-      return select(value);
+      return checkKey(select(value));
     } catch (error) {
       throw routingFailed('key', to, error);
     }
@@ -139,8 +140,11 @@ function namedPartitioner(
 }
 
 function routingFailed(what: string, to: string, cause: unknown): MillraceError {
+  if (isMillraceError(cause, 'KEY_INVALID')) {
+    return new MillraceError('KEY_INVALID', `the ${what} of a record for ${to}: ${cause.message}`, { cause });
+  }
   const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : `threw ${String(cause)}`;
-  return new MillraceError('OPERATOR_FAILED', `the ${what} of a record for "${to}": ${message}`, { cause });
+  return new MillraceError('OPERATOR_FAILED', `the ${what} of a record for ${to}: ${message}`, { cause });
 }
 
 /** What each operator of the chain gets back. */

@@ -13,6 +13,7 @@ import {
   generatorSource,
   job,
   type Sink,
+  state,
 } from '../../src/index.ts';
 import {
   execute,
@@ -92,6 +93,27 @@ test('a line that is too long is named by its own number, in the message and in 
     return true;
   });
 });
+
+for (const parallelism of [1, 2]) {
+  test(`what is no key names the operator behind keyBy, at parallelism ${parallelism}`, async () => {
+    const definition = job((env) => {
+      env
+        .fromSequence(1, 9, { name: 'numbers' })
+        .keyBy((n) => (n === 5 ? (undefined as unknown as number) : n))
+        .process({ uid: 'sums', name: 'next', parallelism, state: { sum: state.value(0) }, process: () => [] })
+        .print();
+    });
+    const configuration = { ...QUIET, 'execution.checkpointing.interval': 0 };
+    await assert.rejects(execute(definition, { host: 'in-process', configuration }), (error: Error) => {
+      assert.ok(isMillraceError(error.cause, 'KEY_INVALID'));
+      assert.match(error.cause.message, /the key of a record for "next" \(uid sums\): undefined cannot be a key/);
+      assert.equal(error.cause.where.operator, 'numbers');
+      assert.equal(error.cause.where.position, 'record 5');
+      assert.match(error.cause.remedy, /key selector/);
+      return true;
+    });
+  });
+}
 
 test('what the key of keyBy or a partitioner throws says whose record it was, and keeps its place in the input', async () => {
   for (const [route, message] of [
