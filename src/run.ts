@@ -6,6 +6,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { assert } from './base/assert.ts';
+import { callOrigin } from './base/call-origin.ts';
 import { systemClock } from './base/clock.ts';
 import { Configuration, type ConfigValues } from './base/config.ts';
 import type { Env } from './base/env.ts';
@@ -214,6 +215,7 @@ function start(
     freezeRecords: options.freezeRecords,
     alwaysEncode: options.alwaysEncode,
   });
+  if (options.host === 'in-process') guardProcess(master.ended);
   const targets = new Map(
     [...compiled.sinks].flatMap(([uid, { target }]) =>
       target === undefined ? [] : [[uid, target] as const],
@@ -221,6 +223,48 @@ function start(
   );
   const about = { jobId, jobName: graph.name, graph, configuration, targets };
   return clientOf(master, about, workingDirectory);
+}
+
+/** Jobs that run in this thread. */
+let guarded = 0;
+
+/**
+ * While a job runs in this thread, what a function of it left behind (a promise, a timer) fails its task and not the process.
+ * What belongs to no task is left to other listeners, and ends the process where there are none, as ever.
+ */
+function guardProcess(ended: Promise<unknown>): void {
+  const release = (): void => {
+    if (--guarded > 0) return;
+    unguardProcess();
+  };
+  if (guarded++ === 0) {
+    process.on('uncaughtException', takeThrown);
+    process.on('unhandledRejection', takeRejected);
+  }
+  ended.then(release, release);
+}
+
+function unguardProcess(): void {
+  process.off('uncaughtException', takeThrown);
+  process.off('unhandledRejection', takeRejected);
+}
+
+function takeRejected(error: unknown): void {
+  const origin = callOrigin();
+  if (origin !== undefined) origin.failedLater(error);
+  // Node makes an exception of it where nobody listens, and so does this.
+  else if (process.listenerCount('unhandledRejection') === 1) throw error;
+}
+
+function takeThrown(error: unknown): void {
+  const origin = callOrigin();
+  if (origin !== undefined) return origin.failedLater(error);
+  if (process.listenerCount('uncaughtException') > 1) return;
+  unguardProcess();
+  const fail = (): never => {
+    throw error;
+  };
+  systemClock().timer(0, fail, 'an error that belongs to no task');
 }
 
 function clientOf(

@@ -409,6 +409,13 @@ export const ERROR_TABLE = {
     remedy:
       'Correct the function, or set `onError` of the operator to `skip` or `dead-letter` if such records may be given up.',
   },
+  OPERATOR_FAILED_LATER: {
+    title: 'a promise or a timer that a function left behind failed, and nobody was waiting for it',
+    owner: 'user',
+    retry: 'restart',
+    remedy:
+      'Wait for every promise: ask what is outside by orderedWait() or unorderedWait(), and await what open() and close() begin. Catch the errors of promises and timers that nobody waits for.',
+  },
   OPERATOR_NOT_KEYED: {
     title: 'an operator without a keyed input asked for keyed state',
     owner: 'user',

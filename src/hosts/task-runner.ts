@@ -15,9 +15,12 @@
  * R8  A runner rests only when what it waits for is registered: a port that got room while it went to rest is no rest.
  * R9  What a source in an alignment group has to tell is sent after each step, also while its outputs are full or it waits
  *     for the group itself; after the barrier of a stop it tells nothing.
+ * R10 Every call of the task is made in its name: what a function left behind (a promise, a timer) and failed later fails
+ *     the task, and not the thread.
  */
 
-import { MillraceError, serializeError } from '../base/errors.ts';
+import { callAs, type CallOrigin } from '../base/call-origin.ts';
+import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
 import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
 import { addBytes } from '../exchange/channel.ts';
@@ -84,6 +87,10 @@ export class TaskRunner {
   #busyMs = 0;
   #blockedMs = 0;
   #blockedSince: number | undefined;
+  /** R10. */
+  readonly #origin: CallOrigin = {
+    failedLater: (error) => this.fail(this.task.chain.failedLater(error)),
+  };
   #gateTimer: Timer | undefined;
   #gateDeadline: number | undefined;
 
@@ -120,7 +127,7 @@ export class TaskRunner {
   /** Opens the operators; then the runner may be stepped. */
   async open(): Promise<void> {
     try {
-      await this.task.open();
+      await callAs(this.#origin, () => this.task.open());
     } catch (error) {
       this.fail(error);
       return;
@@ -132,9 +139,15 @@ export class TaskRunner {
   }
 
   fail(error: unknown): void {
-    if (this.#phase === 'failed' || this.#phase === 'closed') return;
+    if (this.#phase === 'failed' || this.#phase === 'closed') return this.#failedAfterwards(error);
     this.#report({ kind: 'failed', ...this.#address, error: serializeError(error) });
     this.#phase = 'failed';
+  }
+
+  /** Nobody reads it any more, unless nobody had waited for it either. */
+  #failedAfterwards(error: unknown): void {
+    if (!isMillraceError(error, 'OPERATOR_FAILED_LATER')) return;
+    this.#parts.env.log.warn('a function failed after its task had ended', { error: serializeError(error) });
   }
 
   // ---- commands ----
@@ -172,7 +185,7 @@ export class TaskRunner {
 
   async #commit(checkpointId: number): Promise<void> {
     if (this.#phase !== 'running') return;
-    await this.task.onCheckpointComplete(checkpointId);
+    await callAs(this.#origin, () => this.task.onCheckpointComplete(checkpointId));
     this.#report({ kind: 'committed', ...this.#address, checkpointId });
   }
 
@@ -198,7 +211,7 @@ export class TaskRunner {
     this.#pending = [];
     this.#commands = [];
     this.#gateTimer?.cancel();
-    await this.task.close();
+    await callAs(this.#origin, () => this.task.close());
   }
 
   // ---- steps ----
@@ -213,7 +226,7 @@ export class TaskRunner {
       this.#blockedSince = undefined;
     }
     try {
-      const result = this.#work(deadline);
+      const result = callAs(this.#origin, () => this.#work(deadline));
       if (this.isSource) this.#tellTime();
       this.#busyMs += clock.monotonic() - from;
       return result;

@@ -74,7 +74,6 @@ test(
 for (const [job, message] of [
   ['heap', /memory/],
   ['exits', /exited with code 7/],
-  ['rejects', /nobody waits for me/],
 ] as const) {
   test(`a thread that ends by itself (${job}) is told once as lost, with its cause`, LIMIT, async () => {
     const resourceLimits = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 8 };
@@ -89,6 +88,42 @@ for (const [job, message] of [
     });
   });
 }
+
+for (const job of ['rejects', 'rejects-in-open', 'timer', 'awaits'] as const) {
+  test(
+    `what a function left behind fails its task with its place, and not its thread (${job})`,
+    LIMIT,
+    async () => {
+      await running({ job }, { parallelism: 2 }, async (run) => {
+        await assert.rejects(
+          run.done,
+          (
+            error: Error & { code?: string; where?: { operator?: string; uid?: string; subtask?: number } },
+          ) => {
+            assert.equal(error.code, 'OPERATOR_FAILED_LATER');
+            assert.match(error.message, /Error: nobody waits for me/);
+            const isOpening = job === 'rejects-in-open';
+            assert.match(error.where?.operator ?? '', isOpening ? /^Process$/ : /^Source: .* -> Map$/);
+            assert.equal(error.where?.uid, isOpening ? 'sums' : undefined);
+            assert.equal(error.where?.subtask, isOpening ? 1 : 0);
+            return true;
+          },
+        );
+        assert.equal(run.losses, 0);
+      });
+    },
+  );
+}
+
+test('what fails outside of any task ends the thread', LIMIT, async () => {
+  await running({ job: 'stray' }, { parallelism: 2 }, async (run) => {
+    await assert.rejects(run.done, (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'WORKER_LOST');
+      assert.match(error.message, /of nobody/);
+      return true;
+    });
+  });
+});
 
 test(
   'a record that cannot leave its thread fails the task at its operator, and not the thread',

@@ -6,6 +6,7 @@
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { callOrigin } from '../base/call-origin.ts';
 import type { Env } from '../base/env.ts';
 import { entryLog, type LogEntry, teeLog } from '../base/log.ts';
 import { serializeError } from '../base/errors.ts';
@@ -34,6 +35,8 @@ export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
   const port = parentPort;
   assert(port !== null, 'a slot worker runs in a worker thread');
   const start = workerData as WorkerStart;
+  process.on('uncaughtException', failOrigin);
+  process.on('unhandledRejection', failOrigin);
   const early: SlotCommand[] = [];
   // The listener keeps the thread alive while the job is imported, and nothing that is sent meanwhile is lost.
   let handle = (command: SlotCommand): void => void early.push(command);
@@ -53,6 +56,13 @@ export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
   } catch (error) {
     post(port, { kind: 'unloadable', error: serializeError(error) });
   }
+}
+
+/** What a function left behind fails its task; what belongs to nobody ends the thread, as it does without a listener. */
+function failOrigin(error: unknown): void {
+  const origin = callOrigin();
+  if (origin === undefined) throw error;
+  origin.failedLater(error);
 }
 
 function createExecutor(

@@ -57,5 +57,7 @@ export function isJobDefinition(value: unknown): value is JobDefinition {
  */
 export function executionEnvironment(): StreamExecutionEnvironment {
   const runner = jobRunner();
-  return new StreamExecutionEnvironment(new JobArguments(runner.args), (describe) => runner.execute(describe));
+  return new StreamExecutionEnvironment(new JobArguments(runner.args), (describe) =>
+    runner.execute(describe),
+  );
 }

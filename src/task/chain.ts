@@ -161,6 +161,30 @@ export class Chain {
     this.counters[name] = (this.counters[name] ?? 0) + by;
   }
 
+  /**
+   * What failed after a call had returned. Which operator of the chain had made the call is known while one opens; later
+   * it is known of the chain, whose name has all of them.
+   */
+  failedLater(error: unknown, operator?: PlannedOperator): Error {
+    const { info } = this.#parts.host;
+    const [only, ...others] = this.#vertex.operators;
+    const planned = operator ?? (others.length === 0 ? only : undefined);
+    const where = {
+      job: info.jobName,
+      subtask: info.subtask,
+      ...(planned === undefined
+        ? { operator: this.#vertex.name }
+        : { operator: planned.name, uid: planned.uid }),
+      ...(isMillraceError(error) ? error.where : {}),
+    };
+    if (isMillraceError(error)) {
+      const { code, message, remedy, cause } = error;
+      return new MillraceError(code, message, { where, remedy, cause });
+    }
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
+    return new MillraceError('OPERATOR_FAILED_LATER', message, { where, cause: error });
+  }
+
   /** Invariant L3: the innermost operator names itself; outer links pass it on. */
   #locate(error: unknown, operator: PlannedOperator): Error {
     if (isMillraceError(error) && error.where.uid !== undefined) return error;

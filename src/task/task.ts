@@ -20,12 +20,13 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { callAs } from '../base/call-origin.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import type { Timer } from '../base/env.ts';
 import type { RecordBatch } from '../exchange/batch.ts';
 import { WatermarkMerge } from '../exchange/watermark-merge.ts';
 import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
-import type { SourceOperator, SourceStatus } from '../operators/operator.ts';
+import type { OperatorContext, SourceOperator, SourceStatus } from '../operators/operator.ts';
 import { BatchRun } from './batch-run.ts';
 import { Chain } from './chain.ts';
 import type { ChainLink } from './chain-link.ts';
@@ -128,10 +129,16 @@ export class StreamTask {
   async #open(): Promise<void> {
     for (let index = this.chain.links.length - 1; index >= 0; index--) {
       this.#opened++;
-      await this.chain.links[index]!.open(this.chain.contexts[index]!);
+      await this.#openLink(this.chain.links[index]!, this.chain.contexts[index]!);
       if (this.#isClosed()) return;
     }
     this.#state = 'open';
+  }
+
+  #openLink(link: ChainLink, context: OperatorContext): Promise<void> {
+    const failedLater = (error: unknown): void =>
+      this.#host.fail(this.chain.failedLater(error, link.planned));
+    return callAs({ failedLater }, () => link.open(context));
   }
 
   // ---- what the host hands over (T1) ----

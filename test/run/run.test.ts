@@ -100,13 +100,22 @@ for (const parallelism of [1, 2]) {
       env
         .fromSequence(1, 9, { name: 'numbers' })
         .keyBy((n) => (n === 5 ? (undefined as unknown as number) : n))
-        .process({ uid: 'sums', name: 'next', parallelism, state: { sum: state.value(0) }, process: () => [] })
+        .process({
+          uid: 'sums',
+          name: 'next',
+          parallelism,
+          state: { sum: state.value(0) },
+          process: () => [],
+        })
         .print();
     });
     const configuration = { ...QUIET, 'execution.checkpointing.interval': 0 };
     await assert.rejects(execute(definition, { host: 'in-process', configuration }), (error: Error) => {
       assert.ok(isMillraceError(error.cause, 'KEY_INVALID'));
-      assert.match(error.cause.message, /the key of a record for "next" \(uid sums\): undefined cannot be a key/);
+      assert.match(
+        error.cause.message,
+        /the key of a record for "next" \(uid sums\): undefined cannot be a key/,
+      );
       assert.equal(error.cause.where.operator, 'numbers');
       assert.equal(error.cause.where.position, 'record 5');
       assert.match(error.cause.remedy, /key selector/);

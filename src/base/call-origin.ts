@@ -1,0 +1,25 @@
+/**
+ * Whose call it was from which something asynchronous began: a promise that nobody waits for, a timer of a user's function.
+ *
+ * What such a thing throws reaches nobody but the thread (`uncaughtException`, `unhandledRejection`), where its origin is
+ * still known: it follows promises and timers by the async context of Node.
+ */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Takes what went wrong after a call had returned. */
+export interface CallOrigin {
+  failedLater(error: unknown): void;
+}
+
+const origins = new AsyncLocalStorage<CallOrigin>();
+
+/** Makes a call in the name of `origin`, and gives back what it returns. */
+export function callAs<T>(origin: CallOrigin, call: () => T): T {
+  return origins.run(origin, call);
+}
+
+/** In whose name this runs; `undefined`: nobody's. */
+export function callOrigin(): CallOrigin | undefined {
+  return origins.getStore();
+}
