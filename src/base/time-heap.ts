@@ -19,6 +19,11 @@ export class TimeHeap<T> {
     return this.#times[0];
   }
 
+  /** What has the earliest time. */
+  get first(): T | undefined {
+    return this.#things[0];
+  }
+
   push(time: number, thing: T): void {
     const times = this.#times;
     const things = this.#things;

@@ -146,16 +146,23 @@ export function session<T>(
 ): WindowAssigner<T> {
   const gapOf = typeof gap === 'function' ? gap : undefined;
   const fixedMs = typeof gap === 'function' ? 0 : positive(gap, GAP);
-  return Object.freeze({
+  const gapMsOf = gapOf === undefined ? () => fixedMs : (value: T) => positive(gapOf(value), GAP);
+  const assigner: WindowAssigner<T> = Object.freeze({
     name: 'session',
     time,
     merging: true,
     defaultTrigger: triggerOf(time),
-    assign: (value: T, at: number) => {
-      const gapMs = gapOf === undefined ? fixedMs : positive(gapOf(value), GAP);
-      return [new TimeWindow(at, at + gapMs)];
-    },
+    assign: (value: T, at: number) => [new TimeWindow(at, at + gapMsOf(value))],
   });
+  gaps.set(assigner as WindowAssigner<never>, gapMsOf);
+  return assigner;
+}
+
+const gaps = new WeakMap<WindowAssigner<never>, (value: never) => number>();
+
+/** The gap of a record in ms, when `session` made the assigner. */
+export function sessionGapOf(assigner: WindowAssigner<never>): ((value: never) => number) | undefined {
+  return gaps.get(assigner);
 }
 
 /**

@@ -2,10 +2,13 @@
 
 import type { StateDeclaration } from '../process-context.ts';
 import type { OperatorFactory } from '../operator.ts';
-import { slidingOf, type WindowAssigner } from './assigners.ts';
+import { sessionGapOf, slidingOf, type WindowAssigner } from './assigners.ts';
 import { type FixedWindowDefinition, FixedWindowOperator } from './fixed-window-operator.ts';
+import type { SessionTimes } from './open-sessions.ts';
+import type { OwnWindowDefinition } from './own-window-operator.ts';
 import { PaneWindowOperator } from './pane-operator.ts';
 import { sharingOf } from './pane-sharing.ts';
+import { type SessionWindowDefinition, SessionWindowOperator } from './session-window-operator.ts';
 import { declaredState } from './window-function.ts';
 import { FixedWindowJoinOperator, type TaggedUnion, WindowJoinOperator } from './window-join.ts';
 import { type WindowDefinition, WindowOperator } from './window-operator.ts';
@@ -21,10 +24,16 @@ export interface WindowPath {
 export function windowPath<In>(definition: WindowDefinition<In>, isGuarded: boolean): WindowPath {
   const { panes, note } = sharingOf(definition);
   if (panes !== undefined) return { factory: () => new PaneWindowOperator(panes), note };
-  const fixed = isGuarded ? undefined : fixedWindowsOf(definition);
-  const factory =
-    fixed === undefined ? () => new WindowOperator(definition) : () => new FixedWindowOperator(fixed);
-  return { factory, note };
+  return { factory: ownPath(definition, isGuarded) ?? (() => new WindowOperator(definition)), note };
+}
+
+/** Operators that keep their windows themselves. */
+function ownPath<In>(definition: WindowDefinition<In>, isGuarded: boolean): OperatorFactory | undefined {
+  if (isGuarded) return undefined;
+  const fixed = fixedWindowsOf(definition);
+  if (fixed !== undefined) return () => new FixedWindowOperator(fixed);
+  const sessions = sessionsOf(definition);
+  return sessions === undefined ? undefined : () => new SessionWindowOperator(sessions);
 }
 
 /** The same for the windows of a join. */
@@ -40,14 +49,30 @@ export function windowJoinPath<A, B>(
 
 /** Windows of one length that only time fires; `undefined` for others. */
 export function fixedWindowsOf<In>(definition: WindowDefinition<In>): FixedWindowDefinition<In> | undefined {
-  const { assigner, trigger, evictor, fold, lateTag, function: call } = definition;
-  const lying = slidingOf(assigner as WindowAssigner<never>);
-  if (lying === undefined || trigger !== assigner.defaultTrigger || evictor !== undefined) return undefined;
-  if (hasTtl(declaredState(call))) return undefined;
-  // Only event time has a lateness.
-  const allowedLatenessMs = assigner.time === 'event' ? definition.allowedLatenessMs : 0;
-  const times = { ...lying, allowedLatenessMs, domain: assigner.time };
-  return { name: assigner.name, times, fold, function: call, lateTag };
+  const lying = slidingOf(definition.assigner as WindowAssigner<never>);
+  if (lying === undefined || !isFiredByTime(definition)) return undefined;
+  return { ...ownDefinition(definition), times: { ...lying, ...keeping(definition) } };
+}
+
+/** Sessions that only time fires; `undefined` for others. */
+export function sessionsOf<In>(definition: WindowDefinition<In>): SessionWindowDefinition<In> | undefined {
+  const gapOf = sessionGapOf(definition.assigner as WindowAssigner<never>);
+  if (gapOf === undefined || !isFiredByTime(definition)) return undefined;
+  return { ...ownDefinition(definition), times: keeping(definition), gapOf: gapOf as (value: In) => number };
+}
+
+function isFiredByTime<In>({ assigner, trigger, evictor, function: call }: WindowDefinition<In>): boolean {
+  return trigger === assigner.defaultTrigger && evictor === undefined && !hasTtl(declaredState(call));
+}
+
+function ownDefinition<In>(definition: WindowDefinition<In>): OwnWindowDefinition<In> {
+  const { assigner, fold, lateTag, function: windowFunction } = definition;
+  return { name: assigner.name, time: assigner.time, fold, function: windowFunction, lateTag };
+}
+
+/** Only event time has a lateness. */
+function keeping<In>({ assigner, allowedLatenessMs }: WindowDefinition<In>): SessionTimes {
+  return { allowedLatenessMs: assigner.time === 'event' ? allowedLatenessMs : 0, domain: assigner.time };
 }
 
 /** Such a state is looked through a little for each record that makes its key current. */
