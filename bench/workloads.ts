@@ -32,4 +32,8 @@ export const workloads: readonly Workload[] = [
   { name: 'sliding-window-1h-1s', target: 0.25, records: 144_000_000 },
   { name: 'session-window', target: 0.4, records: 4_000_000 },
   { name: 'interval-join', target: 0.4, records: 4_000_000 },
+  // 10,000 requests in flight.
+  { name: 'async-io', target: 0.4, records: 2_000_000 },
+  // All of them wait until the input ends; `node bench/timers.ts` says how many bytes each takes.
+  { name: 'timers', target: 0.4, records: 10_000_000 },
 ];
