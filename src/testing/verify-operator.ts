@@ -97,7 +97,7 @@ function batchFrom(steps: readonly Step[], from: number): Extract<Step, { record
   const batch: Extract<Step, { record: unknown }>[] = [];
   for (let index = from; index < steps.length; index++) {
     const step = steps[index]!;
-    if (!('record' in step) || (step.input ?? 0) !== (batch[0]?.input ?? step.input ?? 0)) break;
+    if (!('record' in step) || (batch[0] !== undefined && (batch[0].input ?? 0) !== (step.input ?? 0))) break;
     batch.push(step);
   }
   return batch;
