@@ -1,5 +1,6 @@
 // The frame of the page: navigation, the head with the job and the connection, and the pane that the address names.
 import { type ReactNode, useEffect, useRef, useState } from 'react';
+import type { Features } from '../../../src/rest/contract.ts';
 import { ChosenJobContext, useJob, useLive, useNow, useTopics } from './live/hooks.ts';
 import { Badge } from './parts/basic.tsx';
 import { StateBadge } from './parts/job.tsx';
@@ -50,7 +51,9 @@ function Side({
   readonly close: () => void;
 }): ReactNode {
   const { t } = useText();
-  const { alerts } = useLive();
+  const { alerts, hello } = useLive();
+  const isOffered = (feature: keyof Features | undefined): boolean =>
+    feature === undefined || hello === undefined || hello.features[feature];
   const job = useJob();
   const { settings, choose } = useSettings();
   const counts: Readonly<Record<string, number>> = {
@@ -72,14 +75,16 @@ function Side({
             <div key={title}>
               <h2>{t(title)}</h2>
               <ul>
-                {panes.map((pane) => (
-                  <li key={pane.path}>
-                    <a href={`#/${pane.path}`} aria-current={pane.path === current ? 'page' : undefined}>
-                      <span>{t(pane.title)}</span>
-                      {(counts[pane.path] ?? 0) > 0 && <Badge tone="bad">{counts[pane.path]}</Badge>}
-                    </a>
-                  </li>
-                ))}
+                {panes
+                  .filter(({ feature }) => isOffered(feature))
+                  .map((pane) => (
+                    <li key={pane.path}>
+                      <a href={`#/${pane.path}`} aria-current={pane.path === current ? 'page' : undefined}>
+                        <span>{t(pane.title)}</span>
+                        {(counts[pane.path] ?? 0) > 0 && <Badge tone="bad">{counts[pane.path]}</Badge>}
+                      </a>
+                    </li>
+                  ))}
               </ul>
             </div>
           ))}

@@ -1,14 +1,21 @@
 // All panes in the order of the navigation.
 import type { ComponentType } from 'react';
+import type { Features } from '../../../src/rest/contract.ts';
 import { AlertsPane } from './panes/alerts.tsx';
+import { BarriersPane } from './panes/barriers.tsx';
 import { CheckpointsPane } from './panes/checkpoints.tsx';
+import { ConfigPane } from './panes/config.tsx';
+import { DrillPane } from './panes/drill.tsx';
 import { EventTimePane } from './panes/event-time.tsx';
 import { ExceptionsPane } from './panes/exceptions.tsx';
 import { GraphPane } from './panes/graph.tsx';
 import { HeatPane } from './panes/heat.tsx';
 import { HomePane } from './panes/home.tsx';
 import { LogsPane } from './panes/logs.tsx';
+import { MetricsPane } from './panes/metrics.tsx';
 import { RecoveryPane } from './panes/recovery.tsx';
+import { StatePane } from './panes/state.tsx';
+import { TapPane } from './panes/tap.tsx';
 import { WorkersPane } from './panes/workers.tsx';
 import type { TextKey } from './text/catalogue.ts';
 
@@ -18,6 +25,8 @@ export interface PaneDescription {
   readonly path: string;
   readonly title: TextKey;
   readonly Pane: ComponentType;
+  /** Not in the navigation when the server says that it cannot do this. */
+  readonly feature?: keyof Features;
 }
 
 /** Panes that belong together. */
@@ -36,12 +45,18 @@ export const paneGroups: readonly {
   },
   {
     title: 'group.time',
-    panes: [{ path: 'event-time', title: 'event-time.title', Pane: EventTimePane }],
+    panes: [
+      { path: 'event-time', title: 'event-time.title', Pane: EventTimePane },
+      { path: 'tap', title: 'tap.title', Pane: TapPane, feature: 'tap' },
+      { path: 'state', title: 'state.title', Pane: StatePane, feature: 'stateBrowser' },
+    ],
   },
   {
     title: 'group.safety',
     panes: [
       { path: 'checkpoints', title: 'checkpoints.title', Pane: CheckpointsPane },
+      { path: 'barriers', title: 'barriers.title', Pane: BarriersPane },
+      { path: 'drill', title: 'drill.title', Pane: DrillPane },
       { path: 'recovery', title: 'recovery.title', Pane: RecoveryPane },
       { path: 'exceptions', title: 'exceptions.title', Pane: ExceptionsPane },
     ],
@@ -51,6 +66,8 @@ export const paneGroups: readonly {
     panes: [
       { path: 'alerts', title: 'alerts.title', Pane: AlertsPane },
       { path: 'logs', title: 'logs.title', Pane: LogsPane },
+      { path: 'metrics', title: 'metrics.title', Pane: MetricsPane },
+      { path: 'config', title: 'config.title', Pane: ConfigPane },
     ],
   },
 ];

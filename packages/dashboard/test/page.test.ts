@@ -5,7 +5,8 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { cutOff, goToPane, openBrowser, openPage, seriousFindings, type View } from './browser.ts';
-import { checkpoint, demo, description, figures, jobId } from './scripted-job.ts';
+import { answers } from './scripted-answers.ts';
+import { checkpoint, demo, description, figures, hello, jobId } from './scripted-job.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 const built = join(dirname(fileURLToPath(import.meta.url)), '../../../dist/dashboard');
@@ -46,11 +47,11 @@ describe('the page', () => {
   ] as const) {
     const name = `${view.language}, ${view.scheme}, ${view.width} px`;
     it(`shows every pane without an error, an overflow or a serious finding (${name})`, async () => {
-      server.script(demo());
+      server.script(demo(), answers);
       const { page, complaints } = await open(view);
       await page.getByText('RUNNING').first().waitFor();
       const panes = await panesOf(page);
-      assert.ok(panes.length >= 10, panes.join());
+      assert.ok(panes.length >= 16, panes.join());
       for (const pane of panes) {
         await goToPane(page, pane);
         const told = { pane, complaints, cut: await cutOff(page), serious: await seriousFindings(page) };
@@ -158,6 +159,82 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Take one now' }).click();
     await page.getByText(/Refused: nothing at/).waitFor();
     assert.ok(server.asked.includes(`POST /v1/jobs/${jobId}/checkpoints`));
+  });
+
+  it('plays a checkpoint step by step', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/barriers');
+    await page.getByText('The JobManager sends the barrier to the sources').waitFor();
+    const step = page.getByRole('button', { name: 'Next step' });
+    await step.click();
+    await page.getByText(/snapshot; 0 of 6 have answered/).waitFor();
+    while (!(await page.getByText('The checkpoint is complete').isVisible())) await step.click();
+    await page.getByText('has published it').waitFor();
+    assert.equal(await page.locator('.barriers-box[data-barrier="done"]').count(), 7);
+  });
+
+  it('asks for a drill by worker and slot, and shows its scorecard', async () => {
+    server.script(demo(), { ...answers, [`POST /v1/x/jobs/${jobId}/drills`]: {} });
+    const { page } = await open({}, '#/drill');
+    await page.getByLabel('local, slot 3').check();
+    await page.getByRole('button', { name: 'Kill this worker' }).click();
+    await page.getByText('Killed: watch below').waitFor();
+    const killed = { kind: 'kill-worker', workerId: 'local', slot: 2 };
+    assert.deepEqual(server.bodies.at(-1), { asked: `POST /v1/x/jobs/${jobId}/drills`, body: killed });
+    const score = await page.locator('[data-part="scorecard"]').innerText();
+    assert.match(
+      score.replaceAll('\n', ' '),
+      /Recovery time 430 ?ms .*read again 7 .*Duplicates none .*Loss none/,
+    );
+  });
+
+  it('hides what the server cannot do', async () => {
+    const features = { ...hello.features, tap: false, stateBrowser: false };
+    server.script([{ name: 'hello', data: { ...hello, features } }, ...demo().slice(1)], answers);
+    const { page } = await open();
+    await page.getByText('RUNNING').first().waitFor();
+    const panes = await panesOf(page);
+    assert.ok(!panes.includes('tap') && !panes.includes('state'), panes.join());
+  });
+
+  it('taps only while the pane is open, and shows what comes', async () => {
+    const tap = { tapId: 't1', jobId, vertex: 1, operator: 0, perSecond: 10, startedAt: 0, endsAt: 0 };
+    server.script(demo(), {
+      ...answers,
+      [`POST /v1/x/jobs/${jobId}/taps`]: tap,
+      [`DELETE /v1/x/jobs/${jobId}/taps/t1`]: {},
+    });
+    const { page } = await open({}, '#/tap');
+    await page.getByLabel('Behind').selectOption('1/0');
+    await page.getByLabel('Fields to mask: email, token').fill('name, token');
+    await page.getByRole('button', { name: 'Watch' }).click();
+    await page.getByText('Waiting for the first record').waitFor();
+    assert.deepEqual(server.bodies.at(-1)?.body, {
+      vertex: 1,
+      operator: 0,
+      perSecond: 10,
+      mask: ['name', 'token'],
+    });
+    const record = { vertex: 1, operator: 0, subtask: 2, at: Date.now(), isCut: false };
+    const late = { ...record, timestamp: 1000, watermark: 61_000, value: { user: 'user1' } };
+    server.send({ name: 'sample', data: { tapId: 't1', jobId, records: [late] } });
+    await page.getByText('{"user":"user1"}').waitFor();
+    await page.getByText('late by 1 min').waitFor();
+    await goToPane(page, 'home');
+    await page.waitForTimeout(100);
+    assert.ok(server.asked.includes(`DELETE /v1/x/jobs/${jobId}/taps/t1`), server.asked.join());
+  });
+
+  it('looks a key up in the state', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/state');
+    await page.getByText('abnormal: 2').waitFor();
+    await page.getByText('key group 93, subtask 2').waitFor();
+    await page.getByLabel('Key', { exact: true }).fill('user1');
+    await page.getByRole('button', { name: 'Look up' }).click();
+    await page.waitForRequest((request) =>
+      request.url().endsWith(`abnormal-in-a-row?key=${encodeURIComponent('"user1"')}`),
+    );
   });
 
   it('shows hostile names as text', async () => {

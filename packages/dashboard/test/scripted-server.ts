@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { StreamMessage } from '../src/live/state.ts';
 
 /** What the real server sends with the page, and what the page must be content with. */
@@ -34,6 +35,8 @@ export class ScriptedServer {
   readonly #streams = new Set<ServerResponse>();
   /** `METHOD path` of every request that was not for a file or the stream. */
   readonly asked: string[] = [];
+  /** What came with requests that change something. */
+  readonly bodies: { readonly asked: string; readonly body: unknown }[] = [];
   #messages: readonly StreamMessage[] = [];
   #answers: Answers = {};
 
@@ -42,8 +45,12 @@ export class ScriptedServer {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost');
       if (pathname === '/v1/x/stream') return this.#stream(response);
       if (pathname.startsWith('/v1/')) {
-        this.asked.push(`${request.method} ${pathname}`);
-        const answer = this.#answers[`${request.method} ${pathname}`];
+        const asked = `${request.method} ${pathname}`;
+        this.asked.push(asked);
+        void text(request).then((body) => {
+          if (body !== '') this.bodies.push({ asked, body: JSON.parse(body) as unknown });
+        });
+        const answer = this.#answers[asked];
         response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
         return void response.end(JSON.stringify(answer ?? { errors: [`nothing at ${pathname}`] }));
       }

@@ -12,6 +12,7 @@ import {
   vertex,
 } from '../../test/scripted-job.ts';
 import type { LiveJob } from '../live/state.ts';
+import { barrierFrame, barrierMoments, barrierSaying } from './barriers.ts';
 import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
 import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
@@ -365,5 +366,76 @@ describe('what the job does, and whether it is well', () => {
     assert.equal(told.values['reason'], 'disk full');
     const slow = figures({ culprit: { vertex: 1, subtask: 0, why: 'busy', busyShare: 1, victims: [0] } });
     assert.equal(healthOf({ ...job, figures: slow }).key, 'culprit.busy');
+  });
+});
+
+describe('the barriers of a checkpoint', () => {
+  const part = (vertexIndex: number, index: number, times: [number, number, number, number]) => ({
+    vertex: vertexIndex,
+    subtask: index,
+    startDelayMs: times[0],
+    alignmentMs: times[1],
+    syncMs: times[2],
+    asyncMs: times[3],
+    acknowledgedAt: 0,
+    stateBytes: 0,
+    inFlightBytes: 0,
+    isUnaligned: false,
+  });
+  const taken = checkpoint(1, {
+    durationMs: 100,
+    subtasks: [part(0, 0, [10, 0, 2, 8]), part(0, 1, [30, 0, 2, 8]), part(1, 0, [20, 40, 5, 15])],
+  });
+  const stateOf = (atMs: number): string[] =>
+    barrierFrame(description, taken, atMs).subtasks.map(({ state }) => state);
+
+  it('come from the JobManager to the sources, and from those to every subtask behind', () => {
+    const { barriers } = barrierFrame(description, taken, 0);
+    assert.deepEqual(
+      barriers.map(
+        ({ from, to }) => `${from === null ? 'manager' : from.subtask} > ${to.vertex}/${to.subtask}`,
+      ),
+      ['manager > 0/0', 'manager > 0/1', '0 > 1/0', '1 > 1/0'],
+    );
+  });
+
+  it('align a subtask from the first to the last one, as was measured', () => {
+    assert.deepEqual(stateOf(5), ['before', 'before', 'before']);
+    assert.deepEqual(stateOf(25), ['done', 'before', 'aligning']);
+    assert.deepEqual(stateOf(61), ['done', 'done', 'snapshot']);
+    assert.deepEqual(stateOf(70), ['done', 'done', 'writing']);
+    assert.deepEqual(stateOf(80), ['done', 'done', 'done']);
+  });
+
+  it('are on their way between leaving and coming, never before or behind', () => {
+    const progress = (atMs: number): number[] =>
+      barrierFrame(description, taken, atMs)
+        .barriers.filter(({ from }) => from !== null)
+        .map((barrier) => barrier.progress);
+    assert.deepEqual(progress(10), [0, 0]);
+    assert.deepEqual(progress(15), [0.5, 0]);
+    assert.deepEqual(progress(45), [1, 0.5]);
+    assert.deepEqual(progress(60), [1, 1]);
+  });
+
+  it('go along with a channel of their own where records stay in their subtask', () => {
+    const [edge] = description.edges;
+    const forward = { ...description, edges: [{ ...edge!, partitioner: 'forward' }] };
+    const { barriers } = barrierFrame(forward, taken, 0);
+    assert.equal(barriers.filter(({ from }) => from !== null).length, 1);
+  });
+
+  it('are told in words, and step by step', () => {
+    const told = (atMs: number): string =>
+      barrierSaying(barrierFrame(description, taken, atMs), taken, atMs).key;
+    assert.deepEqual([0, 5, 25, 70, 90, 100].map(told), [
+      'barriers.now.trigger',
+      'barriers.now.travelling',
+      'barriers.now.aligning',
+      'barriers.now.snapshot',
+      'barriers.now.publish',
+      'barriers.now.done',
+    ]);
+    assert.deepEqual(barrierMoments(taken), [0, 10, 12, 20, 30, 32, 40, 60, 65, 80, 100]);
   });
 });

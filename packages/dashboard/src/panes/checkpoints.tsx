@@ -1,10 +1,10 @@
 // Checkpoints: the four figures of the demo, a strip of all that are kept, and one of them in detail.
-import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import type { CheckpointMessage, CheckpointSummary } from '../../../../src/rest/contract.ts';
+import type { CheckpointSummary } from '../../../../src/rest/contract.ts';
 import { averagesOf, checkpointConclusion } from '../conclusions/checkpoint.ts';
+import { useCheckpoint } from '../live/checkpoint.ts';
 import { useLive } from '../live/hooks.ts';
-import { act, ask } from '../live/server.ts';
+import { act } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Empty, Figure, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
 import { CheckpointStrip } from '../parts/checkpoint-strip.tsx';
@@ -129,14 +129,7 @@ function Plan({ job }: { readonly job: ReadyJob }): ReactNode {
 
 function Detail({ job, id }: { readonly job: ReadyJob; readonly id: number }): ReactNode {
   const { t } = useText();
-  const live = job.details.get(id);
-  const asked = useQuery({
-    queryKey: ['checkpoint', job.jobId, id],
-    queryFn: ({ signal }) => ask<CheckpointMessage>(`/x/jobs/${job.jobId}/checkpoints/${id}`, signal),
-    enabled: live === undefined,
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-  const checkpoint = live ?? asked.data;
+  const { checkpoint, failure } = useCheckpoint(job, id);
   return (
     <section className="card" data-part="checkpoint-detail">
       <header>
@@ -144,7 +137,7 @@ function Detail({ job, id }: { readonly job: ReadyJob; readonly id: number }): R
         {checkpoint !== undefined && <Kind checkpoint={checkpoint} />}
       </header>
       {checkpoint === undefined ? (
-        <p className="soft">{asked.isError ? asked.error.message : t('action.working')}</p>
+        <p className="soft">{failure ?? t('action.working')}</p>
       ) : (
         <>
           <Verdict conclusion={checkpointConclusion(job.description, checkpoint)} />

@@ -1,0 +1,242 @@
+// Metrics: many series on one plot, and every metric by Flink's name with its value and how to ask Prometheus for it.
+import { useQuery } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import type { HistoryAnswer, HistoryPoint, JobFiguresMessage } from '../../../../src/rest/contract.ts';
+import { labelOf, vertexLabel } from '../conclusions/names.ts';
+import { ask } from '../live/server.ts';
+import { PaneHead, Scroll } from '../parts/basic.tsx';
+import { type ReadyJob, WithJob } from '../parts/job.tsx';
+import { Plot } from '../parts/plot.tsx';
+import { useText } from '../settings.tsx';
+import { compact, digits, joined, share } from '../text/units.ts';
+
+const measures = ['in', 'out', 'busy', 'pressure'] as const;
+type Measure = (typeof measures)[number];
+const linesMax = 6;
+
+/** The pane. */
+export function MetricsPane(): ReactNode {
+  return (
+    <>
+      <PaneHead title="metrics.title" lead="metrics.lead" />
+      <WithJob>
+        {(job) => (
+          <>
+            <Lines job={job} />
+            <Table job={job} />
+          </>
+        )}
+      </WithJob>
+    </>
+  );
+}
+
+function Lines({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t, say } = useText();
+  const [measure, setMeasure] = useState<Measure>('in');
+  const before = useQuery({
+    queryKey: ['history', job.jobId],
+    queryFn: ({ signal }) => ask<HistoryAnswer>(`/x/jobs/${job.jobId}/history?sinceMs=0`, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const firstAt = job.ticks[0]?.at ?? Number.POSITIVE_INFINITY;
+  const points = (before.data?.points ?? []).filter(({ at }) => at < firstAt);
+  const isShare = measure === 'busy' || measure === 'pressure';
+  const format = (value: number): string => say({ kind: isShare ? 'share' : 'rate', value });
+  return (
+    <section className="card">
+      <fieldset className="row" aria-label={t('heat.measure')}>
+        {measures.map((name) => (
+          <button
+            key={name}
+            type="button"
+            className="button"
+            aria-pressed={name === measure}
+            onClick={() => setMeasure(name)}
+          >
+            {t(`metrics.measure.${name}`)}
+          </button>
+        ))}
+      </fieldset>
+      <Plot
+        label={t(`metrics.measure.${measure}`)}
+        times={[...points, ...job.ticks].map(({ at }) => at)}
+        series={job.description.vertices.slice(0, linesMax).map((_vertex, vertex) => ({
+          name: labelOf(job.description, vertex),
+          colour: vertex + 1,
+          values: [
+            ...points.map((point) => ofPoint(measure, point, vertex)),
+            ...job.ticks.map((tick) => ofTick(measure, tick, vertex)),
+          ],
+        }))}
+        height={260}
+        format={format}
+        formatAxis={isShare ? (value) => joined(share(value)) : compact}
+        {...(isShare && { max: 1 })}
+      />
+    </section>
+  );
+}
+
+function ofPoint(measure: Measure, point: HistoryPoint, vertex: number): number | null {
+  const values = {
+    in: point.recordsInPerSecond,
+    out: point.recordsOutPerSecond,
+    busy: point.busyShareMax,
+    pressure: point.backPressuredShareMax,
+  }[measure];
+  return values[vertex] ?? null;
+}
+
+function ofTick(measure: Measure, tick: JobFiguresMessage, vertex: number): number | null {
+  const figures = tick.vertices[vertex];
+  if (figures === undefined) return null;
+  return {
+    in: figures.recordsInPerSecond,
+    out: figures.recordsOutPerSecond,
+    busy: figures.busyShareMax,
+    pressure: figures.backPressuredShareMax,
+  }[measure];
+}
+
+interface MetricRow {
+  readonly id: string;
+  /** One value, or of several subtasks. */
+  readonly values: readonly string[];
+}
+
+interface Aggregated {
+  readonly id: string;
+  readonly min: number;
+  readonly max: number;
+  readonly avg: number;
+  readonly sum: number;
+}
+
+function Table({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  const [scope, setScope] = useState('job');
+  const [search, setSearch] = useState('');
+  const vertex = job.description.vertices.find(({ vertexId }) => vertexId === scope);
+  const rows = useQuery({
+    queryKey: ['metrics', job.jobId, scope],
+    queryFn: ({ signal }) => readMetrics(pathOf(job.jobId, scope), vertex !== undefined, signal),
+    // Flink's interface has no push for metrics by name; asked only while this pane is open.
+    refetchInterval: 3000,
+  });
+  const shown = (rows.data ?? []).filter(({ id }) => id.toLowerCase().includes(search.toLowerCase()));
+  const columns = vertex === undefined ? (['value'] as const) : (['min', 'avg', 'max', 'sum'] as const);
+  return (
+    <section className="card">
+      <div className="row">
+        <select
+          aria-label={t('metrics.scope')}
+          value={scope}
+          onChange={(event) => setScope(event.target.value)}
+        >
+          <option value="job">{t('metrics.scope.job')}</option>
+          <option value="jobmanager">{t('metrics.scope.jobmanager')}</option>
+          {job.description.vertices.map((each) => (
+            <option key={each.vertexId} value={each.vertexId}>
+              {vertexLabel(each)}
+            </option>
+          ))}
+        </select>
+        <input
+          type="search"
+          aria-label={t('metrics.search')}
+          placeholder={t('metrics.search')}
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+        <a href="./metrics">{t('metrics.prometheus')}</a>
+      </div>
+      {rows.isError && <p className="failed">{rows.error.message}</p>}
+      <Scroll label={t('metrics.title')} className="metric-scroll">
+        <table>
+          <thead>
+            <tr>
+              <th>{t('metrics.name')}</th>
+              {columns.map((column) => (
+                <th key={column} className="number">
+                  {t(`metrics.column.${column}`)}
+                </th>
+              ))}
+              <th>
+                <span className="unseen">{t('metrics.copy')}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ id, values }) => (
+              <tr key={id}>
+                <th scope="row">
+                  <code>{id}</code>
+                </th>
+                {values.map((value, column) => (
+                  <td key={columns[column]} className="number metric-value" title={value}>
+                    {value}
+                  </td>
+                ))}
+                <td className="nowrap">
+                  <Copy text={promqlOf(job, scope, vertex?.name, id)} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  );
+}
+
+function Copy({ text }: { readonly text: string }): ReactNode {
+  const { t } = useText();
+  const [isCopied, setCopied] = useState(false);
+  return (
+    <button
+      type="button"
+      className="link small"
+      title={text}
+      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+    >
+      {t(isCopied ? 'metrics.copied' : 'metrics.copy')}
+    </button>
+  );
+}
+
+function pathOf(jobId: string, scope: string): string {
+  if (scope === 'job') return `/jobs/${jobId}/metrics`;
+  return scope === 'jobmanager' ? '/jobmanager/metrics' : `/jobs/${jobId}/vertices/${scope}/subtasks/metrics`;
+}
+
+async function readMetrics(path: string, isAggregated: boolean, signal: AbortSignal): Promise<MetricRow[]> {
+  const names = await ask<readonly { readonly id: string }[]>(path, signal);
+  const get = encodeURIComponent(names.map(({ id }) => id).join(','));
+  if (isAggregated) {
+    const found = await ask<readonly Aggregated[]>(`${path}?get=${get}`, signal);
+    return found.map(({ id, min, avg, max, sum }) => ({ id, values: [min, avg, max, sum].map(written) }));
+  }
+  const found = await ask<readonly { readonly id: string; readonly value: string }[]>(
+    `${path}?get=${get}`,
+    signal,
+  );
+  return found.map(({ id, value }) => ({
+    id,
+    values: [value.trim() === '' || Number.isNaN(Number(value)) ? value : written(Number(value))],
+  }));
+}
+
+function written(value: number): string {
+  return Number.isInteger(value) ? String(value) : digits(value);
+}
+
+/** What asks Prometheus for the same: its names are Flink's with the prefix of this engine. */
+function promqlOf(job: ReadyJob, scope: string, taskName: string | undefined, id: string): string {
+  const name = id.replaceAll(/\W/g, '_');
+  if (scope === 'jobmanager') return `millrace_jobmanager_${name}`;
+  const labels = `job_id="${job.jobId}"`;
+  return taskName === undefined
+    ? `millrace_jobmanager_job_${name}{${labels}}`
+    : `millrace_taskmanager_job_task_${name}{${labels},task_name=${JSON.stringify(taskName)}}`;
+}

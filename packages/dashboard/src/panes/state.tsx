@@ -1,0 +1,219 @@
+// State browser: what each keyed operator keeps, how it is spread, and everything under one key.
+import { useQuery } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import type { StateAnswer, StateEntry, StateOverview } from '../../../../src/rest/contract.ts';
+import { labelOf } from '../conclusions/names.ts';
+import { useLive } from '../live/hooks.ts';
+import { ask } from '../live/server.ts';
+import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
+import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
+import { useText } from '../settings.tsx';
+import { bytes, count, joined } from '../text/units.ts';
+
+const entriesShown = 50;
+
+/** The pane. */
+export function StatePane(): ReactNode {
+  return (
+    <>
+      <PaneHead title="state.title" lead="state.lead" />
+      <WithJob>{(job) => <State job={job} />}</WithJob>
+    </>
+  );
+}
+
+function State({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  const { hello } = useLive();
+  const isOffered = hello?.features.stateBrowser === true;
+  const [chosen, setChosen] = useState<string>();
+  const overview = useQuery({
+    queryKey: ['state', job.jobId],
+    queryFn: ({ signal }) => ask<StateOverview>(`/x/jobs/${job.jobId}/state`, signal),
+    enabled: isOffered,
+    refetchInterval: 5000,
+  });
+  if (!isOffered) {
+    return (
+      <Empty title={t('state.off')}>
+        <p>{t('state.off.why')}</p>
+      </Empty>
+    );
+  }
+  if (overview.isError) return <Empty title={t('state.none')}>{overview.error.message}</Empty>;
+  const operators = overview.data?.operators ?? [];
+  if (operators.length === 0) {
+    return (
+      <Empty title={t('state.none')}>
+        <p>{t('state.none.what')}</p>
+        <pre>{'state: { failures: state.value(0) }'}</pre>
+      </Empty>
+    );
+  }
+  const uid = chosen ?? operators[0]?.uid ?? '';
+  return (
+    <>
+      {operators.map((operator) => (
+        <section className="card" key={operator.uid} data-state-of={operator.uid}>
+          <header>
+            <h2>
+              <button type="button" className="link" onClick={() => setChosen(operator.uid)}>
+                {operator.uid}
+              </button>
+            </h2>
+            <span className="soft small">
+              {labelOf(job.description, operator.vertex)}
+              {operator.stateBytes !== null && `, ${joined(bytes(operator.stateBytes))}`}
+            </span>
+          </header>
+          <States states={operator.states} />
+        </section>
+      ))}
+      <Keys key={uid} job={job} uid={uid} />
+    </>
+  );
+}
+
+function States({ states }: { readonly states: StateOverview['operators'][number]['states'] }): ReactNode {
+  const { t, language } = useText();
+  return (
+    <Scroll label={t('state.states')}>
+      <table>
+        <thead>
+          <tr>
+            <th>{t('state.name')}</th>
+            <th>{t('detail.kind')}</th>
+            <th className="number">{t('state.keys')}</th>
+            <th>{t('state.by-subtask')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {states.map(({ name, kind, keys, keysBySubtask }) => (
+            <tr key={name}>
+              <th scope="row">
+                <code>{name}</code>
+              </th>
+              <td>{kind}</td>
+              <td className="number">{count(keys, language)}</td>
+              <td>
+                <span className="row">
+                  {keysBySubtask.map((own, subtask) => (
+                    // biome-ignore lint/suspicious/noArrayIndexKey: the index is the subtask
+                    <Badge key={subtask} tone={own === 0 ? 'warn' : 'plain'}>
+                      [{subtask}] {count(own, language)}
+                    </Badge>
+                  ))}
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+function Keys({ job, uid }: { readonly job: ReadyJob; readonly uid: string }): ReactNode {
+  const { t } = useText();
+  const [text, setText] = useState('');
+  const [key, setKey] = useState('');
+  const path = `/x/jobs/${job.jobId}/state/${encodeURIComponent(uid)}`;
+  const found = useQuery({
+    queryKey: ['state', job.jobId, uid, key],
+    queryFn: ({ signal }) =>
+      ask<StateAnswer>(
+        key === '' ? `${path}?limit=${entriesShown}` : `${path}?key=${encodeURIComponent(asJson(key))}`,
+        signal,
+      ),
+    refetchInterval: 2000,
+  });
+  const entries = found.data?.entries ?? [];
+  return (
+    <section className="card" data-part="keys">
+      <header>
+        <h2>{t('state.keys-of', { operator: uid })}</h2>
+        <form
+          className="row"
+          onSubmit={(event) => {
+            event.preventDefault();
+            setKey(text);
+          }}
+        >
+          <input
+            type="search"
+            aria-label={t('state.key')}
+            placeholder={t('state.key')}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+          <button type="submit" className="button">
+            {t('state.look')}
+          </button>
+        </form>
+      </header>
+      {found.isError && <p className="failed">{found.error.message}</p>}
+      {found.isSuccess && entries.length === 0 ? (
+        <p className="soft">{t(key === '' ? 'state.no-key' : 'state.unknown-key', { key })}</p>
+      ) : (
+        <Entries entries={entries} />
+      )}
+      {found.data?.hasMore === true && <p className="soft">{t('state.more')}</p>}
+    </section>
+  );
+}
+
+function Entries({ entries }: { readonly entries: readonly StateEntry[] }): ReactNode {
+  const { t } = useText();
+  return (
+    <Scroll label={t('state.title')}>
+      <table>
+        <thead>
+          <tr>
+            <th>{t('state.key')}</th>
+            <th>{t('state.place')}</th>
+            <th>{t('state.values')}</th>
+            <th>{t('state.timers')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.map((entry) => (
+            <tr key={`${entry.keyGroup}/${entry.keyText}`}>
+              <th scope="row">
+                <code>{entry.keyText}</code>
+              </th>
+              <td className="soft nowrap">
+                {t('state.place.value', { group: String(entry.keyGroup), subtask: String(entry.subtask) })}
+              </td>
+              <td>
+                {Object.entries(entry.values).map(([name, value]) => (
+                  <div key={name}>
+                    <code>
+                      {name}: {JSON.stringify(value)}
+                    </code>
+                  </div>
+                ))}
+              </td>
+              <td>
+                {entry.timers.map(({ domain, at }) => (
+                  <div key={`${domain}/${at}`} className="nowrap">
+                    {t(`state.timer.${domain}`)} <Moment at={at} />
+                  </div>
+                ))}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+/** What a person types is JSON, or else a text without its quotes. */
+function asJson(text: string): string {
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return JSON.stringify(text);
+  }
+}

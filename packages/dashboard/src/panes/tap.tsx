@@ -1,0 +1,177 @@
+// Record tap: some of the records that an operator hands on, with time and lateness; nothing is taken unless this is open.
+import { type ReactNode, useEffect, useRef, useState } from 'react';
+import type { SampledRecord, Tap, TapRequest } from '../../../../src/rest/contract.ts';
+import { vertexLabel } from '../conclusions/names.ts';
+import { useLive, useTopics } from '../live/hooks.ts';
+import { act } from '../live/server.ts';
+import { Action } from '../parts/action.tsx';
+import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
+import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
+import { useText } from '../settings.tsx';
+
+const rowsMax = 100;
+
+/** The pane. */
+export function TapPane(): ReactNode {
+  useTopics(['samples']);
+  return (
+    <>
+      <PaneHead title="tap.title" lead="tap.lead" />
+      <WithJob>{(job) => <Taps job={job} />}</WithJob>
+    </>
+  );
+}
+
+function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  const { hello, samples } = useLive();
+  const [place, setPlace] = useState('0/0');
+  const [mask, setMask] = useState('');
+  const [search, setSearch] = useState('');
+  const [tap, setTap] = useState<Tap>();
+  useEndWithPane(tap);
+  if (hello?.features.tap !== true) {
+    return (
+      <Empty title={t('tap.off')}>
+        <p>{t('tap.off.why')}</p>
+      </Empty>
+    );
+  }
+  const records = (tap === undefined ? [] : (samples.get(tap.tapId) ?? [])).filter((record) =>
+    JSON.stringify(record.value).toLowerCase().includes(search.toLowerCase()),
+  );
+  const start = async (): Promise<void> => {
+    if (tap !== undefined) await end(tap);
+    const [vertex = 0, operator = 0] = place.split('/').map(Number);
+    const names = mask.split(/[\s,]+/).filter((name) => name !== '');
+    const request: TapRequest = { vertex, operator, perSecond: 10, ...(names.length > 0 && { mask: names }) };
+    setTap(await act<Tap>('POST', `/x/jobs/${job.jobId}/taps`, request));
+  };
+  return (
+    <>
+      <section className="card">
+        <div className="row">
+          <label className="row">
+            {t('tap.behind')}
+            <select value={place} onChange={(event) => setPlace(event.target.value)}>
+              {job.description.vertices.flatMap((vertex, index) =>
+                vertex.operators
+                  .map((operator, at) => ({ operator, at }))
+                  .filter(({ operator }) => operator.kind !== 'sink')
+                  .map(({ operator, at }) => (
+                    <option key={operator.operatorId} value={`${index}/${at}`}>
+                      {vertexLabel(vertex)}: {operator.hasExplicitUid ? operator.uid : operator.name}
+                    </option>
+                  )),
+              )}
+            </select>
+          </label>
+          <input
+            type="text"
+            aria-label={t('tap.mask')}
+            placeholder={t('tap.mask')}
+            value={mask}
+            onChange={(event) => setMask(event.target.value)}
+          />
+          <Action name={t('tap.start')} kind="main" run={start} />
+          {tap !== undefined && (
+            <button
+              type="button"
+              className="button"
+              onClick={() => void end(tap).then(() => setTap(undefined))}
+            >
+              {t('tap.stop')}
+            </button>
+          )}
+          <input
+            type="search"
+            aria-label={t('logs.search')}
+            placeholder={t('logs.search')}
+            value={search}
+            onChange={(event) => setSearch(event.target.value)}
+          />
+        </div>
+      </section>
+      {records.length === 0 ? (
+        <Empty title={t(tap === undefined ? 'tap.none' : 'tap.waiting')}>
+          <p>{t('tap.none.what')}</p>
+        </Empty>
+      ) : (
+        <Records records={records} />
+      )}
+    </>
+  );
+}
+
+function Records({ records }: { readonly records: readonly SampledRecord[] }): ReactNode {
+  const { t, say } = useText();
+  return (
+    <section className="card">
+      <Scroll label={t('tap.title')} className="tap-scroll">
+        <table>
+          <thead>
+            <tr>
+              <th>{t('tap.at')}</th>
+              <th className="number">{t('word.subtask')}</th>
+              <th>{t('tap.timestamp')}</th>
+              <th>{t('tap.lateness')}</th>
+              <th>{t('tap.record')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {records
+              .slice(-rowsMax)
+              .reverse()
+              .map((record, index) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: records have no identity
+                <tr key={index}>
+                  <td>
+                    <Moment at={record.at} />
+                  </td>
+                  <td className="number">{record.subtask}</td>
+                  <td>{record.timestamp === null ? '–' : <Moment at={record.timestamp} />}</td>
+                  <td className="nowrap">
+                    {isLate(record) ? (
+                      <Badge tone="warn">
+                        {t('tap.late', { by: { kind: 'duration', ms: lateBy(record) } })}
+                      </Badge>
+                    ) : (
+                      <span className="soft">{record.timestamp === null ? '' : say(t('tap.in-time'))}</span>
+                    )}
+                  </td>
+                  <td>
+                    <code>{JSON.stringify(record.value)}</code>
+                    {record.isCut && <Badge>{t('tap.cut')}</Badge>}
+                  </td>
+                </tr>
+              ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  );
+}
+
+function lateBy({ timestamp, watermark }: SampledRecord): number {
+  return typeof watermark === 'number' && timestamp !== null ? watermark - timestamp : 0;
+}
+
+function isLate(record: SampledRecord): boolean {
+  return lateBy(record) > 0;
+}
+
+function end(tap: Tap): Promise<unknown> {
+  return act('DELETE', `/x/jobs/${tap.jobId}/taps/${tap.tapId}`);
+}
+
+// Whoever leaves the pane watches no more. A tap that this cannot reach ends by itself.
+function useEndWithPane(tap: Tap | undefined): void {
+  const latest = useRef(tap);
+  latest.current = tap;
+  useEffect(
+    () => () => {
+      if (latest.current !== undefined) end(latest.current).catch(() => undefined);
+    },
+    [],
+  );
+}

@@ -1,0 +1,102 @@
+// What the scripted server answers when the page asks for what does not come by the stream.
+import type {
+  ConfigAnswer,
+  Drill,
+  HistoryAnswer,
+  StateAnswer,
+  StateOverview,
+} from '../../../src/rest/contract.ts';
+import { jobId, startedAt } from './scripted-job.ts';
+import type { Answers } from './scripted-server.ts';
+
+const config: ConfigAnswer = {
+  entries: [
+    {
+      key: 'parallelism.default',
+      value: '3',
+      defaultValue: '1',
+      origin: 'job',
+      description: 'How many subtasks an operator has that says nothing else.',
+    },
+    {
+      key: 'execution.checkpointing.interval',
+      value: '2 s',
+      defaultValue: null,
+      origin: 'command line',
+      description: 'How often a checkpoint is taken.',
+    },
+    {
+      key: 'execution.checkpointing.timeout',
+      value: '10 min',
+      defaultValue: '10 min',
+      origin: 'default',
+      description: 'A checkpoint that takes longer fails.',
+    },
+  ],
+};
+
+const drill: Drill = {
+  drillId: 'drill-1',
+  jobId,
+  kind: 'kill-worker',
+  workerId: 'local',
+  slot: 1,
+  startedAt: startedAt + 600_000,
+  status: 'COMPLETED',
+  attempt: 2,
+  scorecard: { detectionMs: 12, recoveryMs: 430, recordsReplayed: 7, duplicates: 'none', loss: 'none' },
+};
+
+const history: HistoryAnswer = {
+  points: Array.from({ length: 60 }, (_, index) => ({
+    at: startedAt + 450_000 + index * 5000,
+    state: 'RUNNING',
+    recordsInPerSecond: [0, 0.6 + Math.sin(index / 5) / 8],
+    recordsOutPerSecond: [0.6 + Math.sin(index / 5) / 8, 0.02],
+    busyShareMax: [0.02, 0.04],
+    backPressuredShareMax: [0, 0],
+    watermark: ['none', 'none'],
+    recordsReadPerSecond: 0.6,
+    recordsWrittenPerSecond: 0.62,
+  })),
+};
+
+const state: StateOverview = {
+  operators: [
+    {
+      vertex: 1,
+      operator: 0,
+      uid: 'abnormal-in-a-row',
+      name: 'Process',
+      states: [{ name: 'abnormal', kind: 'value', keys: 3, keysBySubtask: [1, 0, 2] }],
+      stateBytes: 96,
+    },
+  ],
+};
+
+const keys: StateAnswer = {
+  uid: 'abnormal-in-a-row',
+  hasMore: false,
+  entries: [
+    { key: 'user1', keyText: '"user1"', keyGroup: 93, subtask: 2, values: { abnormal: 2 }, timers: [] },
+    { key: 'user2', keyText: '"user2"', keyGroup: 2, subtask: 0, values: { abnormal: 0 }, timers: [] },
+    { key: 'user3', keyText: '"user3"', keyGroup: 97, subtask: 2, values: { abnormal: 1 }, timers: [] },
+  ],
+};
+
+const jobMetrics = [
+  { id: 'numRestarts', value: '0' },
+  { id: 'lastCheckpointDuration', value: '61' },
+  { id: 'lastCheckpointSize', value: '6144' },
+  { id: 'lastCheckpointExternalPath', value: `.millrace/checkpoints/${jobId}/chk-165` },
+];
+
+/** By method and path, without the query. */
+export const answers: Answers = {
+  [`GET /v1/x/jobs/${jobId}/config`]: config,
+  [`GET /v1/x/jobs/${jobId}/drills`]: { entries: [drill] },
+  [`GET /v1/x/jobs/${jobId}/history`]: history,
+  [`GET /v1/x/jobs/${jobId}/state`]: state,
+  [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row`]: keys,
+  [`GET /v1/jobs/${jobId}/metrics`]: jobMetrics,
+};
