@@ -6,6 +6,7 @@
  * same; they are what the made ones are tested against.
  */
 
+import { makeCode } from '../base/made-code.ts';
 import { hasFields, Mismatch } from './row-format.ts';
 import type { FieldShape } from './type-shape.ts';
 
@@ -61,14 +62,11 @@ function fitting(value: unknown, fields: readonly FieldShape[]): Record<string, 
   return value as Record<string, unknown>;
 }
 
-let serial = 0;
-
 function madeLoops(fields: readonly FieldShape[]): ObjectLoops | undefined {
   const each = (text: (index: number, optional: boolean) => string): string =>
     fields.map(({ optional }, index) => text(index, optional)).join('');
   const argumentsText = fields.map((_, index) => `a${index}`).join();
-  const text = `'use strict';
-${each((index) => `const n${index} = names[${index}];\n`)}
+  const text = `${each((index) => `const n${index} = names[${index}];\n`)}
 function Record(${argumentsText}) {
 ${each((index, optional) => `${optional ? `if (a${index} !== missing) ` : ''}this[n${index}] = a${index};\n`)}}
 Record.prototype = Object.prototype;
@@ -95,21 +93,10 @@ ${each((index) => `const c${index} = columns[${index}];\n`)}
     for (let row = 0; row < count; row++) objects[row] = new Record(${fields.map((_, index) => `c${index}[row]`).join()});
     return objects;
   },
-};
-//# sourceURL=millrace/columns/${serial++}`;
-  try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- the text holds numbers only; see the head of this file
-    const make = new Function('names', 'fields', 'missing', 'fitting', text) as (
-      ...given: readonly unknown[]
-    ) => ObjectLoops;
-    return make(
-      fields.map(({ name }) => name),
-      fields,
-      MISSING,
-      fitting,
-    );
-  } catch (error) {
-    if (error instanceof EvalError) return undefined;
-    throw error;
-  }
+};`;
+  return makeCode<ObjectLoops>(
+    ['columns'],
+    { names: fields.map(({ name }) => name), fields, missing: MISSING, fitting },
+    text,
+  );
 }

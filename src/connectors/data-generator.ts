@@ -1,5 +1,6 @@
 /** The source that makes its records up: seeded, so that every run and every replay makes the same ones. */
 
+import { makeCode } from '../base/made-code.ts';
 import type { ReplayableSource } from '../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from './options.ts';
 import { RangeReader, type RangeSplit } from './range.ts';
@@ -60,15 +61,23 @@ export function generatorSource<T>(
     createReader: (context) => {
       const random = new RecordRandom(seed);
       const known = { split: 0, random };
-      const element = (index: number, split: number): T => {
+      const plain = (index: number, split: number): T => {
         random.moveTo(split, index);
         known.split = split;
         return generate(index, known);
       };
+      const element = makeCode<typeof plain>(['generator'], { random, known, generate }, ELEMENT) ?? plain;
       return new RangeReader(context, { element, ratePerSecond });
     },
   };
 }
+
+/** `plain`, made for one generator. */
+const ELEMENT = `return function element(index, split) {
+  random.moveTo(split, index);
+  known.split = split;
+  return generate(index, known);
+};`;
 
 function generatorSplits(of: number, count: number | undefined): RangeSplit[] {
   const splits: RangeSplit[] = [];

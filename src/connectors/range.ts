@@ -6,6 +6,7 @@
  * R3  A paused split is passed over, and costs its turn nothing.
  */
 
+import { makeCode } from '../base/made-code.ts';
 import type { Timer } from '../base/env.ts';
 import type {
   ReaderContext,
@@ -41,6 +42,18 @@ interface ActiveRange {
   isPaused: boolean;
 }
 
+/** Makes and emits the records of a range up to an index. */
+type RangeLoop = (range: ActiveRange, upTo: number) => void;
+
+/** R1. */
+const LOOP = `return function emitRange(range, upTo) {
+  const { number } = range.split;
+  for (let index = range.next; index < upTo; index++) {
+    range.next = index + 1;
+    emit(element(index, number));
+  }
+};`;
+
 /** `count` indexes from `from` on in `splits` runs of about the same length, in order; empty ones are left out. */
 export function splitRange(from: number, count: number, splits: number): RangeSplit[] {
   const ranges: RangeSplit[] = [];
@@ -60,6 +73,8 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
   readonly #options: RangeReaderOptions<T>;
   readonly #ranges: ActiveRange[] = [];
   #turn = 0;
+  #loop: RangeLoop | undefined;
+  #loopOutput: ReaderOutput<T> | undefined;
   #last: ActiveRange | undefined;
   #pause: Timer | undefined;
 
@@ -117,18 +132,30 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
   // Hot path, the loop once per record.
   #emit(range: ActiveRange, allowed: number, output: ReaderOutput<T>): void {
     const { split } = range;
-    const { element } = this.#options;
     this.#last = range;
     output.split(split.id);
     const upTo = Math.min(range.next + allowed, split.end ?? Number.MAX_SAFE_INTEGER);
-    while (range.next < upTo) {
-      const index = range.next++;
-      output.emit(element(index, split.number));
-    }
+    this.#loopInto(output)(range, upTo);
     if (range.next === split.end) {
       this.#ranges.splice(this.#ranges.indexOf(range), 1);
       output.splitFinished(split.id);
     }
+  }
+
+  /** The loop over records is made for each reader: one that all share is compiled for all functions that it ever called. */
+  #loopInto(output: ReaderOutput<T>): RangeLoop {
+    if (this.#loop !== undefined && this.#loopOutput === output) return this.#loop;
+    const { element } = this.#options;
+    this.#loopOutput = output;
+    this.#loop =
+      makeCode<RangeLoop>(['range'], { element, emit: output.emit.bind(output) }, LOOP) ??
+      ((range, upTo) => {
+        while (range.next < upTo) {
+          const index = range.next++;
+          output.emit(element(index, range.split.number));
+        }
+      });
+    return this.#loop;
   }
 
   #sleep(): void {

@@ -14,6 +14,10 @@ export interface GeneratorRandom {
 export class RecordRandom implements GeneratorRandom {
   readonly #seed: number;
   #state = 0;
+  #split = 0;
+  #index = 0;
+  /** The stream has begun; most records draw nothing, and cost nothing. */
+  #begun = true;
 
   constructor(seed: number) {
     this.#seed = mix(seed >>> 0) ^ mix(Math.floor(seed / 2 ** 32) | 0);
@@ -21,12 +25,20 @@ export class RecordRandom implements GeneratorRandom {
 
   /** Starts the stream of record `index` of split `split`. */
   moveTo(split: number, index: number): void {
-    let state = mix(this.#seed ^ Math.imul(split + 1, 0x9e3779b1));
-    state = mix(state ^ (index >>> 0));
-    this.#state = mix(state ^ Math.floor(index / 2 ** 32));
+    this.#split = split;
+    this.#index = index;
+    this.#begun = false;
+  }
+
+  #begin(): void {
+    let state = mix(this.#seed ^ Math.imul(this.#split + 1, 0x9e3779b1));
+    state = mix(state ^ (this.#index >>> 0));
+    this.#state = mix(state ^ Math.floor(this.#index / 2 ** 32));
+    this.#begun = true;
   }
 
   u32(): number {
+    if (!this.#begun) this.#begin();
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let word = this.#state;
     word = Math.imul(word ^ (word >>> 15), word | 1);

@@ -1,6 +1,6 @@
 /** Keeps the records for which a predicate is true; they and their timestamps stay as they are. */
 
-import type { Operator, OperatorContext, Output, PureFunction } from './operator.ts';
+import type { Operator, OperatorCode, OperatorContext, Output } from './operator.ts';
 
 /** One subtask of `filter`. */
 export class FilterOperator<T> implements Operator {
@@ -11,7 +11,7 @@ export class FilterOperator<T> implements Operator {
     this.#predicate = predicate;
   }
 
-  get pure(): PureFunction {
+  get code(): OperatorCode {
     return { kind: 'filter', call: this.#predicate };
   }
 

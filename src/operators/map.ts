@@ -1,6 +1,6 @@
 /** One result for each record, with the record's timestamp. */
 
-import type { Operator, OperatorContext, Output, PureFunction } from './operator.ts';
+import type { Operator, OperatorCode, OperatorContext, Output } from './operator.ts';
 
 /** One subtask of `map`. */
 export class MapOperator<In, Out> implements Operator {
@@ -11,7 +11,7 @@ export class MapOperator<In, Out> implements Operator {
     this.#map = map;
   }
 
-  get pure(): PureFunction {
+  get code(): OperatorCode {
     return { kind: 'map', call: this.#map };
   }
 

@@ -9,7 +9,7 @@ import type { Clock, Files, Log, Random } from '../base/env.ts';
 import type { Key } from '../base/key-groups.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
-import type { StateDescriptor } from '../state/descriptors.ts';
+import type { StateDescriptor, ValueState } from '../state/descriptors.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 /** Who and where an operator is. */
@@ -30,6 +30,11 @@ export const DEAD_LETTER_TAG = 'dead-letter';
 
 /** Where an operator's results go: the next operators of the chain and the outputs of the task. */
 export interface Output {
+  /**
+   * What `emit` does, made for this chain, with "no timestamp" as default; `undefined` where nothing is made. For a source,
+   * which emits record after record; it is there when the source opens.
+   */
+  readonly made?: ((value: unknown, timestamp?: number) => void) | undefined;
   /** Hands one record on. `MIN_TIMESTAMP` = no timestamp. */
   emit(value: unknown, timestamp: number): void;
   /** Hands several records on; the array must not be changed afterwards. */
@@ -114,11 +119,27 @@ export interface Pull extends Iterator<unknown, unknown> {
   readonly timestamp?: number;
 }
 
-/** A function of the user without state: one result for each record, or whether the record stays. */
-export interface PureFunction {
-  readonly kind: 'map' | 'filter';
-  readonly call: (value: never) => unknown;
-}
+/**
+ * All that `record` does, where that is little: a chain may then make code of it that does the same without the operator.
+ * What is a function here is asked for when the operator is open.
+ */
+export type OperatorCode =
+  /** One result for each record, or whether the record stays. */
+  | { readonly kind: 'map' | 'filter'; readonly call: (value: never) => unknown }
+  /** What was reduced so far, if anything, and the record give the result. */
+  | {
+      readonly kind: 'reduce';
+      readonly call: (reduced: never, value: never) => unknown;
+      readonly reduction: () => ValueState<unknown>;
+    }
+  /** The results go on, or are pulled; see `handOn`. */
+  | {
+      readonly kind: 'process';
+      readonly function: { process(value: never, context: never): unknown };
+      readonly context: () => { moveTo(timestamp: number): void };
+    }
+  /** Nothing goes on. */
+  | { readonly kind: 'sink'; readonly writer: () => { write(value: never, timestamp: number): void } };
 
 /**
  * The records of one batch, for {@link Operator.batch}: those from `position` on are to be taken, in their order.
@@ -153,8 +174,8 @@ export interface RecordRun {
 
 /** A vertex of the chain. Only `open` and `record` must be there. */
 export interface Operator {
-  /** All that `record` does, where that is one call: a chain may then call the function without the operator. */
-  readonly pure?: PureFunction;
+  /** See {@link OperatorCode}; without it `record` is called. */
+  readonly code?: OperatorCode;
   /**
    * Keyed state that it will ask for, by name, as far as that is known before it opens: it is compared with what is
    * restored before any task starts.

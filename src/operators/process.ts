@@ -3,7 +3,7 @@
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { TimerDomain } from '../state/backend.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
-import type { OperatorContext, Output, Pull } from './operator.ts';
+import type { OperatorCode, OperatorContext, Output, Pull } from './operator.ts';
 import {
   KeyedRecordContext,
   type KeyedProcessContext,
@@ -46,6 +46,10 @@ export class ProcessOperator<In, O, L> extends FunctionOperator<L> {
     this.#function = definition;
   }
 
+  get code(): OperatorCode {
+    return { kind: 'process', function: this.#function, context: () => this.#context! };
+  }
+
   protected start(context: OperatorContext, local: L): RecordContext<O, L> {
     this.#output = context.output;
     this.#context = new RecordContext(context, this.#function.outputs, local);
@@ -73,6 +77,10 @@ export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> exten
 
   get declaredState(): S | undefined {
     return this.#function.state;
+  }
+
+  get code(): OperatorCode {
+    return { kind: 'process', function: this.#function, context: () => this.#context! };
   }
 
   protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {

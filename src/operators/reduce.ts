@@ -5,7 +5,7 @@
  */
 
 import type { ValueDescriptor, ValueState } from '../state/descriptors.ts';
-import type { Operator, OperatorContext, Output } from './operator.ts';
+import type { Operator, OperatorCode, OperatorContext, Output } from './operator.ts';
 
 /** The name under which the reduction is kept. */
 const REDUCTION = 'reduction';
@@ -21,6 +21,10 @@ export class ReduceOperator<T> implements Operator {
 
   constructor(reduce: ReduceFunction<T>) {
     this.#reduce = reduce;
+  }
+
+  get code(): OperatorCode {
+    return { kind: 'reduce', call: this.#reduce, reduction: () => this.#reduction };
   }
 
   open(context: OperatorContext): void {

@@ -17,7 +17,7 @@
 
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { Operator, OperatorContext, OperatorStateWriter } from './operator.ts';
+import type { Operator, OperatorCode, OperatorContext, OperatorStateWriter } from './operator.ts';
 import { decodePending, encodePending } from './pending-commit.ts';
 import type { Sink, SinkCommitter, SinkWriter } from './sink.ts';
 
@@ -45,6 +45,10 @@ export class SinkWriterOperator<T> implements Operator {
 
   constructor(sink: Sink<T>) {
     this.#sink = sink;
+  }
+
+  get code(): OperatorCode {
+    return { kind: 'sink', writer: () => this.#writer! };
   }
 
   /** The restored checkpoint is complete: what it names is committed before anything new is written. */

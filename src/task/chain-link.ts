@@ -25,7 +25,7 @@ import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { BatchRun } from './batch-run.ts';
 import type { ChainOutput } from './chain-output.ts';
 import { type FrameStack, PullFrame } from './frames.ts';
-import { type Deliver, fuse } from './fused.ts';
+import type { Deliver, DeliverRun, FusedStep, RowCounts } from './fused.ts';
 
 /** Gives an error its place (L3). */
 export type Locate = (error: unknown, operator: PlannedOperator) => Error;
@@ -44,6 +44,12 @@ export interface LinkParts {
   readonly onPoison: (error: Error) => void;
 }
 
+/** Makes code of a link and those behind it; `undefined` where the plain path runs. */
+export interface FuseRows {
+  readonly deliver: () => Deliver | undefined;
+  readonly deliverRun: () => DeliverRun | undefined;
+}
+
 /** Results that one call may give back under a poison policy that holds them. */
 const PULLED_MAX = 1_048_576;
 
@@ -59,7 +65,10 @@ export class ChainLink {
   readonly #onPoison: (error: Error) => void;
   readonly #guarded: boolean;
   currentWatermark = MIN_TIMESTAMP;
-  recordsIn = 0;
+  #taken = 0;
+  readonly #takenMade: (() => number)[] = [];
+  #rows: FuseRows | undefined;
+  #deliverRun: DeliverRun | undefined;
 
   constructor(parts: LinkParts) {
     this.planned = parts.planned;
@@ -120,27 +129,41 @@ export class ChainLink {
   /** A record from the operator before, on the only input that a chained operator has. */
   deliver: Deliver = (value, timestamp) => this.deliverTo(0, value, timestamp);
 
-  /** Makes `deliver` code of its own where it may be; the links behind come first. False: code generation is forbidden. */
-  fuse(job: string): boolean {
-    const { pure } = this.operator;
-    const next = this.output.onlyLink();
-    if (pure === undefined || next === undefined || this.#guarded || this.backend !== undefined) return true;
-    const made = fuse({
-      pure,
-      link: this,
+  /** Code is made of this link and those behind it when the first record comes: everything is open then. */
+  fuseWhenUsed(make: FuseRows): void {
+    this.#rows = make;
+    const plain = this.deliver;
+    this.deliver = (value, timestamp) => {
+      this.deliver = make.deliver() ?? plain;
+      this.deliver(value, timestamp);
+    };
+  }
+
+  /** This link as a step of made code; `undefined` where only the plain path does what it does. */
+  step(): FusedStep | undefined {
+    const { code } = this.operator;
+    if (code === undefined || this.#guarded) return undefined;
+    return {
+      code,
       output: this.output,
-      next: next.deliver,
+      push: (pull, timestamp) => this.#push(pull, timestamp),
       locate: (error) => this.#locate(error, this.planned),
-      job,
-      uid: this.planned.uid,
-    });
-    if (made !== undefined) this.deliver = made;
-    return made !== undefined;
+    };
+  }
+
+  /** Made code counts the records of this link as those of its step number `step`. */
+  countMade(counts: RowCounts, step: number): void {
+    this.#takenMade.push(() => counts.taken(step));
+    if (this.operator.code?.kind !== 'sink') this.output.countMade(() => counts.emitted(step));
+  }
+
+  get recordsIn(): number {
+    return this.#takenMade.reduce((sum, taken) => sum + taken(), this.#taken);
   }
 
   // Hot path: one call per record and operator.
   deliverTo(input: number, value: unknown, timestamp: number): void {
-    this.recordsIn++;
+    this.#taken++;
     if (this.#guarded) return this.#deliverGuarded(input, value, timestamp);
     try {
       const selector = this.#keySelectors[input];
@@ -159,16 +182,21 @@ export class ChainLink {
 
   /** Records of a batch, as `deliverTo` one after the other. Hot path: once for some records. */
   deliverRun(run: BatchRun): void {
+    const selector = this.#keySelectors[run.input];
+    if (selector !== undefined) run.selectKeys(selector, this.backend!);
+    this.#deliverRun ??= this.#rows?.deliverRun() ?? ((plain) => this.#deliverPlainRun(plain as BatchRun));
+    this.#deliverRun(run);
+  }
+
+  #deliverPlainRun(run: BatchRun): void {
     const before = run.position;
     try {
-      const selector = this.#keySelectors[run.input];
-      if (selector !== undefined) run.selectKeys(selector, this.backend!);
       const pull = this.operator.batch === undefined ? this.#oneByOne(run) : this.operator.batch(run);
       if (pull !== undefined) this.#push(pull, run.timestamps[run.position - 1]!);
     } catch (error) {
       throw this.#locate(error, this.planned);
     } finally {
-      this.recordsIn += run.position - before;
+      this.#taken += run.position - before;
     }
   }
 

@@ -11,11 +11,12 @@ import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { Output } from '../operators/operator.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { type Frame, type FrameStack, WalkFrame } from './frames.ts';
+import type { Deliver, MadeDeliver } from './fused.ts';
 import type { TaskPort } from './task-host.ts';
 
 /** An operator behind the output, as far as the output calls it. */
 export interface Downstream {
-  readonly deliver: (value: unknown, timestamp: number) => void;
+  readonly deliver: Deliver;
   walkWatermark(timestamp: number): Iterable<void>;
   walkStatus(idle: boolean): Iterable<void>;
 }
@@ -61,7 +62,9 @@ export class ChainOutput implements Output {
   /** What was forwarded last: watermarks only rise (I-W1). */
   #watermark = MIN_TIMESTAMP;
   readonly #wakeUp: () => void;
-  recordsOut = 0;
+  #make: (() => MadeDeliver | undefined) | undefined;
+  #emitted = 0;
+  readonly #emittedMade: (() => number)[] = [];
   /** What was told last to those behind: they need not wait for this output. */
   isIdle = false;
 
@@ -87,9 +90,28 @@ export class ChainOutput implements Output {
     };
   }
 
-  /** The one link that every record of the main output goes to, as it is, and nowhere else; M1 of fused.ts. */
-  onlyLink(): Downstream | undefined {
-    return this.#links.length === 1 && this.#ports.length === 0 && !this.#freeze ? this.#links[0] : undefined;
+  /** The one receiver of every record of the main output, as it is; M1 of fused.ts. */
+  onlyReceiver(): Downstream | TaskPort | undefined {
+    if (this.#freeze || this.#links.length + this.#ports.length !== 1) return undefined;
+    return this.#links[0] ?? this.#ports[0];
+  }
+
+  /** What takes a record where `emit` does; asked for once everything behind is open. */
+  makeBy(make: () => MadeDeliver | undefined): void {
+    this.#make = make;
+  }
+
+  get made(): MadeDeliver | undefined {
+    return this.#make?.();
+  }
+
+  /** Records that made code has emitted instead of this output. */
+  countMade(emitted: () => number): void {
+    this.#emittedMade.push(emitted);
+  }
+
+  get recordsOut(): number {
+    return this.#emittedMade.reduce((sum, emitted) => sum + emitted(), this.#emitted);
   }
 
   /** For the output of a source: `poll` emits many records in one call. */
@@ -103,7 +125,7 @@ export class ChainOutput implements Output {
       return this.#wait({ kind: 'record', tag: undefined, value, timestamp });
     }
     if (this.#freeze) deepFreeze(value);
-    this.recordsOut++;
+    this.#emitted++;
     for (let i = 0; i < this.#links.length; i++) this.#links[i]!.deliver(value, timestamp);
     for (let i = 0; i < this.#ports.length; i++) this.#ports[i]!.emit(value, timestamp);
   }

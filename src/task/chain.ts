@@ -12,10 +12,11 @@ import { AccumulatorSet } from './accumulator-set.ts';
 import { ChainLink } from './chain-link.ts';
 import { ChainOutput, type Targets } from './chain-output.ts';
 import type { FrameStack } from './frames.ts';
+import { fuse, type FusedParts, fuseRun, mayLeaveWork, RowCounts } from './fused.ts';
 import { ChainOperatorContext } from './operator-context.ts';
 import type { RestoredOperator } from './snapshot.ts';
 import { createRuntimeContext } from './runtime-context.ts';
-import type { TaskHost } from './task-host.ts';
+import type { TaskHost, TaskPort } from './task-host.ts';
 
 /** Said once for each thread. */
 let saidPlain = false;
@@ -52,7 +53,7 @@ export class Chain {
     this.metrics = operators.map((planned) => this.#registry(planned));
     this.contexts = this.links.map((link, index) => this.#context(link, this.metrics[index]!));
     for (const [index, link] of this.links.entries()) this.#connect(index, link);
-    this.#fuse();
+    this.#fuse(source);
     if (source) this.links[0]!.output.runInline();
   }
 
@@ -60,14 +61,76 @@ export class Chain {
     return this.links[0]!;
   }
 
-  /** From the end, so that each link finds the next one made; where a record goes to several links, none of these. */
-  #fuse(): void {
+  /** Each link that is the only receiver of the one before, and the head, begins a row when it is used (M1 of fused.ts). */
+  #fuse(source: boolean): void {
+    const only = new Set<unknown>(this.links.map((link) => link.output.onlyReceiver()));
+    for (const link of this.links) {
+      if (link !== this.head && !only.has(link)) continue;
+      if (link === this.head && source) continue;
+      link.fuseWhenUsed({
+        deliver: () => this.#made(link, (row) => fuse(row)),
+        deliverRun: () => this.#made(link, (row) => fuseRun(row)),
+      });
+    }
+    const first = source ? this.head.output.onlyReceiver() : undefined;
+    if (first instanceof ChainLink) this.#fuseSource(first);
+  }
+
+  /** What a source emits goes straight into the row behind it. */
+  #fuseSource(first: ChainLink): void {
+    const { output } = this.head;
+    output.makeBy(() =>
+      this.#made(first, (row) => {
+        output.countMade(() => row.counts.taken(0));
+        return fuse({
+          ...row,
+          waiting: mayLeaveWork(row) ? (value, timestamp) => output.emit(value, timestamp) : undefined,
+        });
+      }),
+    );
+  }
+
+  /** The row that begins with a link, made; keyed links take records of batches only, whose keys are selected. */
+  #made<T>(begin: ChainLink, make: (row: FusedParts) => T | undefined): T | undefined {
     const { env, info } = this.#parts.host;
-    const only = new Set(this.links.map((link) => link.output.onlyLink()));
-    const allowed = this.links.toReversed().map((link) => !only.has(link) || link.fuse(info.jobName));
-    if (!allowed.includes(false) || saidPlain) return;
-    saidPlain = true;
-    env.log.info('code generation is forbidden here: chains run operator by operator, which is slower');
+    const row = this.#row(begin);
+    if (row === undefined) return undefined;
+    const counts = new RowCounts(row.links.length);
+    const made = make({
+      steps: row.links.map((link) => link.step()!),
+      next: row.next,
+      endsInLink: row.endsInLink,
+      frames: this.#parts.frames,
+      waiting: undefined,
+      counts,
+      job: info.jobName,
+      uid: begin.planned.uid,
+    });
+    if (made !== undefined) for (const [step, link] of row.links.entries()) link.countMade(counts, step);
+    else if (!saidPlain) {
+      saidPlain = true;
+      env.log.info('code generation is forbidden here: chains run operator by operator, which is slower');
+    }
+    return made;
+  }
+
+  #row(begin: ChainLink): (Pick<FusedParts, 'next' | 'endsInLink'> & { links: ChainLink[] }) | undefined {
+    const links: ChainLink[] = [];
+    for (let link = begin; ; ) {
+      const receiver = link.output.onlyReceiver();
+      const isSink = link.operator.code?.kind === 'sink';
+      const fits = link.step() !== undefined && (link === this.head || link.backend === undefined);
+      if (!fits || (!isSink && receiver === undefined)) {
+        return links.length === 0 ? undefined : { links, next: link.deliver, endsInLink: true };
+      }
+      links.push(link);
+      if (isSink) return { links, next: undefined, endsInLink: false };
+      if (!(receiver instanceof ChainLink)) {
+        const port = receiver as TaskPort;
+        return { links, next: (value, timestamp) => port.emit(value, timestamp), endsInLink: false };
+      }
+      link = receiver;
+    }
   }
 
   #link(planned: PlannedOperator): ChainLink {

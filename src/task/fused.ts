@@ -1,83 +1,221 @@
 /**
- * A link whose operator is one call of a function without state, made into code of its own.
+ * A row of links made into one piece of code.
  *
  * `ChainLink.deliverTo`, `record` and `ChainOutput.emit` are shared by all operators of a process, so the engine learns
- * nothing about any of them. A made function is the same three steps for one operator: the engine sees one function of
- * the user and one next link, and makes one piece of code of a row of them.
+ * nothing about any of them. Made code is the same steps for one row: the engine sees the functions of the user, one
+ * after the other, and makes one loop of them, up to the sink, the port or the plain link behind.
  *
- * The text holds no input: functions are arguments, and its name for stack traces is percent-encoded.
+ * ```
+ * source ─► made: map, filter, process, sink            a function that takes a record
+ * batch  ─► made: keyed process, map, port              a function that takes a run of records
+ * ```
  *
- * M1 It is used only where the plain path would do just this: no key, no poison policy, no freezing, the only receiver
- *    of its upstream and with one receiver itself. Nothing waits then: whoever delivers has asked before (O1 of
- *    chain-output.ts), nobody else was given the record, and one record in is at most one record out.
+ * The text is put together of constants and of the numbers of the steps; functions are arguments.
+ *
+ * M1 It is used only where the plain path would do just this: no poison policy, no freezing, and each link the only
+ *    receiver of the one before.
+ * M2 What is emitted behind work that waits, waits too (O1 of chain-output.ts): a step whose function may leave work
+ *    behind asks `frames.pushed` before its one result goes on; any other number of results goes the plain way.
+ * M3 Counts are kept where a record can be lost or made, and all others follow from them; an error is counted by the step
+ *    that threw.
+ * M4 An error gets the place of the step that was under way; one that has a place already keeps it.
  */
 
-import type { PureFunction } from '../operators/operator.ts';
+import { makeCode } from '../base/made-code.ts';
+import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { OperatorCode, Output, Pull, RecordRun } from '../operators/operator.ts';
+import { handOn } from '../operators/results.ts';
 
 /** Takes a record into a link. */
 export type Deliver = (value: unknown, timestamp: number) => void;
 
-/** What a made function works on. */
-export interface FusedParts {
-  readonly pure: PureFunction;
-  readonly link: { recordsIn: number };
-  readonly output: { recordsOut: number };
-  readonly next: Deliver;
+/** Takes a record into a row; the timestamp may be left out where there is none. */
+export type MadeDeliver = (value: unknown, timestamp?: number) => void;
+
+/** Takes records of a batch into a link. */
+export type DeliverRun = (run: RecordRun) => void;
+
+/** One link of the row. */
+export interface FusedStep {
+  readonly code: OperatorCode;
+  /** The plain way of what does not fit. */
+  readonly output: Output;
+  /** Takes what the call gave back to be pulled. */
+  readonly push: (pull: Pull, timestamp: number) => void;
   /** Gives an error its place. */
   readonly locate: (error: unknown) => Error;
+}
+
+/** What a row is made of. */
+export interface FusedParts {
+  readonly steps: readonly FusedStep[];
+  /** Behind the last step, unless that is a sink. */
+  readonly next: Deliver | undefined;
+  /** `next` is a link, of which anything may come, and no port. */
+  readonly endsInLink: boolean;
+  readonly frames: { readonly pushed: boolean };
+  /** Of a source, which emits many records in one call: the plain way of what comes behind work that waits (M2). */
+  readonly waiting: Deliver | undefined;
+  readonly counts: RowCounts;
   /** Appears in stack traces. */
   readonly job: string;
   readonly uid: string;
 }
 
-const TEXTS: Readonly<Record<PureFunction['kind'], string>> = {
-  map: `'use strict';
-return function deliver(value, timestamp) {
-  link.recordsIn++;
-  let result;
-  try {
-    result = call(value);
-  } catch (error) {
-    throw locate(error);
-  }
-  output.recordsOut++;
-  next(result, timestamp);
+/** The function that takes a record, made; `undefined` where code generation is forbidden. */
+export function fuse(parts: FusedParts): MadeDeliver | undefined {
+  const guard = parts.waiting === undefined ? '' : 'if (frames.pushed) return waiting(v0, timestamp);\n';
+  return made(
+    parts,
+    `return function deliver(v0, timestamp = none) {
+${guard}counts[0]++;
+let at = 0;
+try {
+${stepsOf(parts, 'return')}} catch (error) {
+  throw failed(at, error);
+}
 };`,
-  filter: `'use strict';
-return function deliver(value, timestamp) {
-  link.recordsIn++;
-  let passes;
-  try {
-    passes = call(value);
-  } catch (error) {
-    throw locate(error);
-  }
-  if (!passes) return;
-  output.recordsOut++;
-  next(value, timestamp);
-};`,
-};
-
-/** Equal texts would share what the engine learns. */
-let serial = 0;
-
-/** The made function; `undefined` where code generation is forbidden. */
-export function fuse({ pure, link, output, next, locate, job, uid }: FusedParts): Deliver | undefined {
-  const name = `millrace/${encoded(job)}/${encoded(uid)}/${serial++}`;
-  const text = `${TEXTS[pure.kind]}\n//# sourceURL=${name}`;
-  try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- the text holds no input but a percent-encoded name; see the head of this file
-    const make = new Function('link', 'output', 'call', 'next', 'locate', text) as (
-      ...parts: unknown[]
-    ) => Deliver;
-    return make(link, output, pure.call, next, locate);
-  } catch (error) {
-    if (error instanceof EvalError) return undefined;
-    throw error;
-  }
+  );
 }
 
-// A lone surrogate, as of a name cut within an emoji, cannot be percent-encoded.
-function encoded(name: string): string {
-  return encodeURIComponent(name.toWellFormed());
+/** The function that takes records of a batch, made; `undefined` where code generation is forbidden. */
+export function fuseRun(parts: FusedParts): DeliverRun | undefined {
+  return made(
+    parts,
+    `return function deliverRun(run) {
+const { values, timestamps } = run;
+const before = run.position;
+let at = 0;
+try {
+${mayLeaveWork(parts) || isKeyed(parts) ? LOOP_OF_RECORDS : LOOP_OF_STRETCHES}
+${stepsOf(parts, 'continue')}}
+} catch (error) {
+  throw failed(at, error);
+} finally {
+  counts[0] += run.position - before;
+}
+};`,
+  );
+}
+
+/** What selects the key of a record may throw, which is an error of the first step. */
+const LOOP_OF_RECORDS = `for (let index = run.next(); index >= 0; at = 0, index = run.next()) {
+const v0 = values[index], timestamp = timestamps[index];`;
+
+const LOOP_OF_STRETCHES = `for (let end = run.stretch(); end >= 0; end = run.stretch())
+for (let index = run.position; index < end; index++) {
+run.position = index + 1;
+at = 0;
+const v0 = values[index], timestamp = timestamps[index];`;
+
+/** Whether a record may leave work behind that comes before the next one. */
+export function mayLeaveWork({ steps, endsInLink }: Pick<FusedParts, 'steps' | 'endsInLink'>): boolean {
+  return endsInLink || steps.some(({ code }) => code.kind === 'process');
+}
+
+function isKeyed({ steps }: FusedParts): boolean {
+  return steps.some(({ code }) => code.kind === 'reduce');
+}
+
+/** `away` ends the work on a record. */
+function stepsOf({ steps, next }: FusedParts, away: 'return' | 'continue'): string {
+  let text = '';
+  for (const [index, { code }] of steps.entries()) {
+    const [value, result] = [`v${index}`, `v${index + 1}`];
+    if (index > 0) text += `at = ${index};\n`;
+    switch (code.kind) {
+      case 'map':
+        text += `const ${result} = f${index}(${value});\n`;
+        break;
+      case 'filter':
+        text += `if (!f${index}(${value})) { counts[${lostAt(index)}]++; ${away}; }\nconst ${result} = ${value};\n`;
+        break;
+      case 'reduce':
+        text += `const b${index} = s${index}.value();
+const ${result} = b${index} === undefined ? ${value} : f${index}(b${index}, ${value});
+s${index}.update(${result});\n`;
+        break;
+      case 'process':
+        text += `c${index}.moveTo(timestamp);
+const r${index} = f${index}.process(${value}, c${index});
+if (!Array.isArray(r${index}) || r${index}.length !== 1 || frames.pushed) {
+  const pull = handOn(r${index}, timestamp, o${index});
+  if (pull !== undefined) p${index}(pull, timestamp);
+  counts[${lostAt(index)}]++;
+  ${away};
+}
+const ${result} = r${index}[0];\n`;
+        break;
+      case 'sink':
+        text += `f${index}.write(${value}, timestamp);\n`;
+    }
+  }
+  if (next !== undefined) text += `at = ${steps.length};\nnext(v${steps.length}, timestamp);\n`;
+  return text;
+}
+
+function made<T>(
+  { steps, next, frames, waiting, counts, job, uid }: FusedParts,
+  text: string,
+): T | undefined {
+  const failed = (at: number, error: unknown): Error => {
+    if (at < steps.length) counts.failed(at);
+    return steps[Math.min(at, steps.length - 1)]!.locate(error);
+  };
+  const values: Record<string, unknown> = {
+    frames,
+    waiting,
+    next,
+    failed,
+    handOn,
+    counts: counts.numbers,
+    none: MIN_TIMESTAMP,
+  };
+  for (const [index, { code, output, push }] of steps.entries()) {
+    if (code.kind === 'sink') values[`f${index}`] = code.writer();
+    else if (code.kind === 'process') {
+      values[`f${index}`] = code.function;
+      values[`c${index}`] = code.context();
+      values[`o${index}`] = output;
+      values[`p${index}`] = push;
+    } else {
+      values[`f${index}`] = code.call;
+      if (code.kind === 'reduce') values[`s${index}`] = code.reduction();
+    }
+  }
+  return makeCode<T>([job, uid], values, text);
+}
+
+/** Where the made code counts the records of a step that did not simply go on. */
+function lostAt(step: number): number {
+  return step + 1;
+}
+
+/** How many records each step of a row took and emitted; M3. */
+export class RowCounts {
+  /** Records that the row took; then for each step those that did not go on the made way. */
+  readonly numbers: Float64Array;
+  readonly #failed: number[];
+
+  constructor(steps: number) {
+    this.numbers = new Float64Array(steps + 1);
+    this.#failed = new Array<number>(steps).fill(0);
+  }
+
+  failed(step: number): void {
+    this.#failed[step]!++;
+  }
+
+  /** Records that a step took. */
+  taken(step: number): number {
+    let count = this.numbers[0]!;
+    for (let before = 0; before < step; before++)
+      count -= this.numbers[lostAt(before)]! + this.#failed[before]!;
+    return count;
+  }
+
+  /** Records that a step emitted the made way; what it emitted the plain way its output has counted. */
+  emitted(step: number): number {
+    return this.taken(step + 1);
+  }
 }

@@ -565,7 +565,7 @@ test('a source is asked for as many records as can be done in time', async () =>
   let cost = 0.001;
   const { task } = await rig([source], [], undefined, clock);
   for (let poll = 0; poll < 20; poll++) task.poll();
-  assert.equal(asked, 64);
+  assert.equal(asked, 256);
   cost = 1;
   task.poll();
   for (let poll = 0; poll < 20; poll++) {

@@ -50,7 +50,7 @@ export interface TaskParts {
 export type RunResult = 'done' | 'blocked' | 'more';
 
 /** Records that a source is asked for at most in one call. */
-const POLL_MAX = 64;
+const POLL_MAX = 256;
 
 /** The task; see the head of the file. */
 export class StreamTask {
