@@ -49,10 +49,42 @@ test('base and terminal marker are recorded once and read back', async () => {
     code: 'ASSERTION_FAILED',
   });
   const marker = { jobId: 'j', jobName: 'n', attempt, checkpointId: 9, finishedAt: 5 };
-  await markFinished(env, JOB_DIRECTORY, marker);
+  await markFinished(env, JOB_DIRECTORY, marker, 1);
   assert.deepEqual(await readFinished(env.files, JOB_DIRECTORY, attempt), marker);
   await claimAttempt(env.files, JOB_DIRECTORY);
-  await assert.rejects(markFinished(env, JOB_DIRECTORY, marker), { code: 'FENCED' });
+  await assert.rejects(markFinished(env, JOB_DIRECTORY, marker, 1), { code: 'FENCED' });
+});
+
+test('a marker that could not be written is written by the next try, under a temporary name of its own', async () => {
+  const disk = new SimulatedDisk();
+  let fault: 'io' | undefined;
+  const created: string[] = [];
+  const files = memoryFiles(disk, {
+    random: seededRandom(1),
+    onOperation: ({ operation, path }) => {
+      if (operation === 'create') created.push(path);
+      return (operation === 'sync' || operation === 'sync directory') && path.includes('/attempts/1')
+        ? fault
+        : undefined;
+    },
+  });
+  const env = { files, log: silent };
+  const attempt = await claimAttempt(files, JOB_DIRECTORY);
+  const marker = { jobId: 'j', jobName: 'n', attempt, checkpointId: 9, finishedAt: 5 };
+  fault = 'io';
+  await assert.rejects(markFinished(env, JOB_DIRECTORY, marker, 1), { code: 'CHECKPOINT_STORAGE_FAILED' });
+  assert.equal(await readFinished(files, JOB_DIRECTORY, attempt), undefined);
+  fault = undefined;
+  await markFinished(env, JOB_DIRECTORY, marker, 2);
+  fault = 'io';
+  await assert.rejects(markFinished(env, JOB_DIRECTORY, { ...marker, finishedAt: 6 }, 3), {
+    code: 'CHECKPOINT_STORAGE_FAILED',
+    message: /may not be durable/,
+  });
+  fault = undefined;
+  await markFinished(env, JOB_DIRECTORY, { ...marker, finishedAt: 7 }, 4);
+  assert.deepEqual(await readFinished(files, JOB_DIRECTORY, attempt), marker, 'what is there stays');
+  assert.equal(new Set(created).size, created.length, 'no name is created twice');
 });
 
 /** A process that stops before each step (of those that `isStep` names) until it is let go on. */

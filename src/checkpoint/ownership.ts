@@ -48,8 +48,6 @@ export interface AttemptBase {
         readonly attempt: number;
         /** Where it is, when it is not in the folder of this job. */
         readonly elsewhere: string | undefined;
-        /** The job took it for its own, and removes it one day; only with `elsewhere`. */
-        readonly claimed?: boolean;
       }
     | undefined;
   /** The first id that this attempt may have used. */
@@ -90,7 +88,13 @@ export async function recordBase(
   jobDirectory: string,
   base: AttemptBase,
 ): Promise<void> {
-  await record(env, { jobDirectory, attempt: base.attempt, name: BASE_FILE, document: base });
+  await record(env, {
+    jobDirectory,
+    attempt: base.attempt,
+    name: BASE_FILE,
+    temporary: `${BASE_FILE}.tmp`,
+    document: base,
+  });
 }
 
 /** The base of an attempt; `undefined` when it has none (O-6). */
@@ -102,15 +106,33 @@ export async function readBase(
   return (await readRecord(files, jobDirectory, attempt, BASE_FILE)) as AttemptBase | undefined;
 }
 
-/** Marks the job as finished; durable when it resolves. Checkpoints may be removed only after it (FLINK-19816). */
+/**
+ * Marks the job as finished; durable when it resolves. Checkpoints may be removed only after it (FLINK-19816).
+ * `writing` counts the tries of this attempt from 1, because no name of a file is written twice (I-D4).
+ */
 export async function markFinished(
   env: Pick<Env, 'files' | 'log'>,
   jobDirectory: string,
   marker: FinishedMarker,
+  writing: number,
 ): Promise<void> {
   const { attempt } = marker;
   await checkFence(env.files, jobDirectory, attempt);
-  await record(env, { jobDirectory, attempt, name: FINISHED_FILE, document: marker });
+  if ((await readFinished(env.files, jobDirectory, attempt)) !== undefined) {
+    // An earlier try had its effect and did not know; whether its name is durable is not known either.
+    await syncAttempt(env.files, jobDirectory, attempt);
+    return;
+  }
+  const temporary = `${FINISHED_FILE}.${writing}.tmp`;
+  await record(env, { jobDirectory, attempt, name: FINISHED_FILE, temporary, document: marker });
+}
+
+async function syncAttempt(files: Files, jobDirectory: string, attempt: number): Promise<void> {
+  try {
+    await files.syncDirectory(attemptDirectoryOf(jobDirectory, attempt));
+  } catch (error) {
+    throw storageFailed('the marker of the end may not be durable', error);
+  }
 }
 
 /** The terminal marker of an attempt, if it has one. */
@@ -167,12 +189,12 @@ async function claimed(files: Files, path: string): Promise<boolean> {
 
 async function record(
   env: Pick<Env, 'files' | 'log'>,
-  what: { jobDirectory: string; attempt: number; name: string; document: object },
+  what: { jobDirectory: string; attempt: number; name: string; temporary: string; document: object },
 ): Promise<void> {
-  const { name } = what;
+  const { name, temporary } = what;
   const directory = attemptDirectoryOf(what.jobDirectory, what.attempt);
   const bytes = encodeCheckedJson(what.document);
-  const outcome = await publishFile(env, { directory, name, temporary: `${name}.tmp`, bytes });
+  const outcome = await publishFile(env, { directory, name, temporary, bytes });
   assert(outcome.kind !== 'taken', 'only the owner of an attempt writes into its directory, once');
   if (outcome.kind === 'failed')
     throw storageFailed(`${join(directory, name)} was not written`, outcome.error);

@@ -55,7 +55,6 @@ export function summaryText(options: SummaryOptions): string {
   const rows: (readonly [string, string] | undefined)[] = [
     ['records', recordsText(options)],
     ['checkpoints', checkpointsText(result.figures)],
-    ...savepointRows(options),
     ...outputRows(options),
     ...latenessRows(options),
     ...idleRows(options),
@@ -98,10 +97,6 @@ export function checkpointsText({ checkpoints }: JobFigures): string {
       ? ''
       : `, average size ${formatBytes(averageBytes)}, average duration ${formatDuration(averageDurationMs)}`;
   return `${formatCount(triggered)} total, ${formatCount(completed)} completed${failures}${averages}`;
-}
-
-function savepointRows({ result: { savepoint }, workingDirectory }: SummaryOptions): [string, string][] {
-  return savepoint === undefined ? [] : [['savepoint', shortened(savepoint.path, workingDirectory)]];
 }
 
 function outputRows({ targets, workingDirectory }: SummaryOptions): [string, string][] {
@@ -163,7 +158,7 @@ export function summaryJson({
   graph,
   targets,
 }: Pick<SummaryOptions, 'result' | 'graph' | 'targets'>): string {
-  const { figures, checkpoint, savepoint, error, accumulators } = result;
+  const { figures, checkpoint, error, accumulators } = result;
   const { read, written } = throughputOf(graph, figures);
   const { checkpoints, elapsedMs, restarts, counters } = figures;
   const json = {
@@ -181,7 +176,6 @@ export function summaryJson({
     lateness: Object.fromEntries(latenessByOperator({ graph, result })),
     checkpoints,
     checkpoint,
-    savepoint,
     outputs: Object.fromEntries(targets),
     error: error === undefined ? undefined : serializeError(error),
   };

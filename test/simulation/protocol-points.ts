@@ -128,8 +128,8 @@ const POINT_OF: readonly (readonly [string, RegExp, Point])[] = [
   ['rename', /\/part-/, 'commit: rename a part'],
   ['remove', /\/_metadata$/, 'discard: remove the metadata'],
   ['remove tree', /\/chk-\d+$/, 'discard: remove the directory'],
-  ['write', /\/finished\.tmp$/, 'end: write the marker aside'],
-  ['sync', /\/finished\.tmp$/, 'end: synchronize the marker'],
+  ['write', /\/finished\.\d+\.tmp$/, 'end: write the marker aside'],
+  ['sync', /\/finished\.\d+\.tmp$/, 'end: synchronize the marker'],
   ['link', /\/finished$/, 'end: link the marker'],
 ];
 

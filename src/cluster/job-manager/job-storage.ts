@@ -14,13 +14,8 @@ import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../ch
 import { type CheckpointMetadata, describeCheckpoint } from '../../checkpoint/metadata.ts';
 import { checkFence, fencedFirst, markFinished } from '../../checkpoint/ownership.ts';
 import { assignState, type RestoreAssignment, type RestoreOptions } from '../../checkpoint/restore.ts';
-import { disposeSnapshot, SavepointStorage } from '../../checkpoint/savepoint.ts';
-import {
-  isStillThere,
-  type RestoreChoice,
-  startAttempt,
-  type StartedAttempt,
-} from '../../checkpoint/start.ts';
+import { SavepointStorage } from '../../checkpoint/savepoint.ts';
+import { type RestoreChoice, startAttempt, type StartedAttempt } from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import {
@@ -106,6 +101,8 @@ class FolderStorage implements JobStorage {
   readonly #loaded: LoadedOnce;
   #started: StartedAttempt | undefined;
   #storage: CheckpointStorage | undefined;
+  /** Tries to write the terminal marker. */
+  #markings = 0;
 
   constructor(options: JobStorageOptions & { readonly jobDirectory: string }) {
     this.#options = options;
@@ -151,10 +148,7 @@ class FolderStorage implements JobStorage {
         // Damage is an error here too: what is skipped would be committed again.
         const latest = await loadLatest(env.files, jobDirectory, jobId, folder);
         const upTo = latest?.metadata.checkpointId ?? 0;
-        const own = await aliveUpTo(env.files, jobDirectory, folder, upTo);
-        const { claimed } = this.#claimed();
-        const isOwned = claimed !== undefined && (await isStillThere(env.files, claimed));
-        return { durable: isOwned ? [claimed.id, ...own] : own, orphans: folder.torn };
+        return { durable: await aliveUpTo(env.files, jobDirectory, folder, upTo), orphans: folder.torn };
       },
     );
   }
@@ -175,7 +169,8 @@ class FolderStorage implements JobStorage {
     const { env, jobDirectory, jobId, graph } = this.#options;
     const { attempt } = this.#claimed();
     const finishedAt = env.clock.now();
-    await markFinished(env, jobDirectory, { jobId, jobName: graph.name, attempt, checkpointId, finishedAt });
+    const marker = { jobId, jobName: graph.name, attempt, checkpointId, finishedAt };
+    await markFinished(env, jobDirectory, marker, ++this.#markings);
   }
 
   #claimed(): StartedAttempt {
@@ -183,19 +178,10 @@ class FolderStorage implements JobStorage {
     return this.#started;
   }
 
-  /** O-7 holds for what was claimed too. */
-  async #discard(storage: CheckpointStorage, id: number): Promise<void> {
-    const { files } = this.#options.env;
-    const { claimed } = this.#claimed();
-    if (id !== claimed?.id) return storage.discard(id);
-    await this.checkFence();
-    if (await isStillThere(files, claimed)) await disposeSnapshot(files, claimed.directory);
-  }
-
   #store(storage: CheckpointStorage, attempt: number): CheckpointStore {
     return {
       claim: (id) => storage.claimCheckpoint(id),
-      discard: (id) => this.#discard(storage, id),
+      discard: (id) => storage.discard(id),
       publish: async (checkpoint) => storage.publish(metadataOf(this.#options, attempt, checkpoint)),
     };
   }

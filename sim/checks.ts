@@ -1,0 +1,126 @@
+// What must hold in every world: of the output at any moment, and of everything when the job has ended.
+
+import type { Kernel } from '../src/testing/kernel.ts';
+import { JOB_DIRECTORY, committed } from '../test/property/simulated-job.ts';
+import {
+  counted,
+  type Expected,
+  expectedOf,
+  type OutputLine,
+  parseLine,
+  summed,
+  type Tally,
+} from './model.ts';
+import type { TransactionStore } from './transactions.ts';
+import type { JobSpec } from './world.ts';
+
+/** Something that must never be: which rule it breaks, and how. */
+export class Violation extends Error {
+  readonly check: string;
+
+  constructor(check: string, message: string) {
+    super(`${check}: ${message}`);
+    this.check = check;
+  }
+}
+
+/** The output of a world as its readers see it, beside what it must be. */
+export class OutputCheck {
+  readonly #kernel: Kernel;
+  readonly #store: TransactionStore;
+  readonly #job: JobSpec;
+  readonly #expected: Expected;
+  #seen: { readonly main: number; readonly side: number } = { main: 0, side: 0 };
+
+  constructor(kernel: Kernel, store: TransactionStore, job: JobSpec) {
+    this.#kernel = kernel;
+    this.#store = store;
+    this.#job = job;
+    this.#expected = expectedOf(job);
+  }
+
+  /** I-C4: at any moment, what is committed is a part of what a run without failures gives. */
+  within(): void {
+    const { main, side } = this.#read();
+    const lines = main.map(parseLine);
+    const { lines: allowed, groups, side: allowedSide } = this.#expected;
+    this.#atMost('output', counted(plain(lines)), allowed);
+    this.#atMost('side output', counted(side), allowedSide);
+    for (const [group, { count }] of summed(lines)) {
+      const most = groups.get(group)?.count ?? 0;
+      if (count > most) throw new Violation('I-C4', `${group} holds ${count} records of ${most}`);
+    }
+    // A rename that was not synchronized may be undone by a loss of power; `undone` says so.
+    if (main.length < this.#seen.main || side.length < this.#seen.side) {
+      throw new Violation(
+        'I-C4',
+        `output that was committed is gone: ${main.length} of ${this.#seen.main} lines`,
+      );
+    }
+    this.#seen = { main: main.length, side: side.length };
+  }
+
+  /** After a loss of power: committed names may be gone until the next start renames them again. */
+  undone(): void {
+    this.#seen = { main: 0, side: 0 };
+  }
+
+  /** The job has finished: the output is what the model says. */
+  complete(): void {
+    this.within();
+    const { main, side } = this.#read();
+    const lines = main.map(parseLine);
+    this.#equal('output', counted(plain(lines)), this.#expected.lines);
+    this.#equal('side output', counted(side), this.#expected.side);
+    const groups = summed(lines);
+    this.#equal('groups', texts(groups), texts(this.#expected.groups));
+  }
+
+  #read(): { readonly main: readonly string[]; readonly side: readonly string[] } {
+    const main = this.#job.sink === 'files' ? committed(this.#kernel, '/output') : this.#store.committed();
+    return { main, side: committed(this.#kernel, '/side') };
+  }
+
+  #atMost(what: string, lines: ReadonlyMap<string, number>, allowed: ReadonlyMap<string, number>): void {
+    for (const [line, count] of lines) {
+      const most = allowed.get(line) ?? 0;
+      if (count > most) throw new Violation('I-C4', `${what} holds ${line} ${count} times, ${most} at most`);
+    }
+  }
+
+  #equal<T>(what: string, found: ReadonlyMap<string, T>, expected: ReadonlyMap<string, T>): void {
+    for (const [line, value] of expected) {
+      if (found.get(line) !== value) {
+        throw new Violation('output', `${what}: ${line} is ${String(found.get(line))}, not ${String(value)}`);
+      }
+    }
+    for (const line of found.keys()) {
+      if (!expected.has(line)) throw new Violation('output', `${what}: ${line} should not be there`);
+    }
+  }
+}
+
+/**
+ * I-D5, I-C6: a job that has finished, and was not killed at its end and met no failing disk, leaves no checkpoint behind; and no transaction
+ * is open, unless a process that slept opened one when it woke up.
+ */
+export function checkNoLeak(
+  kernel: Kernel,
+  store: TransactionStore,
+  { removalFailed, slept }: { readonly removalFailed: boolean; readonly slept: boolean },
+): void {
+  if (!slept && store.open > 0) throw new Violation('I-C6', `${store.open} transactions are open at the end`);
+  if (removalFailed) return;
+  const left = [...kernel.disk.contents().keys()].filter(
+    (path) => path.startsWith(`${JOB_DIRECTORY}/chk-`) && path.endsWith('/_metadata'),
+  );
+  if (left.length > 0) throw new Violation('I-D5', `the job has finished and left ${left.join(', ')}`);
+}
+
+const plain = (lines: readonly OutputLine[]): string[] =>
+  lines.flatMap((each) => (each.kind === 'line' ? [each.line] : []));
+
+const texts = (groups: ReadonlyMap<string, Tally>): Map<string, string> =>
+  new Map(
+    [...groups].map(([group, { count, sum, xor }]) => [group, `${count} records, sum ${sum}, xor ${xor}`]),
+  );

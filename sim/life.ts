@@ -1,0 +1,444 @@
+// Runs a world: one life of the job after the other as the plan says, then heals everything and lets the job finish.
+//
+// 1. The code under test is that of production: job master, coordinator, slots, tasks, connectors. Only `Env` is simulated.
+// 2. Until the plan is at its end, disk and outside system fail as the world says. Afterwards nothing fails any more, and
+//    the job must finish within {@link HEALED_MS_MAX} and without a failure that nobody caused (liveness).
+// 3. A job that fails under faults is started again, as its user would; that is a life too.
+
+import process from 'node:process';
+import type { JobResult } from '../src/cluster/job-manager/job-master.ts';
+import { Kernel } from '../src/testing/kernel.ts';
+import type { FileFault } from '../src/testing/simulated-files.ts';
+import { chance } from '../test/property/job-spec.ts';
+import { SimulatedJob } from '../test/property/simulated-job.ts';
+import { DiskWitness } from '../test/simulation/disk-witness.ts';
+import { checkNoLeak, OutputCheck, Violation } from './checks.ts';
+import { TransactionStore } from './transactions.ts';
+import { jobOf } from './workload.ts';
+import { type LifeSettings, MOMENTS, type Planned, type Rates, type When, type World } from './world.ts';
+
+/** What happened in a world. */
+export interface Figures {
+  /** Starts of the process. */
+  readonly lives: number;
+  /** Failures of the job that its restart strategy answered. */
+  readonly restarts: number;
+  /** Faults that struck: of the disk, of the outside system, in user code, and happenings of the plan. */
+  readonly faults: number;
+  readonly kills: number;
+  readonly checkpoints: number;
+  readonly restores: number;
+  readonly events: number;
+  readonly virtualMs: number;
+}
+
+/** How a world ended. */
+export interface Outcome {
+  readonly world: World;
+  readonly violation: Violation | undefined;
+  readonly figures: Figures;
+  readonly hash: string;
+  /** The last events, or all of them when asked for. */
+  readonly trace: readonly string[];
+  readonly marks: readonly string[];
+}
+
+export interface RunOptions {
+  /** Keep so many of the last events; default 200. */
+  readonly traceEvents?: number;
+}
+
+/** A healed job that has not ended after so much virtual time hangs. */
+export const HEALED_MS_MAX = 120_000;
+/** Events of one life that has no end of its own. */
+const LIFE_EVENTS_MAX = 400_000;
+const STARTS_MAX = 60;
+/** Output is compared at every so many events, and whenever a life ends. */
+const LOOK_EVENTS = 400;
+const HEALED_TIMEOUT_MS = 5_000;
+const TIDIED_MS = 1_000;
+const DISK_RATES = ['io', 'unknown', 'noSpace'] as const;
+const OF_RATE = 10_000;
+/** A checkpoint may take longer than it has, also in a world where nothing fails. */
+const EXPLAINED: ReadonlySet<string> = new Set(['CHECKPOINT_FAILED', 'CHECKPOINT_EXPIRED']);
+/** Errors that no fault explains. */
+const BUGS: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError']);
+const TRACE_EVENTS = 200;
+const FAULTS: readonly (readonly [keyof Rates, readonly FileFault[]])[] = [
+  ['io', ['io']],
+  ['unknown', ['unknown-with-effect', 'unknown-without-effect']],
+  ['noSpace', ['no-space']],
+];
+
+/** Runs one world to its end; never throws because of what the code under test does. */
+export async function runWorld(world: World, options: RunOptions = {}): Promise<Outcome> {
+  const run = new WorldRun(world, options.traceEvents ?? TRACE_EVENTS);
+  let violation: Violation | undefined;
+  // In production it would end the process.
+  const unhandled = (error: unknown): void => {
+    violation ??= new Violation('unhandled rejection', textOf(error));
+  };
+  process.on('unhandledRejection', unhandled);
+  try {
+    await run.live();
+  } catch (error) {
+    violation ??= error instanceof Violation ? error : new Violation('error', textOf(error));
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+  return {
+    world,
+    violation,
+    figures: run.figures(),
+    hash: run.hash,
+    trace: run.trace,
+    marks: [...run.marks],
+  };
+}
+
+class WorldRun {
+  readonly trace: string[] = [];
+  readonly marks = new Set<string>();
+  readonly #world: World;
+  readonly #kernel: Kernel;
+  readonly #store: TransactionStore;
+  readonly #witness = new DiskWitness();
+  readonly #output: OutputCheck;
+  readonly #traceEvents: number;
+  readonly #sleeping: { readonly node: string; readonly job: SimulatedJob; wakesAt: number }[] = [];
+  #job!: SimulatedJob;
+  #node = '';
+  #settings: LifeSettings;
+  #isHealed = false;
+  #slept = false;
+  #met = 0;
+  /** Nothing fails in this world. */
+  readonly #isCalm: boolean;
+  #throws: number[];
+  #lookAt = 0;
+  readonly #counts = { lives: 0, restarts: 0, faults: 0, kills: 0, checkpoints: 0, restores: 0 };
+
+  constructor(world: World, traceEvents: number) {
+    const draw = chance(world.seed ^ 0xfa17);
+    this.#world = world;
+    this.#settings = world.first;
+    this.#throws = [...world.throwsAt];
+    this.#traceEvents = traceEvents;
+    const { shortRead: _, ...rates } = world.rates;
+    this.#isCalm = world.throwsAt.length === 0 && Object.values(rates).every((rate) => rate === 0);
+    this.#kernel = new Kernel({
+      seed: world.seed,
+      shuffle: true,
+      replay: `npm run sim -- --seed ${world.seed} --trace`,
+      faults: {
+        shortRead: world.rates.shortRead / OF_RATE,
+        onOperation: (call) => {
+          this.#witness.onCall(call);
+          return this.#fault(draw);
+        },
+      },
+    });
+    this.#witness.watch(this.#kernel);
+    this.#store = new TransactionStore(this.#kernel, world.rates);
+    this.#output = new OutputCheck(this.#kernel, this.#store, world.job);
+  }
+
+  get hash(): string {
+    return this.#kernel.hash;
+  }
+
+  figures(): Figures {
+    return { ...this.#counts, events: this.#kernel.steps, virtualMs: Math.round(this.#kernel.now) };
+  }
+
+  async live(): Promise<void> {
+    this.#start();
+    for (const planned of this.#world.plan) {
+      if (!(await this.#reaches(planned.when))) break;
+      await this.#happen(planned);
+    }
+    await this.#healed();
+    this.#output.complete();
+    if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
+    // What is removed at the end is removed after the result is told.
+    await this.#kernel.runFor(TIDIED_MS);
+    const diskFailed = DISK_RATES.some((name) => this.#world.rates[name] > 0);
+    const wasCutOff = this.#job.result?.status === 'ALREADY_FINISHED' || this.#slept;
+    checkNoLeak(this.#kernel, this.#store, { removalFailed: diskFailed || wasCutOff, slept: this.#slept });
+  }
+
+  /** The next start of the process, or of another one. */
+  #start(): void {
+    this.#counts.lives++;
+    if (this.#node === '') this.#node = 'process 1';
+    const node = this.#node;
+    const env = this.#kernel.env(node);
+    const { intervalMs, timeoutMs, minPauseMs, maxConcurrent, retained, unaligned, alignedTimeoutMs } =
+      this.#settings;
+    const { job } = this.#world;
+    this.#job = new SimulatedJob(this.#kernel, {
+      definition: jobOf(job, this.#settings, {
+        later: (afterMs, run) => void env.clock.timer(afterMs, run, 'answer'),
+        transactions: () => this.#store.sink(node),
+        met: () => this.#meet(),
+      }),
+      args: [],
+      node,
+      alwaysEncode: job.alwaysEncode,
+      channelElements: job.channelElements,
+      inlineThresholdBytes: job.inlineThresholdBytes,
+      checkpoints: {
+        intervalMs,
+        timeoutMs,
+        minPauseMs,
+        maxConcurrent,
+        retained,
+        unaligned,
+        alignedTimeoutMs,
+      },
+    });
+  }
+
+  /** Runs until it is time, starting the job again when it fails; false when the job has finished before. */
+  async #reaches(when: When): Promise<boolean> {
+    let { events } = when;
+    let awaited = when.moment === undefined ? 0 : (when.nth ?? 1);
+    const reached = (event: string): boolean => {
+      if (awaited > 0 && when.moment !== undefined) {
+        if (MOMENTS[when.moment].test(event)) awaited--;
+        return false;
+      }
+      return --events < 0;
+    };
+    const from = this.#kernel.steps;
+    for (;;) {
+      let isReached = false;
+      await this.#run((event) => {
+        isReached ||= reached(event);
+        // What waits for a moment that does not come happens in the end all the same.
+        isReached ||= this.#kernel.steps - from > LIFE_EVENTS_MAX / 20;
+        return isReached;
+      });
+      if (isReached && this.#job.result === undefined) {
+        this.marks.add(`reached ${when.moment ?? 'events'}`);
+        return true;
+      }
+      if (!this.#startsAgain(this.#job.result!)) return false;
+      if (this.#counts.lives >= STARTS_MAX / 3) return true;
+    }
+  }
+
+  async #happen({ what, next, when }: Planned): Promise<void> {
+    this.#counts.faults++;
+    this.marks.add(`${what.kind} at ${when.moment ?? 'events'}`);
+    switch (what.kind) {
+      case 'kill':
+      case 'power':
+        this.#kill(what.kind);
+        break;
+      case 'stop':
+        this.#job.master.stop();
+        await this.#run(() => false);
+        this.#startsAgain(this.#job.result!, { quietly: true });
+        if (this.#isOver()) return;
+        break;
+      case 'take-over':
+        this.#kernel.pause(this.#node);
+        this.#slept = true;
+        this.#witness.expectSeveralOwners();
+        this.#sleeping.push({
+          node: this.#node,
+          job: this.#job,
+          wakesAt: this.#kernel.steps + what.wakesAfter,
+        });
+        this.#node = `process ${this.#counts.lives + 1}`;
+        break;
+      case 'freeze':
+        this.#kernel.pause(this.#node, what.ms);
+        return;
+      case 'jump':
+        this.#kernel.shiftWall(this.#node, what.ms);
+        return;
+    }
+    this.#settings = next;
+    this.#start();
+  }
+
+  #kill(how: 'kill' | 'power'): void {
+    this.#counts.kills++;
+    this.#output.within();
+    this.#account(this.#job);
+    this.#kernel.crash(this.#node);
+    if (how === 'power') {
+      this.#kernel.losePower();
+      this.#sleeping.length = 0;
+      this.#output.undone();
+    }
+    this.#witness.lookAfter(how);
+    this.#output.within();
+    this.#kernel.restart(this.#node);
+  }
+
+  /** Nothing fails any more; the job must finish (2). */
+  async #healed(): Promise<void> {
+    this.#isHealed = true;
+    // A checkpoint that expires is nobody's fault when it has no time at all.
+    this.#settings = { ...this.#settings, timeoutMs: HEALED_TIMEOUT_MS };
+    this.#store.heal();
+    for (let starts = 0; !this.#isOver(); starts++) {
+      await this.#run(() => false, HEALED_MS_MAX);
+      const { result } = this.#job;
+      if (result === undefined) throw new Violation('liveness', 'the job has not ended');
+      if (this.#isDone(result)) {
+        if (starts > 0) this.#expectNone(result);
+        this.marks.add(`ended ${result.status}`);
+        break;
+      }
+      // Who slept before it had claimed the job may claim it when it wakes up: then it is the newest.
+      const lost = this.#slept && isFenced(result.error);
+      if (starts > 0 && !lost) {
+        throw new Violation('liveness', `a healed job ended ${result.status}: ${textOf(result.error)}`);
+      }
+      this.#startsAgain(result);
+    }
+    this.#account(this.#job);
+    await this.#wakeAll();
+  }
+
+  /** A start after everything was healed meets no failure, but for one by who slept. */
+  #expectNone({ exceptions }: JobResult): void {
+    const [first] = exceptions.filter(({ error }) => !(this.#slept && isFenced(error)));
+    if (first !== undefined) throw new Violation('liveness', `a healed job failed: ${textOf(first.error)}`);
+  }
+
+  /** Who slept wakes up, finds that it is no longer the owner, and ends. */
+  async #wakeAll(): Promise<void> {
+    for (const { node } of this.#sleeping) this.#kernel.resume(node);
+    const jobs = this.#sleeping.map(({ job }) => job);
+    if (jobs.every(({ result }) => result !== undefined)) return;
+    await this.#kernelRun(() => jobs.every(({ result }) => result !== undefined), HEALED_MS_MAX);
+    for (const job of jobs) this.#account(job);
+  }
+
+  #isOver(): boolean {
+    return this.#job.result !== undefined && this.#isDone(this.#job.result);
+  }
+
+  #isDone({ status }: JobResult): boolean {
+    return status === 'FINISHED' || status === 'ALREADY_FINISHED';
+  }
+
+  /** After an end of the job: starts it again unless it has finished. */
+  #startsAgain(result: JobResult, { quietly = false } = {}): boolean {
+    this.#account(this.#job);
+    this.marks.add(`ended ${result.status}`);
+    if (this.#isDone(result)) return false;
+    if (result.error !== undefined) this.#checkCause(result.error);
+    if (this.#counts.lives > STARTS_MAX) throw new Violation('liveness', `${STARTS_MAX} starts and no end`);
+    if (!quietly) this.#start();
+    return true;
+  }
+
+  #account({ result, master }: SimulatedJob): void {
+    const { checkpoints, restarts } = (result?.figures ?? master.figures()) as JobResult['figures'];
+    this.#counts.checkpoints += checkpoints.completed;
+    this.#counts.restarts += restarts;
+    for (const { error } of result?.exceptions ?? master.exceptions()) {
+      this.#checkCause(error);
+      const isExplained = !this.#isCalm || EXPLAINED.has(error.code ?? '') || isFenced(error);
+      if (!isExplained) throw new Violation('failure without a fault', textOf(error));
+    }
+    if (result?.restoredFrom !== undefined) this.#counts.restores++;
+  }
+
+  /** An invariant of the code that does not hold is a bug, whatever was done to it. */
+  #checkCause(error: unknown): void {
+    if (isFenced(error)) this.marks.add('fenced');
+    for (let cause = error; isTold(cause); cause = cause.cause) {
+      if ('code' in cause && cause.code === 'ASSERTION_FAILED') {
+        throw new Violation('assertion', textOf(cause));
+      }
+      if ('name' in cause && BUGS.has(String(cause.name))) throw new Violation('error', textOf(cause));
+    }
+  }
+
+  async #run(isReached: (event: string) => boolean, maxVirtualMs?: number): Promise<void> {
+    await this.#kernelRun((event) => isReached(event) || this.#job.result !== undefined, maxVirtualMs);
+    this.#output.within();
+  }
+
+  async #kernelRun(isReached: (event: string) => boolean, maxVirtualMs = 3_600_000): Promise<void> {
+    let step = this.#kernel.steps;
+    const until = (): boolean => {
+      if (this.#kernel.steps === step) return this.#job.result !== undefined && isReached('');
+      step = this.#kernel.steps;
+      this.#note(this.#kernel.lastEvent);
+      this.#wakeWhoIsDue();
+      if (step >= this.#lookAt) {
+        this.#lookAt = step + LOOK_EVENTS;
+        this.#output.within();
+      }
+      return isReached(this.#kernel.lastEvent);
+    };
+    try {
+      await this.#kernel.run({ until, maxVirtualMs, maxEvents: LIFE_EVENTS_MAX });
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      const text = textOf(error);
+      throw new Violation(/the run is not over/.test(text) ? 'liveness' : 'error', text);
+    }
+  }
+
+  #wakeWhoIsDue(): void {
+    for (const sleeper of this.#sleeping) {
+      if (this.#kernel.steps < sleeper.wakesAt) continue;
+      sleeper.wakesAt = Number.POSITIVE_INFINITY;
+      this.#kernel.resume(sleeper.node);
+    }
+  }
+
+  #note(event: string): void {
+    this.trace.push(`${this.#kernel.now.toFixed(3)}\t${event}`);
+    if (this.trace.length > this.#traceEvents) this.trace.shift();
+  }
+
+  #meet(): void {
+    if (this.#isHealed || ++this.#met !== this.#throws[0]) return;
+    this.#throws.shift();
+    this.#met = 0;
+    this.#counts.faults++;
+    throw new Error('failed on purpose');
+  }
+
+  #fault(draw: (bound: number) => number): FileFault | undefined {
+    if (this.#isHealed) return undefined;
+    const drawn = draw(OF_RATE);
+    let before = 0;
+    for (const [name, faults] of FAULTS) {
+      before += this.#world.rates[name];
+      if (drawn < before) {
+        this.#counts.faults++;
+        return faults[drawn % faults.length];
+      }
+    }
+    return undefined;
+  }
+}
+
+function isFenced(error: unknown): boolean {
+  for (let cause = error; isTold(cause); cause = cause.cause) {
+    if ('code' in cause && cause.code === 'FENCED') return true;
+  }
+  return false;
+}
+
+function textOf(error: unknown): string {
+  return isTold(error) ? (error.stack ?? error.message) : String(error);
+}
+
+/** An error, or one as it crossed a thread. */
+function isTold(
+  error: unknown,
+): error is { readonly stack?: string; readonly message: string; readonly cause?: unknown } {
+  return typeof error === 'object' && error !== null && 'message' in error;
+}

@@ -1,0 +1,348 @@
+// A world: one random job, its settings, and everything that will happen to it, drawn from a seed as plain data.
+//
+// Nothing is drawn while a world runs but the moments that the kernel decides, so that a part of a world can be taken
+// away (shrink.ts) and the rest stays as it was.
+
+import { chance } from '../test/property/job-spec.ts';
+
+/** A record; `id` names its origin for ever. */
+export interface Item {
+  readonly id: string;
+  readonly key: string;
+  readonly at: number;
+  readonly v: number;
+}
+
+/** One source of a world. */
+export interface SourceSpec {
+  readonly name: string;
+  readonly count: number;
+  readonly keys: number;
+  /** ms by which a record may come behind the newest one of its split. */
+  readonly disorder: number;
+  readonly splits: number;
+  /** 0: as fast as it can. */
+  readonly ratePerSecond: number;
+  readonly steps: readonly Step[];
+}
+
+export type Partitioning = 'rebalance' | 'shuffle' | 'rescale' | 'broadcast' | 'global';
+
+/** One step of a pipeline. */
+export type Step =
+  | { readonly kind: 'map'; readonly add: number }
+  | { readonly kind: 'filter'; readonly modulus: number; readonly rest: number }
+  | { readonly kind: 'flat-map'; readonly copies: number }
+  | { readonly kind: 'partition'; readonly by: Partitioning }
+  | { readonly kind: 'split-off'; readonly modulus: number }
+  | {
+      readonly kind: 'async';
+      readonly ordered: boolean;
+      readonly capacity: number;
+      readonly slowMs: number;
+    };
+
+/** What the keyed operator computes. Those of {@link IN_ORDER} need that no record is ever late. */
+export type Keyed =
+  | { readonly kind: 'totals' }
+  /** Hands each record on, so that a slow sink holds everything before it back. */
+  | { readonly kind: 'each' }
+  | { readonly kind: 'distinct' }
+  | { readonly kind: 'buckets'; readonly size: number }
+  | { readonly kind: 'tumbling'; readonly size: number }
+  | { readonly kind: 'sliding'; readonly size: number; readonly slide: number }
+  | { readonly kind: 'session'; readonly gap: number }
+  | { readonly kind: 'pairs'; readonly lower: number; readonly upper: number }
+  | { readonly kind: 'rules'; readonly rules: number };
+
+export const IN_ORDER: ReadonlySet<Keyed['kind']> = new Set(['sliding', 'session', 'pairs']);
+
+/** How the output leaves: parts of files, or transactions of a system outside. */
+export type SinkKind = 'files' | 'transactions';
+
+/** The job of a world. */
+export interface JobSpec {
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  readonly chaining: boolean;
+  readonly sources: readonly SourceSpec[];
+  readonly selfUnion: boolean;
+  readonly keyed: Keyed;
+  readonly sink: SinkKind;
+  /** Records that the sink takes every 2 ms; 0 = all there are. */
+  readonly throttle: number;
+  readonly alwaysEncode: boolean;
+  readonly channelElements: number;
+  readonly inlineThresholdBytes: number;
+}
+
+/** What may be another one with each life. */
+export interface LifeSettings {
+  readonly keyedParallelism: number;
+  readonly sinkParallelism: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly minPauseMs: number;
+  readonly maxConcurrent: number;
+  readonly retained: number;
+  readonly unaligned: boolean;
+  readonly alignedTimeoutMs: number;
+}
+
+/** The moments at which something may be aimed: the `nth` event whose text matches. */
+export const MOMENTS = {
+  metadata: /link \S*_metadata$/,
+  state: /(?:create|sync) \S*\.state$/,
+  commit: /(?:rename \S*\/part-|transaction commit)/,
+  prepare: /(?:sync \S*\.part-|transaction prepare)/,
+  attempt: /claim directory \S*attempts/,
+  marker: /link \S*finished$/,
+  discard: /remove \S*_metadata$/,
+} as const;
+export type Moment = keyof typeof MOMENTS;
+
+/** When something happens within a life: after so many events, or so many after the `nth` of a kind. */
+export interface When {
+  readonly moment?: Moment;
+  readonly nth?: number;
+  readonly events: number;
+}
+
+/** Something that happens to the process of the job. All but `freeze` and `jump` end the life. */
+export type Happening =
+  | { readonly kind: 'kill' | 'power' | 'stop' }
+  /** SIGSTOP, and another process takes over; the old one goes on after so many events. */
+  | { readonly kind: 'take-over'; readonly wakesAfter: number }
+  | { readonly kind: 'freeze'; readonly ms: number }
+  | { readonly kind: 'jump'; readonly ms: number };
+
+/** One entry of the plan. */
+export interface Planned {
+  readonly when: When;
+  readonly what: Happening;
+  readonly next: LifeSettings;
+}
+
+/** Chances per operation, of 10,000. */
+export interface Rates {
+  readonly io: number;
+  readonly unknown: number;
+  readonly noSpace: number;
+  readonly shortRead: number;
+  /** Of calls of the transactional system: an error without, and with an effect. */
+  readonly transaction: number;
+  readonly transactionUnknown: number;
+}
+
+/** See the head of the file. */
+export interface World {
+  readonly seed: number;
+  readonly job: JobSpec;
+  readonly first: LifeSettings;
+  readonly plan: readonly Planned[];
+  readonly rates: Rates;
+  /** Records, counted over the world, at which the job's own code throws. */
+  readonly throwsAt: readonly number[];
+}
+
+export const NO_FAULTS: Rates = {
+  io: 0,
+  unknown: 0,
+  noSpace: 0,
+  shortRead: 0,
+  transaction: 0,
+  transactionUnknown: 0,
+};
+
+const KINDS: readonly Happening['kind'][] = [
+  'kill',
+  'power',
+  'stop',
+  'take-over',
+  'take-over',
+  'freeze',
+  'jump',
+];
+
+type Draw = (bound: number) => number;
+
+/** Boundary keys stand first: they are the ones that break encoders. */
+const KEYS = ['', '__proto__', 'user1', 'user2', 'ü', '\u0000T', '7', '𝄞'];
+
+/** Records of a split, in the order in which its source gives them. */
+export function itemOf(source: SourceSpec, split: number, index: number): Item {
+  const draw = chance((split * 65_537 + index) * 31 + source.count * 7_919 + source.name.charCodeAt(0));
+  return {
+    id: `${source.name}${split}.${index}`,
+    key: KEYS[draw(source.keys)]!,
+    at: index * 10 - draw(source.disorder + 1),
+    v: draw(1_000),
+  };
+}
+
+/** How many records a split has. */
+export function countOf({ count, splits }: SourceSpec, split: number): number {
+  return Math.floor(count / splits) + (split < count % splits ? 1 : 0);
+}
+
+/** Whether no record of the job can be late: every split is read from the start, each by a reader of its own. */
+export function isInOrder({ sources, parallelism }: JobSpec): boolean {
+  return sources.every(({ splits }) => splits <= parallelism);
+}
+
+/** The world of a seed. */
+export function worldOf(seed: number): World {
+  const draw = chance(Math.imul(seed, 0x9e3779b1) ^ 0x51a1);
+  const job = jobOf(draw);
+  // Each kind of fault is there at all in every second world, so that some worlds have one kind alone.
+  const has = (): boolean => draw(2) === 0;
+  const kinds = KINDS.filter(has);
+  const rescales = has();
+  const first = lifeSettings(draw, undefined);
+  const plan: Planned[] = [];
+  let settings = first;
+  for (let left = kinds.length === 0 ? 0 : [0, 1, 1, 2, 2, 3, 5][draw(7)]!; left > 0; left--) {
+    settings = lifeSettings(draw, rescales ? undefined : settings);
+    plan.push({ when: whenOf(draw), what: happening(draw, kinds[draw(kinds.length)]!), next: settings });
+  }
+  const throws = has() ? 1 + draw(3) : 0;
+  return {
+    seed,
+    job,
+    first,
+    plan,
+    rates: {
+      io: has() ? rate(draw) : 0,
+      unknown: has() ? rate(draw) : 0,
+      noSpace: has() ? rate(draw) : 0,
+      shortRead: has() ? draw(5_000) : 0,
+      transaction: has() ? rate(draw) : 0,
+      transactionUnknown: has() ? rate(draw) : 0,
+    },
+    throwsAt: Array.from({ length: throws }, () => 1 + draw(200)).toSorted((a, b) => a - b),
+  };
+}
+
+/** Of 10,000: 0.02 to 2 % evenly in the logarithm, and now and then up to 30 %. */
+function rate(draw: Draw): number {
+  if (draw(10) > 0) return Math.round(2 * 100 ** (draw(1_000) / 1_000));
+  return 200 + draw(2_800);
+}
+
+function whenOf(draw: Draw): When {
+  const events = Math.round(2 ** (3 + draw(1_000) / 100));
+  if (draw(2) === 0) return { events };
+  const moments = Object.keys(MOMENTS) as Moment[];
+  return { moment: moments[draw(moments.length)]!, nth: 1 + draw(3), events: draw(6) };
+}
+
+function happening(draw: Draw, kind: Happening['kind']): Happening {
+  switch (kind) {
+    case 'take-over':
+      return { kind, wakesAfter: Math.round(2 ** (draw(1_100) / 100)) };
+    case 'freeze':
+      return { kind, ms: Math.round(10 ** (1 + draw(300) / 100)) };
+    case 'jump':
+      return { kind, ms: [3_600_000, -3_600_000, 60_000, -1_000][draw(4)]! };
+    default:
+      return { kind };
+  }
+}
+
+function lifeSettings(draw: Draw, before: LifeSettings | undefined): LifeSettings {
+  const unaligned = draw(2) === 0;
+  return {
+    keyedParallelism: before?.keyedParallelism ?? 1 + draw(4),
+    sinkParallelism: before?.sinkParallelism ?? 1 + draw(4),
+    // From as often as possible to longer than most lives.
+    intervalMs: [10, 10, 10, 15, 20, 100][draw(6)]!,
+    timeoutMs: [50, 500, 5_000][draw(3)]!,
+    minPauseMs: draw(3) === 0 ? draw(10) : 0,
+    maxConcurrent: unaligned ? 1 : 1 + draw(2),
+    retained: 1 + draw(2),
+    unaligned,
+    alignedTimeoutMs: unaligned ? [0, 0, 5][draw(3)]! : 0,
+  };
+}
+
+function jobOf(draw: Draw): JobSpec {
+  const keyed = keyedOf(draw);
+  const parallelism = 1 + draw(4);
+  const sourceCount = keyed.kind === 'pairs' ? 2 : 1 + draw(3);
+  const inOrder = IN_ORDER.has(keyed.kind);
+  const sources = Array.from({ length: sourceCount }, (_, index): SourceSpec => {
+    const splits = inOrder ? 1 + draw(parallelism) : 1 + draw(6);
+    return {
+      name: String.fromCharCode(97 + index),
+      count: draw(8) === 0 ? draw(3) : 20 + draw(150),
+      keys: 1 + draw(KEYS.length),
+      disorder: draw(40),
+      splits,
+      ratePerSecond: [0, 500, 1_000, 3_000][draw(4)]!,
+      steps: stepsOf(draw),
+    };
+  });
+  return {
+    parallelism,
+    maxParallelism: [4, 7, 128][draw(3)]!,
+    chaining: draw(4) !== 0,
+    sources,
+    selfUnion: keyed.kind !== 'pairs' && draw(5) === 0,
+    keyed,
+    sink: draw(2) === 0 ? 'files' : 'transactions',
+    throttle: draw(4) === 0 ? 0 : [1, 1, 2, 8][draw(4)]!,
+    alwaysEncode: draw(2) === 0,
+    channelElements: 1 + draw(4),
+    inlineThresholdBytes: [0, 200, 20_000][draw(3)]!,
+  };
+}
+
+function keyedOf(draw: Draw): Keyed {
+  switch (draw(11)) {
+    case 0:
+      return { kind: 'totals' };
+    case 1:
+      return { kind: 'distinct' };
+    case 2:
+      return { kind: 'buckets', size: 20 + draw(100) };
+    case 3:
+      return { kind: 'tumbling', size: 20 + draw(100) };
+    case 4: {
+      const slide = 10 + draw(30);
+      return { kind: 'sliding', size: slide * (1 + draw(4)), slide };
+    }
+    case 5:
+      return { kind: 'session', gap: 5 + draw(60) };
+    case 6: {
+      const lower = draw(40) - 20;
+      return { kind: 'pairs', lower, upper: lower + draw(30) };
+    }
+    case 7:
+      return { kind: 'rules', rules: draw(9) };
+    default:
+      return { kind: 'each' };
+  }
+}
+
+function stepsOf(draw: Draw): Step[] {
+  return Array.from({ length: draw(4) }, (): Step => {
+    switch (draw(10)) {
+      case 0:
+        return { kind: 'map', add: draw(10) };
+      case 1:
+        return { kind: 'filter', modulus: 2 + draw(5), rest: draw(2) };
+      case 2:
+        return { kind: 'flat-map', copies: draw(3) };
+      case 3:
+        return { kind: 'split-off', modulus: 2 + draw(4) };
+      case 4:
+      case 5:
+        return { kind: 'async', ordered: draw(2) === 0, capacity: 1 + draw(4), slowMs: 1 + draw(10) };
+      default:
+        return {
+          kind: 'partition',
+          by: (['rebalance', 'shuffle', 'rescale', 'broadcast', 'global'] as const)[draw(5)]!,
+        };
+    }
+  });
+}

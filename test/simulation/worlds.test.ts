@@ -1,0 +1,80 @@
+// The first worlds of `npm run sim`, which CI runs; that their checks can fail; and that every mutant still fits its file.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Outcome, runWorld } from '../../sim/life.ts';
+import { MUTANTS, mutated } from '../../sim/mutants/catalogue.ts';
+import { NOTHING, addTotals, totalsOf } from '../../sim/protocol.ts';
+import { shrink } from '../../sim/shrink.ts';
+import { NO_FAULTS, type World, worldOf } from '../../sim/world.ts';
+
+const WORLDS = Number(process.env['MILLRACE_SEEDS'] ?? 150);
+const TWICE_EVERY = 25;
+/** Bugs of which a few worlds suffice to show that whoever makes them is caught. */
+const QUICK_MUTANTS = ['pending-not-in-state', 'key-group-off-by-one', 'complete-before-published'];
+
+const root = new URL('../../', import.meta.url);
+
+test('random worlds lose no record and double none, and happen the same way twice', async () => {
+  let totals = NOTHING;
+  for (let seed = 1; seed <= WORLDS; seed++) {
+    const outcome = await runWorld(worldOf(seed));
+    assert.equal(
+      outcome.violation,
+      undefined,
+      `npm run sim -- --seed ${seed} --trace: ${String(outcome.violation)}`,
+    );
+    totals = addTotals(totals, totalsOf(outcome));
+    if (seed % TWICE_EVERY === 0)
+      assert.equal((await runWorld(worldOf(seed))).hash, outcome.hash, `seed ${seed}`);
+  }
+  console.log(`cases: worlds ${totals.worlds} (minimum ${WORLDS})`);
+  console.log(`cases: lives ${totals.lives} (minimum ${WORLDS * 2})`);
+  console.log(`cases: checkpoints ${totals.checkpoints} (minimum ${WORLDS})`);
+});
+
+test('every mutant changes one place of one file', () => {
+  for (const mutant of MUTANTS) {
+    const text = readFileSync(new URL(mutant.file, root), 'utf8');
+    assert.notEqual(mutated(mutant, text), text, mutant.name);
+  }
+  assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
+});
+
+for (const name of QUICK_MUTANTS) {
+  test(`the bug ${name} is found`, () => {
+    const path = (file: string): string => fileURLToPath(new URL(file, root));
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--import', path('sim/mutants/mutate.ts'), path('sim/range.ts'), '1', '30'],
+      { env: { ...process.env, MILLRACE_MUTANT: name }, encoding: 'utf8' },
+    );
+    assert.match(stdout, /"check":"(?:output|I-C4|liveness|unhandled rejection)"/, stderr);
+  });
+}
+
+test('a world that fails is made smaller as long as it fails the same way', async () => {
+  const { violation: _, ...calm } = await runWorld({
+    ...worldOf(3),
+    plan: [],
+    throwsAt: [],
+    rates: NO_FAULTS,
+  });
+  // What fails is made up: worlds with records of a source that has more than one split.
+  const run = async (world: World): Promise<Outcome> => {
+    const fails = world.job.sources.some(({ count, splits }) => count > 2 && splits > 1);
+    return { ...calm, world, violation: fails ? ({ check: 'made up' } as Outcome['violation']) : undefined };
+  };
+  const seed = 3;
+  const found = await run(worldOf(seed));
+  assert.notEqual(found.violation, undefined, 'the world of the seed fails');
+  const { outcome } = await shrink(found, run);
+  const { plan, job, rates, throwsAt } = outcome.world;
+  assert.deepEqual([plan.length, throwsAt.length, job.sources.length], [0, 0, 1]);
+  assert.deepEqual(rates, NO_FAULTS);
+  assert.deepEqual([job.sources[0]!.splits, job.sources[0]!.steps.length], [2, 0]);
+});
