@@ -191,6 +191,7 @@ export type {
   InitializationContext,
   SnapshotContext,
 } from './operators/function-operator.ts';
+export type { PlainFunction } from './operators/plain-function.ts';
 export type { KeyedProcessFunction, ProcessFunction } from './operators/process.ts';
 export {
   type FunctionContext,

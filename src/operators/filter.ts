@@ -1,14 +1,17 @@
 /** Keeps the records for which a predicate is true; they and their timestamps stay as they are. */
 
 import type { Operator, OperatorCode, OperatorContext, Output } from './operator.ts';
+import { type PlainCall, plainCall, type PlainFunction } from './plain-function.ts';
 
 /** One subtask of `filter`. */
 export class FilterOperator<T> implements Operator {
+  readonly #plain: PlainCall<T, boolean>;
   readonly #predicate: (value: T) => boolean;
   #output!: Output;
 
-  constructor(predicate: (value: T) => boolean) {
-    this.#predicate = predicate;
+  constructor(predicate: PlainFunction<T, boolean>) {
+    this.#plain = plainCall(predicate);
+    this.#predicate = this.#plain.call;
   }
 
   get code(): OperatorCode {
@@ -17,6 +20,7 @@ export class FilterOperator<T> implements Operator {
 
   open(context: OperatorContext): void {
     this.#output = context.output;
+    this.#plain.open(context);
   }
 
   // Hot path: once per record.

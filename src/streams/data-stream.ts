@@ -29,9 +29,11 @@ import { keepsOperatorState } from '../operators/function-operator.ts';
 import { type Interval, IntervalJoinOperator } from '../operators/interval-join.ts';
 import { MapOperator } from '../operators/map.ts';
 import { DEAD_LETTER_TAG } from '../operators/operator.ts';
+import type { PlainFunction } from '../operators/plain-function.ts';
 import { KeyedProcessOperator, ProcessOperator } from '../operators/process.ts';
 import type { KeyedProcessFunction, ProcessFunction } from '../operators/process.ts';
 import type {
+  FunctionContext,
   Nothing,
   OutputDeclaration,
   SideOutputs,
@@ -150,9 +152,18 @@ export class DataStream<T> {
     this.#keySelector = keySelector;
   }
 
-  /** Makes one record of each. */
+  /**
+   * Makes one record of each. A second parameter of the function is its context: what it reaches of its job.
+   *
+   * ```ts
+   * export default job((env) => {
+   *   env.fromData(['Ada']).map((name, { runtime }) => `${runtime.jobParameters.greeting} ${name}`).print();
+   *   env.setGlobalJobParameters({ greeting: 'hello' });
+   * });
+   * ```
+   */
   map<R, E extends PoisonPolicy = 'fail'>(
-    map: (value: T) => R,
+    map: PlainFunction<T, R>,
     options?: OperatorOptions<E>,
   ): OperatorStream<Immediate<R>, DeadLetters<E, T>> {
     return this.#then('map', 'Map', () => new MapOperator(map), options);
@@ -160,26 +171,30 @@ export class DataStream<T> {
 
   /**
    * Makes any number of records of each: those of the array or other iterable that the function returns, or none.
-   * A generator is pulled as the receivers have room. A returned array must not be changed afterwards.
+   * A generator is pulled as the receivers have room. A returned array must not be changed afterwards. A second parameter
+   * of the function is its context, as for {@link map}.
    */
   flatMap<R extends Results, E extends PoisonPolicy = 'fail'>(
-    flatMap: (value: T) => R,
+    flatMap: PlainFunction<T, R>,
     options?: OperatorOptions<E>,
   ): OperatorStream<ResultOf<R>, DeadLetters<E, T>> {
     return this.#then('flat-map', 'Flat Map', () => new FlatMapOperator(flatMap), options);
   }
 
-  /** Keeps the records for which the predicate is true; a type predicate narrows the type of the stream. */
+  /**
+   * Keeps the records for which the predicate is true; a type predicate narrows the type of the stream. A second parameter
+   * of the predicate is its context, as for {@link map}.
+   */
   filter<Narrow extends T, E extends PoisonPolicy = 'fail'>(
-    predicate: (value: T) => value is Narrow,
+    predicate: (value: T, ctx: FunctionContext<undefined>) => value is Narrow,
     options?: OperatorOptions<E>,
   ): OperatorStream<Narrow, DeadLetters<E, T>>;
   filter<E extends PoisonPolicy = 'fail'>(
-    predicate: (value: T) => boolean,
+    predicate: PlainFunction<T, boolean>,
     options?: OperatorOptions<E>,
   ): OperatorStream<T, DeadLetters<E, T>>;
   filter<E extends PoisonPolicy>(
-    predicate: (value: T) => boolean,
+    predicate: PlainFunction<T, boolean>,
     options?: OperatorOptions<E>,
   ): OperatorStream<T, DeadLetters<E, T>> {
     return this.#then('filter', 'Filter', () => new FilterOperator(predicate), options);
