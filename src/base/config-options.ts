@@ -204,6 +204,11 @@ export const CONFIG_OPTIONS = {
     max: MAX_PARALLELISM_LIMIT,
     description: 'Threads of an embedded run. Default: the highest parallelism of the job.',
   }),
+  'io.tmp.dirs': text({
+    default: undefined,
+    description:
+      'An existing folder for copies of registered files. Default: the temporary folder of the machine.',
+  }),
   'rest.port': int({
     default: 8081,
     min: 0,
@@ -228,7 +233,6 @@ export const FOREIGN_KEYS: readonly string[] = [
   'heartbeat.',
   'high-availability',
   'historyserver.',
-  'io.tmp.dirs',
   'jobmanager.',
   'jobstore.',
   'kubernetes.',

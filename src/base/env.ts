@@ -93,8 +93,11 @@ export interface Files {
   list(path: string): Promise<string[]>;
   /** Makes a directory and its parents; fine when it exists. */
   makeDirectory(path: string): Promise<void>;
-  /** Makes one directory; `exists` if somebody else made it: the exclusive claim. */
-  claimDirectory(path: string): Promise<void>;
+  /**
+   * Makes one directory; `exists` if somebody else made it: the exclusive claim. `private`: other users of the machine may
+   * not look into it.
+   */
+  claimDirectory(path: string, access?: 'private'): Promise<void>;
   /** Replaces `to` atomically. */
   rename(from: string, to: string): Promise<void>;
   /** Gives `from` a second name; `exists` if `to` is there: the atomic publication that never overwrites. */

@@ -32,7 +32,10 @@ export function nodeFiles(): Files {
     list: (path) => attempt('list', path, async () => (await fs.readdir(path)).sort()),
     makeDirectory: (path) =>
       attempt('make directory', path, async () => void (await fs.mkdir(path, { recursive: true }))),
-    claimDirectory: (path) => attempt('claim directory', path, () => fs.mkdir(path)),
+    claimDirectory: (path, access) =>
+      attempt('claim directory', path, () =>
+        fs.mkdir(path, access === 'private' ? { mode: 0o700 } : {}),
+      ).then(() => undefined),
     rename: (from, to) => attempt(`rename ${from} to`, to, () => fs.rename(from, to)),
     link: (from, to) => attempt(`link ${from} to`, to, () => fs.link(from, to)),
     remove: (path) =>

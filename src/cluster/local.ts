@@ -1,5 +1,6 @@
 /** A cluster inside this process: the job master in this thread, over whatever slots it is given. */
 
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
@@ -87,6 +88,7 @@ export class LocalCluster {
         alwaysEncode: submission.alwaysEncode ?? false,
         inlineThresholdBytes,
       },
+      cacheDirectory: configuration.get('io.tmp.dirs') ?? tmpdir(),
       // A fresh start replaces what earlier runs wrote.
       discardLaterOutput: submission.discardLaterOutput || choice.kind === 'fresh',
       savepointDirectory: submission.savepointDirectory,
@@ -97,7 +99,7 @@ export class LocalCluster {
   }
 }
 
-/** Everything runs on the machine where the job was started: the file itself is the local copy. */
+/** Where the job registered its files; its subtasks read copies. */
 function cachedFilesOf({ compiled, workingDirectory }: LocalSubmission): Record<string, string> {
   const { cachedFiles } = compiled.declarations;
   return Object.fromEntries([...cachedFiles].map(([name, path]) => [name, resolve(workingDirectory, path)]));

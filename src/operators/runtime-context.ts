@@ -11,6 +11,9 @@ export interface RuntimeContext {
   readonly jobParameters: Readonly<Record<string, string>>;
   /** This subtask's part of an accumulator that `env.addAccumulator` made. */
   readonly accumulator: <In, Out>(accumulator: Accumulator<In, Out>) => LocalAccumulator<In, Out>;
-  /** Where a file that `env.registerCachedFile` registered lies on this machine: an absolute path. Read, never write it. */
+  /**
+   * Where a file that `env.registerCachedFile` registered lies on this machine: the absolute path of a copy that was made
+   * when the run began, and is gone when it has ended. Read, never write it.
+   */
   readonly cachedFile: (name: string) => string;
 }

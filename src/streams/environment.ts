@@ -168,8 +168,8 @@ export class StreamExecutionEnvironment {
   }
 
   /**
-   * Registers a file that functions need beside their records; every subtask finds it at `ctx.runtime.cachedFile(name)`.
-   * A relative path begins in the working directory of the run. The job fails at its start, with `CACHED_FILE_MISSING`,
+   * Registers a file that functions need beside their records; every subtask finds a copy of it at
+   * `ctx.runtime.cachedFile(name)`, as it was when the run began. A relative path begins in the working directory of the run. The job fails at its start, with `CACHED_FILE_MISSING`,
    * when it is not there.
    */
   registerCachedFile(path: string, name: string): this {

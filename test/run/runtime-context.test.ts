@@ -1,7 +1,7 @@
 // What functions reach of their job, in a whole run: accumulators, metrics, parameters, cached files.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -9,6 +9,7 @@ import { isMillraceError } from '../../src/base/errors.ts';
 import { accumulators, job } from '../../src/index.ts';
 import { execute, type ExecuteOptions } from '../../src/run.ts';
 import accumulating, { COUNT, received } from './accumulating.ts';
+import cachedFiles from './cached-files-job.ts';
 
 const MODULE = new URL('./accumulating.ts', import.meta.url);
 const EXPECTED = { seen: COUNT, largest: COUNT - 1, words: ['closed true'], never: undefined };
@@ -69,6 +70,28 @@ test('Accumulator values are merged at most once per attempt; the result counts 
   assert.equal(result.figures.restarts, 1);
   assert.deepEqual(result.accumulators, EXPECTED);
 });
+
+for (const host of ['in-process', 'threads'] as const) {
+  test(`a change of the original does not change what a run sees, over a restart too (${host})`, async (context) => {
+    const { marker: original, workingDirectory, configuration } = optionsIn(context, host);
+    const copies = join(workingDirectory!, 'copies');
+    mkdirSync(copies);
+    writeFileSync(original, 'old');
+    const module = new URL('./cached-files-job.ts', import.meta.url);
+    const result = await execute(host === 'threads' ? module : cachedFiles, {
+      host,
+      workingDirectory: workingDirectory!,
+      configuration: { ...(configuration as object), 'io.tmp.dirs': copies },
+      args: ['--file', original],
+    });
+    assert.equal(result.figures.restarts, 1);
+    assert.equal(readFileSync(`${original}.failed`, 'utf8'), 'old');
+    assert.equal(readFileSync(original, 'utf8'), 'new');
+    const [seen] = result.accumulators['seen'] as string[];
+    assert.match(seen!, /^old 700 \/.*\/copies\/millrace-[^/]*\/0-marker$/);
+    assert.deepEqual(readdirSync(copies), [], 'the copies are gone');
+  });
+}
 
 test('a cached file that is not there fails the start', async (context) => {
   const options = optionsIn(context, 'in-process');

@@ -3,8 +3,7 @@
  * state, slots. Asynchronous and without effect on the job master: it hands back a value.
  */
 
-import { MillraceError } from '../../base/errors.ts';
-import type { Env, Files } from '../../base/env.ts';
+import type { Env } from '../../base/env.ts';
 import { fencedFirst } from '../../checkpoint/ownership.ts';
 import type { RestoreAssignment } from '../../checkpoint/restore.ts';
 import { type CompiledJob, type JobGraph, slotOf } from '../../graph/job-graph.ts';
@@ -39,7 +38,6 @@ export interface PreparationOptions {
 export async function prepareDeployment(options: PreparationOptions): Promise<DeploymentParts> {
   const { attempt, compiled, settings, env, provider, state, discardLaterOutput } = options;
   const { graph } = compiled;
-  await checkCachedFiles(env.files, settings.cachedFiles);
   const restored = state?.enumerators ?? new Map<string, unknown>();
   const sources = await startSourceCoordinators({ graph, sources: compiled.sources, attempt, env, restored });
   const prepare = (): Promise<void> => fencedFirst(options.checkFence, () => prepareSinks(options));
@@ -49,15 +47,6 @@ export async function prepareDeployment(options: PreparationOptions): Promise<De
   const gateways = await provider.start(settings, options.onReport, options.onLost, options.signal);
   const tasks = Array.from({ length: settings.slots }, (_, slot) => tasksOfSlot(graph, slot, state));
   return { attempt, graph, gateways, sources, tasks, restoredCheckpointId: state?.checkpointId };
-}
-
-async function checkCachedFiles(files: Files, paths: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, path] of Object.entries(paths)) {
-    const status = await files.stat(path);
-    if (status?.kind === 'file') continue;
-    const what = status === undefined ? 'is not there' : 'is no file';
-    throw new MillraceError('CACHED_FILE_MISSING', `the cached file "${name}" (${path}) ${what}`);
-  }
 }
 
 async function prepareSinks({

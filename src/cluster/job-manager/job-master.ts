@@ -40,6 +40,7 @@ import { type ClientReport, ClientResults } from './client-results.ts';
 import { CANCEL_DEADLINE_MS, Deployment, type DeploymentParts, terminateAll } from './deployment.ts';
 import { prepareDeployment } from './deployment-preparation.ts';
 import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
+import { FileCache } from './file-cache.ts';
 import { type Execution, isOver, type SubtaskId } from './execution-graph.ts';
 import { Inbox } from './inbox.ts';
 import type { CheckpointProgress } from './checkpoint-progress.ts';
@@ -68,6 +69,8 @@ export interface JobMasterOptions {
   readonly restartStrategy: RestartStrategy;
   /** What slots need to know besides what the job master adds. */
   readonly slotSettings: Omit<SlotSettings, 'jobId' | 'jobName' | 'slots' | 'processAttempt'>;
+  /** Where the files that the job registered are copied to; `undefined`: they are read where they are. */
+  readonly cacheDirectory?: string | undefined;
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
   readonly discardLaterOutput: boolean;
   /** Where savepoints go when nobody says; absolute. */
@@ -152,6 +155,7 @@ export class JobMaster {
   readonly #checkpoints: CheckpointDriver;
   readonly #results: ClientResults;
   readonly #exceptions = new ExceptionHistory();
+  readonly #fileCache: FileCache;
   readonly #vertexFigures: VertexFiguresBook;
   readonly #accumulators: AccumulatorBook;
   readonly #listeners: JobListeners;
@@ -207,6 +211,11 @@ export class JobMaster {
       inbox: this.#inbox,
       credit: (report) => this.#credit(report),
       fail: (error) => this.#inbox.post('a result callback failed', () => this.#fail(error)),
+    });
+    this.#fileCache = new FileCache(options.env, {
+      jobId: options.jobId,
+      files: options.slotSettings.cachedFiles,
+      directory: options.cacheDirectory,
     });
     this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
     this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
@@ -460,10 +469,11 @@ export class JobMaster {
     const { restored, found } = await this.#choose();
     const state = restored === undefined ? undefined : await storage.restore(restored);
     for (const warning of state?.warnings ?? []) env.log.warn(warning);
+    const cachedFiles = await this.#fileCache.copies();
     const parts = await prepareDeployment({
       attempt,
       compiled,
-      settings: this.#slotSettings(),
+      settings: { ...this.#slotSettings(), cachedFiles },
       env,
       provider,
       state,
@@ -915,7 +925,7 @@ export class JobMaster {
     this.#checkpoints.close();
     this.#savepointStop?.giveUp(REASONS.fail, error);
     const result = this.#result('FAILED', error);
-    const resolve = (): void => this.#resolveEnded(result);
+    const resolve = (): void => this.#withoutCache(() => this.#resolveEnded(result));
     const terminated = this.#deployment?.terminate() ?? Promise.resolve();
     this.#inbox.follow('slots are terminated', terminated, resolve, resolve);
   }
@@ -1007,9 +1017,20 @@ export class JobMaster {
       if (state !== 'FINISHED') this.#latest = undefined;
     }
     const result = this.#resultOf(state);
-    this.#checkpoints.whenSettled(() => {
-      this.#resolveEnded(result);
-      if (result.savepoint !== undefined) this.#savepointStop?.succeed(result.savepoint);
+    this.#checkpoints.whenSettled(() =>
+      this.#withoutCache(() => {
+        this.#resolveEnded(result);
+        if (result.savepoint !== undefined) this.#savepointStop?.succeed(result.savepoint);
+      }),
+    );
+  }
+
+  /** Nothing runs any more that reads the copies of registered files. */
+  #withoutCache(then: () => void): void {
+    if (!this.#fileCache.isUsed) return then();
+    this.#inbox.follow('copies of files are removed', this.#fileCache.remove(), then, (error) => {
+      this.#env.log.warn('the copies of registered files could not be removed', { error: String(error) });
+      then();
     });
   }
 
