@@ -202,7 +202,53 @@ export const CONFIG_OPTIONS = {
     default: undefined,
     min: 1,
     max: MAX_PARALLELISM_LIMIT,
-    description: 'Threads of an embedded run. Default: the highest parallelism of the job.',
+    description:
+      'Slots of a TaskManager, default 1; threads of an embedded run, default: the highest parallelism of the job.',
+  }),
+  'taskmanager.resource-id': text({
+    default: undefined,
+    description: 'The id of a TaskManager. Default: made from its host and its process.',
+  }),
+  'taskmanager.host': text({
+    default: '127.0.0.1',
+    description: 'Where the processes of a TaskManager listen for each other, and how others reach them.',
+  }),
+  'taskmanager.data.port': int({
+    default: 0,
+    min: 0,
+    max: 65_535,
+    description:
+      'Port for records between processes; each job has the next free one from here on. 0: any free port.',
+  }),
+  'taskmanager.registration.timeout': duration({
+    default: 300_000,
+    min: 1_000,
+    description: 'A TaskManager that has found no JobManager for so long ends.',
+  }),
+  'jobmanager.rpc.address': text({
+    default: '127.0.0.1',
+    description: 'Where the JobManager listens, and where TaskManagers and clients look for it.',
+  }),
+  'jobmanager.rpc.port': int({
+    default: 6123,
+    min: 0,
+    max: 65_535,
+    description: 'Port of the JobManager; 0: any free port.',
+  }),
+  'heartbeat.interval': duration({
+    default: 10_000,
+    min: 10,
+    description: 'How often processes of a cluster give each other a sign of life.',
+  }),
+  'heartbeat.timeout': duration({
+    default: 50_000,
+    min: 50,
+    description: 'A process of a cluster that gave no sign of life for so long is taken for lost.',
+  }),
+  'slot.request.timeout': duration({
+    default: 300_000,
+    min: 100,
+    description: 'A job that has not got its slots after so long fails, or tries again.',
   }),
   'io.tmp.dirs': text({
     default: undefined,

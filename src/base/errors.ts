@@ -53,6 +53,13 @@ export const ERROR_TABLE = {
     remedy:
       'Return a string, number, boolean, bigint (64 bits) or an array of these from the key selector; for an object choose the fields that identify it, such as [order.shop, order.number].',
   },
+  NETWORK_FAILED: {
+    title: 'another process cannot be reached, or an address cannot be listened on',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Check that the process runs, that address and port are right, and that no other program has the port.',
+  },
   // codecs
   CODEC_CORRUPT: {
     title: 'bytes are not what their codec writes',
@@ -370,11 +377,30 @@ export const ERROR_TABLE = {
     remedy:
       'Write the function as a generator (`*flatMap`, `*process`, `*onTimer`): its results are pulled as the consumers take them.',
   },
+  EXCHANGE_LOST: {
+    title: 'the connection to another process of the same job broke',
+    owner: 'external',
+    retry: 'restart',
+    remedy: 'Look at what became of the process that the message names; the job restarts by itself.',
+  },
+  EXCHANGE_PROTOCOL: {
+    title: 'another process sent what it must not send',
+    owner: 'internal',
+    retry: 'restart',
+    remedy: 'Run the same version of Millrace everywhere; if it is the same, please report a bug.',
+  },
   EXCHANGE_RECORD_TOO_LARGE: {
     title: 'one record is larger than what may cross between threads',
     owner: 'user',
     retry: 'never',
     remedy: 'Split the record, or pass a reference to where its bytes are stored.',
+  },
+  HANDSHAKE_REFUSED: {
+    title: 'two processes do not accept each other',
+    owner: 'external',
+    retry: 'never',
+    remedy:
+      'Give both processes the same secret and the same version of Millrace; the message says which of them differs.',
   },
   PARTITIONER_INVALID: {
     title: 'a custom partitioner chose a channel that does not exist',
@@ -539,6 +565,82 @@ export const ERROR_TABLE = {
     remedy: 'Check that the file consists of lines; if it does, raise `maxLineBytes` of the source.',
   },
   // cluster
+  BLOB_MISSING: {
+    title: 'a file of a job is not where the cluster keeps it',
+    owner: 'external',
+    retry: 'restart',
+    remedy: 'Submit the job again; if it happens again, check the disk of the state directory.',
+  },
+  CLUSTER_RUNNING: {
+    title: 'a cluster runs already',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Stop it first with `millrace cluster stop`, or name another state directory with --state.',
+  },
+  CLUSTER_UNREACHABLE: {
+    title: 'the JobManager cannot be reached',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Start a cluster with `millrace cluster start`, or check --target, jobmanager.rpc.address and jobmanager.rpc.port; `millrace cluster status` says what runs.',
+  },
+  CLUSTER_BIND_UNSAFE: {
+    title: 'a process would listen where others than this machine reach it',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Bind to 127.0.0.1: connections between processes are not encrypted yet.',
+  },
+  JOB_MASTER_LOST: {
+    title: 'the process of a job master ended unexpectedly',
+    owner: 'external',
+    retry: 'restart',
+    remedy: 'Look at its log for a call of process.exit, an exhausted heap, or a crash in native code.',
+  },
+  JOB_NOT_FOUND: {
+    title: 'there is no such job',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'List the jobs with `millrace list --all`.',
+  },
+  JOB_ALREADY_SUBMITTED: {
+    title: 'a job with this id runs already',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Cancel or stop it first, or give the new one an id of its own with --job-id.',
+  },
+  RPC_LOST: {
+    title: 'the connection to another process of the cluster broke',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'Look at what became of the process that the message names; what was asked may have had its effect.',
+  },
+  RPC_TIMEOUT: {
+    title: 'another process of the cluster did not answer in time',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Check whether that process is overloaded; what was asked may have had its effect.',
+  },
+  RPC_TOO_LARGE: {
+    title: 'a message between processes is too large',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Make the state of one subtask smaller by a higher parallelism.',
+  },
+  SLOTS_MISSING: {
+    title: 'the cluster has too few free slots for the job',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Add TaskManagers or slots (taskmanager.numberOfTaskSlots), or run the job with a lower parallelism.',
+  },
+  TASK_MANAGER_LOST: {
+    title: 'a TaskManager, or the process of a job in it, is gone',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'Look at its log: it was killed, ran out of memory, or could not be reached; the job restarts by itself.',
+  },
   CLIENT_CALLBACK_FAILED: {
     title: 'a callback that takes results in the calling thread failed',
     owner: 'user',

@@ -1,6 +1,6 @@
 /** Hashes and checksums of bytes; pure computation. */
 
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 
 const C1 = 0x87c37b91114253d5n;
@@ -43,6 +43,16 @@ export function crc32(bytes: Uint8Array, soFar = 0): number {
 /** SHA-256 of bytes or of the UTF-8 of a text, as 64 hexadecimal digits. */
 export function sha256Hex(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex');
+}
+
+/** HMAC-SHA-256: 32 bytes that only who knows the secret can make. */
+export function hmacSha256(secret: string, data: Uint8Array): Uint8Array {
+  return createHmac('sha256', secret).update(data).digest();
+}
+
+/** Whether two proofs of equal length are the same; takes as long for any difference. */
+export function sameProof(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 function scramble(word: bigint, first: bigint, turn: bigint, second: bigint): bigint {

@@ -23,6 +23,12 @@ export function systemRandom(): Random {
   return new Xoshiro(webcrypto.getRandomValues(new Uint32Array(8)).join('-'));
 }
 
+/** 256 bits that no one can foresee, as 64 hexadecimal digits: a secret, or a token. */
+export function secretText(): string {
+  const words = webcrypto.getRandomValues(new Uint8Array(32));
+  return Array.from(words, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 class Xoshiro implements Random {
   readonly #seed: string;
   readonly #state: Uint32Array;

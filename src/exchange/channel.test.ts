@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
+import { createLinkedChannel } from '../../test/exchange/linked-rings.ts';
 import { seededRandom } from '../base/random.ts';
 import { type BatchCodec, createBatchCodec } from '../codecs/batch-codec.ts';
 import { t } from '../codecs/types.ts';
@@ -41,6 +42,8 @@ const kinds: Record<string, () => Channel> = {
   'a local channel of one element': () => createLocalChannel({ capacityElements: 1 }),
   'a ring': () => createRing(1024),
   'a ring that is smaller than a frame': () => createRing(64),
+  'a channel to another process': () => createLinkedChannel(256),
+  'a channel to another process that is smaller than a frame': () => createLinkedChannel(64),
 };
 
 function batch(...values: unknown[]): ChannelElement {
@@ -139,6 +142,8 @@ for (const [name, create] of Object.entries(kinds)) {
     const { writer, reader } = create();
     const count = fill(writer);
     reader.read();
+    writer.writePriority(barrier(1));
+    assert.equal(reader.readPriority()?.position, count);
     const frames = reader.peekFrames(count);
     assert.deepEqual(
       frames.map((frame) => decodeElement(frame)),
@@ -172,7 +177,7 @@ for (const [name, create] of Object.entries(kinds)) {
   });
 }
 
-for (const name of ['a local channel that encodes', 'a ring']) {
+for (const name of ['a local channel that encodes', 'a ring', 'a channel to another process']) {
   test(`${name} refuses a record that is too large, and goes on`, () => {
     const { writer, reader } = kinds[name]!();
     const large = batch('z'.repeat(9 * 1024 * 1024));
@@ -246,6 +251,7 @@ const typed: Record<string, (codec: BatchCodec) => Channel> = {
   'a local channel': (codec) => createLocalChannel({ alwaysEncode: true, codec }),
   'a ring': (codec) => createRing(2048, codec),
   'a ring that is smaller than a frame': (codec) => createRing(128, codec),
+  'a channel to another process': (codec) => createLinkedChannel(2048, codec),
 };
 
 for (const [name, create] of Object.entries(typed)) {

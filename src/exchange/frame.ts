@@ -21,7 +21,7 @@
  *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring-layout.ts)
  *  timestamps    see timestamp-column.ts
  *  layout        1 and 2 are of the declared type of the stream (codecs/row-format.ts, columns.ts) and stay
- *                between threads of one process; what a checkpoint keeps has layout 0, which every job reads.
+ *                between the threads of one job; what a checkpoint keeps has layout 0, which every job reads.
  * ```
  *
  * Little-endian throughout. `port` is 0 until several ports share one connection. There is no

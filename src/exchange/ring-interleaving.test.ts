@@ -8,8 +8,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChannelElement } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
-import { decodeElement } from './frame.ts';
+import { decodeElement, encodeElement, FRAME_HEADER_BYTES } from './frame.ts';
+import { DATA, LINK_HEADER_BYTES, readBarrierPayload, readLinkHeader } from './link-layout.ts';
+import { RingInlet } from './ring-inlet.ts';
 import type { RingMemory } from './ring-memory.ts';
+import { RingOutlet } from './ring-outlet.ts';
 import { RingReader } from './ring-reader.ts';
 import { RingWriter } from './ring-writer.ts';
 
@@ -331,6 +334,144 @@ for (const { name, capacity, sent, preemptions, minimum, last = 0, outcomes } of
     const reader = reading(frames.length, last, (log) => seen.add(log.join(' ')));
     const schedules = explore(capacity, [writing(sent), reader], preemptions);
     console.log(`cases: ring schedules, ${name} ${schedules} (minimum ${minimum})`);
+    assert.ok(schedules >= minimum);
+    assert.deepEqual([...seen].sort(), [...outcomes].sort());
+  });
+}
+
+/** What an endpoint does: reads its bell, looks at its ring, and waits for a change. */
+function untilQuiet(party: Party, look: () => boolean): void {
+  for (;;) {
+    const seen = party.bell();
+    if (look()) return;
+    party.park(seen);
+  }
+}
+
+/** The network takes all that comes out of a ring; the peer reads it at once. */
+function forwarding(count: number, last: number, saw: (log: string[]) => void): Program {
+  return (party) => {
+    const outlet = new RingOutlet(0, party, party);
+    const log: string[] = [];
+    const out = new Uint8Array(512);
+    let frames = 0;
+    let barrier = 0;
+    untilQuiet(party, () => {
+      for (let bytes = outlet.pull(out, 0); bytes > 0; bytes = outlet.pull(out, 0)) {
+        const { type, length } = readLinkHeader(out);
+        const payload = out.slice(LINK_HEADER_BYTES, LINK_HEADER_BYTES + length);
+        if (type !== DATA) {
+          const found = readBarrierPayload(payload);
+          barrier = found.barrier.id;
+          assert.deepEqual(found.barrier, barrierOf(barrier), 'a barrier is never half of another one');
+          assert.equal(
+            found.position,
+            frames,
+            'it leaves when all before it has left, and nothing behind it',
+          );
+          log.push(`barrier ${barrier}`);
+          continue;
+        }
+        for (let at = 0; at < payload.length; ) {
+          const end = at + FRAME_HEADER_BYTES + new DataView(payload.buffer).getUint32(at, true);
+          log.push(nameOf(decodeElement(payload.slice(at, end))));
+          frames++;
+          at = end;
+        }
+        outlet.credit(length);
+      }
+      return frames === count && barrier === last;
+    });
+    saw(log);
+  };
+}
+
+/** What came from another process goes into the ring as far as its window allows; ends when all credit is back. */
+function arriving(sent: readonly Sent[]): Program {
+  return (party) => {
+    const inlet = new RingInlet(party, party);
+    const window = party.capacity / 2;
+    let outstanding = 0;
+    let next = 0;
+    let frames = 0;
+    untilQuiet(party, () => {
+      outstanding -= inlet.takeFreed();
+      for (; next < sent.length; next++) {
+        const item = sent[next]!;
+        if (!('kind' in item && (item.kind === 'batch' || item.kind === 'event'))) {
+          inlet.overtake({ barrier: item as CheckpointBarrier, position: frames });
+          continue;
+        }
+        const frame = encodeElement(item);
+        if (outstanding + frame.length > window) return false;
+        inlet.accept(frame);
+        frames++;
+        outstanding += frame.length - inlet.takeFreed();
+      }
+      return outstanding === 0;
+    });
+  };
+}
+
+const leaving: Scenario[] = [
+  {
+    name: 'frames of a small ring',
+    capacity: 32,
+    sent: [watermark(1), watermark(2), watermark(3)],
+    preemptions: 3,
+    minimum: 2000,
+    outcomes: ['1 2 3'],
+  },
+  {
+    name: 'a barrier between frames',
+    capacity: 32,
+    sent: [watermark(1), barrierOf(1), watermark(2), barrierOf(2), watermark(3)],
+    last: 2,
+    preemptions: 3,
+    minimum: 2000,
+    outcomes: ['1 barrier 1 2 barrier 2 3', '1 2 barrier 2 3'],
+  },
+];
+
+for (const { name, capacity, sent, preemptions, minimum, last = 0, outcomes } of leaving) {
+  test(`no interleaving loses or reorders what leaves for another process: ${name}`, () => {
+    const seen = new Set<string>();
+    const frames = sent.filter((item) => 'kind' in item && (item.kind === 'batch' || item.kind === 'event'));
+    const outlet = forwarding(frames.length, last, (log) => seen.add(log.join(' ')));
+    const schedules = explore(capacity, [writing(sent), outlet], preemptions);
+    console.log(`cases: outlet schedules, ${name} ${schedules} (minimum ${minimum})`);
+    assert.ok(schedules >= minimum);
+    assert.deepEqual([...seen].sort(), [...outcomes].sort());
+  });
+}
+
+const coming: Scenario[] = [
+  {
+    name: 'a window of one frame',
+    capacity: 32,
+    sent: [watermark(1), watermark(2), watermark(3)],
+    preemptions: 3,
+    minimum: 2000,
+    outcomes: ['1 2 3'],
+  },
+  {
+    name: 'a window of two frames and a barrier',
+    capacity: 64,
+    sent: [watermark(1), watermark(2), barrierOf(1), watermark(3)],
+    last: 1,
+    preemptions: 3,
+    minimum: 2000,
+    outcomes: ['1 2 barrier 1 over [] 3', '1 barrier 1 over [2] 2 3', 'barrier 1 over [1,2] 1 2 3'],
+  },
+];
+
+for (const { name, capacity, sent, preemptions, minimum, last = 0, outcomes } of coming) {
+  test(`no interleaving loses what came from another process, or its credit: ${name}`, () => {
+    const seen = new Set<string>();
+    const frames = sent.filter((item) => 'kind' in item && (item.kind === 'batch' || item.kind === 'event'));
+    const reader = reading(frames.length, last, (log) => seen.add(log.join(' ')));
+    const schedules = explore(capacity, [arriving(sent), reader], preemptions);
+    console.log(`cases: inlet schedules, ${name} ${schedules} (minimum ${minimum})`);
     assert.ok(schedules >= minimum);
     assert.deepEqual([...seen].sort(), [...outcomes].sort());
   });

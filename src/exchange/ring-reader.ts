@@ -3,16 +3,15 @@
 import { assert } from '../base/assert.ts';
 import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
 import type { ChannelElement, ChannelReader, PriorityBarrier } from './channel.ts';
-import { barrierOf, decodeElement, FLAGS_AT, FRAME_HEADER_BYTES, frameToKeep, MORE_PIECES } from './frame.ts';
+import { decodeElement, FLAGS_AT, FRAME_HEADER_BYTES, frameToKeep, MORE_PIECES } from './frame.ts';
+import { newestBarrier } from './ring-barrier.ts';
 import {
   BARRIERS,
   type Bell,
   lengthOf,
-  loadNumber,
   READ,
   type RingEnd,
   setLength,
-  slotOf,
   WANTED,
   WRITTEN,
 } from './ring-layout.ts';
@@ -77,7 +76,7 @@ export class RingReader implements ChannelReader, RingEnd {
   readPriority(): PriorityBarrier | undefined {
     const count = this.#memory.load(BARRIERS);
     if (count === this.#barriersTaken) return undefined;
-    const newest = this.#newestBarrier(count);
+    const newest = newestBarrier(this.#memory, count);
     this.#barriersTaken = newest.count;
     return newest.found;
   }
@@ -145,7 +144,7 @@ export class RingReader implements ChannelReader, RingEnd {
   #mustWaitForBarrier(): boolean {
     const count = this.#memory.load(BARRIERS);
     if (count === this.#barriersTaken) return false;
-    return this.#newestBarrier(count).found.position <= this.#frames;
+    return newestBarrier(this.#memory, count).found.position <= this.#frames;
   }
 
   #startFrame(): void {
@@ -191,26 +190,6 @@ export class RingReader implements ChannelReader, RingEnd {
     this.#memory.copyOut(at, first === into.length ? into : into.subarray(0, first));
     if (first < into.length) this.#memory.copyOut(0, into.subarray(first));
     return into;
-  }
-
-  // Invariant 4: when the writer was faster, what was copied may be of two barriers, and the newer one counts.
-  #newestBarrier(count: number): { count: number; found: PriorityBarrier } {
-    for (let before = count; ; ) {
-      const found = this.#copyBarrier(before);
-      const after = this.#memory.load(BARRIERS);
-      if (after === before) return { count: before, found };
-      before = after;
-    }
-  }
-
-  #copyBarrier(count: number): PriorityBarrier {
-    const slot = slotOf(count);
-    const id = loadNumber(this.#memory, slot);
-    const timestamp = loadNumber(this.#memory, slot + 2);
-    const alignedTimeoutMs = loadNumber(this.#memory, slot + 4);
-    const position = loadNumber(this.#memory, slot + 6);
-    const flags = this.#memory.load(slot + 8);
-    return { barrier: barrierOf({ flags, id, timestamp, alignedTimeoutMs }), position };
   }
 }
 

@@ -6,7 +6,6 @@ import { BinaryWriter } from '../codecs/binary.ts';
 import type { ChannelElement, ChannelWriter } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
 import {
-  barrierFlags,
   encodeElement,
   FLAGS_AT,
   FRAME_BYTES_MAX,
@@ -15,17 +14,8 @@ import {
   MORE_PIECES,
   writeElement,
 } from './frame.ts';
-import {
-  BARRIERS,
-  type Bell,
-  READ,
-  type RingEnd,
-  setLength,
-  slotOf,
-  storeNumber,
-  WANTED,
-  WRITTEN,
-} from './ring-layout.ts';
+import { storeBarrier } from './ring-barrier.ts';
+import { BARRIERS, type Bell, READ, type RingEnd, setLength, WANTED, WRITTEN } from './ring-layout.ts';
 import { type RingMemory, sharedRingMemory } from './ring-memory.ts';
 
 /** A quarter of the ring: what a good frame has, and the least that a piece has. */
@@ -94,14 +84,8 @@ export class RingWriter implements ChannelWriter, RingEnd {
     assert(barrier.id > this.#lastBarrierId, 'I-U3: barriers of one channel have ascending ids');
     this.#lastBarrierId = barrier.id;
     const next = (this.#barriers + 1) | 0;
-    const slot = slotOf(next);
-    storeNumber(this.#memory, slot, barrier.id);
-    storeNumber(this.#memory, slot + 2, barrier.timestamp);
-    storeNumber(this.#memory, slot + 4, barrier.alignedTimeoutMs);
-    storeNumber(this.#memory, slot + 6, this.#frames);
-    this.#memory.store(slot + 8, barrierFlags(barrier));
+    storeBarrier(this.#memory, next, { barrier, position: this.#frames });
     this.#barriers = next;
-    this.#memory.store(BARRIERS, next); // invariant 4
     this.#bell.ring();
   }
 

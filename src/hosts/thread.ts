@@ -7,12 +7,15 @@
  * H2  Messages of a thread that was terminated are dropped; the loss of any other is told once, with its cause.
  * H3  The port to each worker keeps both sides alive; the waits of the rings do not.
  * H4  A start ends: with all threads, with the first that cannot be had, at its deadline, or when it is not wanted any more.
+ * H5  A thread does not know where the other end of a ring is: rings to other processes have this process's network for
+ *     their other end, and its doorbell.
  */
 
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import type { Clock } from '../base/env.ts';
 import { deserializeError, MillraceError } from '../base/errors.ts';
-import { allocateRing } from '../exchange/ring-memory.ts';
+import { allocateRing, RING_CAPACITY_BYTES } from '../exchange/ring-memory.ts';
+import { inletRingBytes, type NetworkRing } from '../exchange/tcp.ts';
 import { allocateDoorbell } from '../exchange/thread.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import { type ChannelRoute, channelsOf } from './channels.ts';
@@ -55,6 +58,23 @@ export interface ThreadOptions {
   /** Bytes of one ring; default 64 KiB. */
   readonly ringBytes?: number;
   readonly resourceLimits?: ResourceLimits;
+  /** Default: all slots run in this process. */
+  readonly part?: ThreadPart;
+}
+
+/** The part of a job's slots that run in this process, and how the others are reached (H5). */
+export interface ThreadPart {
+  readonly slots: ReadonlySet<number>;
+  /** What threads ring when a ring to or from another process needs attention. */
+  readonly doorbell: SharedArrayBuffer;
+  /** Called once, before a thread starts, with the rings that have one end elsewhere. */
+  readonly connect: (rings: readonly RemoteRing[]) => void;
+}
+
+/** A ring with one end in another process. */
+export interface RemoteRing extends NetworkRing {
+  /** The slot at its other end. */
+  readonly remoteSlot: number;
 }
 
 const START_DEADLINE_MS = 60_000;
@@ -74,19 +94,17 @@ async function startThreads(
   signal: AbortSignal | undefined,
 ): Promise<SlotGateway[]> {
   signal?.throwIfAborted();
-  const rings = channelsOf(options.graph)
-    .filter(({ fromSlot, toSlot }) => fromSlot !== toSlot)
-    .map((address) => ({ ...address, ring: allocateRing(options.ringBytes) }));
-  const doorbells = Array.from({ length: settings.slots }, () => allocateDoorbell());
-  const workers = doorbells.map(
-    (_, slot) =>
+  const plan = planOf(options, settings.slots);
+  options.part?.connect(plan.remote);
+  const workers = plan.slots.map(
+    (slot) =>
       new SlotWorker(options, {
         slot,
         settings,
         load: options.load,
         fingerprint: options.graph.fingerprint,
-        rings: rings.filter(({ fromSlot, toSlot }) => fromSlot === slot || toSlot === slot),
-        doorbells,
+        rings: plan.rings.filter(({ fromSlot, toSlot }) => fromSlot === slot || toSlot === slot),
+        doorbells: plan.doorbells,
       }),
   );
   try {
@@ -97,6 +115,34 @@ async function startThreads(
   }
   for (const worker of workers) worker.listen(onReport, onLost);
   return workers;
+}
+
+/** The slots of this process, and the rings that touch them. */
+interface ThreadPlan {
+  readonly slots: readonly number[];
+  readonly rings: readonly RingDescription[];
+  readonly doorbells: readonly SharedArrayBuffer[];
+  readonly remote: readonly RemoteRing[];
+}
+
+function planOf({ graph, part, ringBytes = RING_CAPACITY_BYTES }: ThreadOptions, slots: number): ThreadPlan {
+  const all = Array.from({ length: slots }, (_, slot) => slot);
+  const isOwn = (slot: number): boolean => part === undefined || part.slots.has(slot);
+  const doorbells = all.map((slot) => (isOwn(slot) ? allocateDoorbell() : part!.doorbell));
+  const rings: RingDescription[] = [];
+  const remote: RemoteRing[] = [];
+  for (const [channel, route] of channelsOf(graph).entries()) {
+    const { fromSlot, toSlot } = route;
+    if (fromSlot === toSlot || !(isOwn(fromSlot) || isOwn(toSlot))) continue;
+    const isInlet = !isOwn(fromSlot);
+    const ring = allocateRing(isInlet ? inletRingBytes(ringBytes) : ringBytes);
+    rings.push({ ...route, ring });
+    if (isOwn(fromSlot) && isOwn(toSlot)) continue;
+    const [ownSlot, remoteSlot] = isInlet ? [toSlot, fromSlot] : [fromSlot, toSlot];
+    const end = isInlet ? 'consumer' : 'producer';
+    remote.push({ channel, end, ring, doorbell: doorbells[ownSlot]!, remoteSlot });
+  }
+  return { slots: all.filter(isOwn), rings, doorbells, remote };
 }
 
 /** H4: the start waits for each thread, but neither for ever nor longer than somebody wants it. */

@@ -1,0 +1,117 @@
+/** The network of the machine: TCP, without a delay for small writes. */
+
+import { connect, createServer, type Socket } from 'node:net';
+import { MillraceError } from './errors.ts';
+import {
+  addressText,
+  type Connection,
+  CONNECTION_WAITING_BYTES,
+  type ConnectionListener,
+  type Network,
+  type NetworkAddress,
+  type NetworkListener,
+} from './network.ts';
+
+/** Connections that wait to be accepted. */
+const BACKLOG = 128;
+
+/** A peer that was silent for so long is asked whether it is still there. */
+const KEEP_ALIVE_MS = 10_000;
+
+/** TCP of this machine. Connections and listeners keep the process alive. */
+export function tcpNetwork(): Network {
+  return { listen, dial };
+}
+
+function listen(address: NetworkAddress, accept: (connection: Connection) => void): Promise<NetworkListener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ noDelay: true, highWaterMark: CONNECTION_WAITING_BYTES }, (socket) => {
+      accept(new TcpConnection(socket));
+    });
+    server.once('error', (cause) => {
+      const text = `cannot listen on ${addressText(address)}: ${cause.message}`;
+      reject(new MillraceError('NETWORK_FAILED', text, { cause }));
+    });
+    server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, () => {
+      const bound = server.address();
+      const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+      // A socket that fails before it is accepted is not the end of the listener.
+      server.on('error', () => undefined);
+      resolve({ address: { host: address.host, port }, close: () => void server.close() });
+    });
+  });
+}
+
+function dial(address: NetworkAddress, deadlineMs: number): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address.host, port: address.port, noDelay: true });
+    const fail = (why: string, cause?: unknown): void => {
+      socket.destroy();
+      reject(new MillraceError('NETWORK_FAILED', `cannot reach ${addressText(address)}: ${why}`, { cause }));
+    };
+    const refused = (cause: Error): void => fail(cause.message, cause);
+    socket.once('error', refused);
+    socket.setTimeout(deadlineMs, () => fail(`no answer within ${deadlineMs} ms`));
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+      socket.off('error', refused);
+      resolve(new TcpConnection(socket));
+    });
+  });
+}
+
+/** A socket; what it reads before somebody listens stays in the socket. */
+class TcpConnection implements Connection {
+  readonly peer: string;
+  readonly #socket: Socket;
+  #listener: ConnectionListener | undefined;
+  #error: Error | undefined;
+  #closed: 'no' | 'by-peer' | 'by-us' = 'no';
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    this.peer = addressText({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('drain', () => this.#listener?.drained());
+    // The peer does not send any more: nothing here uses one direction alone.
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => this.#ended());
+  }
+
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#closed !== 'no') return true;
+    this.#socket.write(bytes);
+    return this.#socket.writableLength <= CONNECTION_WAITING_BYTES;
+  }
+
+  listen(listener: ConnectionListener): void {
+    const isFirst = this.#listener === undefined;
+    this.#listener = listener;
+    if (isFirst) this.#socket.on('data', (bytes: Uint8Array) => this.#listener?.data(bytes));
+    if (this.#closed === 'by-peer') setImmediate(() => this.#tell());
+  }
+
+  close(): void {
+    if (this.#closed !== 'no') return;
+    this.#closed = 'by-us';
+    this.#socket.destroy();
+  }
+
+  #ended(): void {
+    if (this.#closed !== 'no') return;
+    this.#closed = 'by-peer';
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#closed === 'by-peer') this.#listener?.closed(this.#error);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * What two processes of a job send each other over one connection that all their channels share.
+ *
+ * ```
+ *  0          4      5          8          12         16
+ *  +----------+------+----------+----------+----------+----------------- - -
+ *  | length   | type | 0        | channel  | backlog  | payload
+ *  | u32      | u8   |          | u32      | u32      | `length` bytes
+ *  +----------+------+----------+----------+----------+----------------- - -
+ *
+ *  type        payload
+ *  1 data      whole pieces of frames, as they stood in the producer's ring (ring-layout.ts): never decoded on the way
+ *  2 barrier   id f64, timestamp f64, alignedTimeoutMs f64, position f64, flags u32
+ *  3 credit    bytes u32: so many more have been read
+ *
+ *  channel     index in `channelsOf(graph)`: both processes have proved that they have the same graph
+ *  backlog     data: bytes that wait in the producer's ring behind this message
+ * ```
+ *
+ * Little-endian throughout. Only data takes credit. Each channel has a window of W bytes, the size of the producer's
+ * ring; the consumer's ring has 2 W, so that a barrier that overtakes may push what stands before it through at once.
+ */
+
+import type { CheckpointBarrier } from './events.ts';
+import { MillraceError } from '../base/errors.ts';
+import { barrierFlags, barrierOf } from './frame.ts';
+import type { PriorityBarrier } from './channel.ts';
+
+/** Bytes before the payload. */
+export const LINK_HEADER_BYTES = 16;
+
+/** Message: pieces of frames. */
+export const DATA = 1;
+/** Message: a barrier that overtakes. */
+export const BARRIER = 2;
+/** Message: what was read. */
+export const CREDIT = 3;
+
+/** Bytes of the payload of a barrier. */
+export const BARRIER_BYTES = 36;
+/** Bytes of the payload of a credit. */
+export const CREDIT_BYTES = 4;
+
+/** The header of a message. */
+export interface LinkHeader {
+  readonly length: number;
+  readonly type: number;
+  readonly channel: number;
+  readonly backlog: number;
+}
+
+/** Writes a header. */
+export function writeLinkHeader(out: Uint8Array, at: number, header: LinkHeader): void {
+  const view = viewOf(out);
+  view.setUint32(at, header.length, true);
+  view.setUint32(at + 4, header.type, true);
+  view.setUint32(at + 8, header.channel, true);
+  view.setUint32(at + 12, header.backlog, true);
+}
+
+/** Reads a header; what it says is not checked. */
+export function readLinkHeader(bytes: Uint8Array): LinkHeader {
+  const view = viewOf(bytes);
+  return {
+    length: view.getUint32(0, true),
+    type: view.getUint32(4, true),
+    channel: view.getUint32(8, true),
+    backlog: view.getUint32(12, true),
+  };
+}
+
+/** Writes the message of a barrier; gives the bytes that it takes. */
+export function writeBarrierMessage(
+  out: Uint8Array,
+  at: number,
+  channel: number,
+  { barrier, position }: PriorityBarrier,
+): number {
+  writeLinkHeader(out, at, { length: BARRIER_BYTES, type: BARRIER, channel, backlog: 0 });
+  const view = viewOf(out);
+  const payload = at + LINK_HEADER_BYTES;
+  view.setFloat64(payload, barrier.id, true);
+  view.setFloat64(payload + 8, barrier.timestamp, true);
+  view.setFloat64(payload + 16, barrier.alignedTimeoutMs, true);
+  view.setFloat64(payload + 24, position, true);
+  view.setUint32(payload + 32, barrierFlags(barrier), true);
+  return LINK_HEADER_BYTES + BARRIER_BYTES;
+}
+
+/** Reads the payload of a barrier. */
+export function readBarrierPayload(payload: Uint8Array): PriorityBarrier {
+  const view = viewOf(payload);
+  const barrier: CheckpointBarrier = barrierOf({
+    id: view.getFloat64(0, true),
+    timestamp: view.getFloat64(8, true),
+    alignedTimeoutMs: view.getFloat64(16, true),
+    flags: view.getUint32(32, true),
+  });
+  return { barrier, position: view.getFloat64(24, true) };
+}
+
+/** The message that gives credit back. */
+export function creditMessage(channel: number, bytes: number): Uint8Array {
+  const message = new Uint8Array(LINK_HEADER_BYTES + CREDIT_BYTES);
+  writeLinkHeader(message, 0, { length: CREDIT_BYTES, type: CREDIT, channel, backlog: 0 });
+  viewOf(message).setUint32(LINK_HEADER_BYTES, bytes, true);
+  return message;
+}
+
+/** Reads the payload of a credit. */
+export function readCreditPayload(payload: Uint8Array): number {
+  return viewOf(payload).getUint32(0, true);
+}
+
+/** The error for what a peer must not send. */
+export function protocolError(why: string): MillraceError {
+  return new MillraceError('EXCHANGE_PROTOCOL', `the other process broke the protocol: ${why}`);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
