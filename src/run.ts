@@ -24,6 +24,7 @@ import { LocalCluster, type LocalHost, type LocalSubmission } from './cluster/lo
 import { checkExactlyOnce } from './graph/guarantee.ts';
 import type { CompiledJob, JobGraph } from './graph/job-graph.ts';
 import type { StreamGraph } from './graph/stream-graph.ts';
+import type { SlotProvider } from './hosts/messages.ts';
 import {
   type JobInputs,
   layersOf,
@@ -146,13 +147,28 @@ export async function execute(job: RunnableJob, options: ExecuteOptions = {}): P
  * const result = await client.result();
  * ```
  */
-export async function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
+export function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
+  return executeOver(job, options, undefined);
+}
+
+/** A job that was planned, for whoever makes its slots; `recipe` tells a thread how to build it. */
+export interface PlannedSlots {
+  readonly graph: JobGraph;
+  readonly recipe: LoadRecipe;
+}
+
+/** As {@link executeAsync}, over slots that `slotsOf` makes: those of a cluster. */
+export async function executeOver(
+  job: RunnableJob,
+  options: ExecuteOptions,
+  slotsOf: ((planned: PlannedSlots) => SlotProvider) | undefined,
+): Promise<JobClient> {
   // A script waits for its job inside its own module, which is loaded before the job starts.
   const ended = Promise.withResolvers<JobExecutionResult>();
   // Only a script hears of it here; everybody else asks the client.
   ended.promise.catch(() => {});
   const loaded = await load(job, options, ended.promise);
-  const client = start(loaded, job instanceof URL ? job : undefined, options);
+  const client = start(loaded, job instanceof URL ? job : undefined, { ...options, slotsOf });
   client
     .result()
     .then((result) => executionResult(orThrow(result)))
@@ -189,7 +205,7 @@ async function load(
 function start(
   job: LoadedJob,
   module: URL | undefined,
-  options: ExecuteOptions,
+  options: ExecuteOptions & Pick<HostOptions, 'slotsOf'>,
   isScript = false,
 ): JobClient {
   const { compiled, configuration } = job;
@@ -312,24 +328,31 @@ function inputsOf(options: ExecuteOptions): JobInputs {
   };
 }
 
-function hostOf(
-  { build, compiled, configuration }: LoadedJob,
-  module: URL | undefined,
-  options: ExecuteOptions & { readonly env: Env; readonly isScript: boolean },
-): LocalHost {
-  const { env, host = 'threads', isScript, slotEnv = () => env } = options;
-  if (host === 'in-process') return { kind: 'in-process', build, slotEnv };
+interface HostOptions extends ExecuteOptions {
+  readonly env: Env;
+  readonly isScript: boolean;
+  readonly slotsOf?: ((planned: PlannedSlots) => SlotProvider) | undefined;
+}
+
+function hostOf(job: LoadedJob, module: URL | undefined, options: HostOptions): LocalHost {
+  const { env, host = 'threads', slotEnv = () => env, slotsOf } = options;
+  if (host === 'in-process') return { kind: 'in-process', build: job.build, slotEnv };
   if (module === undefined) throw notAModule('a job that was described here');
-  const recipe: LoadRecipe = {
+  const recipe = recipeOf(job, module, options);
+  if (slotsOf === undefined) return { kind: 'threads', entry: WORKER, load: recipe };
+  return { kind: 'elsewhere', provider: slotsOf({ graph: job.compiled.graph, recipe }) };
+}
+
+function recipeOf({ compiled, configuration }: LoadedJob, module: URL, options: HostOptions): LoadRecipe {
+  return {
     module: module.href,
-    isScript,
+    isScript: options.isScript,
     args: options.args ?? [],
     argv: process.argv,
     layers: layersOf(inputsOf(options).configuration),
     graph: compiled.graph,
     logLevel: logLevelOf(configuration),
   };
-  return { kind: 'threads', entry: WORKER, load: recipe };
 }
 
 function logLevelOf(configuration: Configuration): LogLevel {
@@ -337,7 +360,7 @@ function logLevelOf(configuration: Configuration): LogLevel {
 }
 
 /** The file of a worker; this file and that one are both sources, or both built. */
-const WORKER = new URL(
+export const WORKER = new URL(
   import.meta.url.endsWith('.ts') ? './run/worker.ts' : './run/worker.js',
   import.meta.url,
 );

@@ -47,7 +47,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'hosts',
   ],
   rest: ['base', 'metrics', 'checkpoint', 'graph', 'cluster'],
-  run: ['base', 'codecs', 'graph', 'hosts/worker', 'streams', 'cluster'],
+  run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/worker', 'streams', 'cluster'],
   cli: ['base', 'graph', 'run', 'cluster', 'rest', 'table'],
   testing: [
     'base',
@@ -74,7 +74,7 @@ export const entryPoints: readonly RegExp[] = [
   /^src\/testing\/index\.ts$/,
   /^src\/cli\/main\.ts$/,
   /^src\/hosts\/worker[\w-]*\.ts$/,
-  /^src\/run\/worker\.ts$/,
+  /^src\/run\/(?:worker|cluster-process)\.ts$/,
   // The dashboard is built against these types.
   /^src\/rest\/contract\.ts$/,
 ];
@@ -189,6 +189,16 @@ export const seams: readonly {
     why: 'puts the real Env together and writes the log',
   },
   {
+    files: /^src\/base\/tcp\.ts$/,
+    may: ['network', 'timers'],
+    why: 'the network of the machine',
+  },
+  {
+    files: /^src\/cluster\/spawner\.ts$/,
+    may: ['processes'],
+    why: 'starts the processes of a cluster',
+  },
+  {
     files: /^src\/metrics\/thread-figures\.ts$/,
     may: ['time'],
     why: 'what Node measures about a thread is not of the job: it is shown, and decides nothing',
@@ -214,9 +224,9 @@ export const seams: readonly {
     why: 'the command line: the terminal, signals, arguments, configuration files',
   },
   {
-    files: /^src\/run(?:\/worker)?\.ts$/,
+    files: /^src\/run(?:\/(?:worker|cluster-job|cluster-process))?\.ts$/,
     may: ['processes', 'machine', 'threads'],
-    why: 'where an embedded run meets its process',
+    why: 'where a run meets its process',
   },
   { files: /^src\/connectors\/print\.ts$/, may: ['machine'], why: 'writes to the standard output' },
 ];

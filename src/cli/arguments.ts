@@ -19,6 +19,21 @@ export interface JobOptions {
   readonly verbose: boolean;
 }
 
+/** Which cluster is meant. */
+export interface ClusterOptions {
+  /** `--state`: the folder of its files; default: that of the user. */
+  readonly state: string | undefined;
+  /** `--target`: where its JobManager is; default: as its files say. */
+  readonly target: string | undefined;
+}
+
+/** Options of the processes of a cluster. */
+export interface ClusterProcessOptions extends Pick<ClusterOptions, 'state'> {
+  /** `-D`. */
+  readonly configuration: Readonly<Record<string, string>>;
+  readonly verbose: boolean;
+}
+
 /** What the user asked for. */
 export type Request =
   | {
@@ -26,6 +41,33 @@ export type Request =
       readonly job: string;
       readonly options: JobOptions;
       readonly args: readonly string[];
+      readonly json: boolean;
+      /** Run it in a cluster; `undefined`: here. */
+      readonly cluster: (ClusterOptions & { readonly detached: boolean }) | undefined;
+    }
+  | { readonly kind: 'jobmanager' | 'taskmanager'; readonly options: ClusterProcessOptions }
+  | {
+      readonly kind: 'cluster-start';
+      readonly options: ClusterProcessOptions;
+      readonly taskManagers: number;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'cluster-stop' | 'cluster-status';
+      readonly options: Pick<ClusterOptions, 'state'>;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'list';
+      readonly cluster: ClusterOptions;
+      /** Those that have ended, too. */
+      readonly all: boolean;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'cancel' | 'stop';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string;
       readonly json: boolean;
     }
   | {
@@ -70,9 +112,15 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .summary('run a job here until it ends or is stopped')
     .description('Runs a job here until it ends or is stopped. What follows -- goes to the job.')
     .option('--json', 'print the result as one line of JSON behind the output of the job')
+    .option('-t, --target <address>', 'run it in a cluster: host:port of its JobManager, or "local"')
+    .option('-d, --detached', 'with --target: do not wait for the end of the job')
+    .option('--state <folder>', 'with --target: the folder of the files of the cluster', notEmpty)
     .addHelpText('after', RUN_EXAMPLES)
     .action((job: string, raw: RawOptions) => {
-      found({ kind: 'run', job, options: jobOptions(raw), args, json: raw.json === true });
+      const detached = raw.detached === true;
+      const isHere = raw.target === undefined && !detached;
+      const cluster = isHere ? undefined : { ...clusterOptions(raw), detached };
+      found({ kind: 'run', job, options: jobOptions(raw), args, json: raw.json === true, cluster });
     });
   withJobOptions(program.command('info'))
     .summary('print the plan of a job without running it')
@@ -88,6 +136,7 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .action((job: string, raw: RawOptions) => {
       found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
+  addClusterCommands(program, found);
   program
     .command('explain')
     .summary('say what an error code means and what to do')
@@ -99,12 +148,89 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
   return program;
 }
 
+/** The processes of a cluster, and what can be asked of one. */
+function addClusterCommands(program: Command, found: (request: Request) => void): void {
+  for (const kind of ['jobmanager', 'taskmanager'] as const) {
+    const name = kind === 'jobmanager' ? 'JobManager' : 'TaskManager';
+    withProcessOptions(program.command(kind))
+      .summary(`start a ${name} in this terminal`)
+      .description(`Starts a ${name} of a cluster, which runs until it is stopped.`)
+      .action((raw: RawOptions) => found({ kind, options: processOptions(raw) }));
+  }
+  const cluster = program
+    .command('cluster')
+    .summary('start, stop or show a cluster of processes on this machine')
+    .description('Starts, stops or shows a cluster of processes on this machine.');
+  withProcessOptions(cluster.command('start'))
+    .summary('start a JobManager and TaskManagers')
+    .option('--taskmanagers <n>', 'how many TaskManagers', positiveInteger, 3)
+    .option('--json', 'print it as JSON')
+    .action((raw: RawOptions & { taskmanagers: number }) => {
+      const { taskmanagers: taskManagers } = raw;
+      found({ kind: 'cluster-start', options: processOptions(raw), taskManagers, json: raw.json === true });
+    });
+  for (const what of ['stop', 'status'] as const) {
+    withState(cluster.command(what))
+      .summary(what === 'stop' ? 'stop all of its processes' : 'show its processes, slots and jobs')
+      .option('--json', 'print it as JSON')
+      .action((raw: RawOptions) => {
+        found({ kind: `cluster-${what}`, options: { state: raw.state }, json: raw.json === true });
+      });
+  }
+  withCluster(program.command('list'))
+    .summary('list the jobs of a cluster')
+    .option('-a, --all', 'those that have ended, too')
+    .action((raw: RawOptions) => {
+      const { json, all } = raw;
+      found({ kind: 'list', cluster: clusterOptions(raw), all: all === true, json: json === true });
+    });
+  for (const kind of ['cancel', 'stop'] as const) {
+    withCluster(program.command(kind))
+      .summary(
+        kind === 'cancel' ? 'cancel a job of a cluster' : 'stop a job of a cluster with a last checkpoint',
+      )
+      .argument('<job-id>', 'its id, as `millrace list` says it')
+      .action((jobId: string, raw: RawOptions) => {
+        found({ kind, cluster: clusterOptions(raw), jobId, json: raw.json === true });
+      });
+  }
+}
+
+function withState(command: Command): Command {
+  return command.option(
+    '--state <folder>',
+    'the folder of its files (default: ~/.millrace/cluster)',
+    notEmpty,
+  );
+}
+
+function withCluster(command: Command): Command {
+  return withState(command)
+    .option('-t, --target <address>', 'host:port of its JobManager (default: as its files say)', notEmpty)
+    .option('--json', 'print it as JSON');
+}
+
+function withProcessOptions(command: Command): Command {
+  return withState(command)
+    .option('-D <key=value>', 'set a configuration key; may be given often', keyValue)
+    .option('--verbose', 'show stack traces and the whole log');
+}
+
+function clusterOptions({ state, target }: RawOptions): ClusterOptions {
+  return { state, target: target === 'local' ? undefined : target };
+}
+
+function processOptions({ state, D = {}, verbose }: RawOptions): ClusterProcessOptions {
+  return { state, configuration: D, verbose: verbose === true };
+}
+
 const RUN_EXAMPLES = `
 Examples:
   millrace run job.ts                           run it
   millrace run job.ts -s latest                 continue from its latest checkpoint
   millrace run job.ts -p 4 -- --input data.log  four subtasks; --input goes to the job
   millrace run job.ts -D execution.checkpointing.interval=2s
+  millrace run job.ts -d                        run it in the cluster of this machine
 
 Exit codes: 0 finished, 1 the job failed, 2 wrong usage, 130 stopped by a signal.`;
 
@@ -119,6 +245,10 @@ interface RawOptions {
   readonly bundle?: boolean;
   readonly verbose?: boolean;
   readonly json?: boolean;
+  readonly state?: string;
+  readonly target?: string;
+  readonly detached?: boolean;
+  readonly all?: boolean;
 }
 
 function withJobOptions(command: Command): Command {

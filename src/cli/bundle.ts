@@ -5,16 +5,19 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { JobFile } from './job-file.ts';
+import { type JobFile, ownPackageFolder } from './job-file.ts';
 
 /** The part of esbuild that is used. */
 interface Bundler {
-  build(options: Record<string, unknown>): Promise<unknown>;
+  build(options: Record<string, unknown>): Promise<{
+    readonly outputFiles?: readonly { readonly contents: Uint8Array }[];
+  }>;
 }
 
 interface BuildFailure {
@@ -26,17 +29,62 @@ interface BuildFailure {
 
 /** Compiles the job into `<working directory>/.millrace/bundles/` and returns the compiled file. */
 export async function bundleJob(job: JobFile, workingDirectory: string): Promise<JobFile> {
-  const esbuild = await loadBundler(job);
   // Equal names in different folders must not overwrite each other; the job keeps its name, and so its id.
   const mark = createHash('sha256').update(job.path).digest('hex').slice(0, 8);
   const folder = join(workingDirectory, '.millrace', 'bundles', mark);
   mkdirSync(folder, { recursive: true });
   const name = basename(job.path, extname(job.path));
+  await build(job, workingDirectory, {
+    outfile: join(folder, `${name}.bundle.mjs`),
+    plugins: [packagesOf(job)],
+  });
+  const path = join(folder, `${name}.mjs`);
+  writeFileSync(path, entryOf(name));
+  return { name: job.name, path, url: pathToFileURL(path) };
+}
+
+/**
+ * Compiles the job with all that it imports, Millrace alone left out, into one file that runs wherever a cluster has put
+ * it: `<folder>/node_modules/millrace` is what it finds there (see {@link linkMillrace}).
+ */
+export async function bundleForCluster(
+  job: JobFile,
+  workingDirectory: string,
+): Promise<{ readonly name: string; readonly bytes: Uint8Array }> {
+  const built = await build(job, workingDirectory, {
+    write: false,
+    external: ['millrace', 'millrace/*'],
+    // Packages that still call `require` find it.
+    banner: { js: REQUIRE },
+  });
+  const [output] = built.outputFiles ?? [];
+  assert(output !== undefined, 'esbuild has written one file');
+  return { name: `${basename(job.path, extname(job.path))}.mjs`, bytes: output.contents };
+}
+
+const REQUIRE =
+  "import { createRequire as millraceCreateRequire } from 'node:module'; const require = millraceCreateRequire(import.meta.url);";
+
+/** Makes `millrace` known to bundles in this folder: the copy that runs here. */
+export function linkMillrace(folder: string): void {
+  const modules = join(folder, 'node_modules');
+  const link = join(modules, 'millrace');
+  mkdirSync(modules, { recursive: true });
+  if (existsSync(link) && realpathSync(link) === ownPackageFolder()) return;
+  rmSync(link, { force: true });
+  symlinkSync(ownPackageFolder(), link, 'junction');
+}
+
+async function build(
+  job: JobFile,
+  workingDirectory: string,
+  options: Record<string, unknown>,
+): ReturnType<Bundler['build']> {
+  const esbuild = await loadBundler(job);
   try {
-    await esbuild.build({
+    return await esbuild.build({
       absWorkingDir: workingDirectory,
       entryPoints: [job.path],
-      outfile: join(folder, `${name}.bundle.mjs`),
       bundle: true,
       format: 'esm',
       platform: 'node',
@@ -46,14 +94,11 @@ export async function bundleJob(job: JobFile, workingDirectory: string): Promise
       keepNames: true,
       // The bundle lies elsewhere; what stands beside the job must still be found.
       define: { 'import.meta.url': JSON.stringify(job.url.href) },
-      plugins: [packagesOf(job)],
+      ...options,
     });
   } catch (cause) {
     throw bundlingFailed(cause as BuildFailure, job);
   }
-  const path = join(folder, `${name}.mjs`);
-  writeFileSync(path, entryOf(name));
-  return { name: job.name, path, url: pathToFileURL(path) };
 }
 
 // Each thread reads the source map only if it was told to before it loads the bundle.

@@ -5,6 +5,8 @@ import { join, sep } from 'node:path';
 import { type ErrorCode, isMillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { parseArguments, type Request } from './arguments.ts';
+import type { ClusterCommand } from './cluster.ts';
+import type { ProcessRequest } from './cluster-process.ts';
 import { errorText, causesOf } from './error-text.ts';
 import { codeList, codes, errorCodeOf, explanationOf } from './explain.ts';
 import { EXIT } from './exit.ts';
@@ -21,6 +23,8 @@ export interface CommandLineOptions {
 /** Errors in what was typed or configured: nothing of the job has run. */
 const USAGE_CODES: readonly ErrorCode[] = [
   'BUNDLER_MISSING',
+  'CLUSTER_BIND_UNSAFE',
+  'CLUSTER_RUNNING',
   'CONFIG_FILE_INVALID',
   'CONFIG_INVALID',
   'CONFIG_UNKNOWN_KEY',
@@ -51,19 +55,41 @@ export async function runCommandLine(
     case 'info':
     case 'check':
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
+    default:
+      return inCluster(request, { words, resume: undefined, stdout, stderr });
   }
 }
 
-async function runOrShow(
-  request: Request & { kind: 'run' | 'info' | 'check' },
+type ClusterRequest = ClusterCommand | ProcessRequest;
+
+async function inCluster(
+  request: ClusterRequest,
   given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>,
 ): Promise<number> {
-  const verbose = request.options.verbose || (process.env['MILLRACE_DEBUG'] ?? '') !== '';
-  const workingDirectory = process.cwd();
   hideExperimentalWarnings();
-  // Loaded only now: help and usage answer at once.
-  const { runJob, showGuarantee, showPlan } = await import('./run-job.ts');
-  const host: JobHost = {
+  const isVerbose = 'options' in request && 'verbose' in request.options && request.options.verbose;
+  const host = hostOf(given, isVerbose);
+  try {
+    if (isProcess(request)) {
+      const { runClusterProcess } = await import('./cluster-process.ts');
+      return await runClusterProcess(request, host);
+    }
+    const { runClusterCommand } = await import('./cluster.ts');
+    return await runClusterCommand(request, host);
+  } catch (error) {
+    given.stderr.write(host.describe(error));
+    return exitCodeOf(error);
+  }
+}
+
+function isProcess(request: ClusterRequest): request is ProcessRequest {
+  return request.kind === 'jobmanager' || request.kind === 'taskmanager';
+}
+
+function hostOf(given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>, isVerbose: boolean): JobHost {
+  const verbose = isVerbose || (process.env['MILLRACE_DEBUG'] ?? '') !== '';
+  const workingDirectory = process.cwd();
+  return {
     ...given,
     verbose,
     workingDirectory,
@@ -76,7 +102,21 @@ async function runOrShow(
         workingDirectory,
       }),
   };
+}
+
+async function runOrShow(
+  request: Request & { kind: 'run' | 'info' | 'check' },
+  given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>,
+): Promise<number> {
+  hideExperimentalWarnings();
+  // Loaded only now: help and usage answer at once.
+  const { runJob, showGuarantee, showPlan } = await import('./run-job.ts');
+  const host = hostOf(given, request.options.verbose);
   try {
+    if (request.kind === 'run' && request.cluster !== undefined) {
+      const { submitJob } = await import('./submit.ts');
+      return await submitJob({ ...request, cluster: request.cluster }, host);
+    }
     if (request.kind === 'run') return await runJob(request, host);
     return request.kind === 'info' ? await showPlan(request, host) : await showGuarantee(request, host);
   } catch (error) {

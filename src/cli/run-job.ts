@@ -269,13 +269,14 @@ async function resolveJob(
   return { kind: 'here', job: options.bundle ? await bundleJob(job, workingDirectory) : job };
 }
 
-// It reads the same words and sets the exit code by itself.
-async function runElsewhere(commandLine: URL): Promise<number> {
+/** Hands over to another copy's command line: it reads the same words and sets the exit code by itself. */
+export async function runElsewhere(commandLine: URL): Promise<number> {
   await import(commandLine.href);
   return Number(process.exitCode ?? EXIT.done);
 }
 
-function configurationOf(options: JobOptions, host: JobHost): Promise<Configuration> {
+/** All layers of the configuration of a job. */
+export function configurationOf(options: JobOptions, host: JobHost): Promise<Configuration> {
   const quiet = host.verbose ? {} : { 'log.level': 'error' };
   const parallelism = options.parallelism === undefined ? {} : { 'parallelism.default': options.parallelism };
   return readConfiguration({
@@ -286,7 +287,8 @@ function configurationOf(options: JobOptions, host: JobHost): Promise<Configurat
   });
 }
 
-function submissionOf(
+/** What a request says about how its job is run. */
+export function submissionOf(
   { options, args }: RunRequest | ShowRequest,
   host: JobHost,
   configuration: Configuration,

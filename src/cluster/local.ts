@@ -22,7 +22,9 @@ export type LocalHost =
       readonly slotEnv: (slot: number) => Env;
     }
   /** In worker threads, one a slot. `load` tells the file at `entry` how to build the same job. */
-  | { readonly kind: 'threads'; readonly entry: URL; readonly load: unknown };
+  | { readonly kind: 'threads'; readonly entry: URL; readonly load: unknown }
+  /** In slots that somebody else has made: those of a cluster. */
+  | { readonly kind: 'elsewhere'; readonly provider: SlotProvider };
 
 /** A job for a {@link LocalCluster}. */
 export interface LocalSubmission {
@@ -111,5 +113,7 @@ function slotsOf({ host, compiled }: LocalSubmission, { clock }: Env): SlotProvi
       return inProcessSlots({ env: host.slotEnv, build: host.build });
     case 'threads':
       return threadSlots({ entry: host.entry, load: host.load, graph: compiled.graph, clock });
+    case 'elsewhere':
+      return host.provider;
   }
 }

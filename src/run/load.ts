@@ -109,7 +109,8 @@ export function nameOfModule(module: URL): string {
   return basename(path, extname(path));
 }
 
-function fromLayers(layers: readonly ConfigurationLayer[]): Configuration {
+/** The configuration of layers that {@link layersOf} took apart. */
+export function fromLayers(layers: readonly ConfigurationLayer[]): Configuration {
   return layers.reduce(
     (configuration, { origin, values }) => configuration.withLayer(origin, values),
     Configuration.defaults,

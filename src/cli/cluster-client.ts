@@ -1,0 +1,89 @@
+/** The command line as a client of a JobManager: finds it, proves that it may, and asks. */
+
+import { MillraceError } from '../base/errors.ts';
+import { addressText, type NetworkAddress } from '../base/network.ts';
+import { systemEnv } from '../base/system-env.ts';
+import { tcpNetwork } from '../base/tcp.ts';
+import { CLIENT_SUBJECT } from '../cluster/job-manager/dispatcher.ts';
+import type { ClientRequest } from '../cluster/messages.ts';
+import { dialPeer } from '../cluster/rpc/peers.ts';
+import { RpcConnection } from '../cluster/rpc/rpc-connection.ts';
+import { ClusterFiles } from './cluster-files.ts';
+import type { ClusterOptions } from './arguments.ts';
+
+/** An answer that did not come by then will not, ms: Flink's `client.timeout`. */
+const ANSWER_DEADLINE_MS = 60_000;
+
+/** A connection to a JobManager; to be closed. */
+export class ClusterClient {
+  readonly #rpc: RpcConnection<unknown, unknown, ClientRequest>;
+
+  private constructor(rpc: RpcConnection<unknown, unknown, ClientRequest>) {
+    this.#rpc = rpc;
+  }
+
+  /** Throws CLUSTER_UNREACHABLE, or HANDSHAKE_REFUSED when the token is another one. */
+  static async connect(options: ClusterOptions): Promise<ClusterClient> {
+    const files = new ClusterFiles(options.state);
+    const address = options.target === undefined ? recordedAddress(files) : parseTarget(options.target);
+    const env = systemEnv({ logging: { level: 'error' } });
+    const token = files.token();
+    const peer = await dialPeer(
+      { env, network: tcpNetwork() },
+      { address, subject: CLIENT_SUBJECT, secret: token },
+    ).catch((error: unknown) => {
+      if (error instanceof MillraceError && error.code === 'HANDSHAKE_REFUSED') throw error;
+      throw unreachable(`nobody answers at ${addressText(address)}`, error);
+    });
+    const rpc: RpcConnection<unknown, unknown, ClientRequest> = new RpcConnection({
+      ...peer,
+      clock: env.clock,
+      heartbeat: { intervalMs: 5_000, timeoutMs: ANSWER_DEADLINE_MS },
+      handlers: { message: () => {}, lost: () => {} },
+    });
+    return new ClusterClient(rpc);
+  }
+
+  /** Asks; throws what the JobManager throws. */
+  ask<Answer>(request: ClientRequest): Promise<Answer> {
+    return this.#rpc.request<Answer>(request, ANSWER_DEADLINE_MS);
+  }
+
+  close(): void {
+    this.#rpc.close();
+  }
+}
+
+/** Asks one cluster for something, and leaves it. */
+export async function withCluster<T>(
+  options: ClusterOptions,
+  work: (client: ClusterClient) => Promise<T>,
+): Promise<T> {
+  const client = await ClusterClient.connect(options);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+function recordedAddress(files: ClusterFiles): NetworkAddress {
+  const record = files.records().find(({ role }) => role === 'jobmanager');
+  if (record?.address === undefined) throw unreachable(`no JobManager is recorded in ${files.directory}`);
+  return record.address;
+}
+
+/** `host:port`, also as a URL. */
+export function parseTarget(target: string): NetworkAddress {
+  const match = /^(?:\w+:\/\/)?\[?([^\]/]+?)\]?:(\d{1,5})\/?$/.exec(target);
+  const port = Number(match?.[2]);
+  if (match?.[1] !== undefined && port >= 1 && port <= 65_535) return { host: match[1], port };
+  throw new MillraceError('CONFIG_INVALID', `--target ${target} is no address`, {
+    remedy:
+      'Write it as host:port, for example 127.0.0.1:6123, or leave it out for the cluster of this machine.',
+  });
+}
+
+function unreachable(why: string, cause?: unknown): MillraceError {
+  return new MillraceError('CLUSTER_UNREACHABLE', why, { cause });
+}

@@ -1,0 +1,135 @@
+/**
+ * The files of a cluster on this machine: who may do what, and which processes there are.
+ *
+ * ```text
+ *   <state>/            0700   default: ~/.millrace/cluster
+ *     secret            0600   what its processes know: whoever has it can join the cluster
+ *     token             0600   what clients know: whoever has it can submit and operate jobs
+ *     jobmanager.json   0600   process id, address, since when
+ *     taskmanager-*.json
+ *     *.log
+ *     blobs-*           bundles, a folder for each process
+ * ```
+ *
+ * CF-1 A secret is made once, by whoever creates the file first; it is 256 bits of chance.
+ * CF-2 The file of a process says that it may run; whether it does, the machine says. A process id that is another program's
+ *      by now is not touched.
+ */
+
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { secretText } from '../base/random.ts';
+
+/** A process of a cluster, as its file says. */
+export interface ProcessRecord {
+  readonly role: 'jobmanager' | 'taskmanager';
+  readonly id: string;
+  readonly processId: number;
+  /** Where it listens; a TaskManager only listens for each job. */
+  readonly address: { readonly host: string; readonly port: number } | undefined;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+}
+
+/** See the head of the file. */
+export class ClusterFiles {
+  readonly directory: string;
+
+  /** The folder is made when it is not there. */
+  constructor(directory: string | undefined) {
+    this.directory = directory ?? join(homedir(), '.millrace', 'cluster');
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    chmodSync(this.directory, 0o700);
+  }
+
+  /** What the processes of the cluster know. */
+  secret(): string {
+    return this.#secretIn('secret');
+  }
+
+  /** What its clients know. */
+  token(): string {
+    return this.#secretIn('token');
+  }
+
+  /** Where a process writes its log. */
+  logPath(id: string): string {
+    return join(this.directory, `${id}.log`);
+  }
+
+  /** Where a process keeps bundles. */
+  blobDirectory(id: string): string {
+    return join(this.directory, `blobs-${id}`);
+  }
+
+  /** Says that a process runs. */
+  record(process: ProcessRecord): void {
+    const path = this.#pathOf(process);
+    const unfinished = `${path}.${process.processId}`;
+    writeFileSync(unfinished, `${JSON.stringify(process, undefined, 2)}\n`, { mode: 0o600 });
+    renameSync(unfinished, path);
+  }
+
+  /** Takes back what {@link record} said, and what the process kept here. */
+  forget(process: Pick<ProcessRecord, 'role' | 'id'>): void {
+    rmSync(this.#pathOf(process), { force: true });
+    rmSync(this.blobDirectory(process.id), { recursive: true, force: true });
+  }
+
+  /** The processes that were recorded; the JobManager first. */
+  records(): ProcessRecord[] {
+    return readdirSync(this.directory)
+      .filter((name) => /^(?:jobmanager|taskmanager-.*)\.json$/.test(name))
+      .sort()
+      .flatMap((name) => {
+        try {
+          return [JSON.parse(readFileSync(join(this.directory, name), 'utf8')) as ProcessRecord];
+        } catch {
+          return []; // Removed meanwhile.
+        }
+      });
+  }
+
+  /** CF-1. */
+  #secretIn(name: string): string {
+    const path = join(this.directory, name);
+    if (!existsSync(path)) {
+      try {
+        writeFileSync(path, `${secretText()}\n`, { mode: 0o600, flag: 'wx' });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+    return readFileSync(path, 'utf8').trim();
+  }
+
+  #pathOf({ role, id }: Pick<ProcessRecord, 'role' | 'id'>): string {
+    return join(this.directory, role === 'jobmanager' ? 'jobmanager.json' : `taskmanager-${id}.json`);
+  }
+}
+
+/** CF-2. */
+export function isRunning({ processId, role }: ProcessRecord): boolean {
+  try {
+    process.kill(processId, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  const words = join('/proc', String(processId), 'cmdline');
+  if (!existsSync('/proc/self/cmdline')) return true; // Only Linux can be asked.
+  try {
+    return readFileSync(words, 'utf8').split('\0').includes(role);
+  } catch {
+    return false;
+  }
+}

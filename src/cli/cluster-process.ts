@@ -1,0 +1,174 @@
+/**
+ * `millrace jobmanager` and `millrace taskmanager`: a process of a cluster, from its start to a signal.
+ *
+ * Owns: its record in the files of the cluster. Talks to: the dispatcher or the TaskManager, which it starts and stops.
+ */
+
+import { hostname } from 'node:os';
+import type { Configuration } from '../base/config.ts';
+import { consoleLog, type LogLevel } from '../base/log.ts';
+import { MillraceError } from '../base/errors.ts';
+import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
+import { systemEnv } from '../base/system-env.ts';
+import { tcpNetwork } from '../base/tcp.ts';
+import { Dispatcher } from '../cluster/job-manager/dispatcher.ts';
+import type { HeartbeatTimes } from '../cluster/messages.ts';
+import { localSpawner } from '../cluster/spawner.ts';
+import { TaskManager } from '../cluster/task-manager/task-manager.ts';
+import type { Request } from './arguments.ts';
+import { linkMillrace } from './bundle.ts';
+import { ClusterFiles } from './cluster-files.ts';
+import { readConfiguration } from './configuration.ts';
+import { EXIT } from './exit.ts';
+import type { JobHost } from './run-job.ts';
+
+/** A process of a cluster. */
+export type ProcessRequest = Request & { readonly kind: 'jobmanager' | 'taskmanager' };
+
+/** The file of processes that run code of users; this file and that one are both sources, or both built. */
+const ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? '../run/cluster-process.ts' : '../run/cluster-process.js',
+  import.meta.url,
+);
+
+/** Runs a JobManager or a TaskManager until it is stopped. */
+export async function runClusterProcess(request: ProcessRequest, host: JobHost): Promise<number> {
+  const configuration = await configurationOf(request.options.configuration, host);
+  const files = new ClusterFiles(request.options.state);
+  return request.kind === 'jobmanager'
+    ? runJobManager(configuration, files, host)
+    : runTaskManager(configuration, files, host);
+}
+
+/** All layers for the processes of a cluster. */
+export function configurationOf(
+  commandLine: Readonly<Record<string, string>>,
+  host: JobHost,
+): Promise<Configuration> {
+  const { environment, workingDirectory } = host;
+  return readConfiguration({ commandLine, environment, workingDirectory });
+}
+
+/** Where the JobManager is. */
+export function jobManagerAddress(configuration: Configuration): NetworkAddress {
+  return {
+    host: configuration.get('jobmanager.rpc.address'),
+    port: configuration.get('jobmanager.rpc.port'),
+  };
+}
+
+/** How often processes give signs of life. Throws CONFIG_INVALID when they would be taken for dead between two. */
+export function heartbeatOf(configuration: Configuration): HeartbeatTimes {
+  const intervalMs = configuration.get('heartbeat.interval');
+  const timeoutMs = configuration.get('heartbeat.timeout');
+  if (timeoutMs > intervalMs) return { intervalMs, timeoutMs };
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    `heartbeat.timeout (${timeoutMs} ms) is not longer than heartbeat.interval (${intervalMs} ms)`,
+    { remedy: 'Make the timeout several times the interval.' },
+  );
+}
+
+async function runJobManager(
+  configuration: Configuration,
+  files: ClusterFiles,
+  host: JobHost,
+): Promise<number> {
+  const id = 'jobmanager';
+  const address = jobManagerAddress(configuration);
+  checkBind('jobmanager.rpc.address', address.host);
+  const stopped = untilSignal();
+  const blobDirectory = files.blobDirectory(id);
+  linkMillrace(blobDirectory);
+  const dispatcher = new Dispatcher({
+    env: environmentOf(configuration),
+    network: tcpNetwork(),
+    spawner: localSpawner({ entry: ENTRY }),
+    processId: process.pid,
+    address,
+    secret: files.secret(),
+    token: files.token(),
+    heartbeat: heartbeatOf(configuration),
+    slotRequestTimeoutMs: configuration.get('slot.request.timeout'),
+    blobDirectory,
+  });
+  const bound = await dispatcher.start();
+  const record = { role: id, id, processId: process.pid, address: bound, startedAt: Date.now() } as const;
+  files.record(record);
+  host.stderr.write(`the JobManager listens on ${addressText(bound)}\n`);
+  await stopped;
+  dispatcher.stop();
+  files.forget(record);
+  // Its children end with their pipes.
+  process.exit(EXIT.done);
+}
+
+async function runTaskManager(
+  configuration: Configuration,
+  files: ClusterFiles,
+  host: JobHost,
+): Promise<number> {
+  const ownHost = configuration.get('taskmanager.host');
+  checkBind('taskmanager.host', ownHost);
+  const id = plainId(configuration.get('taskmanager.resource-id') ?? `${hostname()}-${process.pid}`);
+  const slots = configuration.get('taskmanager.numberOfTaskSlots') ?? 1;
+  const blobDirectory = files.blobDirectory(id);
+  linkMillrace(blobDirectory);
+  const record = {
+    role: 'taskmanager',
+    id,
+    processId: process.pid,
+    address: undefined,
+    startedAt: Date.now(),
+  } as const;
+  const ended = Promise.withResolvers<Error | undefined>();
+  const taskManager = new TaskManager({
+    env: environmentOf(configuration),
+    network: tcpNetwork(),
+    spawner: localSpawner({ entry: ENTRY }),
+    taskManager: id,
+    host: ownHost,
+    processId: process.pid,
+    slots,
+    jobManager: jobManagerAddress(configuration),
+    secret: files.secret(),
+    heartbeat: heartbeatOf(configuration),
+    registrationTimeoutMs: configuration.get('taskmanager.registration.timeout'),
+    data: { host: ownHost, port: configuration.get('taskmanager.data.port') },
+    blobDirectory,
+    residentBytes: () => process.memoryUsage.rss(),
+    onStopped: ended.resolve,
+  });
+  void untilSignal().then(() => taskManager.stop());
+  files.record(record);
+  host.stderr.write(`TaskManager ${id} offers ${slots} slots\n`);
+  taskManager.start();
+  const error = await ended.promise;
+  files.forget(record);
+  if (error !== undefined) host.stderr.write(host.describe(error));
+  process.exit(error === undefined ? EXIT.done : EXIT.failed);
+}
+
+function environmentOf(configuration: Configuration): ReturnType<typeof systemEnv> {
+  return systemEnv({ log: consoleLog({ level: configuration.get('log.level') as LogLevel }) });
+}
+
+/** Only this machine may reach a process until what they say is encrypted. */
+function checkBind(key: string, host: string): void {
+  if (isLoopback(host)) return;
+  throw new MillraceError('CLUSTER_BIND_UNSAFE', `${key} is ${host}, which others than this machine reach`);
+}
+
+/** An id becomes the name of files. */
+function plainId(id: string): string {
+  if (/^\w[\w.-]{0,99}$/.test(id)) return id;
+  throw new MillraceError('CONFIG_INVALID', `"${id}" cannot be the id of a TaskManager`, {
+    remedy: 'Use letters, digits, "-", "_" and ".", at most 100, in taskmanager.resource-id.',
+  });
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  });
+}

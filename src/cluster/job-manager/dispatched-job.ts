@@ -1,0 +1,321 @@
+/**
+ * One job in the dispatcher: its job master's process, started again when it dies.
+ *
+ * Owns: the process and the connection to it; the job's secret. Partners: the dispatcher above, the resource manager, the
+ * job master.
+ *
+ * DJ-1 A process that ends without a last word is replaced by one that continues from the latest checkpoint, RESTARTS_MAX
+ *      times in a row; a job without checkpoints has failed, because what it did cannot be told.
+ * DJ-2 The next process is started when the former one is gone. The claim of the job's folder fences whatever is left of it.
+ * DJ-3 The outcome of a job is final.
+ */
+
+import type { Env, Timer } from '../../base/env.ts';
+import { deserializeError, MillraceError, type SerializedError, serializeError } from '../../base/errors.ts';
+import type { NetworkAddress } from '../../base/network.ts';
+import type { Introduced } from '../../exchange/handshake.ts';
+import type {
+  BundleReference,
+  CheckpointRequest,
+  HeartbeatTimes,
+  JobListing,
+  JobMasterCommand,
+  JobMasterMessage,
+  JobOutcome,
+  JobStatusReport,
+  SlotsAnswer,
+  SlotsRequest,
+  Submission,
+} from '../messages.ts';
+import type { ChildProcessHandle, ProcessSpawner } from '../processes.ts';
+import { RpcConnection } from '../rpc/rpc-connection.ts';
+import {
+  type DispatchedJobEvent,
+  type DispatchedJobState,
+  moveDispatchedJob,
+} from './dispatched-job-states.ts';
+import type { JobState } from './job-states.ts';
+import type { ResourceManager } from './resource-manager.ts';
+
+/** What a dispatched job is made of. */
+export interface DispatchedJobParts {
+  readonly env: Env;
+  readonly spawner: ProcessSpawner;
+  readonly resources: ResourceManager;
+  readonly submission: Submission;
+  readonly bundle: BundleReference;
+  readonly bundlePath: string;
+  /** 64 hexadecimal digits, of this job only. */
+  readonly secret: string;
+  readonly jobManager: NetworkAddress;
+  readonly bindHost: string;
+  readonly heartbeat: HeartbeatTimes;
+}
+
+/** Processes that are started one after the other when each of them dies. */
+export const RESTARTS_MAX = 10;
+const PAUSE_MS_FIRST = 200;
+const PAUSE_MS_MAX = 10_000;
+/** A process that lived so long begins the count of restarts again, ms. */
+const STABLE_MS = 60_000;
+/** A checkpoint that was asked for and did not come by then will not be told, ms. */
+const CHECKPOINT_DEADLINE_MS = 600_000;
+/** A process that has said its last word and is still there is ended, ms. */
+const EXIT_DEADLINE_MS = 5_000;
+
+type Rpc = RpcConnection<JobMasterCommand, JobMasterMessage, CheckpointRequest, SlotsRequest>;
+
+/** See the head of the file. */
+export class DispatchedJob {
+  readonly jobId: string;
+  readonly secret: string;
+  /** Resolved with the first word of the job master: that it was accepted; rejected with why not. */
+  readonly accepted: Promise<void>;
+  readonly #parts: DispatchedJobParts;
+  readonly #startedAt: number;
+  readonly #acceptedResolvers = Promise.withResolvers<void>();
+  #state: DispatchedJobState = 'STARTING';
+  #process: ChildProcessHandle | undefined;
+  #processStartedAt = 0;
+  #restarts = 0;
+  #pauseMs = PAUSE_MS_FIRST;
+  #timer: Timer | undefined;
+  #rpc: Rpc | undefined;
+  #jobName: string;
+  #isStored = false;
+  #wasAccepted = false;
+  #status: JobStatusReport | undefined;
+  #outcome: JobOutcome | undefined;
+  #endedAt: number | undefined;
+  #isCanceled = false;
+
+  constructor(parts: DispatchedJobParts) {
+    this.#parts = parts;
+    this.jobId = parts.submission.jobId;
+    this.secret = parts.secret;
+    this.#jobName = parts.submission.jobName;
+    this.#startedAt = parts.env.clock.now();
+    this.accepted = this.#acceptedResolvers.promise;
+    this.accepted.catch(() => undefined);
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'ENDED';
+  }
+
+  /** Starts the job master; once. */
+  start(): void {
+    this.#spawn();
+  }
+
+  /** The job master has dialed. */
+  attach({ connection, rest }: Introduced): void {
+    if (this.isOver || this.#process === undefined) return connection.close();
+    const { env, heartbeat } = this.#parts;
+    this.#rpc?.close();
+    this.#rpc = new RpcConnection({
+      connection,
+      rest,
+      clock: env.clock,
+      heartbeat,
+      handlers: {
+        message: (message: JobMasterMessage) => this.#heard(message),
+        request: ({ count }: SlotsRequest) => this.#requestSlots(count),
+        heartbeat: (status) => this.#heardStatus(status as JobStatusReport | undefined),
+        // Without a sign of life it is as good as dead; the exit of its process tells the rest.
+        lost: () => this.#process?.kill(),
+      },
+    });
+  }
+
+  /** As a client sees it. */
+  listing(): JobListing {
+    return {
+      jobId: this.jobId,
+      jobName: this.#jobName,
+      state: this.#jobState(),
+      startedAt: this.#startedAt,
+      endedAt: this.#endedAt,
+      outcome: this.#outcome,
+      status: this.#status,
+      processId: this.#process?.processId,
+      slots: this.#parts.resources.slotsOf(this.jobId),
+    };
+  }
+
+  /** Asks the job master to cancel; one that is not there is not started again. */
+  cancel(): void {
+    this.#isCanceled = true;
+    if (this.#rpc?.isOpen === true) return this.#rpc.send({ kind: 'cancel' });
+    if (this.#state === 'PAUSING') this.#end('abandoned', { status: 'CANCELED', error: undefined });
+  }
+
+  /** Asks the job master to stop with a last checkpoint. */
+  stop(): void {
+    if (this.#rpc?.isOpen !== true) throw notRunning(this.jobId);
+    this.#rpc.send({ kind: 'stop' });
+  }
+
+  /** Takes a checkpoint now; its path. */
+  triggerCheckpoint(): Promise<string> {
+    if (this.#rpc?.isOpen !== true) return Promise.reject(notRunning(this.jobId));
+    return this.#rpc.request<string>({ kind: 'checkpoint' }, CHECKPOINT_DEADLINE_MS);
+  }
+
+  /** Slots of the job are gone with their TaskManager. */
+  slotsLost(taskManager: string, why: string): void {
+    this.#rpc?.send({ kind: 'task-manager-lost', taskManager, why });
+  }
+
+  /** The JobManager ends: nothing is left behind. */
+  abandon(): void {
+    if (this.isOver) return;
+    const error = serializeError(new MillraceError('JOB_MASTER_LOST', 'the JobManager was stopped'));
+    this.#end('abandoned', { status: 'FAILED', error });
+  }
+
+  // ---- the process ----
+
+  #spawn(): void {
+    const { spawner, env, submission, secret, jobManager, bindHost, bundlePath, heartbeat } = this.#parts;
+    this.#processStartedAt = env.clock.monotonic();
+    const start = {
+      jobManager,
+      secret,
+      heartbeat,
+      bindHost,
+      bundlePath,
+      submission,
+      restarts: this.#restarts,
+    };
+    this.#process = spawner.spawn(
+      { kind: 'job-master', start },
+      { workingDirectory: submission.workingDirectory, onExit: (how) => this.#exited(how) },
+    );
+  }
+
+  #exited(how: string): void {
+    this.#process = undefined;
+    this.#rpc?.close();
+    this.#rpc = undefined;
+    this.#move('exited');
+    if (this.isOver) return;
+    const { env } = this.#parts;
+    env.log.warn('a job master has ended unexpectedly', { job: this.jobId, how });
+    const error = lost(this.#jobName, how);
+    if (this.#isCanceled) return this.#end('abandoned', { status: 'CANCELED', error: undefined });
+    if (!this.#wasAccepted || !this.#isStored) return this.#fail(error);
+    if (env.clock.monotonic() - this.#processStartedAt > STABLE_MS) {
+      this.#restarts = 0;
+      this.#pauseMs = PAUSE_MS_FIRST;
+    }
+    if (this.#restarts >= RESTARTS_MAX) return this.#fail(error);
+    this.#pause();
+  }
+
+  /** DJ-1. */
+  #pause(): void {
+    const afterMs = this.#pauseMs;
+    this.#restarts += 1;
+    this.#pauseMs = Math.min(PAUSE_MS_MAX, afterMs * 2);
+    const again = (): void => {
+      this.#move('due');
+      if (this.#state === 'STARTING') this.#spawn();
+    };
+    this.#timer = this.#parts.env.clock.timer(afterMs, again, 'a job master is started again');
+  }
+
+  // ---- what it says ----
+
+  #heard(message: JobMasterMessage): void {
+    switch (message.kind) {
+      case 'accepted':
+        return this.#heardAccepted(message);
+      case 'refused':
+        return this.#refused(message.error);
+      case 'status':
+        return this.#heardStatus(message.status);
+      case 'ended':
+        this.#status = message.status;
+        return this.#end('ended', message.outcome);
+    }
+  }
+
+  #heardAccepted(message: JobMasterMessage & { readonly kind: 'accepted' }): void {
+    const { resources, bundle, submission } = this.#parts;
+    this.#move('accepted');
+    if (this.isOver) return;
+    this.#jobName = message.jobName;
+    this.#isStored = message.isStored;
+    this.#wasAccepted = true;
+    resources.addJob({
+      jobId: this.jobId,
+      master: message.address,
+      secret: this.secret,
+      bundle,
+      workingDirectory: submission.workingDirectory,
+    });
+    this.#acceptedResolvers.resolve();
+  }
+
+  #heardStatus(status: JobStatusReport | undefined): void {
+    if (status !== undefined && !this.isOver) this.#status = status;
+  }
+
+  #refused(error: SerializedError): void {
+    this.#acceptedResolvers.reject(deserializeError(error));
+    this.#end('refused', { status: 'FAILED', error });
+  }
+
+  async #requestSlots(count: number): Promise<SlotsAnswer> {
+    return { slots: await this.#parts.resources.requestSlots(this.jobId, count) };
+  }
+
+  // ---- the end (DJ-3) ----
+
+  #fail(error: MillraceError): void {
+    this.#acceptedResolvers.reject(error);
+    this.#end('abandoned', { status: 'FAILED', error: serializeError(error) });
+  }
+
+  #end(event: DispatchedJobEvent, outcome: Omit<JobOutcome, 'checkpoint'> & Partial<JobOutcome>): void {
+    const { env, resources } = this.#parts;
+    if (this.isOver) return;
+    this.#move(event);
+    this.#timer?.cancel();
+    this.#outcome = { checkpoint: this.#status?.checkpoint, ...outcome };
+    this.#endedAt = env.clock.now();
+    this.#acceptedResolvers.reject(lost(this.#jobName, 'it ended before it was accepted'));
+    resources.removeJob(this.jobId);
+    env.log.info('a job has ended', { job: this.jobId, status: outcome.status });
+    this.#rpc?.close(); // Its process ends with it.
+    const process = this.#process;
+    env.clock.timer(EXIT_DEADLINE_MS, () => process?.kill(), 'a job master has to end');
+  }
+
+  #move(event: DispatchedJobEvent): void {
+    this.#state = moveDispatchedJob(this.#state, event);
+  }
+
+  #jobState(): JobState {
+    if (this.#outcome !== undefined) return ENDS[this.#outcome.status];
+    if (this.#state === 'RUNNING') return this.#status?.state ?? 'CREATED';
+    return this.#wasAccepted ? 'RESTARTING' : 'INITIALIZING';
+  }
+}
+
+const ENDS: Readonly<Record<JobOutcome['status'], JobState>> = {
+  FINISHED: 'FINISHED',
+  ALREADY_FINISHED: 'FINISHED',
+  STOPPED: 'SUSPENDED',
+  CANCELED: 'CANCELED',
+  FAILED: 'FAILED',
+};
+
+function lost(jobName: string, how: string): MillraceError {
+  return new MillraceError('JOB_MASTER_LOST', `the process of the job master of "${jobName}" ended: ${how}`);
+}
+
+function notRunning(jobId: string): MillraceError {
+  return new MillraceError('JOB_NOT_RUNNING', `job ${jobId} has no job master at the moment`);
+}

@@ -1,0 +1,260 @@
+/**
+ * A JobManager: takes jobs from clients, starts a job master for each, and deals the slots of the TaskManagers.
+ *
+ * Owns: the jobs, the blobs, the slots (resource-manager.ts); runs no code of users itself. Partners: clients, TaskManagers,
+ * job masters, all over one listener. Who somebody is, is proved by the secret of the subject that it names.
+ *
+ * DI-1 An id belongs to one job that is not over; ended jobs are kept, ENDED_JOBS_MAX of them, for whoever asks.
+ * DI-2 A TaskManager is registered by its first report and lost with its connection; with each heartbeat both sides have
+ *      told each other everything.
+ */
+
+import { hmacSha256 } from '../../base/hash.ts';
+import type { Env } from '../../base/env.ts';
+import { MillraceError } from '../../base/errors.ts';
+import type { Network, NetworkAddress, NetworkListener } from '../../base/network.ts';
+import type { Introduced } from '../../exchange/handshake.ts';
+import { BlobFolder } from '../blobs.ts';
+import type {
+  BlobRequest,
+  ClientRequest,
+  ClusterOverview,
+  HeartbeatTimes,
+  JobListing,
+  Submission,
+  TaskManagerOrders,
+  TaskManagerReport,
+} from '../messages.ts';
+import type { ProcessSpawner } from '../processes.ts';
+import { listenForPeers } from '../rpc/peers.ts';
+import { RpcConnection } from '../rpc/rpc-connection.ts';
+import { TASK_MANAGER_SUBJECT } from '../task-manager/task-manager.ts';
+import { DispatchedJob } from './dispatched-job.ts';
+import { JOB_MASTER_SUBJECT } from './job-master-process.ts';
+import { ResourceManager } from './resource-manager.ts';
+
+/** What a JobManager is made of. */
+export interface DispatcherParts {
+  readonly env: Env;
+  readonly network: Network;
+  readonly spawner: ProcessSpawner;
+  readonly processId: number;
+  readonly address: NetworkAddress;
+  /** Of the cluster: TaskManagers prove that they know it, and the jobs' own secrets derive from it. */
+  readonly secret: string;
+  /** Of clients. */
+  readonly token: string;
+  readonly heartbeat: HeartbeatTimes;
+  readonly slotRequestTimeoutMs: number;
+  readonly blobDirectory: string;
+}
+
+/** Who a client says that it is, for the handshake. */
+export const CLIENT_SUBJECT = 'client';
+
+/** Jobs that have ended and are still listed. */
+export const ENDED_JOBS_MAX = 100;
+
+/** See the head of the file. */
+export class Dispatcher {
+  readonly #parts: DispatcherParts;
+  readonly #startedAt: number;
+  readonly #blobs: BlobFolder;
+  readonly #resources: ResourceManager;
+  /** By id; in the order of their submission. */
+  readonly #jobs = new Map<string, DispatchedJob>();
+  readonly #taskManagers = new Map<string, RpcConnection<TaskManagerOrders>>();
+  readonly #clients = new Set<RpcConnection>();
+  #listener: NetworkListener | undefined;
+
+  constructor(parts: DispatcherParts) {
+    const { env, slotRequestTimeoutMs } = parts;
+    this.#parts = parts;
+    this.#startedAt = env.clock.now();
+    this.#blobs = new BlobFolder(env, parts.blobDirectory);
+    this.#resources = new ResourceManager({
+      clock: env.clock,
+      log: env.log,
+      slotRequestTimeoutMs,
+      sendOrders: (taskManager, orders) => this.#taskManagers.get(taskManager)?.send(orders),
+      slotsLost: (jobId, taskManager, why) => this.#jobs.get(jobId)?.slotsLost(taskManager, why),
+    });
+  }
+
+  /** Begins to listen. Throws NETWORK_FAILED when the address cannot be had. */
+  async start(): Promise<NetworkAddress> {
+    this.#listener = await listenForPeers(this.#parts, {
+      address: this.#parts.address,
+      secretOf: (subject) => this.#secretOf(subject),
+      accept: (peer) => this.#accept(peer),
+    });
+    return this.#listener.address;
+  }
+
+  /** Ends all jobs, and leaves. */
+  stop(): void {
+    this.#listener?.close();
+    for (const job of this.#jobs.values()) job.abandon();
+    for (const rpc of [...this.#taskManagers.values(), ...this.#clients]) rpc.close();
+  }
+
+  /** All that there is. */
+  overview(): ClusterOverview {
+    const taskManagers = this.#resources.listing();
+    return {
+      processId: this.#parts.processId,
+      startedAt: this.#startedAt,
+      address: this.#listener?.address ?? this.#parts.address,
+      taskManagers,
+      slotsTotal: taskManagers.reduce((sum, { slots }) => sum + slots, 0),
+      slotsFree: taskManagers.reduce((sum, { slotsFree }) => sum + slotsFree, 0),
+      jobs: this.jobs(),
+    };
+  }
+
+  /** All jobs, the newest first. */
+  jobs(): JobListing[] {
+    return [...this.#jobs.values()].map((job) => job.listing()).reverse();
+  }
+
+  /** Takes a job; resolves when its job master has built it. Throws JOB_ALREADY_SUBMITTED, and what refuses it. */
+  async submit(submission: Submission, bytes: Uint8Array): Promise<string> {
+    const { jobId } = submission;
+    const { env, spawner, heartbeat, address } = this.#parts;
+    this.#checkFree(jobId);
+    const bundle = await this.#blobs.put(bytes, submission.bundleName);
+    const bundlePath = await this.#blobs.pathOf(bundle);
+    this.#checkFree(jobId); // Another one may have come meanwhile.
+    const job = new DispatchedJob({
+      env,
+      spawner,
+      resources: this.#resources,
+      submission,
+      bundle,
+      bundlePath,
+      secret: this.#secretOfJob(jobId, env.random.id()),
+      jobManager: this.#listener!.address,
+      bindHost: address.host,
+      heartbeat,
+    });
+    this.#jobs.delete(jobId);
+    this.#jobs.set(jobId, job);
+    this.#forgetOld();
+    job.start();
+    await job.accepted;
+    return jobId;
+  }
+
+  /** A job by its id. Throws JOB_NOT_FOUND. */
+  job(jobId: string): DispatchedJob {
+    const job = this.#jobs.get(jobId);
+    if (job === undefined) throw new MillraceError('JOB_NOT_FOUND', `there is no job ${jobId}`);
+    return job;
+  }
+
+  #checkFree(jobId: string): void {
+    if (this.#jobs.get(jobId)?.isOver !== false) return;
+    throw new MillraceError('JOB_ALREADY_SUBMITTED', `a job with the id ${jobId} is not over yet`);
+  }
+
+  /** DI-1. */
+  #forgetOld(): void {
+    const over = [...this.#jobs.values()].filter(({ isOver }) => isOver);
+    for (const { jobId } of over.slice(0, Math.max(0, over.length - ENDED_JOBS_MAX)))
+      this.#jobs.delete(jobId);
+  }
+
+  #secretOfJob(jobId: string, chance: string): string {
+    const bytes = hmacSha256(this.#parts.secret, new TextEncoder().encode(`job ${jobId} ${chance}`));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  }
+
+  // ---- who dials ----
+
+  #secretOf(subject: string): string | undefined {
+    if (subject === TASK_MANAGER_SUBJECT) return this.#parts.secret;
+    if (subject === CLIENT_SUBJECT) return this.#parts.token;
+    if (!subject.startsWith(JOB_MASTER_SUBJECT)) return undefined;
+    const job = this.#jobs.get(subject.slice(JOB_MASTER_SUBJECT.length));
+    return job?.isOver === false ? job.secret : undefined;
+  }
+
+  #accept(peer: Introduced): void {
+    const { subject } = peer;
+    if (subject === TASK_MANAGER_SUBJECT) return this.#acceptTaskManager(peer);
+    if (subject === CLIENT_SUBJECT) return this.#acceptClient(peer);
+    const job = this.#jobs.get(subject.slice(JOB_MASTER_SUBJECT.length));
+    if (job === undefined) peer.connection.close();
+    else job.attach(peer);
+  }
+
+  /** DI-2. */
+  #acceptTaskManager({ connection, rest }: Introduced): void {
+    const { env, heartbeat } = this.#parts;
+    let taskManager: string | undefined;
+    const rpc: RpcConnection<TaskManagerOrders, never, unknown, BlobRequest> = new RpcConnection({
+      connection,
+      rest,
+      clock: env.clock,
+      heartbeat: {
+        ...heartbeat,
+        report: () => (taskManager === undefined ? NO_ORDERS : this.#resources.ordersOf(taskManager)),
+      },
+      handlers: {
+        message: () => {},
+        request: ({ key }) => this.#blobs.get({ key }),
+        heartbeat: (report) => {
+          const told = report as TaskManagerReport;
+          if (taskManager !== undefined) return this.#resources.report(told);
+          taskManager = told.taskManager;
+          this.#taskManagers.get(taskManager)?.close();
+          this.#taskManagers.set(taskManager, rpc);
+          this.#resources.register(told);
+        },
+        lost: (error) => {
+          if (taskManager === undefined || this.#taskManagers.get(taskManager) !== rpc) return;
+          this.#taskManagers.delete(taskManager);
+          this.#resources.lost(taskManager, error.message);
+        },
+      },
+    });
+  }
+
+  #acceptClient({ connection, rest }: Introduced): void {
+    const { env, heartbeat } = this.#parts;
+    const rpc: RpcConnection<unknown, unknown, unknown, ClientRequest> = new RpcConnection({
+      connection,
+      rest,
+      clock: env.clock,
+      heartbeat,
+      handlers: {
+        message: () => {},
+        request: (request) => this.#answer(request),
+        lost: () => void this.#clients.delete(rpc as RpcConnection),
+      },
+    });
+    this.#clients.add(rpc as RpcConnection);
+  }
+
+  async #answer(request: ClientRequest): Promise<unknown> {
+    switch (request.kind) {
+      case 'submit':
+        return this.submit(request.submission, request.bundle);
+      case 'list':
+        return this.jobs();
+      case 'overview':
+        return this.overview();
+      case 'job':
+        return this.job(request.jobId).listing();
+      case 'cancel':
+        return this.job(request.jobId).cancel();
+      case 'stop':
+        return this.job(request.jobId).stop();
+      case 'checkpoint':
+        return this.job(request.jobId).triggerCheckpoint();
+    }
+  }
+}
+
+/** Before a TaskManager has said who it is, it is to run nothing. */
+const NO_ORDERS: TaskManagerOrders = { version: 0, jobs: [] };

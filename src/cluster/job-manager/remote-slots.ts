@@ -1,0 +1,324 @@
+/**
+ * Slots in the processes of other TaskManagers, for a job master: the third kind of slots beside threads and this thread.
+ *
+ * Owns: the connections from the job's processes, and the deployment that is being started. Partners: the job master
+ * above (it knows only `SlotProvider`), the JobManager (which gives slots), a job process in each TaskManager.
+ *
+ * RS-1 A deployment has a number; what a process says of another one is ignored.
+ * RS-2 A start ends: with all processes ready, with the first that cannot be, at its deadline, or when it is not wanted any
+ *      more. Whatever was started for nothing is terminated.
+ * RS-3 The loss of a process is told for each of its slots, once; its slots count as gone: their connection is closed, and a
+ *      process without its job master ends itself.
+ */
+
+import type { Clock, Log, Timer } from '../../base/env.ts';
+import { deserializeError, MillraceError } from '../../base/errors.ts';
+import type { NetworkAddress } from '../../base/network.ts';
+import type { Introduced } from '../../exchange/handshake.ts';
+import type {
+  SlotCommand,
+  SlotGateway,
+  SlotProvider,
+  SlotReport,
+  SlotSettings,
+} from '../../hosts/messages.ts';
+import type { HeartbeatTimes, JobProcessCommand, JobProcessMessage, SlotAssignment } from '../messages.ts';
+import { RpcConnection } from '../rpc/rpc-connection.ts';
+
+/** What the slots are made of. */
+export interface RemoteSlotsParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly heartbeat: HeartbeatTimes;
+  /** What each process loads; see `JobProcessCommand`. */
+  readonly load: unknown;
+  /** Asks the JobManager for slots, those that the job has among them. */
+  readonly requestSlots: (count: number) => Promise<readonly SlotAssignment[]>;
+}
+
+/** A process that has slots but does not attach, or is not ready by then, makes the start fail, ms. */
+const START_DEADLINE_MS = 90_000;
+
+/** A process of the job. */
+interface Attached {
+  readonly taskManager: string;
+  readonly data: NetworkAddress;
+  readonly rpc: RpcConnection<JobProcessCommand, JobProcessMessage>;
+}
+
+/** See the head of the file. */
+export class RemoteSlots implements SlotProvider {
+  readonly #parts: RemoteSlotsParts;
+  /** By TaskManager. */
+  readonly #processes = new Map<string, Attached>();
+  #deployments = 0;
+  #current: RemoteDeployment | undefined;
+
+  constructor(parts: RemoteSlotsParts) {
+    this.#parts = parts;
+  }
+
+  /** A job process has dialed. */
+  attach({ connection, rest }: Introduced): void {
+    const { clock, heartbeat } = this.#parts;
+    let taskManager: string | undefined;
+    const rpc: RpcConnection<JobProcessCommand, JobProcessMessage> = new RpcConnection({
+      connection,
+      rest,
+      clock,
+      heartbeat,
+      handlers: {
+        message: (message: JobProcessMessage) => {
+          if (message.kind !== 'attach') return this.#heard(taskManager, rpc, message);
+          taskManager = message.taskManager;
+          this.#attached({ taskManager, data: message.data, rpc });
+        },
+        lost: (error) => this.#lost(taskManager, rpc, error),
+      },
+    });
+  }
+
+  /** The JobManager has lost a TaskManager. */
+  taskManagerLost(taskManager: string, why: string): void {
+    const process = this.#processes.get(taskManager);
+    if (process === undefined) return;
+    process.rpc.close();
+    this.#lost(taskManager, process.rpc, new MillraceError('TASK_MANAGER_LOST', why));
+  }
+
+  /** The job has ended: its processes do, too. */
+  close(): void {
+    for (const { rpc } of this.#processes.values()) rpc.send({ kind: 'leave' });
+    this.#processes.clear();
+  }
+
+  async start(
+    settings: SlotSettings,
+    onReport: (report: SlotReport) => void,
+    onLost: (slot: number, error: Error) => void,
+    signal?: AbortSignal,
+  ): Promise<SlotGateway[]> {
+    signal?.throwIfAborted();
+    const deployment = new RemoteDeployment(++this.#deployments, { ...this.#parts, onReport, onLost });
+    this.#current = deployment;
+    return deployment.start(settings, (taskManager) => this.#processes.get(taskManager), signal);
+  }
+
+  #attached(process: Attached): void {
+    const former = this.#processes.get(process.taskManager);
+    former?.rpc.close();
+    this.#processes.set(process.taskManager, process);
+    this.#parts.log.info('a process of the job has attached', { taskManager: process.taskManager });
+    if (former !== undefined) {
+      this.#current?.lost(
+        process.taskManager,
+        processLost(process.taskManager, 'another one took its place'),
+      );
+    }
+    this.#current?.attached();
+  }
+
+  #heard(
+    taskManager: string | undefined,
+    rpc: RpcConnection<JobProcessCommand, JobProcessMessage>,
+    message: Exclude<JobProcessMessage, { readonly kind: 'attach' }>,
+  ): void {
+    if (taskManager === undefined || this.#processes.get(taskManager)?.rpc !== rpc) return;
+    if (message.deployment === this.#current?.number) this.#current.heard(taskManager, message); // RS-1
+  }
+
+  #lost(
+    taskManager: string | undefined,
+    rpc: RpcConnection<JobProcessCommand, JobProcessMessage>,
+    error: Error,
+  ): void {
+    if (taskManager === undefined || this.#processes.get(taskManager)?.rpc !== rpc) return;
+    this.#processes.delete(taskManager);
+    this.#current?.lost(taskManager, processLost(taskManager, error.message, error));
+  }
+}
+
+interface DeploymentParts extends RemoteSlotsParts {
+  readonly onReport: (report: SlotReport) => void;
+  readonly onLost: (slot: number, error: Error) => void;
+}
+
+type Heard = Exclude<JobProcessMessage, { readonly kind: 'attach' }>;
+
+/** The slots of one deployment. */
+class RemoteDeployment {
+  readonly number: number;
+  readonly #parts: DeploymentParts;
+  #slots: readonly SlotAssignment[] = [];
+  #taskManagers: readonly string[] = [];
+  #processes: Attached[] = [];
+  #settings: SlotSettings | undefined;
+  #find: (taskManager: string) => Attached | undefined = () => undefined;
+  readonly #ready = new Set<string>();
+  readonly #lostOnes = new Set<string>();
+  /** By slot: who waits until it is gone. */
+  readonly #going = new Map<number, { readonly promise: Promise<void>; readonly resolve: () => void }>();
+  #phase: 'asking' | 'attaching' | 'starting' | 'running' | 'leaving' | 'failed' = 'asking';
+  #timer: Timer | undefined;
+  readonly #started = Promise.withResolvers<void>();
+
+  constructor(number: number, parts: DeploymentParts) {
+    this.number = number;
+    this.#parts = parts;
+    // Told to `start`; alone it must not count as unhandled.
+    this.#started.promise.catch(() => undefined);
+  }
+
+  async start(
+    settings: SlotSettings,
+    find: (taskManager: string) => Attached | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<SlotGateway[]> {
+    this.#settings = settings;
+    this.#find = find;
+    const unwanted = (): void => this.#fail(asError(signal?.reason));
+    signal?.addEventListener('abort', unwanted);
+    try {
+      this.#parts.requestSlots(settings.slots).then(
+        (slots) => this.#assigned(slots),
+        (error: unknown) => this.#fail(asError(error)),
+      );
+      await this.#started.promise;
+    } finally {
+      signal?.removeEventListener('abort', unwanted);
+      this.#timer?.cancel();
+    }
+    return this.#slots.map((_, slot) => this.#gateway(slot));
+  }
+
+  // ---- what happens (RS-2) ----
+
+  #assigned(slots: readonly SlotAssignment[]): void {
+    if (this.#phase !== 'asking') return;
+    this.#slots = slots;
+    this.#taskManagers = [...new Set(slots.map(({ taskManager }) => taskManager))];
+    this.#phase = 'attaching';
+    this.#timer = this.#parts.clock.timer(
+      START_DEADLINE_MS,
+      () => this.#fail(new MillraceError('TASK_MANAGER_LOST', this.#missing())),
+      'the processes of a job have to start',
+    );
+    this.attached();
+  }
+
+  /** A process has attached. */
+  attached(): void {
+    if (this.#phase !== 'attaching') return;
+    const processes = this.#taskManagers.map((taskManager) => this.#find(taskManager));
+    if (processes.includes(undefined)) return;
+    this.#processes = processes as Attached[];
+    this.#phase = 'starting';
+    const processOfSlot = this.#slots.map(({ taskManager }) => this.#taskManagers.indexOf(taskManager));
+    const addresses = this.#processes.map(({ data }) => data);
+    for (const [own, { rpc }] of this.#processes.entries()) {
+      rpc.send({
+        kind: 'start',
+        deployment: this.number,
+        settings: this.#settings!,
+        load: this.#parts.load,
+        processOfSlot,
+        processes: addresses,
+        own,
+      });
+    }
+  }
+
+  heard(taskManager: string, message: Heard): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#ready.add(taskManager);
+        if (this.#ready.size < this.#taskManagers.length || this.#phase !== 'starting') return;
+        this.#phase = 'running';
+        return this.#started.resolve();
+      case 'unready':
+        return this.#fail(deserializeError(message.error));
+      case 'report':
+        return this.#phase === 'failed' ? undefined : this.#parts.onReport(message.report);
+      case 'slot-lost':
+        return this.#slotLost(message.slot, deserializeError(message.error));
+      case 'slot-gone':
+        return this.#going.get(message.slot)?.resolve();
+    }
+  }
+
+  /** RS-3. */
+  lost(taskManager: string, error: Error): void {
+    if (!this.#taskManagers.includes(taskManager) || this.#lostOnes.has(taskManager)) return;
+    // Before the start was sent, another process of the same TaskManager is as good.
+    if (this.#phase === 'attaching') return;
+    this.#lostOnes.add(taskManager);
+    for (const [slot, assignment] of this.#slots.entries()) {
+      if (assignment.taskManager !== taskManager) continue;
+      this.#going.get(slot)?.resolve();
+      this.#slotLost(slot, error);
+    }
+  }
+
+  #slotLost(slot: number, error: Error): void {
+    if (this.#phase === 'starting') return this.#fail(error);
+    if (this.#phase === 'running') this.#parts.onLost(slot, error);
+  }
+
+  #fail(error: Error): void {
+    if (this.#phase === 'running' || this.#phase === 'leaving' || this.#phase === 'failed') return;
+    const wasSent = this.#phase === 'starting';
+    this.#phase = 'failed';
+    const gone = wasSent ? this.#slots.map((_, slot) => this.#terminate(slot)) : [];
+    Promise.allSettled(gone).then(
+      () => this.#started.reject(error),
+      () => this.#started.reject(error),
+    );
+  }
+
+  #missing(): string {
+    const missing =
+      this.#phase === 'attaching'
+        ? this.#taskManagers.filter((taskManager) => this.#find(taskManager) === undefined)
+        : this.#taskManagers.filter((taskManager) => !this.#ready.has(taskManager));
+    return `the job is not ready in ${missing.join(', ')} after ${START_DEADLINE_MS} ms`;
+  }
+
+  // ---- gateways ----
+
+  #gateway(slot: number): SlotGateway {
+    const deployment = this.number;
+    return {
+      slot,
+      send: (command: SlotCommand) => this.#tell(slot, { kind: 'command', deployment, slot, command }),
+      terminate: () => this.#terminate(slot),
+      kill: () => this.#tell(slot, { kind: 'kill', deployment, slot }),
+    };
+  }
+
+  #tell(slot: number, command: JobProcessCommand): void {
+    const { taskManager } = this.#slots[slot]!;
+    if (this.#lostOnes.has(taskManager)) return;
+    this.#processes[this.#taskManagers.indexOf(taskManager)]?.rpc.send(command);
+  }
+
+  #terminate(slot: number): Promise<void> {
+    // From here on losses are what was asked for.
+    if (this.#phase === 'running') this.#phase = 'leaving';
+    const known = this.#going.get(slot);
+    if (known !== undefined) return known.promise;
+    const going = Promise.withResolvers<void>();
+    this.#going.set(slot, going);
+    if (this.#lostOnes.has(this.#slots[slot]!.taskManager)) going.resolve();
+    else this.#tell(slot, { kind: 'terminate', deployment: this.number, slot });
+    return going.promise;
+  }
+}
+
+function processLost(taskManager: string, why: string, cause?: Error): MillraceError {
+  const message = `the process of the job in TaskManager ${taskManager} is lost: ${why}`;
+  return new MillraceError('TASK_MANAGER_LOST', message, { cause });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

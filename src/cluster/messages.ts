@@ -1,0 +1,274 @@
+/**
+ * What the processes of a cluster tell each other, as plain data: every message of every connection.
+ *
+ * ```text
+ *   client ──▶ JobManager ◀── TaskManager           rpc, secret of the cluster (clients: the token)
+ *                  │ ▲              │
+ *                  ▼ │ rpc          ▼ starts
+ *              job master ◀──── job process ⇄ job process      rpc and links, a secret per job
+ * ```
+ *
+ * A JobManager and a TaskManager run no code of users. A job has one job master, a process of the JobManager, and one job
+ * process in each TaskManager that gives it slots. What is to be is told as a whole (orders) and what is, too (reports);
+ * both are sent when they change and with each heartbeat, so that a message that was lost is made up for by the next.
+ */
+
+import type { SerializedError } from '../base/errors.ts';
+import type { NetworkAddress } from '../base/network.ts';
+import type { SlotCommand, SlotReport, SlotSettings } from '../hosts/messages.ts';
+import type { JobFigures } from './job-manager/job-figures.ts';
+import type { JobState } from './job-manager/job-states.ts';
+
+/** How often processes give signs of life, and when they are taken for dead, ms. */
+export interface HeartbeatTimes {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+// ---- TaskManager and JobManager ----
+
+/** TaskManager → JobManager: all there is. The first one registers it. */
+export interface TaskManagerReport {
+  readonly taskManager: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly startedAt: number;
+  readonly slots: number;
+  readonly residentBytes: number;
+  /** Of the last orders that were followed; 0 = none. */
+  readonly ordersVersion: number;
+  readonly jobs: readonly JobProcessReport[];
+}
+
+/** A job process of a TaskManager. */
+export interface JobProcessReport {
+  readonly jobId: string;
+  readonly allocation: string;
+  /** Of the TaskManager; those that its order named. */
+  readonly slots: readonly number[];
+  /** 0 while it is being started. */
+  readonly processId: number;
+  /** How often it was started again. */
+  readonly restarts: number;
+}
+
+/** JobManager → TaskManager: all there is to be. */
+export interface TaskManagerOrders {
+  readonly version: number;
+  readonly jobs: readonly JobOrder[];
+}
+
+/** A job that a TaskManager is to have a process for. */
+export interface JobOrder {
+  readonly jobId: string;
+  /** Another one is another process. */
+  readonly allocation: string;
+  readonly slots: readonly number[];
+  readonly master: NetworkAddress;
+  readonly secret: string;
+  /** The bundle, by its content. */
+  readonly bundle: BundleReference;
+  /** Where relative paths of the job begin. */
+  readonly workingDirectory: string;
+}
+
+/** A bundle in the blob service. */
+export interface BundleReference {
+  /** SHA-256 of its bytes. */
+  readonly key: string;
+  /** What its file is called: messages of errors show it. */
+  readonly name: string;
+}
+
+/** TaskManager → JobManager: the bytes of a blob. */
+export interface BlobRequest {
+  readonly kind: 'blob';
+  readonly key: string;
+}
+
+// ---- job process and job master ----
+
+/** Job process → job master. */
+export type JobProcessMessage =
+  | {
+      readonly kind: 'attach';
+      readonly taskManager: string;
+      readonly processId: number;
+      /** Where other job processes reach it. */
+      readonly data: NetworkAddress;
+    }
+  | { readonly kind: 'ready'; readonly deployment: number }
+  | { readonly kind: 'unready'; readonly deployment: number; readonly error: SerializedError }
+  | { readonly kind: 'report'; readonly deployment: number; readonly report: SlotReport }
+  | {
+      readonly kind: 'slot-lost';
+      readonly deployment: number;
+      readonly slot: number;
+      readonly error: SerializedError;
+    }
+  | { readonly kind: 'slot-gone'; readonly deployment: number; readonly slot: number };
+
+/** Job master → job process. */
+export type JobProcessCommand =
+  | {
+      readonly kind: 'start';
+      readonly deployment: number;
+      readonly settings: SlotSettings;
+      /** How to build the job, without where its bundle lies: understood by the entry of the process. */
+      readonly load: unknown;
+      /** By slot of the job: index in `processes`. */
+      readonly processOfSlot: readonly number[];
+      readonly processes: readonly NetworkAddress[];
+      /** Index of the receiver. */
+      readonly own: number;
+    }
+  | {
+      readonly kind: 'command';
+      readonly deployment: number;
+      readonly slot: number;
+      readonly command: SlotCommand;
+    }
+  | { readonly kind: 'terminate'; readonly deployment: number; readonly slot: number }
+  /** For drills: the slot dies. */
+  | { readonly kind: 'kill'; readonly deployment: number; readonly slot: number }
+  /** The job has ended: the process is not needed any more. */
+  | { readonly kind: 'leave' };
+
+/** Job process → job process, as the subject of the handshake. */
+export interface LinkSubject {
+  readonly jobId: string;
+  readonly deployment: number;
+  /** Index of the dialer. */
+  readonly from: number;
+}
+
+// ---- job master and JobManager ----
+
+/** Job master → JobManager. */
+export type JobMasterMessage =
+  /** The job was built and accepted. */
+  | {
+      readonly kind: 'accepted';
+      readonly address: NetworkAddress;
+      readonly jobName: string;
+      readonly targets: Readonly<Record<string, string>>;
+      /** It can be continued from a checkpoint. */
+      readonly isStored: boolean;
+    }
+  | { readonly kind: 'refused'; readonly error: SerializedError }
+  | { readonly kind: 'status'; readonly status: JobStatusReport }
+  | { readonly kind: 'ended'; readonly outcome: JobOutcome; readonly status: JobStatusReport };
+
+/** Job master → JobManager, asked. */
+export interface SlotsRequest {
+  readonly kind: 'slots';
+  readonly count: number;
+}
+
+/** The slots of a job, by its own numbers. */
+export interface SlotsAnswer {
+  readonly slots: readonly SlotAssignment[];
+}
+
+/** Where a slot of a job is. */
+export interface SlotAssignment {
+  readonly taskManager: string;
+  /** Of the TaskManager. */
+  readonly slot: number;
+  readonly allocation: string;
+}
+
+/** JobManager → job master. */
+export type JobMasterCommand =
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'task-manager-lost'; readonly taskManager: string; readonly why: string };
+
+/** JobManager → job master, asked. */
+export interface CheckpointRequest {
+  readonly kind: 'checkpoint';
+}
+
+/** What a JobManager knows of a running job. */
+export interface JobStatusReport {
+  readonly state: JobState;
+  readonly attempt: number;
+  readonly checkpoint: string | undefined;
+  readonly figures: JobFigures;
+  readonly lastFailure: { readonly at: number; readonly message: string } | undefined;
+}
+
+/** How a job ended. */
+export interface JobOutcome {
+  readonly status: 'FINISHED' | 'STOPPED' | 'CANCELED' | 'FAILED' | 'ALREADY_FINISHED';
+  readonly error: SerializedError | undefined;
+  readonly checkpoint: string | undefined;
+}
+
+// ---- client and JobManager ----
+
+/** Client → JobManager, asked. */
+export type ClientRequest =
+  | { readonly kind: 'submit'; readonly submission: Submission; readonly bundle: Uint8Array }
+  | { readonly kind: 'list' }
+  | { readonly kind: 'overview' }
+  | { readonly kind: 'job'; readonly jobId: string }
+  | { readonly kind: 'cancel'; readonly jobId: string }
+  | { readonly kind: 'stop'; readonly jobId: string }
+  | { readonly kind: 'checkpoint'; readonly jobId: string };
+
+/** A job as a client hands it in; the bundle goes beside it. */
+export interface Submission {
+  readonly jobId: string;
+  readonly jobName: string;
+  /** The name of the file of the bundle. */
+  readonly bundleName: string;
+  /** What the client built: the cluster must build the same. */
+  readonly fingerprint: string;
+  /** Understood by the entry of the job master: arguments, layers of the configuration. */
+  readonly load: unknown;
+  readonly workingDirectory: string;
+  readonly restore: string | undefined;
+  readonly fresh: boolean;
+  readonly allowNonRestoredState: boolean;
+  readonly discardLaterOutput: boolean;
+}
+
+/** A job as a client sees it. */
+export interface JobListing {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly state: JobState;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number | undefined;
+  readonly outcome: JobOutcome | undefined;
+  readonly status: JobStatusReport | undefined;
+  readonly processId: number | undefined;
+  /** Where its slots are. */
+  readonly slots: readonly SlotAssignment[];
+}
+
+/** A cluster as a client sees it. */
+export interface ClusterOverview {
+  readonly processId: number;
+  readonly startedAt: number;
+  readonly address: NetworkAddress;
+  readonly taskManagers: readonly TaskManagerListing[];
+  readonly slotsTotal: number;
+  readonly slotsFree: number;
+  readonly jobs: readonly JobListing[];
+}
+
+/** A TaskManager as a client sees it. */
+export interface TaskManagerListing {
+  readonly taskManager: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly startedAt: number;
+  readonly heartbeatAt: number;
+  readonly slots: number;
+  readonly slotsFree: number;
+  readonly residentBytes: number;
+  readonly jobs: readonly JobProcessReport[];
+}

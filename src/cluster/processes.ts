@@ -1,0 +1,55 @@
+/** How a process of a cluster starts others, for users' code: a seam, so that a test or a simulation starts something else. */
+
+import type { NetworkAddress } from '../base/network.ts';
+import type { HeartbeatTimes, Submission } from './messages.ts';
+
+/** What a process is started with; it travels where nobody else reads it, because it has secrets. */
+export type ProcessStart =
+  | { readonly kind: 'job-process'; readonly start: JobProcessStart }
+  | { readonly kind: 'job-master'; readonly start: JobMasterStart };
+
+/** What the process of a job in a TaskManager starts with. */
+export interface JobProcessStart {
+  readonly jobId: string;
+  readonly taskManager: string;
+  readonly master: NetworkAddress;
+  readonly secret: string;
+  readonly heartbeat: HeartbeatTimes;
+  /** Where it listens for the others of its job; port 0 = any. */
+  readonly data: NetworkAddress;
+  /** Where the bundle lies. */
+  readonly bundlePath: string;
+}
+
+/** What a job master starts with. */
+export interface JobMasterStart {
+  readonly jobManager: NetworkAddress;
+  /** Between it, the JobManager and the job's processes; of this job only. */
+  readonly secret: string;
+  readonly heartbeat: HeartbeatTimes;
+  /** Where it listens for the job's processes. */
+  readonly bindHost: string;
+  readonly bundlePath: string;
+  readonly submission: Submission;
+  /** How often the job master was started before. */
+  readonly restarts: number;
+}
+
+/** A process that was started. */
+export interface ChildProcessHandle {
+  readonly processId: number;
+  /** Ends it at once; safe to call twice. */
+  kill(): void;
+}
+
+/** Starts processes. A child ends by itself when the process that started it is gone. */
+export interface ProcessSpawner {
+  /**
+   * @param options.workingDirectory where relative paths of the job begin
+   * @param options.onExit called once, also for a process that could not be started, with how it ended
+   */
+  spawn(
+    start: ProcessStart,
+    options: { readonly workingDirectory: string; readonly onExit: (how: string) => void },
+  ): ChildProcessHandle;
+}

@@ -1,0 +1,350 @@
+/**
+ * What two processes of a cluster say to each other over one introduced connection: messages, requests and heartbeats.
+ *
+ * ```
+ *  0          4      5      6       8          12
+ *  +----------+------+------+-------+----------+----------------- - -
+ *  | length   | kind | more | 0     | id       | payload: of the generic codec
+ *  | u32      | u8   | u8   | u16   | u32      | `length` bytes
+ *  +----------+------+------+-------+----------+----------------- - -
+ *
+ *  kind   1 message   2 request   3 answer   4 failure (a SerializedError)   5 heartbeat
+ *  more   1: the payload goes on in the next piece, which has the same kind and id
+ *  id     of the request that is asked or answered, else 0
+ * ```
+ *
+ * Owns: the connection, the requests that wait, the clockwork of heartbeats. Partner: the same at the other end.
+ *
+ * RC-1 FIFO in both directions: messages, requests and answers arrive in the order in which they were sent.
+ * RC-2 Both sides send a heartbeat with their whole truth each interval. Who hears nothing for the timeout takes the other
+ *      for lost, and closes: the other one hears nothing either, and comes to the same end by itself.
+ * RC-3 A loss is told once; every request that waits is rejected with it. After `close` nothing is told.
+ * RC-4 Bounded: a piece by PIECE_BYTES_MAX, a message by MESSAGE_BYTES_MAX, what waits to be sent by WAITING_BYTES_MAX,
+ *      requests by REQUESTS_MAX; whoever exceeds them is cut off.
+ * RC-5 An unknown outcome is its own: a request whose connection broke is rejected with RPC_LOST, and may have had its effect.
+ */
+
+import type { Clock, Timer } from '../../base/env.ts';
+import {
+  deserializeError,
+  isMillraceError,
+  MillraceError,
+  type SerializedError,
+  serializeError,
+} from '../../base/errors.ts';
+import type { Connection } from '../../base/network.ts';
+import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
+import { genericCodec } from '../../codecs/generic.ts';
+
+/** What happens at this end; `In` and `Asked` are what the other end sends. */
+export interface RpcHandlers<In, Asked> {
+  message(body: In): void;
+  /** What it throws, or rejects with, is told to whoever asked. */
+  request?(body: Asked): Promise<unknown>;
+  heartbeat?(report: unknown): void;
+  /** RC-3; RPC_LOST. */
+  lost(error: MillraceError): void;
+}
+
+/** How an end is made. */
+export interface RpcOptions<In, Asked> {
+  readonly connection: Connection;
+  /** Bytes that came with the handshake. */
+  readonly rest: Uint8Array;
+  readonly clock: Clock;
+  readonly heartbeat: HeartbeatOptions;
+  readonly handlers: RpcHandlers<In, Asked>;
+}
+
+/** RC-2, ms. */
+export interface HeartbeatOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** The whole truth of this end; plain data. */
+  readonly report?: () => unknown;
+}
+
+const HEADER_BYTES = 12;
+/** Bytes of one piece. */
+export const PIECE_BYTES_MAX = 1024 * 1024;
+/** Bytes of one message. */
+export const MESSAGE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Bytes that wait to be sent. */
+export const WAITING_BYTES_MAX = 1.5 * 1024 * 1024 * 1024;
+/** Requests that wait for their answer. */
+export const REQUESTS_MAX = 1_024;
+
+const MESSAGE = 1;
+const REQUEST = 2;
+const ANSWER = 3;
+const FAILURE = 4;
+const HEARTBEAT = 5;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: Timer;
+}
+
+interface Head {
+  readonly length: number;
+  readonly kind: number;
+  readonly more: boolean;
+  readonly id: number;
+}
+
+/** See the head of the file. */
+export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = unknown> {
+  readonly #options: RpcOptions<In, Asked>;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #isOver = false;
+  #heardAt: number;
+  #heartbeats: Timer | undefined;
+  // What is coming.
+  #buffer: Uint8Array = new Uint8Array(0);
+  #pieces: Uint8Array[] = [];
+  #piecesBytes = 0;
+
+  constructor(options: RpcOptions<In, Asked>) {
+    this.#options = options;
+    this.#heardAt = options.clock.monotonic();
+    options.connection.listen({
+      data: (bytes) => this.#receive(bytes),
+      drained: () => {},
+      closed: (error) => this.#lose(error?.message ?? 'it closed the connection'),
+    });
+    this.#beat();
+    if (options.rest.length > 0) this.#receive(options.rest);
+  }
+
+  /** Who is at the other end, for messages. */
+  get peer(): string {
+    return this.#options.connection.peer;
+  }
+
+  /** True until it is closed or lost. */
+  get isOpen(): boolean {
+    return !this.#isOver;
+  }
+
+  /** Sends a message; nothing after the end. */
+  send(body: Out): void {
+    this.#send(MESSAGE, 0, body);
+  }
+
+  /** Asks; throws what the other end throws, RPC_LOST (RC-5), or RPC_TIMEOUT. */
+  request<Answer>(body: Ask, deadlineMs: number): Promise<Answer> {
+    return new Promise<unknown>((resolve, reject) => {
+      if (this.#isOver) return reject(lost(this.peer, 'it is gone'));
+      if (this.#waiting.size >= REQUESTS_MAX)
+        return reject(timeout(this.peer, `${REQUESTS_MAX} requests wait`));
+      const id = this.#nextId;
+      this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
+      const timer = this.#options.clock.timer(
+        deadlineMs,
+        () => {
+          this.#waiting.delete(id);
+          reject(timeout(this.peer, `no answer within ${deadlineMs} ms`));
+        },
+        'a request has to be answered',
+      );
+      this.#waiting.set(id, { resolve, reject, timer });
+      this.#send(REQUEST, id, body);
+    }) as Promise<Answer>;
+  }
+
+  /** Sends a heartbeat out of turn: something has changed that the other end should know at once. */
+  report(): void {
+    this.#sendHeartbeat();
+  }
+
+  /** Ends it without a word; requests that wait are rejected. */
+  close(): void {
+    this.#end('it was closed here');
+  }
+
+  // ---- heartbeats (RC-2) ----
+
+  #beat(): void {
+    const { clock, heartbeat } = this.#options;
+    this.#heartbeats = clock.timer(
+      heartbeat.intervalMs,
+      () => {
+        const silentMs = clock.monotonic() - this.#heardAt;
+        if (silentMs > heartbeat.timeoutMs)
+          return this.#lose(`no sign of life for ${Math.round(silentMs)} ms`);
+        this.#sendHeartbeat();
+        this.#beat();
+      },
+      'heartbeat',
+    );
+  }
+
+  #sendHeartbeat(): void {
+    this.#send(HEARTBEAT, 0, this.#options.heartbeat.report?.());
+  }
+
+  // ---- out ----
+
+  #send(kind: number, id: number, body: unknown): void {
+    if (this.#isOver) return;
+    const out = new BinaryWriter();
+    genericCodec.encode(body, out);
+    const bytes = out.finish();
+    if (bytes.length > MESSAGE_BYTES_MAX) throw tooLarge(bytes.length);
+    let at = 0;
+    do {
+      const piece = bytes.subarray(at, at + PIECE_BYTES_MAX);
+      at += piece.length;
+      this.#options.connection.write(
+        frameOf({ length: piece.length, kind, id, more: at < bytes.length }, piece),
+      );
+    } while (at < bytes.length);
+    if (this.#options.connection.waitingBytes > WAITING_BYTES_MAX)
+      this.#lose('it does not take what it is sent');
+  }
+
+  // ---- in ----
+
+  #receive(bytes: Uint8Array): void {
+    this.#heardAt = this.#options.clock.monotonic();
+    this.#buffer = this.#buffer.length === 0 ? bytes : joined([this.#buffer, bytes]);
+    while (!this.#isOver && this.#buffer.length >= HEADER_BYTES) {
+      const head = readHead(this.#buffer);
+      if (head.length > PIECE_BYTES_MAX) return this.#lose(`it sent a piece of ${head.length} bytes`);
+      const end = HEADER_BYTES + head.length;
+      if (this.#buffer.length < end) return;
+      const piece = this.#buffer.subarray(HEADER_BYTES, end);
+      this.#buffer = this.#buffer.subarray(end);
+      this.#takePiece(head, piece);
+    }
+  }
+
+  #takePiece(head: Head, piece: Uint8Array): void {
+    if (head.more || this.#pieces.length > 0) {
+      this.#piecesBytes += piece.length;
+      if (this.#piecesBytes > MESSAGE_BYTES_MAX) return this.#lose('it sent a message without an end');
+      this.#pieces.push(piece.slice());
+      if (head.more) return;
+    }
+    const bytes = this.#pieces.length > 0 ? joined(this.#pieces) : piece;
+    this.#pieces = [];
+    this.#piecesBytes = 0;
+    let body: unknown;
+    try {
+      const reader = new BinaryReader(bytes);
+      body = genericCodec.decode(reader);
+      reader.end();
+    } catch (error) {
+      return this.#lose(`what it sent cannot be read: ${String(error)}`);
+    }
+    this.#obey(head, body);
+  }
+
+  #obey({ kind, id }: Head, body: unknown): void {
+    const { handlers } = this.#options;
+    switch (kind) {
+      case MESSAGE:
+        return handlers.message(body as In);
+      case REQUEST:
+        return this.#answer(id, body as Asked);
+      case ANSWER:
+        return this.#settle(id, ({ resolve }) => resolve(body));
+      case FAILURE:
+        return this.#settle(id, ({ reject }) => reject(deserializeError(body as SerializedError)));
+      case HEARTBEAT:
+        return handlers.heartbeat?.(body);
+      default:
+        return this.#lose(`it sent a message of kind ${kind}`);
+    }
+  }
+
+  #answer(id: number, body: Asked): void {
+    const asked = this.#options.handlers.request?.(body) ?? Promise.reject(notAnswered());
+    asked.then(
+      (value) => this.#send(ANSWER, id, value),
+      (error: unknown) => this.#send(FAILURE, id, serializeError(error)),
+    );
+  }
+
+  #settle(id: number, how: (waiting: Waiting) => void): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return; // Its deadline was over.
+    this.#waiting.delete(id);
+    waiting.timer.cancel();
+    how(waiting);
+  }
+
+  // ---- the end (RC-3) ----
+
+  #lose(why: string): void {
+    if (this.#isOver) return;
+    this.#end(why);
+    this.#options.handlers.lost(lost(this.peer, why));
+  }
+
+  #end(why: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#heartbeats?.cancel();
+    this.#options.connection.close();
+    for (const { reject, timer } of this.#waiting.values()) {
+      timer.cancel();
+      reject(lost(this.peer, why));
+    }
+    this.#waiting.clear();
+  }
+}
+
+/** True for the error of a connection that broke: what was asked may have happened or not. */
+export function isLost(error: unknown): boolean {
+  return isMillraceError(error, 'RPC_LOST');
+}
+
+function frameOf({ length, kind, more, id }: Head, piece: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(HEADER_BYTES + length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, length, true);
+  view.setUint8(4, kind);
+  view.setUint8(5, more ? 1 : 0);
+  view.setUint32(8, id, true);
+  frame.set(piece, HEADER_BYTES);
+  return frame;
+}
+
+function readHead(bytes: Uint8Array): Head {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  return {
+    length: view.getUint32(0, true),
+    kind: view.getUint8(4),
+    more: view.getUint8(5) === 1,
+    id: view.getUint32(8, true),
+  };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function lost(peer: string, why: string): MillraceError {
+  return new MillraceError('RPC_LOST', `the connection to ${peer} broke: ${why}`);
+}
+
+function timeout(peer: string, why: string): MillraceError {
+  return new MillraceError('RPC_TIMEOUT', `${peer} was asked in vain: ${why}`);
+}
+
+function tooLarge(bytes: number): MillraceError {
+  return new MillraceError('RPC_TOO_LARGE', `a message of ${bytes} bytes is over ${MESSAGE_BYTES_MAX}`);
+}
+
+function notAnswered(): MillraceError {
+  return new MillraceError('ASSERTION_FAILED', 'this end answers no requests');
+}

@@ -1,0 +1,45 @@
+/** Starts the processes of a cluster on this machine. What they start with goes through a pipe that only they read. */
+
+import { fork } from 'node:child_process';
+import type { ChildProcessHandle, ProcessSpawner, ProcessStart } from './processes.ts';
+
+/** How processes are started. */
+export interface SpawnerOptions {
+  /** The file that they run; it waits for a `ProcessStart` as its first message, and ends when the pipe does. */
+  readonly entry: URL;
+  /** Further words for Node. */
+  readonly nodeOptions?: readonly string[];
+}
+
+/** Processes of this machine; their output is that of this process. */
+export function localSpawner(options: SpawnerOptions): ProcessSpawner {
+  return {
+    spawn: (start, { workingDirectory, onExit }) => startChild(options, start, workingDirectory, onExit),
+  };
+}
+
+function startChild(
+  { entry, nodeOptions = [] }: SpawnerOptions,
+  start: ProcessStart,
+  workingDirectory: string,
+  onExit: (how: string) => void,
+): ChildProcessHandle {
+  // The bundle of a job has its source map within: errors name the lines that the user wrote.
+  const execArgv = [...process.execArgv, '--enable-source-maps', ...nodeOptions];
+  const child = fork(entry, [], {
+    cwd: workingDirectory,
+    execArgv,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  let isOver = false;
+  const over = (how: string): void => {
+    if (isOver) return;
+    isOver = true;
+    onExit(how);
+  };
+  child.once('error', (error) => over(error.message));
+  child.once('exit', (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  // A child that died meanwhile tells so by its exit.
+  child.send(start, () => undefined);
+  return { processId: child.pid ?? 0, kill: () => void child.kill('SIGKILL') };
+}

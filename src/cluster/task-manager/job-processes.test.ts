@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { assertSameTable } from '../../../test/cluster/state-table.ts';
+import { recordingLog } from '../../base/log.ts';
+import { ManualClock } from '../../testing/manual-clock.ts';
+import type { JobOrder } from '../messages.ts';
+import type { ProcessStart } from '../processes.ts';
+import { JOB_PROCESS_MOVES, JobProcesses, moveJobProcess } from './job-processes.ts';
+
+test('every cell of the table of a job process is what its drawing says', () => {
+  const cells = assertSameTable({
+    drawing: readFileSync(new URL('./job-processes.ts', import.meta.url), 'utf8'),
+    moves: JOB_PROCESS_MOVES,
+    move: moveJobProcess,
+  });
+  assert.equal(cells, 25);
+});
+
+interface Child {
+  readonly start: ProcessStart;
+  readonly exit: (how: string) => void;
+  killed: boolean;
+}
+
+interface Bundles {
+  pathOf: () => Promise<string>;
+}
+
+function processes(bundles: Bundles = { pathOf: () => Promise.resolve('/bundle.mjs') }): {
+  readonly jobs: JobProcesses;
+  readonly clock: ManualClock;
+  readonly children: Child[];
+  readonly changes: () => number;
+} {
+  const clock = new ManualClock();
+  const children: Child[] = [];
+  let changes = 0;
+  const jobs = new JobProcesses({
+    env: { clock, log: recordingLog() },
+    taskManager: 'tm',
+    spawner: {
+      spawn: (start, { onExit }) => {
+        const child: Child = { start, exit: onExit, killed: false };
+        children.push(child);
+        return {
+          processId: children.length,
+          kill: () => {
+            child.killed = true;
+          },
+        };
+      },
+    },
+    blobs: { pathOf: () => bundles.pathOf() },
+    heartbeat: { intervalMs: 1, timeoutMs: 2 },
+    data: { host: '127.0.0.1', port: 0 },
+    onChange: () => {
+      changes++;
+    },
+  });
+  return { jobs, clock, children, changes: () => changes };
+}
+
+function order(jobId: string, allocation = `${jobId}-1`): JobOrder {
+  return {
+    jobId,
+    allocation,
+    slots: [0],
+    master: { host: '127.0.0.1', port: 1 },
+    secret: 's',
+    bundle: { key: 'k', name: 'job.mjs' },
+    workingDirectory: '/',
+  };
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+}
+
+test('each order has one process, however often it is repeated', async () => {
+  const { jobs, children } = processes();
+  jobs.follow([order('a'), order('b')]);
+  jobs.follow([order('a'), order('b')]);
+  await turns();
+  jobs.follow([order('a'), order('b')]);
+  await turns();
+  assert.equal(children.length, 2);
+  assert.deepEqual(
+    jobs.report().map(({ jobId }) => jobId),
+    ['a', 'b'],
+  );
+});
+
+test('a process that is not ordered any more is ended, and reported until it is gone', async () => {
+  const { jobs, children, changes } = processes();
+  jobs.follow([order('a')]);
+  await turns();
+  jobs.follow([]);
+  assert.ok(children[0]!.killed);
+  assert.equal(jobs.report().length, 1);
+  const before = changes();
+  children[0]!.exit('signal SIGKILL');
+  assert.deepEqual(jobs.report(), []);
+  assert.equal(changes(), before + 1);
+});
+
+test('another allocation of the same job is another process', async () => {
+  const { jobs, children } = processes();
+  jobs.follow([order('a', 'first')]);
+  await turns();
+  jobs.follow([order('a', 'second')]);
+  await turns();
+  assert.ok(children[0]!.killed);
+  assert.equal(children.length, 2);
+  assert.deepEqual(
+    jobs.report().map(({ allocation }) => allocation),
+    ['first', 'second'],
+  );
+});
+
+test('a process that ends while it is ordered is started again, after pauses that grow', async () => {
+  const { jobs, children, clock } = processes();
+  jobs.follow([order('a')]);
+  await turns();
+  let waited = 0;
+  for (let death = 1; death <= 12; death++) {
+    children.at(-1)!.exit('exit code 1');
+    const before = clock.now();
+    while (children.length === death) {
+      clock.advance(10);
+      await turns();
+    }
+    const pauseMs = clock.now() - before;
+    assert.ok(pauseMs >= waited && pauseMs <= 10_010, `${pauseMs}`);
+    waited = pauseMs - 10;
+  }
+  assert.ok(waited >= 9_000);
+  assert.equal(jobs.report()[0]!.restarts, 12);
+  clock.advance(70_000); // It lived long enough to be trusted again.
+  children.at(-1)!.exit('exit code 1');
+  clock.advance(60);
+  await turns();
+  assert.equal(children.length, 14);
+});
+
+test('a bundle that cannot be had is asked for again, and not after the order is gone', async () => {
+  let asked = 0;
+  const { jobs, children, clock } = processes({
+    pathOf: () => {
+      asked++;
+      return Promise.reject(new Error('no such blob'));
+    },
+  });
+  jobs.follow([order('a')]);
+  await turns();
+  clock.advance(60);
+  await turns();
+  assert.equal(asked, 2);
+  jobs.follow([]);
+  clock.advance(60_000);
+  await turns();
+  assert.equal(asked, 2);
+  assert.equal(children.length, 0);
+});
+
+test('an order that is gone before its bundle came starts nothing', async () => {
+  const bundle = Promise.withResolvers<string>();
+  const { jobs, children } = processes({ pathOf: () => bundle.promise });
+  jobs.follow([order('a')]);
+  jobs.follow([]);
+  bundle.resolve('/bundle.mjs');
+  await turns();
+  assert.equal(children.length, 0);
+});

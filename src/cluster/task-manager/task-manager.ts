@@ -1,0 +1,213 @@
+/**
+ * A TaskManager: offers slots to a JobManager, and runs a process for each job that gets some of them.
+ *
+ * Owns: its registration and its job processes; runs no code of users itself. Partners: the JobManager, by orders and
+ * reports; the job processes below.
+ *
+ * TM-1 What is ordered is followed as a whole, whatever came before; orders with a lower version are old news.
+ * TM-2 It fences itself: when the JobManager gives no sign of life for the timeout, every job process is ended at once. What
+ *      is not gone when it registers again is reported, and its slots are not dealt before it is.
+ * TM-3 It registers again by itself, with pauses, until `registrationTimeoutMs` have passed without a JobManager.
+ */
+
+import type { Env, Timer } from '../../base/env.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import { addressText, type Network, type NetworkAddress } from '../../base/network.ts';
+import type { Introduced } from '../../exchange/handshake.ts';
+import { BlobFolder } from '../blobs.ts';
+import type { BlobRequest, HeartbeatTimes, TaskManagerOrders, TaskManagerReport } from '../messages.ts';
+import type { ProcessSpawner } from '../processes.ts';
+import { dialPeer } from '../rpc/peers.ts';
+import { RpcConnection } from '../rpc/rpc-connection.ts';
+import { JobProcesses } from './job-processes.ts';
+import { moveRegistration, type RegistrationEvent, type RegistrationState } from './registration.ts';
+
+/** What a TaskManager is made of. */
+export interface TaskManagerParts {
+  readonly env: Env;
+  readonly network: Network;
+  readonly spawner: ProcessSpawner;
+  readonly taskManager: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly slots: number;
+  readonly jobManager: NetworkAddress;
+  /** Of the cluster. */
+  readonly secret: string;
+  readonly heartbeat: HeartbeatTimes;
+  /** TM-3, ms. */
+  readonly registrationTimeoutMs: number;
+  /** Where job processes listen for each other. */
+  readonly data: NetworkAddress;
+  /** Where bundles are kept. */
+  readonly blobDirectory: string;
+  readonly residentBytes: () => number;
+  /** It has stopped for ever, with the reason unless it was asked to. */
+  readonly onStopped: (error: Error | undefined) => void;
+}
+
+/** Who a TaskManager says that it is, for the handshake. */
+export const TASK_MANAGER_SUBJECT = 'taskmanager';
+
+const RETRY_MS = 500;
+const BLOB_DEADLINE_MS = 30_000;
+
+/** See the head of the file. */
+export class TaskManager {
+  readonly #parts: TaskManagerParts;
+  readonly #startedAt: number;
+  readonly #jobs: JobProcesses;
+  #state: RegistrationState = 'DIALING';
+  #rpc: RpcConnection | undefined;
+  #ordersVersion = 0;
+  #expiry: Timer | undefined;
+  #retry: Timer | undefined;
+
+  constructor(parts: TaskManagerParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.env.clock.now();
+    const origin = (key: string): Promise<Uint8Array> => this.#fetch(key);
+    this.#jobs = new JobProcesses({
+      ...parts,
+      blobs: new BlobFolder(parts.env, parts.blobDirectory, origin),
+      onChange: () => this.#rpc?.report(),
+    });
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  /** Begins to register; once. */
+  start(): void {
+    this.#expect();
+    this.#dial();
+  }
+
+  /** Ends all job processes, and leaves. */
+  stop(): void {
+    this.#stop('stop', undefined);
+  }
+
+  /** What there is. */
+  report(): TaskManagerReport {
+    const { taskManager, host, processId, slots, residentBytes } = this.#parts;
+    return {
+      taskManager,
+      host,
+      processId,
+      startedAt: this.#startedAt,
+      slots,
+      residentBytes: residentBytes(),
+      ordersVersion: this.#ordersVersion,
+      jobs: this.#jobs.report(),
+    };
+  }
+
+  // ---- the way to the JobManager ----
+
+  #dial(): void {
+    const { jobManager, secret, env } = this.#parts;
+    dialPeer(this.#parts, { address: jobManager, subject: TASK_MANAGER_SUBJECT, secret }).then(
+      (peer) => this.#connected(peer),
+      (error: unknown) => {
+        if (this.#state !== 'DIALING') return;
+        if (isMillraceError(error, 'HANDSHAKE_REFUSED')) return this.#stop('refused', error);
+        env.log.debug('the JobManager does not answer', { address: addressText(jobManager) });
+        this.#wait('failed');
+      },
+    );
+  }
+
+  #connected({ connection, rest }: Introduced): void {
+    this.#move('connected');
+    if (this.#state !== 'REGISTERED') return connection.close();
+    this.#expiry?.cancel();
+    this.#ordersVersion = 0;
+    const { env, heartbeat } = this.#parts;
+    this.#rpc = new RpcConnection({
+      connection,
+      rest,
+      clock: env.clock,
+      heartbeat: { ...heartbeat, report: () => this.report() },
+      handlers: {
+        message: (orders) => this.#follow(orders as TaskManagerOrders),
+        heartbeat: (orders) => this.#follow(orders as TaskManagerOrders),
+        lost: (error) => this.#lost(error),
+      },
+    });
+    this.#rpc.report(); // The first report registers.
+    env.log.info('registered with the JobManager', { address: addressText(this.#parts.jobManager) });
+  }
+
+  #fetch(key: string): Promise<Uint8Array> {
+    const request: BlobRequest = { kind: 'blob', key };
+    if (this.#rpc === undefined) return Promise.reject(clusterUnreachable('the JobManager is lost'));
+    return this.#rpc.request<Uint8Array>(request, BLOB_DEADLINE_MS);
+  }
+
+  /** TM-1. */
+  #follow(orders: TaskManagerOrders): void {
+    if (orders.version < this.#ordersVersion) return;
+    const isNews = orders.version > this.#ordersVersion;
+    this.#ordersVersion = orders.version;
+    this.#jobs.follow(orders.jobs);
+    if (isNews) this.#rpc?.report();
+  }
+
+  /** TM-2. */
+  #lost(error: MillraceError): void {
+    this.#parts.env.log.warn('the JobManager is lost: all jobs end here', { error: error.message });
+    this.#endJobs();
+    this.#expect();
+    this.#wait('lost');
+  }
+
+  #endJobs(): void {
+    this.#jobs.follow([]);
+    this.#rpc = undefined;
+  }
+
+  // ---- TM-3 ----
+
+  #expect(): void {
+    const { env, registrationTimeoutMs, jobManager } = this.#parts;
+    this.#expiry = env.clock.timer(
+      registrationTimeoutMs,
+      () => {
+        const why = `no JobManager at ${addressText(jobManager)} within ${registrationTimeoutMs} ms`;
+        this.#stop('expired', clusterUnreachable(why));
+      },
+      'a JobManager has to be found',
+    );
+  }
+
+  #wait(event: 'failed' | 'lost'): void {
+    this.#move(event);
+    if (this.#state !== 'WAITING') return;
+    const again = (): void => {
+      this.#move('retry');
+      if (this.#state === 'DIALING') this.#dial();
+    };
+    this.#retry = this.#parts.env.clock.timer(RETRY_MS, again, 'register again');
+  }
+
+  #stop(event: 'refused' | 'expired' | 'stop', error: Error | undefined): void {
+    if (this.#state === 'STOPPED') return;
+    this.#move(event);
+    this.#expiry?.cancel();
+    this.#retry?.cancel();
+    const rpc = this.#rpc;
+    this.#endJobs();
+    rpc?.close();
+    this.#parts.onStopped(error);
+  }
+
+  #move(event: RegistrationEvent): void {
+    this.#state = moveRegistration(this.#state, event);
+  }
+}
+
+function clusterUnreachable(why: string): MillraceError {
+  return new MillraceError('CLUSTER_UNREACHABLE', why);
+}

@@ -1,0 +1,75 @@
+/** From a bundle that a client has submitted to a job master, and from a job master's recipe to what a thread loads. */
+
+import { pathToFileURL } from 'node:url';
+import type { JobListener } from '../cluster/job-manager/job-listener.ts';
+import type { RunningJob } from '../cluster/job-manager/job-master-process.ts';
+import { isCheckpointing } from '../cluster/job-manager/job-settings.ts';
+import type { JobMasterStart } from '../cluster/processes.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
+import type { SlotProvider } from '../hosts/messages.ts';
+import { executeOver } from '../run.ts';
+import { type ConfigurationLayer, fromLayers, type LoadRecipe } from './load.ts';
+
+/** How a job is built, as a client says it; the `load` of a submission. */
+export interface SubmittedLoad {
+  readonly args: readonly string[];
+  /** The client's `process.argv`: a job that reads it sees the same everywhere. */
+  readonly argv: readonly string[];
+  readonly layers: readonly ConfigurationLayer[];
+}
+
+/** Builds the job of a submission and starts its job master over the slots of the cluster. */
+export async function runSubmitted(
+  { bundlePath, submission, restarts }: JobMasterStart,
+  listener: JobListener,
+  slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+): Promise<RunningJob> {
+  const load = submission.load as SubmittedLoad;
+  process.argv.splice(0, process.argv.length, ...load.argv);
+  const configuration = fromLayers(load.layers);
+  const client = await executeOver(
+    pathToFileURL(bundlePath),
+    {
+      args: load.args,
+      configuration,
+      jobId: submission.jobId,
+      workingDirectory: submission.workingDirectory,
+      listener,
+      ...choiceOf(submission, restarts, isCheckpointing(configuration)),
+      allowNonRestoredState: submission.allowNonRestoredState,
+      discardLaterOutput: submission.discardLaterOutput,
+    },
+    ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
+  );
+  return {
+    jobName: client.jobName,
+    targets: client.targets,
+    isStored: isCheckpointing(client.configuration),
+    status: () => client.status(),
+    figures: () => client.figures(),
+    exceptions: () => client.exceptions(),
+    result: () => client.result(),
+    stop: () => client.stop(),
+    cancel: () => client.cancel(),
+    triggerCheckpoint: () => client.triggerCheckpoint(),
+  };
+}
+
+/** A job master that takes the place of one that died continues where that one was. */
+function choiceOf(
+  { restore, fresh }: JobMasterStart['submission'],
+  restarts: number,
+  hasCheckpoints: boolean,
+): { readonly restore?: string; readonly fresh?: boolean } {
+  if (restarts > 0 && hasCheckpoints) return { restore: 'latest' };
+  return { fresh, ...(restore === undefined ? {} : { restore }) };
+}
+
+/** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */
+export function localLoad(
+  load: unknown,
+  bundlePath: string,
+): { readonly load: unknown; readonly graph: JobGraph } {
+  const recipe = load as LoadRecipe;
+  return { load: { ...recipe, module: pathToFileURL(bundlePath).href }, graph: recipe.graph };
+}

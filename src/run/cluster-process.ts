@@ -1,0 +1,53 @@
+/**
+ * What the processes of a cluster execute that run code of users: a job master, or the process of a job in a TaskManager.
+ *
+ * CP-1 Which of both, and with what, it is told by the process that started it, in the first message of its pipe.
+ * CP-2 It ends when that pipe does: nothing outlives its JobManager or TaskManager, however that ended.
+ * CP-3 It ends when its job master, or its JobManager, gives no sign of life any more.
+ */
+
+import { systemEnv } from '../base/system-env.ts';
+import { tcpNetwork } from '../base/tcp.ts';
+import { JobMasterProcess } from '../cluster/job-manager/job-master-process.ts';
+import type { ProcessStart } from '../cluster/processes.ts';
+import { JobProcess } from '../cluster/task-manager/job-process.ts';
+import { WORKER } from '../run.ts';
+import { localLoad, runSubmitted } from './cluster-job.ts';
+
+/** Exit codes; 0 after a last word. */
+const FAILED = 1;
+const FENCED = 3;
+
+// Signals of a terminal are for the whole group: those who started this one end it when it is time.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+process.once('disconnect', () => process.exit(FENCED)); // CP-2
+process.once('message', (message) => {
+  begin(message as ProcessStart).catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exit(FAILED);
+  });
+});
+
+async function begin({ kind, start }: ProcessStart): Promise<void> {
+  const env = systemEnv();
+  const network = tcpNetwork();
+  if (kind === 'job-master') {
+    await new JobMasterProcess({
+      env,
+      network,
+      start,
+      run: runSubmitted,
+      onOver: () => process.exit(FENCED),
+    }).start();
+    return;
+  }
+  await new JobProcess({
+    env,
+    network,
+    start,
+    processId: process.pid,
+    entry: WORKER,
+    localLoad,
+    onOver: (error) => process.exit(error === undefined ? 0 : FENCED),
+  }).start();
+}

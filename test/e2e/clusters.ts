@@ -1,0 +1,172 @@
+// A cluster of real processes for a test, in a state folder of its own, that is gone after it.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import type { TestContext } from 'node:test';
+import { cleanUp, commandLine, eventually, isAlive, millrace, pause, temporaryFolder } from './processes.ts';
+
+export interface ClusterProcess {
+  readonly role: 'jobmanager' | 'taskmanager' | 'jobmaster' | 'jobprocess';
+  readonly id: string;
+  readonly pid: number;
+  readonly running: boolean;
+  readonly address?: string;
+  readonly slots?: readonly number[];
+  readonly restarts?: number;
+}
+
+export interface ClusterJob {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly state: string;
+  readonly outcome?: {
+    readonly status: string;
+    readonly error?: { readonly code: string; readonly message: string };
+  };
+  readonly slots: readonly { readonly taskManager: string; readonly slot: number }[];
+  readonly attempt?: number;
+  readonly restarts?: number;
+  readonly checkpoint?: string;
+  readonly checkpoints?: number;
+  readonly processId?: number;
+  readonly lastFailure?: { readonly at: number; readonly message: string };
+}
+
+export interface ClusterStatus {
+  readonly reachable: boolean;
+  readonly slotsTotal: number;
+  readonly slotsFree: number;
+  readonly processes: readonly ClusterProcess[];
+  readonly jobs: readonly ClusterJob[];
+}
+
+/** See the head of the file. */
+export class TestCluster {
+  readonly state: string;
+  readonly cwd: string;
+  readonly #options: readonly string[];
+
+  private constructor(cwd: string, options: readonly string[]) {
+    this.cwd = cwd;
+    this.state = join(cwd, 'state');
+    this.#options = options;
+  }
+
+  static async start(
+    test: TestContext,
+    options: {
+      readonly taskManagers?: number;
+      readonly settings?: readonly string[];
+      readonly environment?: Readonly<Record<string, string>>;
+    } = {},
+  ): Promise<TestCluster> {
+    const { taskManagers = 3, settings = [], environment = {} } = options;
+    const cluster = new TestCluster(temporaryFolder(test), ['-Djobmanager.rpc.port=0', ...settings]);
+    cleanUp(test, () => {
+      spawnSync(process.execPath, [commandLine, 'cluster', 'stop', '--state', cluster.state]);
+    });
+    const words = ['cluster', 'start', '--taskmanagers', `${taskManagers}`, '--state', cluster.state];
+    const ended = await millrace([...words, ...cluster.#options], { cwd: cluster.cwd, environment });
+    assert.equal(ended.code, 0, ended.output);
+    return cluster;
+  }
+
+  /** Runs `millrace <words>` against it. */
+  run(...words: string[]): ReturnType<typeof millrace> {
+    const dashes = words.indexOf('--');
+    const [own, args] = dashes < 0 ? [words, []] : [words.slice(0, dashes), words.slice(dashes)];
+    return millrace([...own, '--state', this.state, ...args], { cwd: this.cwd });
+  }
+
+  /** Submits a job; its id. */
+  async submit(job: string, ...words: string[]): Promise<string> {
+    const ended = await this.run('run', '-d', job, ...words);
+    assert.equal(ended.code, 0, ended.output);
+    const [, id] = /^Job has been submitted with JobID (\S+)$/m.exec(ended.output) ?? [];
+    assert.ok(id !== undefined, ended.output);
+    return id;
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const { output } = await this.run('cluster', 'status', '--json');
+    return JSON.parse(output) as ClusterStatus;
+  }
+
+  async job(jobId: string): Promise<ClusterJob> {
+    const { jobs } = await this.status();
+    const job = jobs.find((found) => found.jobId === jobId);
+    assert.ok(job !== undefined, `job ${jobId} is listed`);
+    return job;
+  }
+
+  /** Resolves with the job as soon as `happened` is true of it. */
+  async until(
+    jobId: string,
+    what: string,
+    happened: (job: ClusterJob) => boolean,
+    msMax = 60_000,
+  ): Promise<ClusterJob> {
+    const deadline = performance.now() + msMax;
+    for (;;) {
+      const job = await this.job(jobId);
+      if (happened(job)) return job;
+      assert.ok(
+        performance.now() < deadline,
+        `not within ${msMax} ms: ${what}; it is ${JSON.stringify(job)}`,
+      );
+      await pause(50);
+    }
+  }
+
+  async ended(jobId: string, msMax?: number): Promise<ClusterJob> {
+    return this.until(jobId, 'the job ends', ({ outcome }) => outcome !== undefined, msMax);
+  }
+
+  /** The processes of a role. */
+  async processes(role: ClusterProcess['role']): Promise<ClusterProcess[]> {
+    return (await this.status()).processes.filter((found) => found.role === role && found.running);
+  }
+
+  /** Ends a process as a crash would, and waits until it is gone. */
+  async kill(pid: number): Promise<void> {
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => !isThere(pid), `process ${pid} is gone`);
+  }
+
+  /** Adds a TaskManager, in the place of one that was killed. */
+  async addTaskManager(test: TestContext, id: string): Promise<void> {
+    const { startMillrace } = await import('./processes.ts');
+    const [jobManager] = await this.processes('jobmanager');
+    const [host, port] = jobManager!.address!.split(':');
+    const started = startMillrace(
+      [
+        'taskmanager',
+        '--state',
+        this.state,
+        ...this.#options,
+        `-Djobmanager.rpc.address=${host}`,
+        `-Djobmanager.rpc.port=${port}`,
+        `-Dtaskmanager.resource-id=${id}`,
+        '-Dtaskmanager.numberOfTaskSlots=3',
+        '-Dheartbeat.interval=1s',
+        '-Dheartbeat.timeout=10s',
+      ],
+      { cwd: this.cwd },
+    );
+    cleanUp(test, () => started.child.kill('SIGKILL'));
+    await started.outputMatches(/registered with the JobManager/);
+  }
+}
+
+/** The process runs; one that has ended and that nobody has asked about is still a number, but nothing more. */
+export function isThere(pid: number): boolean {
+  if (!isAlive(pid)) return false;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return !existsSync('/proc/self/cmdline');
+  }
+}
