@@ -21,7 +21,7 @@ import {
   type SourceOperator,
   type SourceStatus,
 } from '../operators/operator.ts';
-import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import type { KeyedStateBackend, KeyedTimers, TimerDomain } from '../state/backend.ts';
 import type { BatchRun } from './batch-run.ts';
 import type { ChainOutput } from './chain-output.ts';
 import { type FrameStack, PullFrame } from './frames.ts';
@@ -39,6 +39,8 @@ export interface LinkParts {
   /** By input. */
   readonly keySelectors: readonly (((value: unknown) => unknown) | undefined)[];
   readonly frames: FrameStack;
+  /** The outputs of the task have room. */
+  readonly writable: () => boolean;
   readonly locate: Locate;
   /** A record was given up under the poison policy. */
   readonly onPoison: (error: Error) => void;
@@ -52,6 +54,8 @@ export interface FuseRows {
 
 /** Results that one call may give back under a poison policy that holds them. */
 const PULLED_MAX = 1_048_576;
+/** Timers that fire without a pause at most. */
+const FIRED_MAX = 16;
 
 /** An operator as its upstream sees it. */
 export class ChainLink {
@@ -61,6 +65,7 @@ export class ChainLink {
   readonly backend: KeyedStateBackend | undefined;
   readonly #keySelectors: readonly (((value: unknown) => unknown) | undefined)[];
   readonly #frames: FrameStack;
+  readonly #writable: () => boolean;
   readonly #locate: Locate;
   readonly #onPoison: (error: Error) => void;
   readonly #guarded: boolean;
@@ -77,6 +82,7 @@ export class ChainLink {
     this.backend = parts.backend;
     this.#keySelectors = parts.keySelectors;
     this.#frames = parts.frames;
+    this.#writable = parts.writable;
     this.#locate = parts.locate;
     this.#onPoison = parts.onPoison;
     this.#guarded = parts.planned.poison !== 'fail';
@@ -280,7 +286,7 @@ export class ChainLink {
     }
   }
 
-  /** Event time arrives here: timers (L2), then the operator, then what is behind it. Pauses after each timer. */
+  /** Event time arrives here: timers (L2), then the operator, then what is behind it. Pauses after some timers, and when the outputs are full. */
   *walkWatermark(timestamp: number): Generator<void, void> {
     if (timestamp <= this.currentWatermark) return;
     this.currentWatermark = timestamp;
@@ -310,10 +316,18 @@ export class ChainLink {
   *#walkTimers(domain: TimerDomain, upTo: number): Generator<void, void> {
     const timers = this.backend?.timers;
     if (timers === undefined) return;
-    for (let time = timers.poll(domain, upTo); time !== undefined; time = timers.poll(domain, upTo)) {
+    while (this.#fireSome(timers, domain, upTo)) yield;
+  }
+
+  /** False when none is due. No more than one that leaves work behind (L1), or fills the outputs. */
+  #fireSome(timers: KeyedTimers, domain: TimerDomain, upTo: number): boolean {
+    for (let fired = 0; fired < FIRED_MAX; fired++) {
+      const time = timers.poll(domain, upTo);
+      if (time === undefined) return fired > 0;
       this.#fire(time, domain);
-      yield;
+      if (this.#frames.pushed || !this.#writable()) break;
     }
+    return true;
   }
 
   #fire(time: number, domain: TimerDomain): void {
@@ -324,8 +338,12 @@ export class ChainLink {
       );
       return;
     }
-    const pull = this.#call(() => this.operator.timer?.(time, domain));
-    if (pull !== undefined) this.#push(pull, timestamp);
+    try {
+      const pull = this.operator.timer?.(time, domain);
+      if (pull !== undefined) this.#push(pull, timestamp);
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    }
   }
 
   /** The end of all input, for this operator only. */

@@ -30,6 +30,8 @@ export interface ChainParts {
   readonly frames: FrameStack;
   readonly restored: ReadonlyMap<string, RestoredOperator>;
   readonly fail: (error: unknown) => void;
+  /** The outputs of the task have room. */
+  readonly writable: () => boolean;
 }
 
 /** The operators of one subtask, wired. */
@@ -144,6 +146,7 @@ export class Chain {
       backend: planned.keyed ? this.#backend(planned) : undefined,
       keySelectors: compiled.keySelectors.get(planned.uid) ?? [],
       frames,
+      writable: this.#parts.writable,
       locate: (error, operator) => this.#locate(error, operator),
       onPoison: (error) => {
         this.#count('recordsGivenUp', 1);

@@ -442,7 +442,7 @@ test('a key that is null is an error that says so', async () => {
   assert.throws(() => task.run(Number.POSITIVE_INFINITY), { code: 'KEY_INVALID' });
 });
 
-test('timers fire in order before the watermark goes on, one per pause', async () => {
+test('timers fire in order before the watermark goes on, and wait while the outputs are full', async () => {
   const { task, port } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
   give(
     task,

@@ -83,7 +83,12 @@ export class StreamTask {
   constructor(parts: TaskParts) {
     this.#host = parts.host;
     this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
-    this.chain = new Chain({ ...parts, frames: this.#frames, fail: (error) => parts.host.fail(error) });
+    this.chain = new Chain({
+      ...parts,
+      frames: this.#frames,
+      fail: (error) => parts.host.fail(error),
+      writable: () => this.writable(),
+    });
     this.#ports = parts.compiled.graph.edges
       .filter((edge) => edge.from === parts.vertex)
       .map((edge) => parts.host.port(edge.index));

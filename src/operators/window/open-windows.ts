@@ -14,7 +14,8 @@
  * O3 Cells of a window are handed out in the order of their keys, windows in that of their times: the same after a restore.
  */
 
-import { compareKeys, type Key } from '../../base/key-groups.ts';
+import { sortByKey } from '../../base/key-order.ts';
+import type { Key } from '../../base/key-groups.ts';
 import { PriorityQueue } from '../../base/priority-queue.ts';
 import { MAX_TIMESTAMP } from '../../base/time.ts';
 import type { TimerDomain } from '../../state/backend.ts';
@@ -91,8 +92,6 @@ interface Due {
 
 /** Windows found lately, by their number: a power of two. */
 const RECENT = 64;
-/** From so many cells on, numbers are sorted apart from the cells. */
-const SORTED_APART_MIN = 32;
 /** Beyond, a quotient of times need not be exact. */
 const EXACT_MAX = 2 ** 51;
 
@@ -262,7 +261,7 @@ export class OpenWindows implements OwnKeyedState<WindowCell> {
   #begin({ time, window, isLast }: Due): void {
     window.awaitsEnd = false;
     const cells = [...window.cells.values()];
-    this.#walk = sorted(window, isLast ? cells : cells.filter((cell) => cell.awaitsEnd));
+    this.#walk = sortByKey(isLast ? cells : cells.filter((cell) => cell.awaitsEnd)); // O3.
     this.#next = 0;
     this.#walkTime = time;
     if (isLast) this.#close(window);
@@ -284,20 +283,6 @@ function compareDues(left: Due, right: Due): number {
   return (
     left.time - right.time || left.window.start - right.window.start || left.window.end - right.window.end
   );
-}
-
-/** O3. */
-function sorted({ cells }: OpenWindow, unsorted: WindowCell[]): readonly WindowCell[] {
-  if (unsorted.length < SORTED_APART_MIN || !unsorted.every(hasNumber)) {
-    return unsorted.sort((left, right) => compareKeys(left.key, right.key));
-  }
-  // Without a call for each comparison; NaN comes last here too.
-  const keys = Float64Array.from(unsorted, ({ key }) => key as number).sort();
-  return Array.from(keys, (key) => cells.get(key)!);
-}
-
-function hasNumber({ key }: WindowCell): boolean {
-  return typeof key === 'number';
 }
 
 function isSpan(namespace: Key | undefined): boolean {

@@ -43,7 +43,6 @@ import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
 import { StateTable } from './state-table.ts';
-import { TimerIndex } from './timer-index.ts';
 import { TtlSweep } from './ttl-cleanup.ts';
 import { TtlAccess, ttlHandleOf } from './ttl-handles.ts';
 import { MemoryTimers } from './timers.ts';
@@ -259,7 +258,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     if (index < 0 || index >= this.#groups.length) return undefined;
     let group = this.#groups[index];
     if (group === undefined) {
-      group = new KeyGroupState(keyGroup, new TimerIndex(), new TimerIndex());
+      group = new KeyGroupState(keyGroup);
       this.#groups[index] = group;
     }
     return group;

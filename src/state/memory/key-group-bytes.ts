@@ -17,7 +17,7 @@ import { crc32 } from 'node:zlib';
 import { keyGroupOf } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
-import type { KeyGroupState, TimersByKey } from './key-group-state.ts';
+import type { KeyGroupState } from './key-group-state.ts';
 import { decodeScopedKey, encodeScopedKey, keyOf, type ScopedKey } from './scoped-key.ts';
 import type { OwnRows, WrittenTimer } from './own-rows.ts';
 import type { RestoredSection, StateKind, StateLayout } from './state-layout.ts';
@@ -183,9 +183,13 @@ function writeSection(
   out.patchU32(at, out.length - at - 4);
 }
 
-function encodeTimers(timers: TimersByKey, own: readonly WrittenTimer[], out: BinaryWriter): void {
-  out.varint(timers.size + own.length);
-  for (const timer of timers.timers()) encodeTimer(timer, out);
+function encodeTimers(
+  timers: readonly WrittenTimer[],
+  own: readonly WrittenTimer[],
+  out: BinaryWriter,
+): void {
+  out.varint(timers.length + own.length);
+  for (const timer of timers) encodeTimer(timer, out);
   for (const timer of own) encodeTimer(timer, out);
 }
 

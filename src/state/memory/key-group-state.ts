@@ -27,19 +27,8 @@ export interface Timer {
   readonly key: ScopedKey;
   readonly canonical: unknown;
   readonly group: KeyGroupState;
-  /** Where it stands in the queue; only the queue writes it. */
+  /** Where it is in the list of its key group; -1: it is not registered. Only MemoryTimers writes it. */
   position: number;
-}
-
-/** The timers of one domain and key group, found by key and time. */
-export interface TimersByKey {
-  readonly size: number;
-  find(canonical: unknown, time: number): Timer | undefined;
-  /** Adds a timer that `find` does not find. */
-  add(timer: Timer): void;
-  /** Removes a timer that `find` finds. */
-  remove(timer: Timer): void;
-  timers(): Iterable<Timer>;
 }
 
 /** Who must see a key group before it changes. */
@@ -57,15 +46,14 @@ export class KeyGroupState {
   /** What an operator keeps in a form of its own; see own-state.ts. */
   readonly own: OwnEntry[] = [];
   readonly restored = new Map<string, RestoredSection>();
-  readonly eventTimers: TimersByKey;
-  readonly processingTimers: TimersByKey;
+  /** In no order. */
+  readonly eventTimers: Timer[] = [];
+  readonly processingTimers: Timer[] = [];
   /** The snapshot that has yet to see this key group. */
   awaitedBy: CopyBeforeChange | undefined = undefined;
 
-  constructor(keyGroup: number, eventTimers: TimersByKey, processingTimers: TimersByKey) {
+  constructor(keyGroup: number) {
     this.keyGroup = keyGroup;
-    this.eventTimers = eventTimers;
-    this.processingTimers = processingTimers;
   }
 
   /** G1. Hot path: one comparison when no snapshot waits. */
@@ -83,6 +71,6 @@ export class KeyGroupState {
   }
 
   isEmpty(): boolean {
-    return this.size() === 0 && this.eventTimers.size === 0 && this.processingTimers.size === 0;
+    return this.size() === 0 && this.eventTimers.length === 0 && this.processingTimers.length === 0;
   }
 }

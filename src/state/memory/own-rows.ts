@@ -81,8 +81,8 @@ class WrittenMap implements StoredMap {
     return this.#entries.length;
   }
 
-  entries(): readonly (readonly [unknown, unknown])[] {
-    return this.#entries;
+  visit(each: (key: unknown, value: unknown) => void): void {
+    for (const [key, value] of this.#entries) each(key, value);
   }
 }
 

@@ -55,7 +55,7 @@ export function encodeTable(
 /** What is written of a map. */
 export interface StoredMap {
   readonly size: number;
-  entries(): Iterable<readonly [unknown, unknown]>;
+  visit(each: (key: unknown, value: unknown) => void): void;
 }
 
 /** How a table was written, and whether what users see of it is frozen. */
@@ -95,10 +95,10 @@ function encodeMaps(layout: StateLayout, maps: readonly StoredMap[], out: Binary
   const values: unknown[] = [];
   for (const map of maps) {
     out.varint(map.size);
-    for (const [key, value] of map.entries()) {
+    map.visit((key, value) => {
       keys.push(key);
       values.push(value);
-    }
+    });
   }
   encodeColumn(layout.keyCodec, keys, out);
   encodeColumn(layout.codec, values, out);

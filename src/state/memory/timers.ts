@@ -1,8 +1,8 @@
 /**
- * The timers of one keyed operator: a queue per domain over all its key groups, an index per key group.
+ * The timers of one keyed operator: buckets per domain over all its key groups, a list per key group.
  *
- * T1 A timer is in the queue of its domain exactly when it is in the index of its key group.
- * T2 Timers fire in the order of time, then of key bytes and namespace, which timer-queue.ts keeps: the same before and
+ * T1 A timer is in the buckets of its domain exactly when it is in the list of its key group, and then it has a position.
+ * T2 Timers fire in the order of time, then of key bytes and namespace, which timer-buckets.ts keeps: the same before and
  *    after a restore (I-T1).
  * T3 What an operator keeps in a form of its own is due in the same order of time; of equal times it comes last.
  */
@@ -14,17 +14,15 @@ import type { KeyedTimers, TimerDomain } from '../backend.ts';
 import type { OwnKeyedState } from '../own-state.ts';
 import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
-import type { KeyGroupState, Timer, TimersByKey } from './key-group-state.ts';
+import type { KeyGroupState, Timer } from './key-group-state.ts';
 import { canonicalScopedKey, keyOf, namespaceOf, type ScopedKey } from './scoped-key.ts';
-import { TimerQueue } from './timer-queue.ts';
+import { TimerBuckets } from './timer-buckets.ts';
 
 /** Timers whose keys live in the same backend. */
 export class MemoryTimers implements KeyedTimers {
   readonly #context: KeyContext;
-  readonly #queues: Readonly<Record<TimerDomain, TimerQueue>> = {
-    event: new TimerQueue(),
-    processing: new TimerQueue(),
-  };
+  readonly #event = new TimerBuckets();
+  readonly #processing = new TimerBuckets();
 
   /** T3. */
   #own: OwnKeyedState | undefined;
@@ -37,7 +35,7 @@ export class MemoryTimers implements KeyedTimers {
     const group = this.#context.requireGroup();
     if (!Number.isSafeInteger(time)) throw this.#invalid(time);
     const { scoped, scopedCanonical: canonical, journal } = this.#context;
-    if (indexOf(group, domain).find(canonical, time) !== undefined) return;
+    if (this.#buckets(domain).find(canonical, time) !== undefined) return;
     group.beforeChange();
     // -0 would make another timer of the same time once it is bytes.
     const timer: Timer = { time: time === 0 ? 0 : time, key: scoped!, canonical, group, position: -1 };
@@ -46,34 +44,37 @@ export class MemoryTimers implements KeyedTimers {
   }
 
   delete(domain: TimerDomain, time: number): void {
-    const group = this.#context.requireGroup();
-    const timer = indexOf(group, domain).find(this.#context.scopedCanonical, time);
+    this.#context.requireGroup();
+    const timer = this.#buckets(domain).find(this.#context.scopedCanonical, time);
     if (timer !== undefined) this.#take(domain, timer);
   }
 
   next(domain: TimerDomain): number | undefined {
-    const time = this.#queues[domain].peek()?.time;
+    const time = this.#buckets(domain).next();
     const own = this.#own?.domain === domain ? this.#own.next() : undefined;
     return own === undefined || (time !== undefined && time <= own) ? time : own;
   }
 
   poll(domain: TimerDomain, upTo: number): number | undefined {
-    const timer = this.#queues[domain].peek();
-    if (this.#own?.domain === domain) {
-      const time = this.#own.next();
-      if (time !== undefined && time <= upTo && (timer === undefined || time < timer.time)) {
-        this.#enter(this.#own);
-        return time;
+    const buckets = this.#buckets(domain);
+    const time = buckets.next();
+    const own = this.#own;
+    if (own?.domain === domain) {
+      const ownTime = own.next();
+      if (ownTime !== undefined && ownTime <= upTo && (time === undefined || ownTime < time)) {
+        this.#enter(own);
+        return ownTime;
       }
     }
-    if (timer === undefined || timer.time > upTo) return undefined;
+    if (time === undefined || time > upTo) return undefined;
+    const timer = buckets.first(time);
     this.#take(domain, timer);
     this.#context.setScoped(timer.key, timer.canonical, timer.group);
-    return timer.time;
+    return time;
   }
 
   size(domain: TimerDomain): number {
-    return this.#queues[domain].size;
+    return this.#buckets(domain).size;
   }
 
   #enter(own: OwnKeyedState): void {
@@ -86,7 +87,7 @@ export class MemoryTimers implements KeyedTimers {
     this.#own = own;
     for (const place of groups) {
       if (place === undefined) continue;
-      for (const timer of [...indexOf(place, own.domain).timers()]) {
+      for (const timer of [...timersOf(place, own.domain)]) {
         const owner = { key: keyOf(timer.key), namespace: namespaceOf(timer.key), place };
         if (own.restoreTimer(timer.time, owner)) this.#remove(own.domain, timer);
       }
@@ -96,7 +97,7 @@ export class MemoryTimers implements KeyedTimers {
   /** Adds a timer of a snapshot, which holds each once. */
   restore(domain: TimerDomain, time: number, key: ScopedKey, group: KeyGroupState): void {
     const canonical = canonicalScopedKey(key);
-    const isNew = indexOf(group, domain).find(canonical, time) === undefined;
+    const isNew = this.#buckets(domain).find(canonical, time) === undefined;
     assert(isNew, 'T1: a snapshot holds a timer once');
     this.#add(domain, { time, key, canonical, group, position: -1 });
   }
@@ -108,15 +109,27 @@ export class MemoryTimers implements KeyedTimers {
     if (journal !== undefined) journal.add(() => this.#add(domain, timer));
   }
 
-  // T1: these two are the only ones that touch queue or index.
+  // T1: these two are the only ones that touch buckets or lists.
   #add(domain: TimerDomain, timer: Timer): void {
-    this.#queues[domain].push(timer);
-    indexOf(timer.group, domain).add(timer);
+    const timers = timersOf(timer.group, domain);
+    timer.position = timers.length;
+    timers.push(timer);
+    this.#buckets(domain).add(timer);
   }
 
   #remove(domain: TimerDomain, timer: Timer): void {
-    this.#queues[domain].remove(timer);
-    indexOf(timer.group, domain).remove(timer);
+    const timers = timersOf(timer.group, domain);
+    const last = timers.pop()!;
+    if (last !== timer) {
+      timers[timer.position] = last;
+      last.position = timer.position;
+    }
+    timer.position = -1;
+    this.#buckets(domain).remove(timer);
+  }
+
+  #buckets(domain: TimerDomain): TimerBuckets {
+    return domain === 'event' ? this.#event : this.#processing;
   }
 
   #invalid(time: number): MillraceError {
@@ -126,6 +139,6 @@ export class MemoryTimers implements KeyedTimers {
   }
 }
 
-function indexOf(group: KeyGroupState, domain: TimerDomain): TimersByKey {
+function timersOf(group: KeyGroupState, domain: TimerDomain): Timer[] {
   return domain === 'event' ? group.eventTimers : group.processingTimers;
 }

@@ -1,0 +1,46 @@
+/** Puts things into the order of their keys, without a look at both types for each comparison where all are of one. */
+
+import { compareKeys, type Key } from './key.ts';
+
+/** What has a key. */
+export interface Keyed {
+  readonly key: unknown;
+}
+
+/** Fewer are sorted as they are. */
+const APART_MIN = 24;
+/** So many whole numbers can be told apart together with their keys in one number. */
+const PACKED_MAX = 2 ** 20;
+const HALF_A_SURROGATE = /[\ud800-\udfff]/;
+
+/** Sorts in place where it can; all keys are what {@link compareKeys} compares. */
+export function sortByKey<T extends { readonly key: Key }>(things: T[]): T[] {
+  return sortBySomeKey(things, (left, right) => compareKeys(left.key, right.key));
+}
+
+/** The same for keys of which some may be something else, which only `compare` knows. */
+export function sortBySomeKey<T extends Keyed>(things: T[], compare: (left: T, right: T) => number): T[] {
+  if (things.length >= APART_MIN && things.length < PACKED_MAX) {
+    if (things.every(hasInteger)) return sortedByInteger(things);
+    if (things.every(hasPlainString)) return things.sort(compareStrings);
+  }
+  return things.sort(compare);
+}
+
+function hasInteger({ key }: Keyed): boolean {
+  return typeof key === 'number' && (key | 0) === key;
+}
+
+/** In such strings units sort as code points do. */
+function hasPlainString({ key }: Keyed): boolean {
+  return typeof key === 'string' && !HALF_A_SURROGATE.test(key);
+}
+
+function compareStrings(left: Keyed, right: Keyed): number {
+  return (left.key as string) < (right.key as string) ? -1 : 1;
+}
+
+function sortedByInteger<T extends Keyed>(things: readonly T[]): T[] {
+  const packed = Float64Array.from(things, ({ key }, index) => (key as number) * PACKED_MAX + index).sort();
+  return Array.from(packed, (each) => things[each - Math.floor(each / PACKED_MAX) * PACKED_MAX]!);
+}
