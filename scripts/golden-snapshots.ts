@@ -2,13 +2,14 @@
 //
 // A disk that is there stays as it is, because it is the proof. A new name is for a new format of stored state:
 //
-//   node scripts/golden-snapshots.ts <name>
+//   node scripts/golden-snapshots.ts <name>                a stopped job with its checkpoints
+//   node scripts/golden-snapshots.ts savepoint-<name>      a savepoint, and what the job had put out
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Kernel } from '../src/testing/kernel.ts';
-import { imageOf } from '../test/golden/disk.ts';
+import { imageOf, SAVEPOINT } from '../test/golden/disk.ts';
 import { goldenJob } from '../test/golden/jobs.ts';
 import { SimulatedJob } from '../test/property/simulated-job.ts';
 
@@ -27,9 +28,15 @@ const running = new SimulatedJob(kernel, {
   checkpoints: { intervalMs: 10 },
 });
 await running.some(STEPS);
-running.master.stop();
-const { status, error } = await running.end();
+const isSavepoint = name.startsWith('savepoint-');
+if (isSavepoint) running.master.stopWithSavepoint({ target: '/savepoints' }).catch(() => {});
+else running.master.stop();
+const { status, error, savepoint } = await running.end();
 if (status !== 'STOPPED') throw new Error(`the job is ${status}, not stopped half-way`, { cause: error });
+if (isSavepoint) {
+  kernel.disk.rename(savepoint?.path ?? '', SAVEPOINT);
+  for (const rest of ['/savepoints', '/checkpoints']) kernel.disk.removeTree(rest);
+}
 mkdirSync(dirname(path), { recursive: true });
 writeFileSync(path, `${JSON.stringify(imageOf(kernel), null, 2)}\n`);
 console.log(`${path}: ${Object.keys(imageOf(kernel)).length} paths`);

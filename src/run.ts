@@ -57,6 +57,11 @@ export interface ExecuteOptions {
   readonly restore?: string;
   /** Begin again: checkpoints of earlier runs are left behind, and their output is moved aside. */
   readonly fresh?: boolean;
+  /**
+   * Whose the checkpoint or savepoint is that `restore` names by its path. `CLAIM`: the job's, which removes it when newer
+   * checkpoints have replaced it. `NO_CLAIM` (default): it is never touched, and may be removed at any time.
+   */
+  readonly claimMode?: 'CLAIM' | 'NO_CLAIM';
   /** Drop state that no operator of the job takes. */
   readonly allowNonRestoredState?: boolean;
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
@@ -378,7 +383,9 @@ function choiceOf(
     });
   }
   if (named === undefined) return { kind: 'none' };
-  return named === 'latest' ? { kind: 'latest' } : { kind: 'path', path: pathOf(named, workingDirectory) };
+  if (named === 'latest') return { kind: 'latest' };
+  const claimMode = options.claimMode ?? configuration.get('execution.state-recovery.claim-mode');
+  return { kind: 'path', path: pathOf(named, workingDirectory), claim: claimMode === 'CLAIM' };
 }
 
 function checkpointsDirectory(

@@ -134,8 +134,14 @@ export const CONFIG_OPTIONS = {
   }),
   'execution.state-recovery.path': text({
     default: undefined,
-    description: 'The checkpoint to start from, or `latest`.',
+    description: 'The checkpoint or savepoint to start from, or `latest`.',
     aliases: ['execution.savepoint.path'],
+  }),
+  'execution.state-recovery.claim-mode': oneOf(['NO_CLAIM', 'CLAIM', 'LEGACY'], {
+    default: 'NO_CLAIM',
+    description:
+      'CLAIM: what is restored by its path becomes the property of the job, which removes it when newer checkpoints have replaced it. NO_CLAIM and LEGACY: it is never touched, and nothing refers to it.',
+    aliases: ['execution.savepoint-restore-mode', 'execution.state-recovery.restore-mode'],
   }),
   'execution.state-recovery.ignore-unclaimed-state': boolean({
     default: false,

@@ -23,6 +23,14 @@ interface Segment {
   readonly lastId: number;
 }
 
+/** A checkpoint or savepoint outside the folder that the job has taken for its own. */
+export interface ClaimedSnapshot {
+  readonly id: number;
+  /** The attempt that published it: together with the id, what it was when it was claimed. */
+  readonly attempt: number;
+  readonly directory: string;
+}
+
 /** The line of the latest attempt that has a base. */
 export class Lineage {
   readonly #segments: readonly Segment[];
@@ -30,6 +38,8 @@ export class Lineage {
   readonly head: AttemptBase | undefined;
   /** Where the line comes from, when it began at a checkpoint outside the folder. */
   readonly elsewhere: string | undefined;
+  /** The same, when the job took that checkpoint for its own. */
+  readonly claimed: ClaimedSnapshot | undefined;
   /** Set when the latest attempt ended the job. */
   readonly finished: FinishedMarker | undefined;
 
@@ -37,11 +47,13 @@ export class Lineage {
     segments: readonly Segment[];
     head: AttemptBase | undefined;
     elsewhere: string | undefined;
+    claimed: ClaimedSnapshot | undefined;
     finished: FinishedMarker | undefined;
   }) {
     this.#segments = parts.segments;
     this.head = parts.head;
     this.elsewhere = parts.elsewhere;
+    this.claimed = parts.claimed;
     this.finished = parts.finished;
   }
 
@@ -64,16 +76,19 @@ export async function readLineage(files: Files, jobDirectory: string, lowestId: 
   let lastId = Number.POSITIVE_INFINITY;
   let at = head;
   let elsewhere: string | undefined;
+  let claimed: ClaimedSnapshot | undefined;
   while (at !== undefined) {
     segments.push({ attempt: at.attempt, firstId: at.firstId, lastId });
     const { restored } = at;
     elsewhere = restored?.elsewhere;
+    if (restored !== undefined && elsewhere !== undefined && restored.claimed === true)
+      claimed = { id: restored.checkpointId, attempt: restored.attempt, directory: elsewhere };
     if (restored === undefined || elsewhere !== undefined || restored.checkpointId < lowestId) break;
     lastId = restored.checkpointId;
     // Attempts on the way back only fall, so this ends.
     at = restored.attempt < at.attempt ? await readBase(files, jobDirectory, restored.attempt) : undefined;
   }
-  return new Lineage({ segments, head, elsewhere, finished });
+  return new Lineage({ segments, head, elsewhere, claimed, finished });
 }
 
 async function readHead(files: Files, jobDirectory: string): Promise<AttemptBase | undefined> {

@@ -48,6 +48,8 @@ export interface AttemptBase {
         readonly attempt: number;
         /** Where it is, when it is not in the folder of this job. */
         readonly elsewhere: string | undefined;
+        /** The job took it for its own, and removes it one day; only with `elsewhere`. */
+        readonly claimed?: boolean;
       }
     | undefined;
   /** The first id that this attempt may have used. */

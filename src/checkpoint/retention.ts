@@ -5,7 +5,7 @@
  *
  * 1. Nothing is given up for removal before a newer checkpoint is durable (I-D2).
  * 2. Only ids below the newest durable one are given up, each once: the highest id on disk never falls.
- * 3. Only ids that this job was told are its own are given up: a checkpoint restored from elsewhere never is.
+ * 3. Only ids that this job was told are its own are given up: a checkpoint restored from elsewhere is when it was claimed.
  */
 
 import { assert } from '../base/assert.ts';

@@ -210,6 +210,25 @@ test('a checkpoint elsewhere is where the job continues from until it has one of
   assert.equal(restoredId(await start(files)), 41);
 });
 
+test('a checkpoint elsewhere that is claimed is the first that the job owns, until something else is there', async () => {
+  const files = memoryFiles();
+  const path = '/moved/job-1/chk-40';
+  const storage = storageOf(files, 7, '/moved/job-1');
+  await files.makeDirectory('/moved/job-1/attempts/7');
+  assert.equal((await publishCheckpoint(storage, 40, 7)).kind, 'published');
+  const started = await run(files, 0, { kind: 'path', path, claim: true });
+  assert.deepEqual([started.durable, started.claimed], [[40], { id: 40, attempt: 7, directory: path }]);
+  const again = await run(files, 2);
+  assert.deepEqual([restoredId(again), again.durable, again.claimed?.directory], [40, [40], path]);
+  const third = await run(files, 0);
+  assert.deepEqual([restoredId(third), third.durable], [42, [40, 41, 42]]);
+  await files.removeTree(path);
+  assert.deepEqual((await start(files)).durable, [41, 42], 'it was removed');
+  await files.makeDirectory('/moved/job-1/attempts/8');
+  await publishCheckpoint(storageOf(files, 8, '/moved/job-1'), 40, 8);
+  assert.deepEqual((await start(files)).durable, [41, 42], 'somebody put another one there');
+});
+
 test('the checkpoint that a run continued from must not vanish silently', async () => {
   const files = memoryFiles();
   await run(files, 1);

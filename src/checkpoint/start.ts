@@ -6,19 +6,23 @@
  */
 
 import { dirname, resolve } from 'node:path';
-import type { Env } from '../base/env.ts';
-import { MillraceError } from '../base/errors.ts';
-import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from './load.ts';
+import type { Env, Files } from '../base/env.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
+import type { ClaimedSnapshot } from './lineage.ts';
+import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint, readMetadata } from './load.ts';
 import { aliveUpTo, type JobFolder, loadLatest, surveyFolder } from './latest.ts';
 import { isFolderName } from './job-folder.ts';
 import { checkFence, claimAttempt, fencedFirst, type FinishedMarker, recordBase } from './ownership.ts';
 
-/** What the user wants to continue from. `none`: nothing was said; `fresh`: begin again beside what is there. */
+/**
+ * What the user wants to continue from. `none`: nothing was said; `fresh`: begin again beside what is there. `claim`: what
+ * is at the path becomes the job's own, which removes it when newer checkpoints have replaced it; else it is never touched.
+ */
 export type RestoreChoice =
   | { readonly kind: 'none' }
   | { readonly kind: 'latest' }
   | { readonly kind: 'fresh' }
-  | { readonly kind: 'path'; readonly path: string };
+  | { readonly kind: 'path'; readonly path: string; readonly claim?: boolean };
 
 /** A start that owns the folder. */
 export interface StartedAttempt {
@@ -30,6 +34,8 @@ export interface StartedAttempt {
   /** For the coordinator's `restored` fact. */
   readonly nextId: number;
   readonly durable: readonly number[];
+  /** The first of `durable`, when it is outside the folder. */
+  readonly claimed: ClaimedSnapshot | undefined;
   readonly orphans: readonly number[];
   /** To be shown to the user. */
   readonly warnings: readonly string[];
@@ -82,7 +88,8 @@ async function afterClaim(
   const finishedMeanwhile = await refuse(env, options, folder);
   if (finishedMeanwhile !== undefined) return finishedMeanwhile;
   const checkpoint = await choose(env, options, folder);
-  return started(env, options, { attempt, folder, checkpoint, isFresh: options.choice.kind === 'fresh' });
+  const claimed = await claimedSnapshot(env.files, options, folder, checkpoint);
+  return started(env, options, { attempt, folder, checkpoint, claimed });
 }
 
 async function refuse(
@@ -116,16 +123,59 @@ async function choose(
   }
 }
 
+/** What the job owns outside of its folder: claimed now, or by an earlier start and not replaced yet. */
+async function claimedSnapshot(
+  files: Files,
+  { jobDirectory, choice }: StartOptions,
+  folder: JobFolder,
+  checkpoint: LoadedCheckpoint | undefined,
+): Promise<ClaimedSnapshot | undefined> {
+  if (choice.kind === 'path') {
+    if (checkpoint === undefined || choice.claim !== true || isIn(jobDirectory, checkpoint)) return undefined;
+    const { checkpointId: id, attempt } = checkpoint.metadata;
+    return { id, attempt, directory: checkpoint.directory };
+  }
+  const { claimed } = folder.lineage;
+  return choice.kind === 'latest' && claimed !== undefined && (await isStillThere(files, claimed))
+    ? claimed
+    : undefined;
+}
+
+/** False also when something else is at its place by now: that is not the job's. */
+export async function isStillThere(
+  files: Files,
+  { directory, id, attempt }: ClaimedSnapshot,
+): Promise<boolean> {
+  try {
+    const metadata = await readMetadata(files, directory);
+    return metadata?.checkpointId === id && metadata.attempt === attempt;
+  } catch (error) {
+    const isDamaged =
+      isMillraceError(error, 'CHECKPOINT_CORRUPT') || isMillraceError(error, 'CHECKPOINT_VERSION_UNKNOWN');
+    if (isDamaged) return false;
+    throw error;
+  }
+}
+
+function isIn(jobDirectory: string, { directory }: LoadedCheckpoint): boolean {
+  return resolve(dirname(directory)) === resolve(jobDirectory);
+}
+
 async function started(
   env: Pick<Env, 'files' | 'log'>,
-  { jobDirectory }: StartOptions,
-  found: { attempt: number; folder: JobFolder; checkpoint: LoadedCheckpoint | undefined; isFresh: boolean },
+  { jobDirectory, choice }: StartOptions,
+  found: {
+    attempt: number;
+    folder: JobFolder;
+    checkpoint: LoadedCheckpoint | undefined;
+    claimed: ClaimedSnapshot | undefined;
+  },
 ): Promise<StartedAttempt> {
-  const { attempt, folder, checkpoint, isFresh } = found;
+  const { attempt, folder, checkpoint, claimed } = found;
   const { complete, torn, highestId } = folder;
   const id = checkpoint?.metadata.checkpointId;
   const firstId = Math.max(highestId, id ?? 0) + 1;
-  const isHere = checkpoint !== undefined && resolve(dirname(checkpoint.directory)) === resolve(jobDirectory);
+  const isHere = checkpoint !== undefined && isIn(jobDirectory, checkpoint);
   const restored =
     checkpoint === undefined
       ? undefined
@@ -133,6 +183,7 @@ async function started(
           checkpointId: checkpoint.metadata.checkpointId,
           attempt: checkpoint.metadata.attempt,
           elsewhere: isHere ? undefined : checkpoint.directory,
+          ...(!isHere && claimed !== undefined ? { claimed: true } : {}),
         };
   return {
     kind: 'started',
@@ -140,8 +191,12 @@ async function started(
     checkpoint,
     nextId: firstId,
     // Only what is on the line up to the restored one is the job's to remove; a fresh start owns all that it replaces.
-    durable: isHere ? await aliveUpTo(env.files, jobDirectory, folder, id ?? 0) : [],
-    orphans: isFresh ? [...complete, ...torn].sort((a, b) => a - b) : torn,
+    durable: [
+      ...(claimed === undefined ? [] : [claimed.id]),
+      ...(isHere ? await aliveUpTo(env.files, jobDirectory, folder, id ?? 0) : []),
+    ],
+    claimed,
+    orphans: choice.kind === 'fresh' ? [...complete, ...torn].sort((a, b) => a - b) : torn,
     warnings: isHere ? deadBranch(folder, checkpoint) : [],
     recordBase: () => recordBase(env, jobDirectory, { attempt, restored, firstId }),
   };

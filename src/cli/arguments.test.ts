@@ -37,6 +37,15 @@ describe('the command line', () => {
     }
   });
 
+  it('says whose the restored savepoint is, and where a stop makes one', () => {
+    assert.equal(optionsOf('run job.ts -s x').claim, undefined);
+    assert.equal(optionsOf('run job.ts -s x --claim').claim, true);
+    assert.equal(optionsOf('run job.ts -s x --no-claim').claim, false);
+    const request = parse('run job.ts --savepoint-on-stop saved');
+    assert.equal(request.kind === 'run' && request.savepointOnStop, 'saved');
+    assert.match(usageOf('run job.ts --savepoint-on-stop'), /argument missing/);
+  });
+
   it('gives what follows -- to the job, a second -- included', () => {
     const request = parse('run job.ts -p 2 -- --input x -- -p 9');
     assert.ok(request.kind === 'run');

@@ -8,8 +8,10 @@ export interface JobOptions {
   readonly parallelism: number | undefined;
   /** `-D`: configuration keys, the last of a key wins. */
   readonly configuration: Readonly<Record<string, string>>;
-  /** `-s`: a checkpoint's path, or `latest`. */
+  /** `-s`: the path of a checkpoint or savepoint, or `latest`. */
   readonly restore: string | undefined;
+  /** `--claim`, `--no-claim`: whose it is that `-s` names; `undefined` = as configured. */
+  readonly claim: boolean | undefined;
   /** `-n`: state that no operator takes is left behind instead of refused. */
   readonly allowNonRestoredState: boolean;
   readonly jobId: string | undefined;
@@ -42,6 +44,8 @@ export type Request =
       readonly options: JobOptions;
       readonly args: readonly string[];
       readonly json: boolean;
+      /** A first signal stops with a savepoint in this folder. */
+      readonly savepointOnStop: string | undefined;
       /** Run it in a cluster; `undefined`: here. */
       readonly cluster: (ClusterOptions & { readonly detached: boolean }) | undefined;
     }
@@ -115,12 +119,14 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .option('-t, --target <address>', 'run it in a cluster: host:port of its JobManager, or "local"')
     .option('-d, --detached', 'with --target: do not wait for the end of the job')
     .option('--state <folder>', 'with --target: the folder of the files of the cluster', notEmpty)
+    .option('--savepoint-on-stop <folder>', 'stop (Ctrl-C) with a savepoint, made in this folder', notEmpty)
     .addHelpText('after', RUN_EXAMPLES)
     .action((job: string, raw: RawOptions) => {
+      const { json = false, savepointOnStop } = raw;
       const detached = raw.detached === true;
       const isHere = raw.target === undefined && !detached;
       const cluster = isHere ? undefined : { ...clusterOptions(raw), detached };
-      found({ kind: 'run', job, options: jobOptions(raw), args, json: raw.json === true, cluster });
+      found({ kind: 'run', job, options: jobOptions(raw), args, json, savepointOnStop, cluster });
     });
   withJobOptions(program.command('info'))
     .summary('print the plan of a job without running it')
@@ -228,6 +234,8 @@ const RUN_EXAMPLES = `
 Examples:
   millrace run job.ts                           run it
   millrace run job.ts -s latest                 continue from its latest checkpoint
+  millrace run job.ts --savepoint-on-stop saved stop (Ctrl-C) with a savepoint in saved/
+  millrace run job.ts -s saved/savepoint-1a…    continue from it, also with a changed job
   millrace run job.ts -p 4 -- --input data.log  four subtasks; --input goes to the job
   millrace run job.ts -D execution.checkpointing.interval=2s
   millrace run job.ts -d                        run it in the cluster of this machine
@@ -238,6 +246,8 @@ interface RawOptions {
   readonly parallelism?: number;
   readonly D?: Record<string, string>;
   readonly fromSavepoint?: string;
+  readonly claim?: boolean;
+  readonly savepointOnStop?: string;
   readonly allowNonRestoredState?: boolean;
   readonly jobId?: string;
   readonly fresh?: boolean;
@@ -258,9 +268,11 @@ function withJobOptions(command: Command): Command {
     .option('-D <key=value>', 'set a configuration key; may be given often', keyValue)
     .option(
       '-s, --from-savepoint <path|latest>',
-      'continue from a checkpoint: its path, or "latest"',
+      'continue from a checkpoint or savepoint: its path, or "latest"',
       notEmpty,
     )
+    .option('--claim', 'make what -s names the property of the job, which removes it one day')
+    .option('--no-claim', 'never touch what -s names (default)')
     .option('-n, --allow-non-restored-state', 'leave state behind that no operator takes')
     .option('--job-id <id>', 'the id of the job (default: derived from its name)', notEmpty)
     .addOption(
@@ -276,6 +288,7 @@ function jobOptions(raw: RawOptions): JobOptions {
     parallelism: raw.parallelism,
     configuration: raw.D ?? {},
     restore: raw.fromSavepoint,
+    claim: raw.claim,
     allowNonRestoredState: raw.allowNonRestoredState === true,
     jobId: raw.jobId,
     fresh: raw.fresh === true,

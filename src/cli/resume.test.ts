@@ -14,7 +14,7 @@ it('continues from the latest checkpoint, with everything else as it was', () =>
     'run -p 2 job.ts -s latest -- --input x -s y',
   );
   assert.equal(resumed('run job.ts -slatest --fresh --discard-later-output'), 'run job.ts -s latest');
-  assert.equal(resumed('run job.ts --from-savepoint=x -n'), 'run job.ts -n -s latest');
+  assert.equal(resumed('run job.ts --from-savepoint=x --claim -n'), 'run job.ts -n -s latest');
 });
 
 it('can be pasted into a shell', () => {

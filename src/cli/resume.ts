@@ -7,7 +7,7 @@ export function resumeWords(words: readonly string[]): string[] {
   const kept: string[] = [];
   for (let at = 0; at < own.length; at++) {
     const word = own[at] ?? '';
-    if (['--fresh', '--discard-later-output'].includes(word)) continue;
+    if (['--fresh', '--discard-later-output', '--claim', '--no-claim'].includes(word)) continue;
     if (['-s', '--from-savepoint'].includes(word)) {
       at += 1;
       continue;

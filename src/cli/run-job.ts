@@ -122,7 +122,7 @@ class Run {
     });
     this.#interruption = new Interruption(
       {
-        stop: () => this.#whenDone(this.#client?.stop()),
+        stop: () => this.#stop(),
         cancel: () => (this.#client === undefined ? leave() : this.#whenDone(this.#client.cancel())),
         abandon: leave,
         isRunning: () => this.#client !== undefined,
@@ -165,6 +165,18 @@ class Run {
     } catch (error) {
       throw explainLoadError(error, this.#job);
     }
+  }
+
+  #stop(): void {
+    const client = this.#client;
+    const folder = this.#request.savepointOnStop;
+    if (client === undefined || folder === undefined) return this.#whenDone(client?.stop());
+    client.stopWithSavepoint(folder).catch((error: unknown) => {
+      // Whoever stops a job wants it to stop; its last checkpoint is as good as what could not be made.
+      if (this.#interruption.cancelled) return;
+      this.#progress.print(this.#host.describe(error));
+      this.#whenDone(client.stop());
+    });
   }
 
   #listener(): JobListener {
@@ -300,6 +312,7 @@ export function submissionOf(
     fresh: options.fresh,
     discardLaterOutput: options.discardLaterOutput,
     ...(options.restore === undefined ? {} : { restore: options.restore }),
+    ...(options.claim === undefined ? {} : { claimMode: options.claim ? 'CLAIM' : 'NO_CLAIM' }),
     ...(options.jobId === undefined ? {} : { jobId: options.jobId }),
     ...(options.allowNonRestoredState ? { allowNonRestoredState: true } : {}),
   };

@@ -55,6 +55,7 @@ export function summaryText(options: SummaryOptions): string {
   const rows: (readonly [string, string] | undefined)[] = [
     ['records', recordsText(options)],
     ['checkpoints', checkpointsText(result.figures)],
+    ...savepointRows(options),
     ...outputRows(options),
     ...latenessRows(options),
     ...idleRows(options),
@@ -97,6 +98,10 @@ export function checkpointsText({ checkpoints }: JobFigures): string {
       ? ''
       : `, average size ${formatBytes(averageBytes)}, average duration ${formatDuration(averageDurationMs)}`;
   return `${formatCount(triggered)} total, ${formatCount(completed)} completed${failures}${averages}`;
+}
+
+function savepointRows({ result: { savepoint }, workingDirectory }: SummaryOptions): [string, string][] {
+  return savepoint === undefined ? [] : [['savepoint', shortened(savepoint.path, workingDirectory)]];
 }
 
 function outputRows({ targets, workingDirectory }: SummaryOptions): [string, string][] {
@@ -158,7 +163,7 @@ export function summaryJson({
   graph,
   targets,
 }: Pick<SummaryOptions, 'result' | 'graph' | 'targets'>): string {
-  const { figures, checkpoint, error, accumulators } = result;
+  const { figures, checkpoint, savepoint, error, accumulators } = result;
   const { read, written } = throughputOf(graph, figures);
   const { checkpoints, elapsedMs, restarts, counters } = figures;
   const json = {
@@ -176,6 +181,7 @@ export function summaryJson({
     lateness: Object.fromEntries(latenessByOperator({ graph, result })),
     checkpoints,
     checkpoint,
+    savepoint,
     outputs: Object.fromEntries(targets),
     error: error === undefined ? undefined : serializeError(error),
   };

@@ -5,7 +5,8 @@
  * `SimulatedFiles` gives them latency, faults and the interface of the engine.
  *
  * 1. A file's bytes are durable up to what was written before its last successful sync.
- * 2. A name is durable after the directory that holds it was synchronized; a rename is one step, never half of one.
+ * 2. A name is durable after the directory that holds it was synchronized; a rename is one step, never half of one. What
+ *    happened to one name is kept in its order: a durable step is never undone by an older one that follows it.
  * 3. Power loss decides about every other write and every other name independently: kept, dropped, or (a write) torn.
  * 4. A sync that failed makes nothing durable, and no later sync does it for those writes.
  */
@@ -246,11 +247,9 @@ export class SimulatedDisk {
   /** Makes the names of a directory durable. */
   syncDirectory(path: string): void {
     const directory = this.#directory('sync directory', path);
-    this.#unsyncedSteps = this.#unsyncedSteps.filter((step) => {
-      const isTouched = step.changes.some((change) => change.directory === directory);
-      if (isTouched) makeDurable(step);
-      return !isTouched;
-    });
+    const due = dueWith(directory, this.#unsyncedSteps);
+    for (const step of due) makeDurable(step);
+    this.#unsyncedSteps = this.#unsyncedSteps.filter((step) => !due.has(step));
   }
 
   /** Everything there is, by path; for comparing and for looking. */
@@ -357,6 +356,21 @@ function reserve(file: FileNode, length: number): void {
   const larger = new Uint8Array(Math.max(length, file.bytes.length * 2, 64));
   larger.set(file.bytes.subarray(0, file.length));
   file.bytes = larger;
+}
+
+/** The steps that touch a directory, and (2) those before them that changed a name which they change; in their order. */
+function dueWith(directory: DirectoryNode, steps: readonly NameStep[]): ReadonlySet<NameStep> {
+  const names = new Map<DirectoryNode, Set<string>>();
+  const due = steps.toReversed().filter(({ changes }) => {
+    const isDue = changes.some(
+      (change) => change.directory === directory || names.get(change.directory)?.has(change.name) === true,
+    );
+    if (!isDue) return false;
+    for (const change of changes)
+      names.set(change.directory, (names.get(change.directory) ?? new Set()).add(change.name));
+    return true;
+  });
+  return new Set(due.reverse());
 }
 
 function makeDurable(step: NameStep): void {

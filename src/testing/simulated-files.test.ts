@@ -111,6 +111,21 @@ test('what was synchronized, file and directory, survives every loss of power', 
   }
 });
 
+test('a name that was synchronized away does not come back with an older step', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const files = memoryFiles();
+    for (const directory of ['/out', '/aside']) await files.makeDirectory(directory);
+    await files.syncDirectory('/');
+    await write(files, '/out/temporary', 'x');
+    await files.rename('/out/temporary', '/out/part');
+    await files.rename('/out/part', '/aside/part');
+    await files.syncDirectory('/aside');
+    await files.syncDirectory('/out');
+    files.disk.losePower(seededRandom(seed));
+    assert.deepEqual([files.disk.list('/out'), files.disk.list('/aside')], [[], ['part']]);
+  }
+});
+
 test('what was not synchronized is kept, lost or torn, and every way happens', async () => {
   const seen = new Set<string>();
   for (let seed = 0; seed < 300; seed++) {

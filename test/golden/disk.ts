@@ -1,6 +1,9 @@
 // The disk of a simulated job as a file of the repository: paths, and the bytes as base64; a directory is `null`.
 import type { Kernel } from '../../src/testing/kernel.ts';
 
+/** Where the savepoint is on a golden disk that has one, and no checkpoints. */
+export const SAVEPOINT = '/savepoint';
+
 /** What is on a disk. */
 export type DiskImage = Readonly<Record<string, string | null>>;
 

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { committed, SimulatedJob } from '../property/simulated-job.ts';
-import { type DiskImage, imageOf, loadImage } from './disk.ts';
+import { type DiskImage, imageOf, loadImage, SAVEPOINT } from './disk.ts';
 import { expectedLines, goldenJob, type Opened, RECORDS } from './jobs.ts';
 
 const DISKS = new URL('disks/', import.meta.url);
@@ -18,14 +18,21 @@ function imageAt(name: string): DiskImage {
 
 function start(kernel: Kernel, version: 1 | 2 | 3, parallelism: number, opened?: Opened): SimulatedJob {
   const definition = goldenJob(version, parallelism, opened);
-  return new SimulatedJob(kernel, { definition, args: [], checkpoints: { intervalMs: 10 } });
+  const isSavepoint = kernel.disk.stat(SAVEPOINT) !== undefined;
+  return new SimulatedJob(kernel, {
+    definition,
+    args: [],
+    checkpoints: { intervalMs: 10 },
+    ...(isSavepoint ? { choice: { kind: 'path', path: SAVEPOINT } } : {}),
+  });
 }
 
 const names = readdirSync(DISKS).filter((name) => name.endsWith('.json'));
 
 describe('a golden disk', () => {
   it('is there', () => {
-    assert.ok(names.length > 0);
+    for (const isSavepoint of [false, true])
+      assert.ok(names.some((name) => name.startsWith('savepoint-') === isSavepoint));
   });
 
   for (const name of names) {

@@ -1,6 +1,7 @@
 // Savepoints of a job on a simulated disk: taken on the way, to stop, to drain; failing, crashing, and continued from.
 
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { isMillraceError, MillraceError } from '../../src/base/errors.ts';
 import type { JobMaster } from '../../src/cluster/job-manager/job-master.ts';
@@ -281,6 +282,30 @@ test('operations by trigger id: the same id is the same operation, and its outco
   for (const id of triggered) assert.equal(run.master.savepointOperations.outcome(id), undefined);
 });
 
+test('a savepoint that is claimed goes when the job has as many checkpoints as it keeps; one that is not stays', async () => {
+  for (const claim of [true, false]) {
+    const { kernel, ledger, run } = start();
+    await run.until(() => run.completed() === 1);
+    const answer = ask(run, (master) => master.stopWithSavepoint({ target: FOLDER }));
+    await run.end();
+    const { path } = answer.savepoint!;
+    await kernel.settle(write(kernel, `${path}/a-note.txt`));
+    const before = filesUnder(kernel, path);
+    const options = { choice: { kind: 'path', path, claim }, checkpoints: { retained: 2 } } as const;
+    const first = new JobRun(kernel, ledger, options);
+    await first.until(() => first.completed() === 1);
+    assert.deepEqual(filesUnder(kernel, path), before, 'two are kept');
+    // Whoever goes on after a crash knows whose it is.
+    kernel.losePower();
+    kernel.restart(NODE);
+    const second = new JobRun(kernel, ledger, { checkpoints: { retained: 2 } });
+    assert.equal((await second.end()).status, 'FINISHED');
+    ledger.checkComplete();
+    const left = claim ? ['a-note.txt'] : before;
+    assert.deepEqual(filesUnder(kernel, path), left, 'and nothing that is not part of it');
+  }
+});
+
 test('a crash at any step of a savepoint, a stop or a drain loses nothing and doubles nothing', async () => {
   const requests = [
     (master: JobMaster) => master.triggerSavepoint({ target: FOLDER }),
@@ -336,4 +361,16 @@ async function checkSavepoints(kernel: Kernel, answer: Answer): Promise<number> 
     assert.equal((await run.end()).status, 'FINISHED');
   }
   return complete.length;
+}
+
+function filesUnder(kernel: Kernel, directory: string): string[] {
+  return kernel.disk.stat(directory) === undefined ? [] : kernel.disk.list(directory);
+}
+
+async function write(kernel: Kernel, path: string): Promise<void> {
+  const { files } = kernel.env('people');
+  const file = await files.open(path, 'create');
+  await file.sync();
+  await file.close();
+  await files.syncDirectory(dirname(path));
 }

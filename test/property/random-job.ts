@@ -62,6 +62,7 @@ export default job({
     let all = streams.reduce((left, right) => left.union(right));
     if (spec.selfUnion) all = all.union(all);
     all = applySteps(all, { steps: spec.steps, stage: 'all', parallelism: spec.parallelism, sides });
+    if (args.has('audit')) audit(all, args.number('audit'));
     const keyedParallelism = args.number('keyed-parallelism', spec.keyedParallelism);
     const main = keyedLines(all, { ...spec, keyedParallelism }).sinkTo(
       throttled(files.linesSink(args.string('output', '/output')), throttle),
@@ -76,6 +77,23 @@ export default job({
     }
   },
 });
+
+/** A branch with state of its own that gives nothing: a version of the job has it, another one does not. */
+function audit(stream: DataStream<Item>, parallelism: number): void {
+  stream
+    .keyBy((item) => item.key)
+    .process({
+      uid: 'audit',
+      state: { seen: state.list<string>() },
+      local: ({ operatorState }) => ({ all: operatorState.list<number>('all') }),
+      process(item, ctx): string[] {
+        ctx.state.seen.add(item.id);
+        ctx.local.all.add(item.v);
+        return [];
+      },
+    })
+    .setParallelism(parallelism);
+}
 
 /** The items of a source: from memory, or with `--rate` from a file that the test has written, so many a second. */
 function input(

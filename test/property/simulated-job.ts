@@ -24,6 +24,7 @@ export interface SimulatedOptions {
   readonly restarts?: number;
   readonly inlineThresholdBytes?: number;
   readonly choice?: RestoreChoice;
+  readonly allowNonRestored?: boolean;
   readonly restartStrategy?: RestartStrategy;
   /** Default: only for a fresh start. */
   readonly discardLaterOutput?: boolean;
@@ -104,7 +105,7 @@ export class SimulatedJob {
         graph: compiled.graph,
         jobDirectory,
         choice: options.choice ?? { kind: 'latest' },
-        allowNonRestored: false,
+        allowNonRestored: options.allowNonRestored ?? false,
         declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
         inlineThresholdBytes,
       }),

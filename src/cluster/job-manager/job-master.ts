@@ -725,7 +725,10 @@ export class JobMaster {
     const deployment = this.#deployment;
     const recovery = this.#recovery;
     const runs = this.#phase === 'running' && deployment?.executions.allIn('RUNNING') === true;
-    if (!runs || recovery === undefined) return stop.fail(this.#notRunning('savepoint'));
+    if (!runs || recovery === undefined) {
+      const isStarting = this.#phase === 'running' ? 'not all of its subtasks run yet' : undefined;
+      return stop.fail(this.#notRunning('savepoint', isStarting));
+    }
     if (this.#ending !== undefined || this.#savepointStop !== undefined)
       return stop.fail(this.#notRunning('savepoint', 'the job is stopping already'));
     this.#savepointStop = stop;

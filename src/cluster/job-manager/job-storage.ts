@@ -14,8 +14,13 @@ import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../ch
 import { type CheckpointMetadata, describeCheckpoint } from '../../checkpoint/metadata.ts';
 import { checkFence, fencedFirst, markFinished } from '../../checkpoint/ownership.ts';
 import { assignState, type RestoreAssignment, type RestoreOptions } from '../../checkpoint/restore.ts';
-import { SavepointStorage } from '../../checkpoint/savepoint.ts';
-import { type RestoreChoice, startAttempt, type StartedAttempt } from '../../checkpoint/start.ts';
+import { disposeSnapshot, SavepointStorage } from '../../checkpoint/savepoint.ts';
+import {
+  isStillThere,
+  type RestoreChoice,
+  startAttempt,
+  type StartedAttempt,
+} from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import {
@@ -148,7 +153,10 @@ class FolderStorage implements JobStorage {
         // Damage is an error here too: what is skipped would be committed again.
         const latest = await loadLatest(env.files, jobDirectory, jobId, folder);
         const upTo = latest?.metadata.checkpointId ?? 0;
-        return { durable: await aliveUpTo(env.files, jobDirectory, folder, upTo), orphans: folder.torn };
+        const own = await aliveUpTo(env.files, jobDirectory, folder, upTo);
+        const { claimed } = this.#claimed();
+        const isOwned = claimed !== undefined && (await isStillThere(env.files, claimed));
+        return { durable: isOwned ? [claimed.id, ...own] : own, orphans: folder.torn };
       },
     );
   }
@@ -178,10 +186,19 @@ class FolderStorage implements JobStorage {
     return this.#started;
   }
 
+  /** O-7 holds for what was claimed too. */
+  async #discard(storage: CheckpointStorage, id: number): Promise<void> {
+    const { files } = this.#options.env;
+    const { claimed } = this.#claimed();
+    if (id !== claimed?.id) return storage.discard(id);
+    await this.checkFence();
+    if (await isStillThere(files, claimed)) await disposeSnapshot(files, claimed.directory);
+  }
+
   #store(storage: CheckpointStorage, attempt: number): CheckpointStore {
     return {
       claim: (id) => storage.claimCheckpoint(id),
-      discard: (id) => storage.discard(id),
+      discard: (id) => this.#discard(storage, id),
       publish: async (checkpoint) => storage.publish(metadataOf(this.#options, attempt, checkpoint)),
     };
   }
