@@ -237,9 +237,21 @@ describe('the page', () => {
     );
   });
 
+  it('stops a job only when it was asked twice', async () => {
+    const asked = `POST /v1/x/jobs/${jobId}/stop`;
+    server.script(demo(), { ...answers, [asked]: {} });
+    const { page } = await open();
+    const before = server.asked.filter((each) => each === asked).length;
+    await page.getByRole('button', { name: 'Stop with a last checkpoint' }).click();
+    assert.equal(server.asked.filter((each) => each === asked).length, before);
+    await page.getByRole('button', { name: 'Really? Press again' }).click();
+    await page.getByText('asked for').waitFor();
+    assert.equal(server.asked.filter((each) => each === asked).length, before + 1);
+  });
+
   it('shows hostile names as text', async () => {
     const name = '<img src=x onerror=alert(1)>';
-    server.script(demo([{ name: 'job', data: { ...description, name } }]));
+    server.script(demo([{ name: 'job', data: { ...description, name } }]), answers);
     const { page, complaints } = await open();
     await page.getByText(name).first().waitFor();
     assert.deepEqual(complaints, []);

@@ -123,6 +123,13 @@ function Plan({ job }: { readonly job: ReadyJob }): ReactNode {
           done={t('checkpoints.triggered')}
         />
       )}
+      {hello?.features.savepoint === true && isRunning && (
+        <Action
+          name={t('checkpoints.savepoint')}
+          run={() => act('POST', `/jobs/${job.jobId}/savepoints`, { 'cancel-job': false })}
+          done={t('checkpoints.triggered')}
+        />
+      )}
     </div>
   );
 }

@@ -65,28 +65,28 @@ function Config({ job }: { readonly job: ReadyJob }): ReactNode {
                 <th>{t('config.key')}</th>
                 <th>{t('config.value')}</th>
                 <th>{t('config.origin')}</th>
-                <th>{t('config.default')}</th>
-                <th>{t('config.description')}</th>
               </tr>
             </thead>
             <tbody>
               {shown.map((entry) => (
                 <tr key={entry.key} data-origin={entry.origin}>
-                  <th scope="row">
+                  <th scope="row" className="config-key">
                     <code>{entry.key}</code>
+                    <p className="small">{entry.description}</p>
                   </th>
-                  <td>
+                  <td className="config-value">
                     <code>{entry.value ?? '–'}</code>
+                    {entry.origin !== 'default' && (
+                      <span className="soft small">
+                        {t('config.default', { value: entry.defaultValue ?? '–' })}
+                      </span>
+                    )}
                   </td>
                   <td>
                     <Badge tone={entry.origin === 'default' ? 'plain' : 'accent'}>
                       {t(`config.origin.${origins[entry.origin]}`)}
                     </Badge>
                   </td>
-                  <td className="soft">
-                    <code>{entry.defaultValue ?? '–'}</code>
-                  </td>
-                  <td className="soft config-description">{entry.description}</td>
                 </tr>
               ))}
             </tbody>

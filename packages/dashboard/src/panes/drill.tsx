@@ -99,7 +99,7 @@ function Kill({
       <h2>{t('drill.choose')}</h2>
       <fieldset className="targets" aria-label={t('drill.choose')}>
         {slots.map(({ workerId, slot, tasks }, index) => (
-          <label key={`${workerId}/${slot}`} className="target">
+          <label key={`${workerId}/${slot}`} className="kill-target">
             <input
               type="radio"
               name="target"

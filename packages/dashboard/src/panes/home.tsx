@@ -5,8 +5,11 @@ import { identityOf } from '../conclusions/conclusion.ts';
 import { healthOf } from '../conclusions/health.ts';
 import { idleConclusions } from '../conclusions/balance.ts';
 import { pipelineSayings } from '../conclusions/pipeline.ts';
+import { useHistory } from '../live/history.ts';
 import { useLive } from '../live/hooks.ts';
+import { act } from '../live/server.ts';
 import type { LiveState } from '../live/state.ts';
+import { Action } from '../parts/action.tsx';
 import { Figure, PaneHead, Said, Scroll, Verdict } from '../parts/basic.tsx';
 import { Ago, type ReadyJob, StateBadge, WithJob } from '../parts/job.tsx';
 import { Plot } from '../parts/plot.tsx';
@@ -24,6 +27,7 @@ export function HomePane(): ReactNode {
           <>
             <Verdict conclusion={healthOf(job)} />
             <ClusterFigures job={job} live={live} />
+            <JobActions job={job} />
             <div className="columns">
               <Throughput job={job} />
               <WhatItDoes job={job} />
@@ -105,9 +109,37 @@ function ClusterFigures({ job, live }: { readonly job: ReadyJob; readonly live: 
   );
 }
 
+function JobActions({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  const { hello } = useLive();
+  if (job.figures.state !== 'RUNNING' || hello === undefined) return null;
+  const { stop, cancel } = hello.features;
+  return (
+    <div className="row">
+      {stop && (
+        <Action
+          name={t('home.stop')}
+          confirm={t('home.confirm')}
+          run={() => act('POST', `/x/jobs/${job.jobId}/stop`)}
+          done={t('home.asked')}
+        />
+      )}
+      {cancel && (
+        <Action
+          name={t('home.cancel')}
+          confirm={t('home.confirm')}
+          run={() => act('PATCH', `/jobs/${job.jobId}?mode=cancel`)}
+          done={t('home.asked')}
+        />
+      )}
+    </div>
+  );
+}
+
 function Throughput({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t, say, language } = useText();
   const { ticks, description } = job;
+  const points = useHistory(job);
   const sourceIndexes = description.vertices.flatMap(({ isSource }, index) => (isSource ? [index] : []));
   const sinkIndexes = description.vertices.flatMap(({ isSink }, index) => (isSink ? [index] : []));
   const read = ticks.map(({ vertices }) =>
@@ -130,10 +162,19 @@ function Throughput({ job }: { readonly job: ReadyJob }): ReactNode {
       </header>
       <Plot
         label={t('home.throughput')}
-        times={ticks.map(({ at }) => at)}
+        times={[...points, ...ticks].map(({ at }) => at)}
         series={[
-          { name: t('home.read'), values: read, colour: 1, isArea: true },
-          { name: t('home.written'), values: written, colour: 2 },
+          {
+            name: t('home.read'),
+            values: [...points.map((point) => point.recordsReadPerSecond), ...read],
+            colour: 1,
+            isArea: true,
+          },
+          {
+            name: t('home.written'),
+            values: [...points.map((point) => point.recordsWrittenPerSecond), ...written],
+            colour: 2,
+          },
         ]}
         format={(value) => say({ kind: 'rate', value })}
         formatAxis={compact}

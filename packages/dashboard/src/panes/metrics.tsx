@@ -1,8 +1,9 @@
 // Metrics: many series on one plot, and every metric by Flink's name with its value and how to ask Prometheus for it.
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import type { HistoryAnswer, HistoryPoint, JobFiguresMessage } from '../../../../src/rest/contract.ts';
+import type { HistoryPoint, JobFiguresMessage } from '../../../../src/rest/contract.ts';
 import { labelOf, vertexLabel } from '../conclusions/names.ts';
+import { useHistory } from '../live/history.ts';
 import { ask } from '../live/server.ts';
 import { PaneHead, Scroll } from '../parts/basic.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
@@ -34,13 +35,7 @@ export function MetricsPane(): ReactNode {
 function Lines({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t, say } = useText();
   const [measure, setMeasure] = useState<Measure>('in');
-  const before = useQuery({
-    queryKey: ['history', job.jobId],
-    queryFn: ({ signal }) => ask<HistoryAnswer>(`/x/jobs/${job.jobId}/history?sinceMs=0`, signal),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-  const firstAt = job.ticks[0]?.at ?? Number.POSITIVE_INFINITY;
-  const points = (before.data?.points ?? []).filter(({ at }) => at < firstAt);
+  const points = useHistory(job);
   const isShare = measure === 'busy' || measure === 'pressure';
   const format = (value: number): string => say({ kind: isShare ? 'share' : 'rate', value });
   return (

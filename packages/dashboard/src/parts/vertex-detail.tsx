@@ -88,7 +88,7 @@ export function VertexDetail({
                 <td>
                   <StateBadge state={subtask.state} />
                 </td>
-                <td className="number soft">{t('detail.slot.value', { slot: String(subtask.slot + 1) })}</td>
+                <td className="nowrap soft">{t('detail.slot.value', { slot: String(subtask.slot + 1) })}</td>
                 <td className="number">{say({ kind: 'rate', value: subtask.recordsInPerSecond })}</td>
                 <td className="number">{say({ kind: 'rate', value: subtask.recordsOutPerSecond })}</td>
                 <td className="number">{count(subtask.recordsIn, language)}</td>

@@ -46,7 +46,7 @@ describe('units', () => {
         '−61 ms',
       ],
     );
-    assert.equal(joined(duration(7_500_000, 'ko')), '2 시간 5 분');
+    assert.equal(joined(duration(7_500_000, 'ko')), '2시간 5분');
   });
 
   it('does not round a small share to nothing', () => {

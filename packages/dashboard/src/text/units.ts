@@ -77,8 +77,9 @@ export function duration(ms: number, language: Language): Measured {
         : ([60, 1, word.min, word.s] as const);
   const rest = Math.floor((seconds % unit) / part);
   // Both words belong to the number here: there is no one unit to set apart.
-  const large = `${sign}${Math.floor(seconds / unit)} ${unitWord}`;
-  return { number: rest === 0 ? large : `${large} ${rest} ${partWord}`, unit: '' };
+  const large = `${sign}${joined({ number: String(Math.floor(seconds / unit)), unit: unitWord })}`;
+  const small = joined({ number: String(rest), unit: partWord });
+  return { number: rest === 0 ? large : `${large} ${small}`, unit: '' };
 }
 
 const durationUnits = {
@@ -96,7 +97,8 @@ export function share(value: number): Measured {
 
 /** Both as one text. */
 export function joined({ number, unit }: Measured): string {
-  return unit === '' ? number : unit === '%' ? `${number}%` : `${number} ${unit}`;
+  // Korean units and the sign of per cent stand at the number.
+  return unit === '%' || /^[가-힣]/.test(unit) ? `${number}${unit}` : `${number} ${unit}`.trimEnd();
 }
 
 /** A moment: the time alone if it is of the day of `now`, else with its date. */
