@@ -2,6 +2,7 @@
 //
 //   npm start                 begin, or continue after Ctrl-C or kill -9
 //   npm start -- --fresh      begin again in an empty folder
+//   npm start -- --no-ui      without the dashboard
 //   npm start -- -- --rate 0  what follows the second -- goes to the job
 //
 // Runs the command line in this very process, so that signals reach it as they would without npm.
@@ -29,6 +30,7 @@ const words = [
   job,
   ...(isFresh ? [] : ['-s', 'latest']),
   '-Dexecution.checkpointing.interval=2s',
+  '--ui',
   ...asked,
   ...['--', '--rate', '300', '--output', output, ...askedOfJob],
 ];

@@ -9,10 +9,10 @@ import { assert } from './base/assert.ts';
 import { callOrigin } from './base/call-origin.ts';
 import { systemClock } from './base/clock.ts';
 import { Configuration, type ConfigValues } from './base/config.ts';
-import type { Env } from './base/env.ts';
+import type { Env, Log } from './base/env.ts';
 import { MillraceError } from './base/errors.ts';
 import { sha256Hex } from './base/hash.ts';
-import type { LogLevel } from './base/log.ts';
+import { type LogLevel, teeLog } from './base/log.ts';
 import { systemEnv } from './base/system-env.ts';
 import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
 import type { JobFigures } from './cluster/job-manager/job-figures.ts';
@@ -72,6 +72,8 @@ export interface ExecuteOptions {
   readonly workingDirectory?: string;
   /** Called at once when something happens; must not throw. */
   readonly listener?: JobListener;
+  /** Lines of the log of this thread go here too. */
+  readonly alsoLogTo?: Log;
   /** The seams of this thread; for tests. */
   readonly env?: Env;
   /** The seams of a slot when it runs in this thread; for tests. */
@@ -218,14 +220,15 @@ function start(
   checkGuarantee(compiled, configuration);
   const { graph } = compiled;
   const workingDirectory = options.workingDirectory ?? process.cwd();
-  const env = options.env ?? systemEnv({ logging: { level: logLevelOf(configuration) } });
+  const env = envOf(options, configuration);
   const jobId = checkedId(options.jobId ?? jobIdOf(graph.name));
+  const directory = checkpointsDirectory(configuration, workingDirectory, graph.name);
   const master = new LocalCluster(env).submit({
     jobId,
     compiled,
     configuration,
     host: hostOf(job, module, { ...options, env, isScript }),
-    checkpointsDirectory: checkpointsDirectory(configuration, workingDirectory, graph.name),
+    checkpointsDirectory: directory,
     savepointDirectory: savepointDirectory(configuration, workingDirectory),
     choice: choiceOf(options, configuration, workingDirectory),
     allowNonRestored:
@@ -243,7 +246,36 @@ function start(
     ),
   );
   const about = { jobId, jobName: graph.name, graph, configuration, targets };
-  return clientOf(master, about, workingDirectory);
+  const client = clientOf(master, about, workingDirectory);
+  const isStored = isCheckpointing(configuration);
+  served.set(client, {
+    master,
+    checkpointsDirectory: isStored ? join(directory, jobId) : undefined,
+    savepointsDirectory: savepointDirectory(configuration, workingDirectory),
+  });
+  return client;
+}
+
+/** What of a run is shown by its dashboard. */
+export interface ServedParts {
+  readonly master: JobMaster;
+  /** Absolute; `undefined` when no checkpoints are taken. */
+  readonly checkpointsDirectory: string | undefined;
+  readonly savepointsDirectory: string | undefined;
+}
+
+const served = new WeakMap<JobClient, ServedParts>();
+
+/** What stands behind a client of this process. */
+export function servedParts(client: JobClient): ServedParts {
+  const parts = served.get(client);
+  assert(parts !== undefined, 'the client was made here');
+  return parts;
+}
+
+function envOf(options: ExecuteOptions, configuration: Configuration): Env {
+  const env = options.env ?? systemEnv({ logging: { level: logLevelOf(configuration) } });
+  return options.alsoLogTo === undefined ? env : { ...env, log: teeLog(env.log, options.alsoLogTo) };
 }
 
 /** Jobs that run in this thread. */

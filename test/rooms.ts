@@ -219,6 +219,16 @@ export const seams: readonly {
     why: 'decides how many threads this machine gets',
   },
   {
+    files: /^src\/rest\/http-server\.ts$/,
+    may: ['network'],
+    why: 'serves the dashboard and the REST interface',
+  },
+  {
+    files: /^src\/rest\/process-meter\.ts$/,
+    may: ['time', 'machine'],
+    why: 'measures the process that serves: it is shown, and decides nothing',
+  },
+  {
     files: /^src\/cli\/[\w/-]+\.ts$/,
     may: ['time', 'timers', 'files', 'processes', 'machine'],
     why: 'the command line: the terminal, signals, arguments, configuration files',

@@ -265,7 +265,8 @@ export const CONFIG_OPTIONS = {
     default: 8081,
     min: 0,
     max: 65_535,
-    description: 'Port of the dashboard and its REST interface; an embedded run opens none yet.',
+    description:
+      'Port of the dashboard and its REST interface (run --ui); 0 takes any. Unless it is set, the next free one is taken.',
   }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',

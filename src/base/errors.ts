@@ -726,6 +726,12 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Correct what esbuild names; its messages are above.',
   },
+  REST_UNAVAILABLE: {
+    title: 'the dashboard and its REST interface have no port to listen on',
+    owner: 'external',
+    retry: 'never',
+    remedy: 'Choose a free port: -Drest.port=8090 (0 takes any).',
+  },
   BUNDLER_MISSING: {
     title: 'esbuild is not installed',
     owner: 'user',

@@ -46,6 +46,8 @@ export type Request =
       readonly json: boolean;
       /** A first signal stops with a savepoint in this folder. */
       readonly savepointOnStop: string | undefined;
+      /** Serve the dashboard. */
+      readonly ui: boolean;
       /** Run it in a cluster; `undefined`: here. */
       readonly cluster: (ClusterOptions & { readonly detached: boolean }) | undefined;
     }
@@ -120,13 +122,15 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .option('-d, --detached', 'with --target: do not wait for the end of the job')
     .option('--state <folder>', 'with --target: the folder of the files of the cluster', notEmpty)
     .option('--savepoint-on-stop <folder>', 'stop (Ctrl-C) with a savepoint, made in this folder', notEmpty)
+    .option('--ui', 'serve the dashboard at http://localhost:8081, or the next free port')
+    .option('--no-ui', 'serve no dashboard')
     .addHelpText('after', RUN_EXAMPLES)
     .action((job: string, raw: RawOptions) => {
-      const { json = false, savepointOnStop } = raw;
+      const { json = false, savepointOnStop, ui = false } = raw;
       const detached = raw.detached === true;
       const isHere = raw.target === undefined && !detached;
       const cluster = isHere ? undefined : { ...clusterOptions(raw), detached };
-      found({ kind: 'run', job, options: jobOptions(raw), args, json, savepointOnStop, cluster });
+      found({ kind: 'run', job, options: jobOptions(raw), args, json, savepointOnStop, cluster, ui });
     });
   withJobOptions(program.command('info'))
     .summary('print the plan of a job without running it')
@@ -238,6 +242,7 @@ Examples:
   millrace run job.ts -s saved/savepoint-1a…    continue from it, also with a changed job
   millrace run job.ts -p 4 -- --input data.log  four subtasks; --input goes to the job
   millrace run job.ts -D execution.checkpointing.interval=2s
+  millrace run job.ts --ui                      and look at it in a browser
   millrace run job.ts -d                        run it in the cluster of this machine
 
 Exit codes: 0 finished, 1 the job failed, 2 wrong usage, 130 stopped by a signal.`;
@@ -259,6 +264,7 @@ interface RawOptions {
   readonly target?: string;
   readonly detached?: boolean;
   readonly all?: boolean;
+  readonly ui?: boolean;
 }
 
 function withJobOptions(command: Command): Command {

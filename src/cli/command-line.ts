@@ -91,6 +91,9 @@ function hostOf(given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>, 
   const workingDirectory = process.cwd();
   return {
     ...given,
+    // Who only reads what is printed, or runs it in a pipeline, presses no key.
+    isInteractive: given.stderr.live && process.stdin.isTTY && (process.env['CI'] ?? '') === '',
+    version: version(),
     verbose,
     workingDirectory,
     environment: process.env,

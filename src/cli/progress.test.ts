@@ -17,6 +17,7 @@ const figures: JobFigures = {
     completed: 2,
     failed: 0,
     inProgress: 0,
+    restored: 0,
     averageBytes: 6_144,
     averageDurationMs: 61,
     last: { id: 2, path: '/c/chk-2', completedAt: 9_000, durationMs: 60, stateBytes: 6_000 },

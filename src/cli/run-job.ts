@@ -12,6 +12,8 @@
 
 import { systemClock } from '../base/clock.ts';
 import type { Configuration } from '../base/config.ts';
+import type { LogLevel } from '../base/log.ts';
+import { systemEnv } from '../base/system-env.ts';
 import { deserializeError, isMillraceError } from '../base/errors.ts';
 import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts';
 import type { JobListener, JobResult } from '../cluster/job-manager/job-master.ts';
@@ -19,10 +21,12 @@ import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-setting
 import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts';
 import { explain as planText } from '../graph/explain.ts';
 import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
+import { LogRing } from '../rest/log-ring.ts';
 import { checkGuarantee, type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
 import type { JobOptions, Request } from './arguments.ts';
 import { bundleJob } from './bundle.ts';
 import { readConfiguration } from './configuration.ts';
+import type { Dashboard } from './dashboard.ts';
 import { EXIT } from './exit.ts';
 import { Interruption } from './interruption.ts';
 import {
@@ -46,6 +50,9 @@ export interface JobHost {
   readonly resume: string | undefined;
   readonly stdout: Screen;
   readonly stderr: Screen;
+  /** Somebody sits at the terminal. */
+  readonly isInteractive: boolean;
+  readonly version: string;
   readonly verbose: boolean;
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -106,8 +113,12 @@ class Run {
   readonly #job: JobFile;
   readonly #progress: Progress;
   readonly #interruption: Interruption;
+  readonly #logs = new LogRing();
   #client: JobClient | undefined;
+  #dashboard: Dashboard | undefined;
   #hasRun = false;
+  /** Called by a signal while the page stays after the end of the job. */
+  #leavePage: (() => void) | undefined;
 
   constructor(request: RunRequest, host: JobHost, job: JobFile) {
     this.#request = request;
@@ -133,7 +144,10 @@ class Run {
   }
 
   async toItsEnd(): Promise<number> {
-    const onSignal = (name: NodeJS.Signals): void => this.#interruption.signal(name);
+    const onSignal = (name: NodeJS.Signals): void => {
+      if (this.#leavePage === undefined) this.#interruption.signal(name);
+      else this.#leavePage();
+    };
     for (const signal of SIGNALS) process.on(signal, onSignal);
     const release = this.#guardOutput();
     process.stdout.on('error', leaveUnread);
@@ -142,14 +156,17 @@ class Run {
       const client = await this.#start();
       this.#client = client;
       this.#warnOfIgnoredKeys(client.configuration);
+      await this.#serveDashboard(client);
       this.#progress.start();
       const result = await client.result();
       this.#interruption.ended();
       this.#progress.stop();
       this.#conclude(client, result);
+      await this.#stayOnPage(result);
       return this.#exitCode(result);
     } finally {
       this.#progress.stop();
+      await this.#dashboard?.close();
       release();
       process.stdout.off('error', leaveUnread);
       process.stderr.off('error', ignoreUnread);
@@ -159,7 +176,11 @@ class Run {
 
   async #start(): Promise<JobClient> {
     const configuration = await configurationOf(this.#request.options, this.#host);
-    const options = { ...submissionOf(this.#request, this.#host, configuration), listener: this.#listener() };
+    const options = {
+      ...submissionOf(this.#request, this.#host, configuration),
+      listener: this.#listener(),
+      ...(this.#request.ui ? { alsoLogTo: this.#logs.log(systemClock()) } : {}),
+    };
     try {
       return await executeAsync(this.#job.url, options);
     } catch (error) {
@@ -176,6 +197,43 @@ class Run {
       if (this.#interruption.cancelled) return;
       this.#progress.print(this.#host.describe(error));
       this.#whenDone(client.stop());
+    });
+  }
+
+  /** Without a port the job runs all the same, unless the port was named. */
+  async #serveDashboard(client: JobClient): Promise<void> {
+    if (!this.#request.ui) return;
+    // Loaded only now: most runs serve nothing.
+    const { isPortChosen, serveDashboard } = await import('./dashboard.ts');
+    const { configuration } = client;
+    const level = configuration.get('log.level') as LogLevel;
+    try {
+      this.#dashboard = await serveDashboard({
+        client,
+        env: systemEnv({ logging: { level } }),
+        logs: this.#logs,
+        version: this.#host.version,
+        workingDirectory: this.#host.workingDirectory,
+      });
+    } catch (error) {
+      if (isPortChosen(configuration)) {
+        await client.cancel();
+        throw error;
+      }
+      this.#progress.print(this.#host.describe(error));
+      return;
+    }
+    this.#progress.print(`${client.jobName}: dashboard at ${this.#dashboard.url}\n`);
+  }
+
+  /** At a terminal the page stays until Ctrl-C, so that what happened can be looked at; elsewhere nobody would press it. */
+  async #stayOnPage({ status }: JobResult): Promise<void> {
+    const { stderr, isInteractive } = this.#host;
+    if (this.#dashboard === undefined || !isInteractive || this.#request.json) return;
+    if (this.#interruption.asked || status === 'ALREADY_FINISHED') return;
+    stderr.write(`\nThe dashboard stays at ${this.#dashboard.url} until you press Ctrl-C.\n`);
+    await new Promise<void>((resolve) => {
+      this.#leavePage = resolve;
     });
   }
 

@@ -33,6 +33,7 @@ const RESULT: JobResult = {
       completed: 0,
       failed: 0,
       inProgress: 0,
+      restored: 0,
       averageBytes: 0,
       averageDurationMs: 0,
       last: undefined,

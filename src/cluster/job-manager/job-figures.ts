@@ -42,6 +42,8 @@ export interface CheckpointCounts {
   readonly completed: number;
   readonly failed: number;
   readonly inProgress: number;
+  /** Deployments that began with one. */
+  readonly restored: number;
   readonly averageBytes: number;
   readonly averageDurationMs: number;
   readonly last: CompletedFigures | undefined;
@@ -127,7 +129,8 @@ export function checkpointCounts(
   summary: CheckpointSummary,
   pathOf: (checkpointId: number) => string | undefined,
 ): CheckpointCounts {
-  const { total, completed, failed, inProgress, averageBytes, averageDurationMs, latestCompleted } = summary;
+  const { total, completed, failed, inProgress, restored, averageBytes, averageDurationMs, latestCompleted } =
+    summary;
   const last = latestCompleted && {
     id: latestCompleted.id,
     path: pathOf(latestCompleted.id),
@@ -135,7 +138,7 @@ export function checkpointCounts(
     durationMs: latestCompleted.durationMs,
     stateBytes: latestCompleted.bytes,
   };
-  return { triggered: total, completed, failed, inProgress, averageBytes, averageDurationMs, last };
+  return { triggered: total, completed, failed, inProgress, restored, averageBytes, averageDurationMs, last };
 }
 
 /** Adds counters by name. */

@@ -1,0 +1,273 @@
+/**
+ * The HTTP server: limits, who may ask, and the way from a request to the answer of its route.
+ *
+ * Owner: the process that serves. Partners: the router; `authorize`, where somebody else than this machine may ask.
+ *
+ * HS-1 It listens on loopback only. A request whose `Host` is no name of loopback is refused (DNS rebinding), and so is
+ *      one that a page of another origin makes a browser send (`Origin`, `Sec-Fetch-Site`). No CORS header is ever sent.
+ * HS-2 Everything that comes from outside has a bound: connections, headers, times, the body.
+ * HS-3 Every answer carries the headers that forbid a browser to run, frame or guess anything.
+ * HS-4 An error in a route is a 500 with its message, in the log with its stack, and the server goes on.
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Env } from '../base/env.ts';
+import { MillraceError } from '../base/errors.ts';
+import { type Answer, Refusal, refused, type Role, type Router } from './router.ts';
+
+/** HS-2. */
+export const CONNECTIONS_MAX = 512;
+export const BODY_BYTES_MAX = 1 << 20;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 5_000;
+const HEADER_BYTES_MAX = 16 << 10;
+const HEADERS_MAX = 100;
+const URL_LENGTH_MAX = 8_192;
+/** Ports that are tried one after the other. */
+const PORTS_TRIED = 32;
+
+/** HS-3: the page brings all that it needs, and nothing of it is written into the text of the page. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; worker-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+};
+
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** What a server is made of. */
+export interface HttpServerOptions {
+  readonly env: Env;
+  readonly router: Router;
+  /** Files of the page: asked for whatever no route has. */
+  readonly files: (path: string) => Promise<Answer | undefined>;
+  /** Says whether whoever asks has a role; default: everybody on this machine has all. */
+  readonly authorize?: (request: IncomingMessage, role: Role) => boolean;
+}
+
+/** A server that listens. */
+export interface Listening {
+  readonly port: number;
+  /** For people. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Listens on loopback at `port`, or at the next free one when `orNext`. Throws REST_UNAVAILABLE. */
+export async function listen(
+  options: HttpServerOptions,
+  port: number,
+  { orNext = false } = {},
+): Promise<Listening> {
+  let last: unknown;
+  const tried = port === 0 || !orNext ? 1 : PORTS_TRIED;
+  for (let each = 0; each < tried && port + each <= 65_535; each += 1) {
+    try {
+      return await listenAt(options, port + each);
+    } catch (error) {
+      last = error;
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') break;
+    }
+  }
+  const ports = tried === 1 ? `port ${port}` : `the ports ${port} to ${port + tried - 1}`;
+  throw new MillraceError('REST_UNAVAILABLE', `nothing can listen on ${ports} of this machine`, {
+    cause: last,
+  });
+}
+
+/** Both families of loopback: `localhost` may mean either, and must not mean a stranger's server. */
+async function listenAt(options: HttpServerOptions, port: number): Promise<Listening> {
+  const first = makeServer(options);
+  await bind(first, port, '127.0.0.1');
+  const bound = (first.address() as { readonly port: number }).port;
+  const second = makeServer(options);
+  const servers = [first];
+  try {
+    await bind(second, bound, '::1');
+    servers.push(second);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      await closeAll(servers);
+      throw error;
+    }
+    // A machine without IPv6: `localhost` is the other one.
+  }
+  return { port: bound, url: `http://localhost:${bound}`, close: () => closeAll(servers) };
+}
+
+function bind(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host, exclusive: true }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function closeAll(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    ),
+  );
+}
+
+function makeServer(options: HttpServerOptions): Server {
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
+    (request, response) => {
+      response.on('error', () => {}); // Whoever asked has gone.
+      handle(options, request)
+        .then((answer) => send(answer, request, response))
+        .catch((error: unknown) => {
+          options.env.log.error('a request could not be answered', { error });
+          response.destroy();
+        });
+    },
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  server.maxHeadersCount = HEADERS_MAX;
+  return server;
+}
+
+/** From a request to its answer; rejected never but for a bug here. */
+async function handle(options: HttpServerOptions, request: IncomingMessage): Promise<Answer> {
+  try {
+    return await route(options, request);
+  } catch (error) {
+    if (error instanceof Refusal) return refused(error.status, error.message);
+    options.env.log.error('a route failed', { url: request.url, error });
+    return refused(500, `Internal server error: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function route(
+  { router, files, authorize }: HttpServerOptions,
+  request: IncomingMessage,
+): Promise<Answer> {
+  checkAsker(request);
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
+  const raw = request.url ?? '/';
+  if (raw.length > URL_LENGTH_MAX) throw new Refusal(414, 'The address is too long.');
+  const question = raw.indexOf('?');
+  const path = question < 0 ? raw : raw.slice(0, question);
+  const found = router.find(method, path);
+  checkOrigin(request, found.kind === 'nothing');
+  switch (found.kind) {
+    case 'route': {
+      const { route: row, params } = found;
+      if (authorize?.(request, row.role) === false) throw new Refusal(401, 'Unauthorized');
+      const query = new URLSearchParams(question < 0 ? '' : raw.slice(question + 1));
+      return row.handle({ params, query, body: await bodyOf(request) });
+    }
+    case 'other-method':
+      throw new Refusal(405, `Method ${method} is not allowed here; allowed: ${found.allowed.join(', ')}`);
+    case 'nothing': {
+      const file = method === 'GET' ? await files(path) : undefined;
+      if (file === undefined) throw new Refusal(404, `Not found: ${path}`);
+      return file;
+    }
+  }
+}
+
+/** HS-1. */
+function checkAsker(request: IncomingMessage): void {
+  const { host, origin } = request.headers;
+  if (host === undefined || !LOOPBACK_NAMES.has(nameOf(host))) {
+    throw new Refusal(403, 'This host name is not served: use localhost.');
+  }
+  if (origin !== undefined && origin !== `http://${host}`) {
+    throw new Refusal(403, 'Requests of pages of other origins are not answered.');
+  }
+}
+
+/** HS-1. A foreign page may lead to the page itself, and to nothing that answers or does something. */
+function checkOrigin(request: IncomingMessage, isPage: boolean): void {
+  const site = request.headers['sec-fetch-site'];
+  if (site !== 'cross-site' && site !== 'same-site') return;
+  if (isPage && request.headers['sec-fetch-mode'] === 'navigate') return;
+  throw new Refusal(403, 'Requests of pages of other origins are not answered.');
+}
+
+function nameOf(host: string): string {
+  const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':');
+  return (end <= 0 ? host : host.slice(0, end)).toLowerCase();
+}
+
+/** HS-2: JSON of a bounded size; `undefined` for no body. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  if (request.method === 'GET' || request.method === 'HEAD') return undefined;
+  if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw tooLarge();
+    chunks.push(chunk);
+  }
+  if (bytes === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new Refusal(400, 'Request did not match expected format: the body is not JSON.');
+  }
+}
+
+function tooLarge(): Refusal {
+  return new Refusal(413, `The body is larger than ${BODY_BYTES_MAX} bytes.`);
+}
+
+function send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
+  if (answer.kind === 'events') return sendEvents(answer, request, response);
+  const isJson = answer.kind === 'json';
+  const bytes = Buffer.from(isJson ? JSON.stringify(answer.body) : answer.bytes);
+  response.writeHead(answer.status, {
+    ...HEADERS,
+    'Content-Type': isJson ? 'application/json; charset=UTF-8' : answer.type,
+    'Content-Length': bytes.length,
+    ...(isJson ? {} : answer.headers),
+    // What was not read of a refused body must not pass for the next request.
+    ...(answer.status === 413 ? { Connection: 'close' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
+function sendEvents(
+  { start }: Answer & { kind: 'events' },
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  request.socket.setNoDelay(true);
+  response.writeHead(200, {
+    ...HEADERS,
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'X-Accel-Buffering': 'no',
+  });
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  const stop = start({
+    write: (text) => {
+      if (!response.writableEnded && !response.destroyed) response.write(text);
+    },
+    waitingBytes: () => response.writableLength,
+    end: () => void response.end(),
+  });
+  response.on('close', stop);
+}

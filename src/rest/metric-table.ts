@@ -1,0 +1,255 @@
+/**
+ * All metrics by Flink's names and scopes, read from what the watches know: one table for REST and for Prometheus.
+ *
+ * A name is relative to its scope. Values are numbers, but for the few that are texts. What Flink measures of its JVM
+ * under `Status.JVM` is here what Node says of the same thing, under the same name; what only Node has is `Status.Node`.
+ */
+
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import type { MetricFigure } from '../metrics/metric-group.ts';
+import type { ThreadFigures } from '../metrics/thread-figures.ts';
+import type { ClusterWatch } from './cluster-watch.ts';
+import type { CheckpointMessage, WatermarkValue } from './contract.ts';
+import { BACK_PRESSURE_LOW } from './culprit.ts';
+import { lateOf } from './job-messages.ts';
+import type { JobWatch } from './job-watch.ts';
+import type { ServedProcess, ServedWorker } from './served.ts';
+
+/** One metric at one moment. */
+export interface Metric {
+  readonly name: string;
+  readonly value: number | string;
+}
+
+/** Flink's Long.MIN_VALUE and Long.MAX_VALUE: how "no watermark yet" and "the end" are said. */
+const LONG_MIN = '-9223372036854775808';
+const LONG_MAX = '9223372036854775807';
+const NANOSECONDS_PER_MS = 1e6;
+
+/** A watermark as Flink's metrics say it. */
+export function watermarkText(watermark: WatermarkValue | number): string {
+  if (watermark === 'none' || watermark === MIN_TIMESTAMP) return LONG_MIN;
+  if (watermark === 'end' || watermark === MAX_TIMESTAMP) return LONG_MAX;
+  return String(watermark);
+}
+
+/** Of the process that coordinates. */
+export function coordinatorMetrics(watch: ClusterWatch): Metric[] {
+  const overview = watch.overview();
+  return [
+    { name: 'numRegisteredTaskManagers', value: overview.workers.length },
+    { name: 'numRunningJobs', value: overview.jobsRunning },
+    { name: 'taskSlotsAvailable', value: overview.slotsFree },
+    { name: 'taskSlotsTotal', value: overview.slotsTotal },
+    ...processMetrics(watch.cluster.process()),
+  ];
+}
+
+/** Of a worker's process; its slots are `slotMetrics`. */
+export function workerMetrics(watch: ClusterWatch, worker: ServedWorker): Metric[] {
+  const shown = watch.overview().workers.find(({ workerId }) => workerId === worker.workerId);
+  const slots = (shown?.slots ?? []).flatMap(({ slot, thread }) =>
+    thread === null
+      ? []
+      : threadMetrics(thread).map(({ name, value }) => ({ name: `Slot.${slot}.${name}`, value })),
+  );
+  return [...processMetrics(worker.process), ...slots];
+}
+
+function processMetrics(process: ServedProcess): Metric[] {
+  return [
+    { name: 'Status.JVM.CPU.Load', value: process.cpuShare },
+    { name: 'Status.JVM.Memory.Heap.Used', value: process.thread.heapUsedBytes },
+    { name: 'Status.JVM.Memory.Heap.Committed', value: process.thread.heapTotalBytes },
+    { name: 'Status.JVM.Memory.Heap.Max', value: process.thread.heapLimitBytes },
+    { name: 'Status.JVM.Memory.Direct.MemoryUsed', value: process.thread.externalBytes },
+    { name: 'Status.JVM.GarbageCollector.All.Count', value: process.thread.collections },
+    { name: 'Status.JVM.GarbageCollector.All.Time', value: process.thread.collectionMs },
+    { name: 'Status.Node.Memory.Resident', value: process.residentBytes },
+    ...threadMetrics(process.thread),
+  ];
+}
+
+/** Of one thread. */
+export function threadMetrics(thread: ThreadFigures): Metric[] {
+  return [
+    { name: 'Status.Node.Heap.Used', value: thread.heapUsedBytes },
+    { name: 'Status.Node.Heap.Total', value: thread.heapTotalBytes },
+    { name: 'Status.Node.Heap.Limit', value: thread.heapLimitBytes },
+    { name: 'Status.Node.External.Used', value: thread.externalBytes },
+    { name: 'Status.Node.EventLoop.BusyShare', value: thread.eventLoopBusyShare },
+    { name: 'Status.Node.EventLoop.DelayMsP50', value: thread.eventLoopDelayMsP50 },
+    { name: 'Status.Node.EventLoop.DelayMsP99', value: thread.eventLoopDelayMsP99 },
+    { name: 'Status.Node.EventLoop.DelayMsMax', value: thread.eventLoopDelayMsMax },
+    { name: 'Status.Node.Collector.Count', value: thread.collections },
+    { name: 'Status.Node.Collector.TimeMs', value: thread.collectionMs },
+    { name: 'Status.Node.Collector.PauseMsMax', value: thread.collectionMsMax },
+  ];
+}
+
+/** Flink's states that have gauges of their own. */
+const TIMED_STATES = [
+  ['INITIALIZING', 'initializing'],
+  ['CREATED', 'created'],
+  ['RUNNING', 'running'],
+  ['RESTARTING', 'restarting'],
+  ['CANCELLING', 'cancelling'],
+  ['FAILING', 'failing'],
+] as const;
+
+/** Of a job, as its master knows it. */
+export function jobMetrics(watch: JobWatch, now: number): Metric[] {
+  const { source } = watch.job;
+  const { checkpoints, restarts, uptimeMs } = watch.figures();
+  const last = watch.checkpoints.latest('COMPLETED');
+  const restored = source.restoredCheckpointId;
+  const states = TIMED_STATES.flatMap(([state, name]): Metric[] => {
+    const isSo = source.state === state;
+    const since = isSo ? (source.stateTimes[state] ?? now) : now;
+    return [
+      { name: `${name}State`, value: isSo ? 1 : 0 },
+      { name: `${name}Time`, value: now - since },
+    ];
+  });
+  const lastFailure = Math.max(0, ...watch.recoveries().map(({ failedAt }) => failedAt));
+  const isDown = source.state === 'FAILING' || source.state === 'RESTARTING';
+  return [
+    { name: 'numRestarts', value: restarts },
+    { name: 'fullRestarts', value: restarts },
+    { name: 'uptime', value: source.state === 'RUNNING' ? uptimeMs : 0 },
+    { name: 'downtime', value: isDown ? now - lastFailure : 0 },
+    ...states,
+    { name: 'failedState', value: source.state === 'FAILED' ? 1 : 0 },
+    { name: 'totalNumberOfCheckpoints', value: checkpoints.total },
+    { name: 'numberOfCompletedCheckpoints', value: checkpoints.completed },
+    { name: 'numberOfFailedCheckpoints', value: checkpoints.failed },
+    { name: 'numberOfInProgressCheckpoints', value: checkpoints.inProgress },
+    { name: 'lastCheckpointDuration', value: Math.round(last?.durationMs ?? -1) },
+    { name: 'lastCheckpointSize', value: last?.stateBytes ?? -1 },
+    { name: 'lastCheckpointFullSize', value: last?.stateBytes ?? -1 },
+    { name: 'lastCheckpointPersistedData', value: last?.inFlightBytes ?? -1 },
+    { name: 'lastCompletedCheckpointId', value: last?.checkpointId ?? -1 },
+    { name: 'lastCheckpointCompletedTimestamp', value: last ? last.triggeredAt + last.durationMs : -1 },
+    { name: 'lastCheckpointExternalPath', value: last?.path ?? 'n/a' },
+    { name: 'lastCheckpointRestoreTimestamp', value: restored === undefined ? -1 : runningSince(watch) },
+  ];
+}
+
+function runningSince({ job: { source } }: JobWatch): number {
+  return source.stateTimes.RUNNING ?? -1;
+}
+
+/** Of one subtask: the task's own metrics. */
+export function taskMetrics(watch: JobWatch, vertex: number, subtask: number): Metric[] {
+  const figures = watch.figures().vertices[vertex]!.subtasks[subtask]!;
+  const totals = totalsOf(watch, vertex, subtask);
+  const rates = watch.rates.of(vertex, subtask);
+  const part = partOf(watch.checkpoints.latest('COMPLETED'), vertex, subtask);
+  const perSecond = (share: number): number => Math.round(share * 1_000);
+  const attemptMs = totals === undefined ? 0 : elapsedOf(watch, vertex, subtask);
+  const busy = totals?.busyMs ?? 0;
+  const backPressured = totals?.backPressuredMs ?? 0;
+  return [
+    { name: 'numRecordsIn', value: figures.recordsIn },
+    { name: 'numRecordsOut', value: figures.recordsOut },
+    { name: 'numRecordsInPerSecond', value: rates.recordsInPerSecond },
+    { name: 'numRecordsOutPerSecond', value: rates.recordsOutPerSecond },
+    { name: 'numBytesIn', value: figures.bytesIn ?? 0 },
+    { name: 'numBytesOut', value: figures.bytesOut ?? 0 },
+    { name: 'numBytesInPerSecond', value: rates.bytesInPerSecond },
+    { name: 'numBytesOutPerSecond', value: rates.bytesOutPerSecond },
+    { name: 'busyTimeMsPerSecond', value: perSecond(figures.busyShare) },
+    { name: 'idleTimeMsPerSecond', value: perSecond(figures.idleShare) },
+    { name: 'backPressuredTimeMsPerSecond', value: perSecond(figures.backPressuredShare) },
+    { name: 'accumulateBusyTimeMs', value: busy },
+    { name: 'accumulateBackPressuredTimeMs', value: backPressured },
+    { name: 'accumulateIdleTimeMs', value: Math.max(0, attemptMs - busy - backPressured) },
+    { name: 'isBackPressured', value: String(figures.backPressuredShare > BACK_PRESSURE_LOW) },
+    { name: 'numLateRecordsDropped', value: figures.lateRecordsDropped },
+    { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
+    { name: 'checkpointAlignmentTime', value: (part?.alignmentMs ?? 0) * NANOSECONDS_PER_MS },
+    { name: 'checkpointStartDelayNanos', value: (part?.startDelayMs ?? 0) * NANOSECONDS_PER_MS },
+  ];
+}
+
+/** Of one operator of a subtask, the metrics of its functions included. */
+export function operatorMetrics(
+  watch: JobWatch,
+  vertex: number,
+  subtask: number,
+  operator: number,
+): Metric[] {
+  const totals = totalsOf(watch, vertex, subtask);
+  const figures = watch.figures().vertices[vertex]!.subtasks[subtask]!;
+  const counts = totals?.operators[operator];
+  const rates = watch.rates.of(vertex, subtask).operators[operator];
+  return [
+    { name: 'numRecordsIn', value: counts?.recordsIn ?? 0 },
+    { name: 'numRecordsOut', value: counts?.recordsOut ?? 0 },
+    { name: 'numRecordsInPerSecond', value: rates?.inPerSecond ?? 0 },
+    { name: 'numRecordsOutPerSecond', value: rates?.outPerSecond ?? 0 },
+    { name: 'numLateRecordsDropped', value: operator === 0 ? lateOf(totals?.counters ?? {}) : 0 },
+    { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
+    { name: 'currentOutputWatermark', value: watermarkText(figures.outputWatermark) },
+    ...Object.entries(totals?.metrics[operator] ?? {}).flatMap(([name, figure]) => ownMetric(name, figure)),
+  ];
+}
+
+/** What a function registered: a histogram becomes several values, as in Flink. */
+function ownMetric(name: string, figure: MetricFigure): Metric[] {
+  switch (figure.kind) {
+    case 'counter':
+      return [{ name, value: figure.count }];
+    case 'gauge':
+      return figure.value === undefined
+        ? []
+        : [{ name, value: typeof figure.value === 'number' ? figure.value : String(figure.value) }];
+    case 'meter':
+      return [
+        { name, value: figure.perSecond },
+        { name: `${name}.count`, value: figure.count },
+      ];
+    case 'histogram': {
+      const { count, min, max, mean, standardDeviation, p50, p75, p95, p99, p999 } = figure;
+      const values = { count, min, max, mean, stddev: standardDeviation, p50, p75, p95, p99, p999 };
+      return Object.entries(values).map(([part, value]) => ({ name: `${name}_${part}`, value }));
+    }
+  }
+}
+
+function totalsOf(
+  watch: JobWatch,
+  vertex: number,
+  subtask: number,
+): ReturnType<JobWatch['job']['source']['figures']>['vertices'][number]['subtasks'][number] | undefined {
+  return watch.totals().vertices[vertex]?.subtasks.find((each) => each.subtask === subtask);
+}
+
+/** Since the subtask runs, ms. */
+function elapsedOf(watch: JobWatch, vertex: number, subtask: number): number {
+  const { source } = watch.job;
+  const execution = source.executions().find((each) => each.vertex === vertex && each.subtask === subtask);
+  const from = execution?.times.RUNNING;
+  return from === undefined ? 0 : Math.max(0, (source.endedAt ?? watch.figures().at) - from);
+}
+
+/** The time a subtask has spent with nothing to do, and its other times, since it runs, ms. */
+export function accumulatedTimes(
+  watch: JobWatch,
+  vertex: number,
+  subtask: number,
+): { readonly busyMs: number; readonly idleMs: number; readonly backPressuredMs: number } {
+  const totals = totalsOf(watch, vertex, subtask);
+  const busyMs = totals?.busyMs ?? 0;
+  const backPressuredMs = totals?.backPressuredMs ?? 0;
+  const idleMs = Math.max(0, elapsedOf(watch, vertex, subtask) - busyMs - backPressuredMs);
+  return { busyMs, idleMs, backPressuredMs };
+}
+
+function partOf(
+  checkpoint: CheckpointMessage | undefined,
+  vertex: number,
+  subtask: number,
+): CheckpointMessage['subtasks'][number] | undefined {
+  return checkpoint?.subtasks.find((part) => part.vertex === vertex && part.subtask === subtask);
+}

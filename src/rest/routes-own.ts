@@ -1,0 +1,165 @@
+/** Millrace's own routes under `/x`: the live stream, and what Flink's interface has no place for. */
+
+import { CONFIG_OPTIONS } from '../base/config-options.ts';
+import type { ConfigOption } from '../base/config-values.ts';
+import { jobOf, listOf, numberOf, type RestContext } from './context.ts';
+import { type ConfigAnswer, STREAM_TOPICS, type StreamTopic } from './contract.ts';
+import { DrillBook } from './drills.ts';
+import type { JobWatch } from './job-watch.ts';
+import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
+import { masked } from './routes-cluster.ts';
+
+/** The rows of the table. */
+export function ownRoutes(context: RestContext): Route[] {
+  const { watch } = context;
+  const drills = new DrillBook(watch);
+  const view = { method: 'GET', role: 'view' } as const;
+  return [
+    {
+      ...view,
+      path: '/x/stream',
+      summary: 'The live stream of server-sent events.',
+      query: ['topics', 'job'],
+      handle: (request) => stream(context, request),
+    },
+    {
+      ...view,
+      path: '/x/overview',
+      summary: 'What the stream sends as `overview`.',
+      handle: () => ok(watch.overview()),
+    },
+    {
+      ...view,
+      path: '/x/alerts',
+      summary: 'The alerts that are kept, oldest first.',
+      handle: () => ok({ entries: watch.alerts.all() }),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid',
+      summary: 'What the stream sends as `job` and `figures`.',
+      handle: (request) => {
+        const found = jobOf(context, request);
+        return ok({ job: found.description, figures: found.figures() });
+      },
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/config',
+      summary: 'Every option with its value and where that comes from.',
+      handle: (request) => ok(configuration(jobOf(context, request))),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/checkpoints',
+      summary: 'All checkpoints that are kept, oldest first.',
+      handle: (request) => {
+        const { jobId, checkpoints } = jobOf(context, request);
+        return ok({ jobId, entries: checkpoints.summaries() });
+      },
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/checkpoints/:checkpointid',
+      summary: 'One checkpoint with all its subtasks.',
+      handle: (request) => {
+        const text = request.params['checkpointid'] ?? '';
+        const found = /^\d{1,15}$/.test(text)
+          ? jobOf(context, request).checkpoints.get(Number(text))
+          : undefined;
+        if (found === undefined) throw new Refusal(404, `NotFoundException: checkpoint ${text} is not known`);
+        return ok(found);
+      },
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/exceptions',
+      summary: 'The failures that are kept, oldest first.',
+      handle: (request) => {
+        const found = jobOf(context, request);
+        return ok({ jobId: found.jobId, entries: found.exceptions() });
+      },
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/recoveries',
+      summary: 'The recoveries that are kept, oldest first.',
+      handle: (request) => {
+        const found = jobOf(context, request);
+        return ok({ jobId: found.jobId, entries: found.recoveries() });
+      },
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/history',
+      summary: 'Rates, shares and watermarks of the last 15 minutes.',
+      query: ['sinceMs'],
+      handle: (request) =>
+        ok({ points: jobOf(context, request).history(numberOf(request.query, 'sinceMs') ?? 0) }),
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/stop',
+      summary: 'Stops one job at a last checkpoint, from which it can be continued.',
+      handle: (request) => {
+        jobOf(context, request).job.source.stop();
+        return accepted();
+      },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/drills',
+      summary: 'Kills a worker to see how the job recovers.',
+      handle: (request) => accepted(drills.start(jobOf(context, request), request.body)),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/drills',
+      summary: 'The drills so far, oldest first.',
+      handle: (request) => ok({ entries: drills.ofJob(jobOf(context, request)) }),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/drills/:drillid',
+      summary: 'How one drill went.',
+      handle: (request) => {
+        const drillId = request.params['drillid'];
+        const found = drills.ofJob(jobOf(context, request)).find((drill) => drill.drillId === drillId);
+        if (found === undefined)
+          throw new Refusal(404, `NotFoundException: drill ${drillId ?? ''} is not known`);
+        return ok(found);
+      },
+    },
+  ];
+}
+
+function stream({ watch }: RestContext, { query }: RouteRequest): Answer {
+  const topics = listOf(query, 'topics')?.map(checkedTopic) ?? STREAM_TOPICS;
+  const wish = { topics: new Set(topics), jobId: query.get('job') ?? undefined };
+  return { kind: 'events', start: (sink) => watch.open(sink, wish) };
+}
+
+function checkedTopic(name: string): StreamTopic {
+  if ((STREAM_TOPICS as readonly string[]).includes(name)) return name as StreamTopic;
+  throw new Refusal(400, `"${name}" is no topic; topics are ${STREAM_TOPICS.join(', ')}`);
+}
+
+function configuration({ job }: JobWatch): ConfigAnswer {
+  const options: Readonly<Record<string, ConfigOption<unknown>>> = CONFIG_OPTIONS;
+  return {
+    entries: job.configuration.entries().map(({ key, value, origin }) => ({
+      key,
+      value: value === undefined ? null : masked(key, valueText(value)),
+      defaultValue: options[key]?.default === undefined ? null : valueText(options[key].default),
+      origin,
+      description: options[key]?.description ?? '',
+    })),
+  };
+}
+
+/** Values are texts, numbers and booleans. */
+function valueText(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+}

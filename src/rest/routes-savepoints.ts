@@ -1,0 +1,170 @@
+/** Flink's routes about savepoints: taken on the way, taken to stop, and removed. */
+
+import { join, relative, isAbsolute, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { disposeSnapshot } from '../checkpoint/savepoint.ts';
+import { badRequest, field, jobOf, type RestContext } from './context.ts';
+import type { ServedJob } from './served.ts';
+import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
+import { failureCause } from './trigger-store.ts';
+
+/** The rows of the table. */
+export function savepointRoutes(context: RestContext): Route[] {
+  const operate = { method: 'POST', role: 'operate' } as const;
+  const view = { method: 'GET', role: 'view' } as const;
+  return [
+    {
+      ...operate,
+      path: '/jobs/:jobid/savepoints',
+      summary: 'Takes a savepoint, and cancels the job behind it when that is asked for.',
+      handle: (request) => {
+        const { job } = jobOf(context, request);
+        const { source } = job;
+        const cancelJob = flag(request.body, 'cancel-job');
+        const asked = { ...requestOf(job, request.body, 'target-directory'), cancelJob };
+        const operations = source.savepointOperations;
+        const id = operations.start(() => source.triggerSavepoint(asked), triggerIdOf(request.body));
+        return accepted({ 'request-id': id });
+      },
+    },
+    {
+      ...operate,
+      path: '/jobs/:jobid/stop',
+      summary: 'Stops the job with a savepoint; with `drain`, all input ends first.',
+      handle: (request) => {
+        const { job } = jobOf(context, request);
+        const { source } = job;
+        const asked = {
+          ...requestOf(job, request.body, 'targetDirectory'),
+          drain: flag(request.body, 'drain'),
+        };
+        const operations = source.savepointOperations;
+        const id = operations.start(() => source.stopWithSavepoint(asked), triggerIdOf(request.body));
+        return accepted({ 'request-id': id });
+      },
+    },
+    {
+      ...view,
+      path: '/jobs/:jobid/savepoints/:triggerid',
+      summary: 'What became of a savepoint that was asked for.',
+      handle: (request) => outcomeOf(jobOf(context, request).job, request),
+    },
+    {
+      ...operate,
+      path: '/savepoint-disposal',
+      summary: 'Removes a savepoint.',
+      handle: (request) => {
+        const path = textField(request.body, 'savepoint-path');
+        if (path === undefined) throw badRequest('"savepoint-path" is missing');
+        const roots = context.watch.cluster.jobs().flatMap((job) => rootsOf(job));
+        const directory = insideOf(roots, path);
+        const { files } = context.watch.cluster.env;
+        const id = context.triggers.begin(
+          { what: 'disposal', jobId: '' },
+          triggerIdOf(request.body),
+          async () => {
+            await disposeSnapshot(files, directory);
+            return {};
+          },
+          (cause) => ({ 'failure-cause': cause }),
+        );
+        return accepted({ 'request-id': id });
+      },
+    },
+    {
+      ...view,
+      path: '/savepoint-disposal/:triggerid',
+      summary: 'What became of a removal that was asked for.',
+      handle: ({ params }) =>
+        context.triggers.look({ what: 'disposal', jobId: '' }, params['triggerid'] ?? ''),
+    },
+  ];
+}
+
+function outcomeOf({ source }: ServedJob, { params }: RouteRequest): Answer {
+  const triggerId = params['triggerid'] ?? '';
+  const outcome = source.savepointOperations.outcome(triggerId);
+  switch (outcome?.kind) {
+    case undefined:
+      throw new Refusal(
+        404,
+        `NotFoundException: there is no savepoint operation with the trigger id ${triggerId}`,
+      );
+    case 'in-progress':
+      return ok({ status: { id: 'IN_PROGRESS' } });
+    case 'completed':
+      return ok({ status: { id: 'COMPLETED' }, operation: { location: outcome.savepoint.path } });
+    case 'failed':
+      return ok({
+        status: { id: 'COMPLETED' },
+        operation: { 'failure-cause': failureCause(outcome.error) },
+      });
+  }
+}
+
+function requestOf(
+  job: ServedJob,
+  body: unknown,
+  directoryField: string,
+): { readonly target: string | undefined; readonly formatType: 'CANONICAL' | 'NATIVE' } {
+  const directory = textField(body, directoryField);
+  const formatType = textField(body, 'formatType') ?? 'CANONICAL';
+  if (formatType !== 'CANONICAL' && formatType !== 'NATIVE') {
+    throw badRequest(`"${formatType}" is no format of savepoints`);
+  }
+  const target = directory === undefined ? undefined : insideOf(rootsOf(job), directory);
+  if (target === undefined && job.savepointsDirectory === undefined) {
+    throw new Refusal(
+      400,
+      `Config key [execution.checkpointing.savepoint-dir] is not set. Property [${directoryField}] must be provided.`,
+    );
+  }
+  return { target, formatType };
+}
+
+/** Where savepoints may be made and removed: who may operate a job may not write anywhere. */
+function rootsOf({ workingDirectory, savepointsDirectory, checkpointsDirectory }: ServedJob): string[] {
+  return [workingDirectory, savepointsDirectory, checkpointsDirectory].filter((root) => root !== undefined);
+}
+
+/** A path inside of one of the roots; a relative one begins at the first. Refuses all others. */
+function insideOf(roots: readonly string[], given: string): string {
+  if (given.includes('\0')) throw badRequest('a path holds a character that no path has');
+  const path = given.startsWith('file:') ? pathOfUrl(given) : given;
+  const whole = isAbsolute(path) ? resolve(path) : join(roots[0] ?? '/', path);
+  const isInside = roots.some((root) => {
+    const below = relative(root, whole);
+    return below === '' || (!below.startsWith(`..${sep}`) && below !== '..' && !isAbsolute(below));
+  });
+  if (isInside) return whole;
+  throw new Refusal(
+    403,
+    `${whole} lies outside of the folders that savepoints may be in: ${roots.join(', ')}. Set execution.checkpointing.savepoint-dir to add one.`,
+  );
+}
+
+function pathOfUrl(url: string): string {
+  try {
+    return fileURLToPath(url.replace(/^file:\/(?!\/)/, 'file:///'));
+  } catch {
+    throw badRequest(`"${url}" is no path of this machine`);
+  }
+}
+
+function flag(body: unknown, name: string): boolean {
+  const value = field(body, name) ?? false;
+  if (typeof value !== 'boolean') throw badRequest(`"${name}" is neither true nor false`);
+  return value;
+}
+
+function textField(body: unknown, name: string): string | undefined {
+  const value = field(body, name) ?? undefined;
+  if (value !== undefined && typeof value !== 'string') throw badRequest(`"${name}" is no text`);
+  return value;
+}
+
+function triggerIdOf(body: unknown): string | undefined {
+  const id = textField(body, 'triggerId');
+  if (id === undefined || /^[0-9a-f]{32}$/.test(id)) return id;
+  throw badRequest('"triggerId" is not 32 hexadecimal digits');
+}

@@ -1,0 +1,107 @@
+/**
+ * What the REST interface needs of whoever it serves: an embedded run, or a JobManager with many jobs.
+ *
+ * Narrow on purpose: everything here is read in the process of the job masters, is plain data or a call that returns at
+ * once, and nothing of it knows HTTP.
+ */
+
+import type { Configuration } from '../base/config.ts';
+import type { Env } from '../base/env.ts';
+import type { JobMaster } from '../cluster/job-manager/job-master.ts';
+import type { Guarantee } from '../graph/guarantee.ts';
+import type { ThreadFigures } from '../metrics/thread-figures.ts';
+import type { Features } from './contract.ts';
+
+/** What is read of a job, and what can be done with it; a {@link JobMaster} is one. */
+export type JobSource = Pick<
+  JobMaster,
+  | 'jobId'
+  | 'compiled'
+  | 'checkpointing'
+  | 'startedAt'
+  | 'endedAt'
+  | 'state'
+  | 'stateTimes'
+  | 'attempt'
+  | 'restoredCheckpointId'
+  | 'executions'
+  | 'threads'
+  | 'figures'
+  | 'accumulators'
+  | 'exceptions'
+  | 'checkpointPath'
+  | 'observe'
+  | 'cancel'
+  | 'stop'
+  | 'triggerCheckpoint'
+  | 'killSlot'
+  | 'triggerSavepoint'
+  | 'stopWithSavepoint'
+  | 'savepointOperations'
+>;
+
+/** A job as it is served. */
+export interface ServedJob {
+  readonly source: JobSource;
+  /** All layers, the job's own included. */
+  readonly configuration: Configuration;
+  /** Where its checkpoints are, absolute; `undefined` when none are taken. */
+  readonly checkpointsDirectory: string | undefined;
+  /** Where savepoints go when nobody says, absolute. */
+  readonly savepointsDirectory: string | undefined;
+  /** Absolute: where relative paths of the job begin. */
+  readonly workingDirectory: string;
+  /** Where sinks write to, by their uid; those that say so. */
+  readonly targets: ReadonlyMap<string, string>;
+  readonly guarantee: Guarantee;
+  /** Where a slot of the job is: its worker, and which of the worker's slots. */
+  placeOf(slot: number): SlotPlace;
+}
+
+/** A slot of a worker. */
+export interface SlotPlace {
+  readonly workerId: string;
+  readonly slot: number;
+}
+
+/** A worker: a process with slots. */
+export interface ServedWorker {
+  readonly workerId: string;
+  /** How it is reached, for people: `localhost`, or host and port. */
+  readonly address: string;
+  readonly dataPort: number;
+  readonly startedAt: number;
+  /** ms since the epoch. */
+  readonly heartbeatAt: number;
+  readonly slots: number;
+  readonly process: ServedProcess;
+}
+
+/** Figures of a process. */
+export interface ServedProcess {
+  readonly processId: number;
+  readonly residentBytes: number;
+  readonly cpuShare: number;
+  readonly uptimeMs: number;
+  readonly thread: ThreadFigures;
+  readonly machineMemoryBytes: number;
+  readonly machineFreeBytes: number;
+  readonly machineCores: number;
+}
+
+/** All that is served. */
+export interface ServedCluster {
+  readonly mode: 'embedded' | 'cluster';
+  readonly env: Env;
+  /** Version of Millrace. */
+  readonly version: string;
+  readonly startedAt: number;
+  /** Of the process that serves. */
+  readonly configuration: Configuration;
+  readonly features: Features;
+  /** Running and ended ones; the newest first. */
+  jobs(): readonly ServedJob[];
+  workers(): readonly ServedWorker[];
+  /** The process that coordinates. */
+  process(): ServedProcess;
+}

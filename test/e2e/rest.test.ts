@@ -1,0 +1,332 @@
+// A real job with --ui: every route answers in Flink's shape, the stream tells what happens, a killed thread is drawn.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { Drill, JobFiguresMessage, Overview, Recovery, StreamEvents } from '../../src/rest/contract.ts';
+import { cleanUp, loginsJob, pause, type Running, startMillrace, temporaryFolder } from './processes.ts';
+
+interface Served {
+  readonly base: string;
+  readonly running: Running;
+}
+
+async function serve(test: TestContext, jobWords: readonly string[] = ['--rate', '400']): Promise<Served> {
+  const cwd = temporaryFolder(test);
+  const running = startMillrace(
+    [
+      'run',
+      loginsJob,
+      ...['-p', '2', '--ui', '-Drest.port=0', '-Dexecution.checkpointing.interval=300ms'],
+      ...['--', '--output', join(cwd, 'alerts'), ...jobWords],
+    ],
+    { cwd },
+  );
+  cleanUp(test, () => running.child.kill('SIGKILL'));
+  const address = /dashboard at (http:\/\/localhost:\d+)/;
+  await running.outputMatches(address);
+  return { base: address.exec(running.output())![1]!, running };
+}
+
+async function get(base: string, path: string): Promise<{ status: number; type: string; body: unknown }> {
+  const response = await fetch(`${base}${path}`);
+  const type = response.headers.get('content-type') ?? '';
+  const text = await response.text();
+  return { status: response.status, type, body: type.includes('json') ? JSON.parse(text) : text };
+}
+
+async function json<T>(base: string, path: string): Promise<T> {
+  const { status, body } = await get(base, path);
+  assert.equal(status, 200, `${path}: ${JSON.stringify(body)}`);
+  return body as T;
+}
+
+async function post<T>(base: string, path: string, body: unknown): Promise<T> {
+  const response = await fetch(`${base}${path}`, { method: 'POST', body: JSON.stringify(body) });
+  assert.equal(response.status, 202, path);
+  return (await response.json()) as T;
+}
+
+/** Asks again until the answer fits. */
+async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean, what: string): Promise<T> {
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    if (performance.now() > deadline) assert.fail(`${what}: ${JSON.stringify(answer)}`);
+    await pause(50);
+  }
+}
+
+interface FlinkJob {
+  readonly jid: string;
+  readonly state: string;
+  readonly vertices: readonly { readonly id: string; readonly parallelism: number }[];
+}
+
+async function onlyJob(base: string): Promise<FlinkJob> {
+  const { jobs } = await json<{ jobs: { id: string }[] }>(base, '/v1/jobs');
+  const job = await json<FlinkJob>(base, `/v1/jobs/${jobs[0]!.id}`);
+  return job;
+}
+
+/** The fields of an answer with the kinds of their values, so that shapes are compared and not numbers. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, shapeOf(field)]));
+}
+
+describe('a job with --ui', () => {
+  it('answers every GET of its OpenAPI document, with and without /v1', async (test) => {
+    const { base } = await serve(test);
+    const job = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const checkpoint = await until(
+      () => json<{ latest: { completed: { id: number } | null } }>(base, `/jobs/${job.jid}/checkpoints`),
+      ({ latest }) => latest.completed !== null,
+      'a checkpoint completes',
+    );
+    const savepoint = await post<{ 'request-id': string }>(base, `/jobs/${job.jid}/savepoints`, {
+      'target-directory': 'savepoints',
+      'cancel-job': false,
+    });
+    const triggered = await post<{ 'request-id': string }>(base, `/jobs/${job.jid}/checkpoints`, {});
+    const values: Readonly<Record<string, string>> = {
+      jobid: job.jid,
+      vertexid: job.vertices[0]!.id,
+      taskmanagerid: 'embedded',
+      subtaskindex: '0',
+      attempt: '0',
+      file: 'millrace.log',
+      checkpointid: String(checkpoint.latest.completed!.id),
+    };
+    const { paths } = await json<{ paths: Record<string, Record<string, unknown>> }>(base, '/openapi.json');
+    let asked = 0;
+    for (const [path, methods] of Object.entries(paths)) {
+      // What ends a job is a GET only for Flink's own page; streams do not end; trigger ids are asked for below.
+      if (methods['get'] === undefined || /yarn-cancel|stream$|triggerid|drillid|profileid/.test(path))
+        continue;
+      const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?');
+      for (const each of [filled, filled.replace(/^\/v1/, '')]) {
+        const { status, body } = await get(base, each);
+        assert.equal(status, 200, `${each}: ${JSON.stringify(body)}`);
+      }
+      asked += 1;
+    }
+    assert.ok(asked >= 50, `${asked} routes`);
+    const taken = await until(
+      () =>
+        json<{ status: { id: string }; operation?: { location: string } }>(
+          base,
+          `/jobs/${job.jid}/savepoints/${savepoint['request-id']}`,
+        ),
+      ({ status }) => status.id === 'COMPLETED',
+      'the savepoint completes',
+    );
+    assert.match(taken.operation?.location ?? '', /savepoints\/savepoint-/, JSON.stringify(taken));
+    const took = await until(
+      () =>
+        json<{ status: { id: string }; operation?: { checkpointId: number } }>(
+          base,
+          `/jobs/${job.jid}/checkpoints/${triggered['request-id']}`,
+        ),
+      ({ status }) => status.id === 'COMPLETED',
+      'the checkpoint completes',
+    );
+    assert.ok((took.operation?.checkpointId ?? 0) > 0, JSON.stringify(took));
+  });
+
+  it("has Flink's shapes", async (test) => {
+    const { base } = await serve(test);
+    const { jid, vertices } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const number = 'number';
+    const string = 'string';
+    assert.deepEqual(shapeOf(await json(base, '/overview')), {
+      taskmanagers: number,
+      'slots-total': number,
+      'slots-available': number,
+      'jobs-running': number,
+      'jobs-finished': number,
+      'jobs-cancelled': number,
+      'jobs-failed': number,
+      'flink-version': string,
+      'flink-commit': string,
+    });
+    const tasks = [
+      ...['created', 'scheduled', 'deploying', 'running', 'finished', 'canceling', 'canceled', 'failed'],
+      ...['reconciling', 'initializing', 'total'],
+    ];
+    assert.deepEqual(shapeOf(await json(base, '/jobs/overview')), {
+      jobs: [
+        {
+          jid: string,
+          name: string,
+          'start-time': number,
+          'end-time': number,
+          duration: number,
+          state: string,
+          'last-modification': number,
+          tasks: Object.fromEntries(tasks.map((name) => [name, number])),
+          'pending-operators': number,
+          schedulerType: string,
+          jobType: string,
+        },
+      ],
+    });
+    const metrics = `/jobs/${jid}/vertices/${vertices[0]!.id}/metrics`;
+    assert.deepEqual(shapeOf(await json(base, metrics)), [{ id: string }]);
+    const named = await json<unknown[]>(
+      base,
+      `${metrics}?get=0.numRecordsOut,0.busyTimeMsPerSecond,0.nothing`,
+    );
+    assert.deepEqual(shapeOf(named), [{ id: string, value: string }]);
+    assert.equal(named.length, 2, 'what is not known is left out');
+    const over = `/jobs/${jid}/vertices/${vertices[0]!.id}/subtasks/metrics?get=numRecordsOut&agg=max`;
+    assert.deepEqual(shapeOf(await json(base, over)), [{ id: string, max: number }]);
+    const backPressure = await json<{ subtasks: unknown[] }>(
+      base,
+      `/jobs/${jid}/vertices/${vertices[0]!.id}/backpressure`,
+    );
+    assert.deepEqual(shapeOf(backPressure), {
+      status: string,
+      backpressureLevel: string,
+      'end-timestamp': number,
+      subtasks: [
+        {
+          subtask: number,
+          'attempt-number': number,
+          backpressureLevel: string,
+          ratio: number,
+          idleRatio: number,
+          busyRatio: number,
+          'other-concurrent-attempts': [],
+        },
+      ],
+    });
+    const missing = await get(base, '/jobs/00000000000000000000000000000000');
+    assert.deepEqual(
+      [missing.status, missing.body],
+      [404, { errors: ['NotFoundException: Job 00000000000000000000000000000000 not found'] }],
+    );
+  });
+
+  it('streams the whole picture first, then figures, checkpoints, and the recovery from a killed thread', async (test) => {
+    const { base, running } = await serve(test);
+    const { jid } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const stream = await EventStream.open(`${base}/v1/x/stream`, test);
+    const first = [];
+    for (let each = 0; each < 9; each += 1) first.push((await stream.next()).name);
+    assert.deepEqual(first, [
+      ...['hello', 'overview', 'job', 'figures', 'checkpoints', 'exceptions', 'recoveries', 'alerts', 'logs'],
+    ]);
+    const busy = (await stream.find('figures', ({ vertices }) =>
+      vertices.every(({ subtasks }) =>
+        subtasks.some(
+          ({ recordsInPerSecond, recordsOutPerSecond }) => recordsInPerSecond + recordsOutPerSecond > 0,
+        ),
+      ),
+    )) as JobFiguresMessage;
+    for (const { subtasks } of busy.vertices) {
+      for (const { busyShare, backPressuredShare, idleShare } of subtasks) {
+        const whole = busyShare + backPressuredShare + idleShare;
+        // 0 before the second report of a subtask.
+        assert.ok(whole === 0 || Math.abs(whole - 1) < 1e-9, `${whole}`);
+      }
+    }
+    const completed = await stream.find('checkpoint', ({ status }) => status === 'COMPLETED');
+    assert.equal(completed.subtasks.length, completed.subtasksTotal);
+    assert.equal(completed.subtasksAcknowledged, 4);
+    const overview = (await stream.find('overview', ({ workers }) =>
+      workers[0]!.slots.every(({ thread }) => thread !== null),
+    )) as Overview;
+    assert.equal(overview.slotsTotal, 2);
+    const drill = await post<Drill>(base, `/v1/x/jobs/${jid}/drills`, {
+      kind: 'kill-worker',
+      workerId: 'embedded',
+      slot: 1,
+    });
+    const failure = await stream.find('exception', ({ code }) => code === 'WORKER_LOST');
+    assert.equal(failure.slot, 1);
+    await stream.find('alert', ({ kind }) => kind === 'worker-lost');
+    const recovery = (await stream.find('recovery', ({ outcome }) => outcome === 'caught-up')) as Recovery;
+    assert.deepEqual(
+      recovery.phases.map(({ phase }) => phase),
+      // A thread that died right behind a checkpoint has nothing to read again.
+      ['cancel', 'wait', 'restore', 'deploy', ...(recovery.recordsReplayed === 0 ? [] : ['replay'])],
+    );
+    assert.equal(recovery.exceptionId, failure.exceptionId);
+    const known = await json<Drill>(base, `/v1/x/jobs/${jid}/drills/${drill.drillId}`);
+    assert.equal(known.status, 'COMPLETED');
+    assert.deepEqual([known.scorecard?.duplicates, known.scorecard?.loss], ['none', 'none']);
+    const cancelled = await fetch(`${base}/jobs/${jid}?mode=cancel`, { method: 'PATCH' });
+    assert.equal(cancelled.status, 202);
+    assert.deepEqual(await cancelled.json(), {});
+    await stream.find('bye', ({ final }) => final);
+    const { output } = await running.ended;
+    assert.match(output, /CANCELED/);
+  });
+
+  it('ends by itself where nobody sits at a terminal', async (test) => {
+    const { running } = await serve(test, []);
+    const { code, output } = await running.ended;
+    assert.equal(code, 0, output);
+    assert.match(output, /FINISHED/);
+  });
+});
+
+/** Reads server-sent events. */
+class EventStream {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #text = '';
+
+  private constructor(reader: ReadableStreamDefaultReader<Uint8Array>) {
+    this.#reader = reader;
+  }
+
+  static async open(url: string, test: TestContext): Promise<EventStream> {
+    const response = await fetch(url);
+    assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+    const reader = response.body!.getReader();
+    cleanUp(test, () => void reader.cancel().catch(() => undefined));
+    return new EventStream(reader);
+  }
+
+  async next(): Promise<{ name: string; data: unknown }> {
+    for (;;) {
+      const end = this.#text.indexOf('\n\n');
+      if (end >= 0) {
+        const message = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 2);
+        const name = /^event: (.*)$/m.exec(message)?.[1];
+        if (name === undefined) continue;
+        return { name, data: JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as unknown };
+      }
+      const { done, value } = await this.#reader.read();
+      assert.ok(!done, 'the stream goes on');
+      this.#text += Buffer.from(value).toString('utf8');
+    }
+  }
+
+  async find<Name extends keyof StreamEvents>(
+    name: Name,
+    fits: (data: StreamEvents[Name]) => boolean,
+  ): Promise<StreamEvents[Name]> {
+    for (;;) {
+      const message = await this.next();
+      if (message.name === name && fits(message.data as StreamEvents[Name])) {
+        return message.data as StreamEvents[Name];
+      }
+    }
+  }
+}
