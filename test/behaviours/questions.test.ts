@@ -218,7 +218,10 @@ describe('a job', () => {
       },
     );
     await kernel.run({ until: () => client.status() === 'FINISHED' });
-    await assert.rejects(client.stop(), { code: 'JOB_NOT_RUNNING', message: /the job is FINISHED/ });
+    await assert.rejects(kernel.settle(client.stop()), {
+      code: 'JOB_NOT_RUNNING',
+      message: /the job is FINISHED/,
+    });
     await assert.rejects(kernel.settle(client.triggerCheckpoint()), {
       code: 'JOB_NOT_RUNNING',
       message: /the job is FINISHED/,

@@ -2,7 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { collectionSource, type DataStream, job, tumbling, type, watermarks } from '../../src/index.ts';
+import {
+  collectionSource,
+  type DataStream,
+  job,
+  type ReaderContext,
+  type Source,
+  type SourceReader,
+  tumbling,
+  type,
+  type WatermarkStrategy,
+  watermarks,
+} from '../../src/index.ts';
 import {
   type Emitted,
   OperatorHarness,
@@ -24,6 +35,37 @@ describe('event time', () => {
       }),
     );
     assert.deepEqual(seen, [[undefined, true]]);
+  });
+
+  it('of a source is what its reader says, which a strategy may take, replace, or look at', async () => {
+    type Reads<T> = T extends Source<Event, infer Split> ? SourceReader<Event, Split> : never;
+    const collection = collectionSource<Event>([{ key: 'a', at: 7 }]);
+    const stamped = {
+      ...collection,
+      createReader(context: ReaderContext): Reads<typeof collection> {
+        const reader = collection.createReader(context);
+        return {
+          addSplit: (split) => reader.addSplit(split),
+          snapshot: () => reader.snapshot(),
+          poll: (max, output) =>
+            reader.poll(max, {
+              split: (id) => output.split(id),
+              splitFinished: (id) => output.splitFinished(id),
+              emit: (event) => output.emit(event, event.at * 100),
+            }),
+        };
+      },
+    };
+    const seen = (strategy: WatermarkStrategy<Event>) =>
+      outputOf((env) =>
+        env
+          .fromSource(stamped, { uid: 'in', watermarks: strategy })
+          .process({ process: (_event, ctx) => [ctx.timestamp] }),
+      );
+    assert.deepEqual(await seen(watermarks.monotonous()), [700]);
+    assert.deepEqual(await seen(byTime), [7]);
+    const moved = watermarks.monotonous().withTimestamps((event: Event, given) => event.at + (given ?? 0));
+    assert.deepEqual(await seen(moved), [707]);
   });
 
   it('comes to its end with a bounded input, and everything that waited for it fires', async () => {

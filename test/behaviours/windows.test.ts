@@ -154,6 +154,16 @@ describe('a windowed stream', () => {
     assert.deepEqual(await fired(aggregated, at(1), at(2), at(3), END), ['a 1 sum 6']);
   });
 
+  it('hands its window, all records and the key to apply()', async () => {
+    const applied = operatorOf((stream: DataStream<Event>) =>
+      stream
+        .keyBy('key')
+        .window(tumbling(10))
+        .apply((window, given, key) => [`${key} ${shown(window, given)}`], { uid: 'w' }),
+    );
+    assert.deepEqual(await fired(applied, at(1), at(2, 'b'), at(3), END), ['a [0,10) 1 3', 'b [0,10) 2']);
+  });
+
   it('replaces the trigger of its assigner when it is given one', async () => {
     const counted = operatorOf((stream: DataStream<Event>) =>
       stream
@@ -191,6 +201,42 @@ describe('a windowed stream', () => {
     await test.inputs.in.push({ key: 'a', at: 2 });
     await test.finish();
     assert.deepEqual(test.outputs.out.take(), []);
+  });
+
+  it('of processing time slides, and follows gaps, by the clock of the machine', async () => {
+    const clocked = async (
+      assigner: WindowAssigner<Event>,
+      ...steps: readonly Step[]
+    ): Promise<unknown[]> => {
+      const harness = await OperatorHarness.open(windows(assigner));
+      const start = harness.clock.now();
+      for (const step of steps) harness.do(step);
+      await harness.close();
+      return harness.records.map((record) =>
+        String(record).replace(
+          /^\[(\d+),(\d+)\)/,
+          (_, from, to) => `[${Number(from) - start},${Number(to) - start})`,
+        ),
+      );
+    };
+    const pass = (passMs: number): Step => ({ passMs });
+    // The clock of a harness begins at a multiple of 10 ms.
+    const overlapping = await clocked(
+      sliding(20, 10, { time: 'processing' }),
+      pass(5),
+      at(1),
+      pass(10),
+      at(2),
+      pass(30),
+    );
+    assert.deepEqual(overlapping, ['[-10,10) 1', '[0,20) 1 2', '[10,30) 2']);
+    const fixed = session<Event>(10, { time: 'processing' });
+    assert.deepEqual(await clocked(fixed, at(1), pass(8), at(2), pass(12), at(3), pass(20)), [
+      '[0,18) 1 2',
+      '[20,30) 3',
+    ]);
+    const told = session<Event>(({ at: gap }) => gap, { time: 'processing' });
+    assert.deepEqual(await clocked(told, at(5), pass(3), at(20), pass(50)), ['[0,23) 5 20']);
   });
 
   it('of event time fires at the end of a bounded input, a count window of fewer records does not', async () => {
