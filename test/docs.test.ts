@@ -7,8 +7,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { build } from '../scripts/setup.mjs';
 import { root } from './architecture/read.ts';
+import { missingTests } from './behaviours/page.ts';
 import { documents, type Program, programs, programsIn } from './docs/programs.ts';
 
 const folder = join(root, '.docs-check');
@@ -52,6 +54,15 @@ describe('the documents', () => {
       assertPrints(program);
     });
   }
+
+  it('name only tests that are there', () => {
+    const page = 'docs/internals/behaviours.md';
+    assert.deepEqual(
+      missingTests(pathToFileURL(join(root, page))),
+      [],
+      `a test was renamed: correct ${page}`,
+    );
+  });
 
   it('link only to what exists', () => {
     const broken = documents().flatMap((path) =>

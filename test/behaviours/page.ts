@@ -1,5 +1,7 @@
 // Reads the page of behaviours: chapters with tables of two columns, and below them where the files of the tests are.
 
+import { readFileSync } from 'node:fs';
+
 /** A row: what holds, and the tests that hold it. */
 export interface Fact {
   readonly chapter: string;
@@ -34,4 +36,23 @@ function readFact(chapter: string, line: string): Fact {
     return { file: parts[1]!, name: parts[2]! };
   });
   return { chapter, behaviour: columns[1]!, proofs };
+}
+
+/** The names of the tests in a file, as they are written there: the text between the quotes. */
+export function testsOf(file: URL): ReadonlySet<string> {
+  const calls = readFileSync(file, 'utf8').matchAll(
+    /(?<![\w.$])(?:it|test)\(\s*(?:'((?:\\.|[^'\\])*)'|`((?:\\.|[^`\\])*)`)/g,
+  );
+  return new Set([...calls].map(([, plain, template]) => (plain ?? template!).replaceAll("\\'", "'")));
+}
+
+/** The tests that a page names and that are not there, each with what it was to hold. */
+export function missingTests(page: URL): string[] {
+  const { facts, files } = readFacts(readFileSync(page, 'utf8'));
+  const tests = new Map([...files].map(([name, path]) => [name, testsOf(new URL(path, page))]));
+  return facts.flatMap(({ behaviour, proofs }) =>
+    proofs
+      .filter(({ file, name }) => tests.get(file)?.has(name) !== true)
+      .map(({ file, name }) => `${behaviour}: there is no test "${name}" in [${file}]`),
+  );
 }
