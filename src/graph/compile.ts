@@ -131,7 +131,7 @@ function chainName(operators: readonly PlannedOperator[], index: number): string
 
 function planEdge(edge: PlacedEdge, index: number, graph: PlacedGraph, chains: readonly Chain[]): JobEdge {
   const from = locate(edge.node, chains);
-  const type = edge.tag === undefined ? recordType(graph, edge.node) : undefined;
+  const type = recordType(graph, edge.node, edge.tag);
   const { bufferTimeoutMs } = graph.nodes[edge.node]!;
   return {
     index,

@@ -44,6 +44,11 @@ export interface NodeSettings {
   readonly exactlyOnce: boolean;
 }
 
+/** The type of a side output: as it was declared, or that of the records of an input, which it hands on. */
+export type SideType =
+  | { readonly kind: 'declared'; readonly shape: TypeShape }
+  | { readonly kind: 'input'; readonly input: number };
+
 /** What an operator is. */
 export interface NodeKind {
   /** For example `map`, `process`, `source`, `sink`. */
@@ -55,6 +60,8 @@ export interface NodeKind {
   readonly needsUid: boolean;
   /** Most subtasks that it can have; `undefined` = any number. */
   readonly parallelismLimit: number | undefined;
+  /** Of its side outputs, by tag, as far as they are known. */
+  readonly sideTypes: Readonly<Record<string, SideType>>;
   /** How it runs, for the plan, where that is not obvious. */
   readonly note: string | undefined;
   readonly source: Source<unknown> | undefined;

@@ -61,6 +61,7 @@ export class StreamGraphBuilder {
       nonParallel: false,
       poison: 'fail',
       outputType: undefined,
+      sideTypes: {},
       exactlyOnce: false,
       stateful: false,
       needsUid: false,

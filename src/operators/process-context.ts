@@ -4,6 +4,9 @@
  * One context per subtask, used again for every call: it is valid while the call (and the generator it returned) runs.
  */
 
+import { shapeOfSchema } from '../codecs/schema-shape.ts';
+import type { StandardSchema } from '../codecs/standard-schema.ts';
+import type { TypeShape } from '../codecs/type-shape.ts';
 import type { Log } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
@@ -24,6 +27,8 @@ export type Nothing = Readonly<Record<never, never>>;
 /** The type of a side output; made by {@link type}. */
 export interface OutputType<T> {
   readonly kind: 'output';
+  /** What its records are, where a schema told. */
+  readonly shape?: TypeShape | undefined;
   /** Phantom for inference. */
   readonly _type?: T;
 }
@@ -32,7 +37,8 @@ export interface OutputType<T> {
 export type SideOutputs<O> = { readonly [Tag in keyof O]: O[Tag] extends OutputType<infer T> ? T : never };
 
 /**
- * Declares the type of a side output.
+ * Declares the type of a side output. With a schema (`t`, or one of a library that tells its type) its records cross
+ * between threads as columns, as behind `returns(schema)`; nothing is checked.
  *
  * ```ts
  * export default job((env) => {
@@ -47,8 +53,9 @@ export type SideOutputs<O> = { readonly [Tag in keyof O]: O[Tag] extends OutputT
  * });
  * ```
  */
-export function type<T>(): OutputType<T> {
-  return { kind: 'output' };
+export function type<T>(schema?: StandardSchema<unknown, T>): OutputType<T> {
+  const shape = schema === undefined ? undefined : shapeOfSchema(schema);
+  return shape === undefined ? { kind: 'output' } : { kind: 'output', shape };
 }
 
 /** Reads both clocks of an operator. */

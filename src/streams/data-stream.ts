@@ -15,7 +15,7 @@ import { shapeOfSchema } from '../codecs/schema-shape.ts';
 import { validatorOf } from '../codecs/validator.ts';
 import { printSink } from '../connectors/print.ts';
 import type { PoisonPolicy } from '../graph/job-graph.ts';
-import type { CustomPartitioner, KeySelector, NodeSettings, Origin } from '../graph/nodes.ts';
+import type { CustomPartitioner, KeySelector, NodeSettings, Origin, SideType } from '../graph/nodes.ts';
 import type { NewInput, NewNode, StreamGraphBuilder } from '../graph/stream-graph.ts';
 import { type AsyncFunction, type AsyncResultOf, AsyncWaitOperator } from '../operators/async-wait.ts';
 import { BroadcastProcessOperator, KeyedBroadcastProcessOperator } from '../operators/broadcast-process.ts';
@@ -1608,6 +1608,7 @@ export class BoundedIntervalJoin<A, B, Late = Nothing> {
     if (interval.lower > interval.upper) throw emptyInterval(interval);
     const node = {
       kind: 'interval-join',
+      sideTypes: lateTypes(interval),
       name: 'Interval Join',
       factory: () => new IntervalJoinOperator(interval, definition),
       stateful: true,
@@ -1679,11 +1680,30 @@ export class DataStreamSink {
 function addOperator<Out, O>(
   job: StreamGraphBuilder,
   node: NewNode,
-  options: OperatorOptions | undefined,
+  options: (OperatorOptions & { readonly outputs?: unknown }) | undefined,
   tags: readonly string[],
 ): OperatorStream<Out, O> {
   const settings = settingsOf(options);
-  return new OperatorStream(job, job.add({ ...node, ...settings }), outputsOf(tags, settings.poison));
+  const outputs = options?.outputs as OutputDeclaration | undefined;
+  const sideTypes = { ...declaredTypes(outputs), ...node.sideTypes };
+  const id = job.add({ ...node, ...settings, sideTypes });
+  return new OperatorStream(job, id, outputsOf(tags, settings.poison));
+}
+
+function declaredTypes(outputs: OutputDeclaration = {}): Readonly<Record<string, SideType>> {
+  return Object.fromEntries(
+    Object.entries(outputs).flatMap(([tag, { shape }]) =>
+      shape === undefined ? [] : [[tag, { kind: 'declared', shape }]],
+    ),
+  );
+}
+
+/** Late records are handed on as they came. */
+function lateTypes({ lateLeft, lateRight }: Interval): Readonly<Record<string, SideType>> {
+  return {
+    ...(lateLeft === undefined ? {} : { [lateLeft]: { kind: 'input', input: 0 } as const }),
+    ...(lateRight === undefined ? {} : { [lateRight]: { kind: 'input', input: 1 } as const }),
+  };
 }
 
 /** A function without a key has state only when it keeps some of its operator. */

@@ -81,6 +81,7 @@ export function windowNode<T>(
     ...windowPath(definition, poison !== 'fail'),
     stateful: true,
     needsUid: true,
+    sideTypes: settings.lateTag === undefined ? {} : { [settings.lateTag]: { kind: 'input', input: 0 } },
     ...(settings.isGlobal ? { parallelismLimit: 1 } : {}),
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { test, type TestContext } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
 import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
@@ -14,6 +15,8 @@ import {
   job,
   type Sink,
   state,
+  t,
+  type,
 } from '../../src/index.ts';
 import {
   execute,
@@ -333,4 +336,43 @@ test('a checkpoint on demand has a place on the disk', async (context) => {
   assert.ok(readdirSync(path).includes('_metadata'));
   const result: JobResult = await client.cancel();
   assert.equal(result.checkpoint?.path, path);
+});
+
+test('records of a declared side output, and of a union of declared streams, cross as they are, also those of no such type', async () => {
+  const Visit = t.object({ user: t.string, at: t.int64 });
+  const Count = t.object({ count: t.int32 });
+  const late: unknown[] = [];
+  const both: unknown[] = [];
+  const visits = Array.from({ length: 40 }, (_, at) => ({ user: `user ${at % 3}`, at }));
+  const definition = job((env) => {
+    const read = env
+      .fromData(visits)
+      .map((visit) => visit)
+      .returns(Visit);
+    const counts = env
+      .fromData(visits)
+      .map(({ at }) => ({ count: at }))
+      .returns(Count);
+    const split = read.keyBy('user').process({
+      uid: 'split',
+      outputs: { late: type(Visit) },
+      process(visit, ctx) {
+        // One of them has a field more.
+        ctx.output('late', visit.at === 20 ? ({ ...visit, more: [1n, null] } as typeof visit) : visit);
+      },
+    });
+    split.sideOutput('late').rebalance().sinkTo(collectSink<unknown>(late), { uid: 'late' });
+    read
+      .union(counts)
+      .filter(() => true)
+      .rebalance()
+      .sinkTo(collectSink<unknown>(both), { uid: 'both' });
+  });
+  const configuration = { ...QUIET, 'execution.checkpointing.interval': 0 };
+  const options = { host: 'in-process', configuration, parallelism: 2, alwaysEncode: true } as const;
+  assert.equal((await execute(definition, options)).status, 'FINISHED');
+  const sorted = (values: readonly unknown[]): string[] => values.map((each) => inspect(each)).sort();
+  const more = visits.map((visit) => (visit.at === 20 ? { ...visit, more: [1n, null] } : visit));
+  assert.deepEqual(sorted(late), sorted(more));
+  assert.deepEqual(sorted(both), sorted([...visits, ...visits.map(({ at }) => ({ count: at }))]));
 });
