@@ -126,8 +126,11 @@ export {
   session,
   sliding,
   tumbling,
+  type AssignerContext,
+  type TumblingOptions,
   type WindowAssigner,
   type WindowOptions,
+  type WindowStagger,
   type WindowTime,
 } from './operators/window/assigners.ts';
 export {

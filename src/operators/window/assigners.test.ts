@@ -29,6 +29,60 @@ describe('tumbling windows', () => {
   });
 });
 
+describe('staggered windows', () => {
+  const subtasks = Array.from({ length: 16 }, (_, subtask) => subtask);
+
+  function startsOf(assigner: WindowAssigner<unknown>, uid: string, now = 0): number[] {
+    return subtasks.map((subtask) => {
+      const own = assigner.forSubtask!({ uid, subtask, now: () => now });
+      const [window] = own.assign(undefined, 1_000_000);
+      assert.equal(window!.end - window!.start, 1_000);
+      assert.ok(window!.start <= 1_000_000 && window!.end > 1_000_000);
+      return window!.start;
+    });
+  }
+
+  it('lie alike in all subtasks unless something else is said', () => {
+    assert.ok(!('forSubtask' in tumbling(10)));
+    assert.ok(!('forSubtask' in tumbling(10, { stagger: 'aligned' })));
+  });
+
+  it('begin at other times in other subtasks, and at the same after a restart (random)', () => {
+    const assigner = tumbling(1_000, { stagger: 'random' });
+    const starts = startsOf(assigner, 'count');
+    assert.ok(new Set(starts).size > 12, starts.join(' '));
+    assert.ok(Math.max(...starts) - Math.min(...starts) > 700, starts.join(' '));
+    assert.deepEqual(startsOf(tumbling(1_000, { stagger: 'random' }), 'count'), starts);
+    assert.notDeepEqual(startsOf(assigner, 'sum'), starts);
+  });
+
+  it('begin at the time of the first record, which stays (natural)', () => {
+    const assigner = tumbling(1_000, { stagger: 'natural', offset: 5 });
+    assert.ok(startsOf(assigner, 'count', 7_400).every((start) => start === 999_405));
+    let now = 300;
+    const own = assigner.forSubtask!({ uid: 'count', subtask: 0, now: () => now });
+    assert.deepEqual(
+      [0, 304, 305, 1_305].map((at) => {
+        const { start } = own.assign(undefined, at)[0]!;
+        now += 111;
+        return start;
+      }),
+      [-695, -695, 305, 1_305],
+    );
+    assert.equal(
+      assigner.forSubtask!({ uid: 'x', subtask: 0, now: () => -1 }).assign(undefined, 0)[0]!.start,
+      -996,
+    );
+  });
+
+  it('have one of three staggers', () => {
+    const stagger = 'RANDOM' as 'random';
+    assert.throws(() => tumbling(10, { stagger }), { code: 'WINDOW_INVALID', message: /"RANDOM"/ });
+    const inherited = 'toString' as 'random';
+    assert.throws(() => tumbling(10, { stagger: inherited }), { code: 'WINDOW_INVALID' });
+  });
+});
+
 describe('sliding windows', () => {
   it('overlap, the latest first', () => {
     assert.deepEqual(spans(sliding(10, 5), 12), ['[10,20)', '[5,15)']);

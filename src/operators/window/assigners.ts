@@ -2,6 +2,7 @@
 
 import { type Duration, parseDuration } from '../../base/duration.ts';
 import { MillraceError } from '../../base/errors.ts';
+import { keyHash, murmurHash } from '../../base/key-groups.ts';
 import { GLOBAL_WINDOW, TimeWindow, windowStart } from './time-window.ts';
 import type { Trigger } from './trigger.ts';
 import { type AnyTrigger, triggers } from './triggers.ts';
@@ -21,7 +22,24 @@ export interface WindowAssigner<T> {
   readonly defaultTrigger: Trigger<T> | AnyTrigger;
   /** The windows of a record; `time` is its timestamp, or in processing time the time of the machine. */
   assign(value: T, time: number): readonly TimeWindow[];
+  /** Makes the assigner of one subtask, where windows do not lie alike in all of them; called once in each. */
+  forSubtask?(subtask: AssignerContext): Pick<WindowAssigner<T>, 'assign'>;
 }
+
+/** What an assigner may know of its subtask. */
+export interface AssignerContext {
+  readonly uid: string;
+  readonly subtask: number;
+  /** The clock of the machine, ms since the epoch. */
+  readonly now: () => number;
+}
+
+/**
+ * Whether the windows of all subtasks end together (`aligned`), or each subtask has an offset of its own, so that not all
+ * give their results at once: one that follows from the operator and the subtask (`random`), or the time of the machine at
+ * its first record (`natural`).
+ */
+export type WindowStagger = 'aligned' | 'random' | 'natural';
 
 /** How windows of fixed length lie. */
 export interface WindowOptions {
@@ -31,8 +49,16 @@ export interface WindowOptions {
   readonly offset?: Duration | undefined;
 }
 
+/** How windows of one length, side by side, lie. */
+export interface TumblingOptions extends WindowOptions {
+  /** Default `aligned`. */
+  readonly stagger?: WindowStagger | undefined;
+}
+
 /**
- * Windows of one length, side by side: each record is in one.
+ * Windows of one length, side by side: each record is in one. With a `stagger` those of another subtask begin at other
+ * times; after a restart at another parallelism, and with `natural` after each, they lie anew, and what was open ends
+ * where it was to end.
  *
  * ```ts
  * export default job((env) => {
@@ -52,21 +78,56 @@ export interface WindowOptions {
  * });
  * ```
  */
-export function tumbling(size: Duration, options: WindowOptions = {}): WindowAssigner<unknown> {
-  const { time = 'event', offset = 0 } = options;
+export function tumbling(size: Duration, options: TumblingOptions = {}): WindowAssigner<unknown> {
+  const { time = 'event', offset = 0, stagger = 'aligned' } = options;
   const sizeMs = positive(size, 'the size of a tumbling window');
   const offsetMs = offsetOf(offset, sizeMs);
-  const assigner: WindowAssigner<unknown> = Object.freeze({
-    name: 'tumbling',
-    time,
-    defaultTrigger: triggerOf(time),
-    assign: (_value: unknown, at: number) => {
+  const common = { name: 'tumbling', time, defaultTrigger: triggerOf(time) } as const;
+  const aligned: WindowAssigner<unknown> = Object.freeze({
+    ...common,
+    ...sideBySide(sizeMs, () => offsetMs),
+  });
+  if (stagger !== 'aligned') {
+    const staggerOf = Object.hasOwn(staggers, stagger) ? staggers[stagger] : undefined;
+    if (staggerOf === undefined) throw unknownStagger(stagger);
+    // Not beside the others of fixed length: where such windows lie, a plan does not know.
+    return Object.freeze({
+      ...aligned,
+      forSubtask: (context: AssignerContext) =>
+        sideBySide(sizeMs, () => (offsetMs + staggerOf(context, sizeMs)) % sizeMs),
+    });
+  }
+  slidings.set(aligned, { sizeMs, slideMs: sizeMs, offsetMs });
+  return aligned;
+}
+
+/** `offset` is asked at the first record. */
+function sideBySide(sizeMs: number, offset: () => number): Pick<WindowAssigner<unknown>, 'assign'> {
+  let offsetMs: number | undefined;
+  return {
+    assign: (_value, at) => {
+      offsetMs ??= offset();
       const start = windowStart(at, offsetMs, sizeMs);
       return [new TimeWindow(start, start + sizeMs)];
     },
-  });
-  slidings.set(assigner, { sizeMs, slideMs: sizeMs, offsetMs });
-  return assigner;
+  };
+}
+
+/** From 0 to below the size. */
+const staggers: Readonly<Record<string, (context: AssignerContext, sizeMs: number) => number>> = {
+  // Of the operator and the subtask, not of chance: after a restart windows lie as before.
+  random: ({ uid, subtask }, sizeMs) => Math.floor((murmurHash(keyHash([uid, subtask])) / 2 ** 31) * sizeMs),
+  natural: ({ now }, sizeMs) => {
+    const at = now();
+    return at - windowStart(at, 0, sizeMs);
+  },
+};
+
+function unknownStagger(stagger: unknown): MillraceError {
+  return new MillraceError(
+    'WINDOW_INVALID',
+    `the stagger of tumbling windows is ${JSON.stringify(stagger)}: it must be 'aligned', 'random' or 'natural'`,
+  );
 }
 
 /**

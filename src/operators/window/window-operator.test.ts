@@ -438,3 +438,43 @@ describe('assigners of your own', () => {
     assert.deepEqual(await run({ assigner }, [at(3), at(4, -1), END]), ['a [0,3) 3', 'a [3,6) 3']);
   });
 });
+
+describe('staggered windows', () => {
+  for (const stagger of ['random', 'natural'] as const) {
+    it(`hold each record once, and go on after a restore where they lay or lie anew (${stagger})`, async () => {
+      const definition = { assigner: tumbling(10, { stagger }) };
+      const steps = Array.from({ length: 40 }, (_, time) => at(time));
+      const emitted = await run(definition, [...steps, END]);
+      const spans = emitted.map((line) => /\[(-?\d+),(-?\d+)\) (.*)$/.exec(String(line))!.slice(1));
+      const held = spans.flatMap(([, , numbers]) => numbers!.split(' ').map(Number));
+      assert.deepEqual(
+        held,
+        Array.from({ length: 40 }, (_, n) => n),
+      );
+      for (const [start, end, numbers] of spans) {
+        assert.equal(Number(end) - Number(start), 10);
+        for (const n of numbers!.split(' ').map(Number)) assert.ok(n >= Number(start) && n < Number(end));
+      }
+    });
+  }
+
+  it('have the offset of their subtask in the job', async () => {
+    const starts = new Set<string>();
+    for (const subtask of [0, 1, 2, 3]) {
+      const harness = await OperatorHarness.open({
+        operator: windowPath(definitionOf({ assigner: tumbling(1_000, { stagger: 'random' }) }), false)
+          .factory,
+        keySelectors: [(click: Click) => click.user],
+        subtask,
+        parallelism: 4,
+      });
+      const users = Array.from({ length: 100 }, (_, n) => `user ${n}`);
+      const user = users.find((name) => harness.owns({ user: name, n: 0 }))!;
+      harness.do(at(5_000, 1, user));
+      harness.do(END);
+      starts.add(/\[.*\)/.exec(String(records(harness.emitted)[0]))![0]);
+      await harness.close();
+    }
+    assert.ok(starts.size >= 3, [...starts].join(', '));
+  });
+});

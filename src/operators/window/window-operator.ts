@@ -51,6 +51,7 @@ export class WindowOperator<In> extends FunctionOperator<unknown> {
   #contents!: WindowContents<In>;
   #trigger!: TriggerRunner;
   #merging: MergingWindows | undefined;
+  #assigner!: Pick<WindowAssigner<In>, 'assign'>;
   #function: WindowFunctionContext<unknown, unknown> | undefined;
   /** W4. */
   readonly #firesOnce: boolean;
@@ -75,6 +76,9 @@ export class WindowOperator<In> extends FunctionOperator<unknown> {
     this.#context = context;
     this.#keyed = context.keyed;
     this.#output = context.output;
+    const { uid, subtask } = context.info;
+    const now = (): number => context.clock.now();
+    this.#assigner = assigner.forSubtask?.({ uid, subtask, now }) ?? assigner;
     this.#contents = windowContents(context.keyed, fold, evictor);
     this.#trigger = new TriggerRunner(context, trigger.state);
     if (assigner.merging === true) this.#merging = new MergingWindows(context.keyed);
@@ -88,7 +92,7 @@ export class WindowOperator<In> extends FunctionOperator<unknown> {
     const { assigner } = this.#definition;
     const isEventTime = assigner.time === 'event';
     if (isEventTime && timestamp === MIN_TIMESTAMP) throw noTimestamp(assigner.name);
-    const windows = assigner.assign(value as In, isEventTime ? timestamp : this.#context.clock.now());
+    const windows = this.#assigner.assign(value as In, isEventTime ? timestamp : this.#context.clock.now());
     let isSkipped = true;
     for (const assigned of windows) {
       const window = this.#merging?.add(assigned, (merge) => this.#merge(merge)) ?? assigned;
