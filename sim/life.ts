@@ -19,8 +19,10 @@ import { type LifeSettings, MOMENTS, type Planned, type Rates, type When, type W
 
 /** What happened in a world. */
 export interface Figures {
-  /** Starts of the process. */
+  /** Starts of the process that made the job its own. */
   readonly lives: number;
+  /** All starts, with those that met a failing disk before. */
+  readonly starts: number;
   /** Failures of the job that its restart strategy answered. */
   readonly restarts: number;
   /** Faults that struck: of the disk, of the outside system, in user code, and happenings of the plan. */
@@ -53,6 +55,8 @@ export const HEALED_MS_MAX = 120_000;
 /** Events of one life that has no end of its own. */
 const LIFE_EVENTS_MAX = 400_000;
 const STARTS_MAX = 60;
+/** Starts under faults that ended in a failure; then the faults have won, and the world goes on. */
+const FAILED_STARTS_MAX = 3;
 /** Output is compared at every so many events, and whenever a life ends. */
 const LOOK_EVENTS = 400;
 const HEALED_TIMEOUT_MS = 5_000;
@@ -112,11 +116,12 @@ class WorldRun {
   #isHealed = false;
   #slept = false;
   #met = 0;
+  #failedStarts = 0;
   /** Nothing fails in this world. */
   readonly #isCalm: boolean;
   #throws: number[];
   #lookAt = 0;
-  readonly #counts = { lives: 0, restarts: 0, faults: 0, kills: 0, checkpoints: 0, restores: 0 };
+  readonly #counts = { lives: 0, starts: 0, restarts: 0, faults: 0, kills: 0, checkpoints: 0, restores: 0 };
 
   constructor(world: World, traceEvents: number) {
     const draw = chance(world.seed ^ 0xfa17);
@@ -134,6 +139,7 @@ class WorldRun {
         shortRead: world.rates.shortRead / OF_RATE,
         onOperation: (call) => {
           this.#witness.onCall(call);
+          if (call.operation === 'link' && call.path.endsWith('/base')) this.#counts.lives++;
           return this.#fault(draw);
         },
       },
@@ -157,6 +163,7 @@ class WorldRun {
       if (!(await this.#reaches(planned.when))) break;
       await this.#happen(planned);
     }
+    if (!this.#isOver()) await this.#reaches({ events: this.#world.healsAfter });
     await this.#healed();
     this.#output.complete();
     if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
@@ -169,7 +176,7 @@ class WorldRun {
 
   /** The next start of the process, or of another one. */
   #start(): void {
-    this.#counts.lives++;
+    this.#counts.starts++;
     if (this.#node === '') this.#node = 'process 1';
     const node = this.#node;
     const env = this.#kernel.env(node);
@@ -224,7 +231,7 @@ class WorldRun {
         return true;
       }
       if (!this.#startsAgain(this.#job.result!)) return false;
-      if (this.#counts.lives >= STARTS_MAX / 3) return true;
+      if (++this.#failedStarts > FAILED_STARTS_MAX) return true;
     }
   }
 
@@ -251,7 +258,7 @@ class WorldRun {
           job: this.#job,
           wakesAt: this.#kernel.steps + what.wakesAfter,
         });
-        this.#node = `process ${this.#counts.lives + 1}`;
+        this.#node = `process ${this.#counts.starts + 1}`;
         break;
       case 'freeze':
         this.#kernel.pause(this.#node, what.ms);
@@ -334,7 +341,7 @@ class WorldRun {
     this.marks.add(`ended ${result.status}`);
     if (this.#isDone(result)) return false;
     if (result.error !== undefined) this.#checkCause(result.error);
-    if (this.#counts.lives > STARTS_MAX) throw new Violation('liveness', `${STARTS_MAX} starts and no end`);
+    if (this.#counts.starts > STARTS_MAX) throw new Violation('liveness', `${STARTS_MAX} starts and no end`);
     if (!quietly) this.#start();
     return true;
   }

@@ -166,6 +166,7 @@ function failureText({ seed, check, message }: Failure): string {
 function sentence({
   worlds,
   lives,
+  starts,
   restarts,
   faults,
   kills,
@@ -174,7 +175,7 @@ function sentence({
   violations,
 }: Totals): string {
   return (
-    `${worlds} worlds, ${lives} lives, ${restarts} restarts, ${kills} kills, ${faults} faults, ` +
+    `${worlds} worlds, ${lives} lives (of ${starts} starts), ${restarts} restarts, ${kills} kills, ${faults} faults, ` +
     `${checkpoints} checkpoints, ${events} events; ${violations} violations.`
   );
 }

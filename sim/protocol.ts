@@ -29,6 +29,7 @@ export const NOTHING: Totals = {
   worlds: 0,
   violations: 0,
   lives: 0,
+  starts: 0,
   restarts: 0,
   faults: 0,
   kills: 0,

@@ -141,7 +141,9 @@ export interface World {
   readonly first: LifeSettings;
   readonly plan: readonly Planned[];
   readonly rates: Rates;
-  /** Records, counted over the world, at which the job's own code throws. */
+  /** Events after the plan, before everything is healed. */
+  readonly healsAfter: number;
+  /** Records, counted over the world and anew after each, at which the job's own code throws. */
   readonly throwsAt: readonly number[];
 }
 
@@ -201,7 +203,7 @@ export function worldOf(seed: number): World {
   const first = lifeSettings(draw, undefined);
   const plan: Planned[] = [];
   let settings = first;
-  for (let left = kinds.length === 0 ? 0 : [0, 1, 1, 2, 2, 3, 5][draw(7)]!; left > 0; left--) {
+  for (let left = kinds.length === 0 ? 0 : [1, 2, 2, 3, 4, 6, 9][draw(7)]!; left > 0; left--) {
     settings = lifeSettings(draw, rescales ? undefined : settings);
     plan.push({ when: whenOf(draw), what: happening(draw, kinds[draw(kinds.length)]!), next: settings });
   }
@@ -219,7 +221,8 @@ export function worldOf(seed: number): World {
       transaction: has() ? rate(draw) : 0,
       transactionUnknown: has() ? rate(draw) : 0,
     },
-    throwsAt: Array.from({ length: throws }, () => 1 + draw(200)).toSorted((a, b) => a - b),
+    healsAfter: Math.round(2 ** (4 + draw(900) / 100)),
+    throwsAt: Array.from({ length: throws }, () => 1 + draw(200)),
   };
 }
 
@@ -230,7 +233,7 @@ function rate(draw: Draw): number {
 }
 
 function whenOf(draw: Draw): When {
-  const events = Math.round(2 ** (3 + draw(1_000) / 100));
+  const events = Math.round(2 ** (3 + draw(850) / 100));
   if (draw(2) === 0) return { events };
   const moments = Object.keys(MOMENTS) as Moment[];
   return { moment: moments[draw(moments.length)]!, nth: 1 + draw(3), events: draw(6) };

@@ -33,7 +33,7 @@ test('random worlds lose no record and double none, and happen the same way twic
       assert.equal((await runWorld(worldOf(seed))).hash, outcome.hash, `seed ${seed}`);
   }
   console.log(`cases: worlds ${totals.worlds} (minimum ${WORLDS})`);
-  console.log(`cases: lives ${totals.lives} (minimum ${WORLDS * 2})`);
+  console.log(`cases: lives ${totals.lives} (minimum ${WORLDS})`);
   console.log(`cases: checkpoints ${totals.checkpoints} (minimum ${WORLDS})`);
 });
 
