@@ -227,7 +227,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'restart-during-publication',
     teaches: 'what a restart continues from is not the latest: a publication is under way',
     file: COORDINATOR,
-    from: "if (this.#config.storage && this.#publishing() !== undefined) return { kind: 'unsettled' };",
+    from: "if (this.#isOutliving(this.#publishing())) return { kind: 'unsettled' };",
     to: '',
   },
   {
