@@ -1,8 +1,8 @@
 /**
  * The map that one key holds: values by canonical map key, and the keys that are not canonical themselves.
  *
- * Most maps of a key are small, and a `Map` of its own costs more than what is in it. Up to {@link SMALL_MAX} entries lie
- * in two arrays that are looked through.
+ * Many maps of a key have an entry or two (by the end of a window, say), and a `Map` costs several times what is in it.
+ * Up to two entries lie in fields; a third makes a `Map`.
  *
  * M1 Entries are in the order in which their keys first came, as in a `Map`.
  * M2 Who walks over a map may change it meanwhile, and sees what a `Map` shows: it is one before it is walked over.
@@ -13,29 +13,33 @@ import { BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import { isMarked, markOther, markString } from './canonical-key.ts';
 
-/** Entries of a map that is looked through. */
-const SMALL_MAX = 6;
+/** Stands for a key that is not there. */
+const NO_KEY = Symbol('no key');
 
 /** One map of a map state. */
 export class MapBuffer {
-  /** What is there as long as there is no `#large`: canonical keys, and the values at the same places. */
-  #keys: unknown[] | undefined = [];
-  #items: unknown[] = [];
+  /** As long as there is no `#large`; the second only behind the first. */
+  #key: unknown = NO_KEY;
+  #value: unknown = undefined;
+  #secondKey: unknown = NO_KEY;
+  #secondValue: unknown = undefined;
   #large: Map<unknown, unknown> | undefined = undefined;
   #originals: Map<unknown, unknown> | undefined = undefined;
 
   get size(): number {
-    return this.#large === undefined ? this.#items.length : this.#large.size;
+    if (this.#large !== undefined) return this.#large.size;
+    return Number(this.#key !== NO_KEY) + Number(this.#secondKey !== NO_KEY);
   }
 
   get(canonical: unknown): unknown {
     if (this.#large !== undefined) return this.#large.get(canonical);
-    const index = this.#indexOf(canonical);
-    return index < 0 ? undefined : this.#items[index];
+    if (isSame(this.#key, canonical)) return this.#value;
+    return isSame(this.#secondKey, canonical) ? this.#secondValue : undefined;
   }
 
   has(canonical: unknown): boolean {
-    return this.#large === undefined ? this.#indexOf(canonical) >= 0 : this.#large.has(canonical);
+    if (this.#large !== undefined) return this.#large.has(canonical);
+    return isSame(this.#key, canonical) || isSame(this.#secondKey, canonical);
   }
 
   set(canonical: unknown, key: unknown, value: unknown): void {
@@ -45,7 +49,8 @@ export class MapBuffer {
       if (!this.#originals.has(canonical)) this.#originals.set(canonical, key);
     }
     if (this.#large !== undefined) this.#large.set(canonical, value);
-    else this.#setSmall(canonical, value);
+    // A `Map` makes 0 of -0.
+    else this.#setSmall(canonical === 0 ? 0 : canonical, value);
   }
 
   delete(canonical: unknown): void {
@@ -54,10 +59,12 @@ export class MapBuffer {
       this.#large.delete(canonical);
       return;
     }
-    const index = this.#indexOf(canonical);
-    if (index < 0) return;
-    this.#keys!.splice(index, 1);
-    this.#items.splice(index, 1);
+    if (isSame(this.#key, canonical)) {
+      this.#key = this.#secondKey;
+      this.#value = this.#secondValue;
+    } else if (!isSame(this.#secondKey, canonical)) return;
+    this.#secondKey = NO_KEY;
+    this.#secondValue = undefined;
   }
 
   /** The key as it was set. */
@@ -72,8 +79,8 @@ export class MapBuffer {
       for (const [canonical, value] of this.#large) each(this.original(canonical), value);
       return;
     }
-    const keys = this.#keys!;
-    for (let index = 0; index < keys.length; index++) each(this.original(keys[index]), this.#items[index]);
+    if (this.#key !== NO_KEY) each(this.original(this.#key), this.#value);
+    if (this.#secondKey !== NO_KEY) each(this.original(this.#secondKey), this.#secondValue);
   }
 
   keys(): IterableIterator<unknown> {
@@ -98,36 +105,30 @@ export class MapBuffer {
     for (const [canonical, value] of large) yield [this.original(canonical), value];
   }
 
-  /** As a `Map` finds keys: NaN is one. */
-  #indexOf(canonical: unknown): number {
-    const keys = this.#keys!;
-    for (let index = 0; index < keys.length; index++) {
-      const key = keys[index];
-      if (key === canonical || (Number.isNaN(key) && Number.isNaN(canonical))) return index;
-    }
-    return -1;
-  }
-
   #setSmall(canonical: unknown, value: unknown): void {
-    const index = this.#indexOf(canonical);
-    if (index >= 0) this.#items[index] = value;
-    else if (this.#items.length < SMALL_MAX) {
-      // A `Map` makes 0 of -0.
-      this.#keys!.push(canonical === 0 ? 0 : canonical);
-      this.#items.push(value);
+    if (this.#key === NO_KEY || isSame(this.#key, canonical)) {
+      this.#key = canonical;
+      this.#value = value;
+    } else if (this.#secondKey === NO_KEY || isSame(this.#secondKey, canonical)) {
+      this.#secondKey = canonical;
+      this.#secondValue = value;
     } else this.#enlarged().set(canonical, value);
   }
 
   #enlarged(): Map<unknown, unknown> {
     if (this.#large !== undefined) return this.#large;
     const large = new Map<unknown, unknown>();
-    for (let index = 0; index < this.#items.length; index++)
-      large.set(this.#keys![index], this.#items[index]);
+    if (this.#key !== NO_KEY) large.set(this.#key, this.#value);
+    if (this.#secondKey !== NO_KEY) large.set(this.#secondKey, this.#secondValue);
     this.#large = large;
-    this.#keys = undefined;
-    this.#items = [];
+    this.#key = this.#value = this.#secondKey = this.#secondValue = undefined;
     return large;
   }
+}
+
+/** As a `Map` finds keys: NaN is one. */
+function isSame(key: unknown, canonical: unknown): boolean {
+  return key === canonical || (Number.isNaN(key) && Number.isNaN(canonical));
 }
 
 // Written and read within one call.
