@@ -21,7 +21,7 @@ export function sortByKey<T extends { readonly key: Key }>(things: T[]): T[] {
 /** The same for keys of which some may be something else, which only `compare` knows. */
 export function sortBySomeKey<T extends Keyed>(things: T[], compare: (left: T, right: T) => number): T[] {
   if (things.length >= APART_MIN && things.length < PACKED_MAX) {
-    if (things.every(hasInteger)) return sortedByInteger(things);
+    if (things.every(hasInteger)) return isAscending(things) ? things : sortedByInteger(things);
     if (things.every(hasPlainString)) return things.sort(compareStrings);
   }
   return things.sort(compare);
@@ -38,6 +38,14 @@ function hasPlainString({ key }: Keyed): boolean {
 
 function compareStrings(left: Keyed, right: Keyed): number {
   return (left.key as string) < (right.key as string) ? -1 : 1;
+}
+
+/** Whoever was in order the last time often is. */
+function isAscending(things: readonly Keyed[]): boolean {
+  for (let index = 1; index < things.length; index++) {
+    if ((things[index - 1]!.key as number) > (things[index]!.key as number)) return false;
+  }
+  return true;
 }
 
 function sortedByInteger<T extends Keyed>(things: readonly T[]): T[] {

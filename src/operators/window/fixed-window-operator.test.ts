@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { state } from '../../index.ts';
 import { OperatorHarness, type Step } from '../../testing/operator-harness.ts';
 import { tumbling, sliding } from './assigners.ts';
 import { FixedWindowOperator } from './fixed-window-operator.ts';
@@ -141,7 +140,5 @@ describe('windows of one length that only time fires', () => {
     assert.equal(takes({}, true), false);
     assert.equal(takes({ trigger: triggers.count(3) as AnyTriggerOf<Item> }), false);
     assert.equal(takes({ evictor: { evictBefore: (all) => all } }), false);
-    const expiring = state.value(0, { ttl: { after: '1 s' } });
-    assert.equal(takes({ function: { ...show, globalState: { expiring } } }), false);
   });
 });

@@ -56,6 +56,8 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
   #output!: Output;
   #function: WindowFunctionContext<unknown, unknown> | undefined;
   #hasNamespace = false;
+  /** State with a time to live is looked through a little whenever a record makes its key current. */
+  #selectsKeys = false;
   /** A record has made a window fire. */
   #hasFired = false;
 
@@ -82,6 +84,7 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
     if (windowFunction === undefined) return undefined;
     this.#function = new WindowFunctionContext(context, windowFunction, local);
     this.#hasNamespace = windowFunction.windowState !== undefined;
+    this.#selectsKeys = Object.values(this.declaredState).some(({ ttl }) => ttl !== undefined);
     return this.#function;
   }
 
@@ -101,7 +104,7 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
       // A firing may give any number of results.
       while (run.position < end && !this.#hasFired) {
         const index = run.position++;
-        if (index >= keys.length) run.select(index);
+        if (index >= keys.length || this.#selectsKeys) run.select(index);
         this.#take(keys[index]!, this.taken(input, values[index]), timestamps[index]!);
       }
     }

@@ -13,29 +13,27 @@
  * timer              for each key the next window: at its last timestamp, under the window
  * ```
  *
- * Partners: LivePanes, one for each key that has panes; panes.ts says what it holds and how it is made again.
- * It gives what window-operator.ts gives with the default trigger, no evictor and no lateness:
+ * That is how it is stored; open-panes.ts holds it, and panes.ts puts the panes of a key together. It gives what
+ * window-operator.ts gives with the default trigger, no evictor and no lateness:
  *
  * P1 A record is added to its pane when one of its windows is not over; else it is late.
- * P2 A pane has a timer for the first of its windows that is not over, and when that fires, for the next one.
- * P3 A pane is forgotten with its last window.
+ * P2 A key waits for the first of its windows that is not over, and when that fires, for the next one.
+ * P3 A pane is forgotten with its last window, before the function sees that: what the function throws changes nothing.
+ * P4 A record that is given up leaves its pane as it was, with what is kept beside the state made again.
  *
  * The state has other kinds under the names of the plain path, so that neither reads the state of the other.
  */
 
-import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../base/time.ts';
-import type { KeyedStateBackend } from '../../state/backend.ts';
-import type { AggregatingState, MapState } from '../../state/descriptors.ts';
+import type { Key } from '../../base/key-groups.ts';
+import { MAX_TIMESTAMP } from '../../base/time.ts';
+import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
+import { genericCodec } from '../../codecs/generic.ts';
 import { canonicalKey } from '../../state/memory/canonical-key.ts';
-import { aggregating, map } from '../../state/state.ts';
-import { FunctionOperator } from '../function-operator.ts';
-import type { OperatorContext } from '../operator.ts';
 import type { Sliding } from './assigners.ts';
-import { LivePanes, type MergingAggregate, type PaneTotal, paneTotals } from './panes.ts';
-import { namespaceOfWindow, TimeWindow, windowOfNamespace, windowStart } from './time-window.ts';
-import type { StateDeclaration } from '../process-context.ts';
-import { type AnyWindowFunction, declaredState, emitAt, WindowFunctionContext } from './window-function.ts';
-import { LATE_RECORDS_DROPPED, noTimestamp } from './window-operator.ts';
+import { OpenPanes, type PaneCell, type PaneKey } from './open-panes.ts';
+import { OwnWindowOperator } from './own-window-operator.ts';
+import { type MergingAggregate, paneTotals } from './panes.ts';
+import type { AnyWindowFunction } from './window-function.ts';
 
 /** What is said about sliding windows that share panes. */
 export interface PaneDefinition<In> {
@@ -47,149 +45,102 @@ export interface PaneDefinition<In> {
   readonly lateTag: string | undefined;
 }
 
+/** What a record is about to change (P4); without bytes the pane is new. */
+interface Changed {
+  readonly cell: PaneCell;
+  readonly before: Uint8Array | undefined;
+}
+
 /** One subtask of sliding windows that share panes. */
-export class PaneWindowOperator<In> extends FunctionOperator<unknown> {
-  readonly #definition: PaneDefinition<In>;
-  #context!: OperatorContext;
-  #keyed!: KeyedStateBackend;
-  #starts!: MapState<number, true>;
-  #accumulator!: AggregatingState<In, unknown>;
-  #function: WindowFunctionContext<unknown, unknown> | undefined;
-  readonly #live = new Map<unknown, LivePanes<unknown>>();
-  readonly #newTotal: () => PaneTotal<unknown>;
-  readonly #accumulatorOf: (start: number) => unknown;
-  /** Of the last call: for `undo`. */
-  #calledFor: unknown;
+export class PaneWindowOperator<In> extends OwnWindowOperator<In, PaneKey> {
+  protected readonly windows: OpenPanes;
+  readonly #sizeMs: number;
+  readonly #aggregate: MergingAggregate<In, unknown, unknown>;
+  #isUndoable = false;
+  #changed: Changed | undefined;
 
   constructor(definition: PaneDefinition<In>) {
-    super(definition.function ?? {});
-    this.#definition = definition;
-    this.#newTotal = paneTotals(definition.aggregate);
-    this.#accumulatorOf = (start) => {
-      this.#keyed.setCurrentNamespace(start);
-      return this.#accumulator.get();
-    };
-  }
-
-  get declaredState(): StateDeclaration {
-    return declaredState(this.#definition.function);
-  }
-
-  protected start(
-    context: OperatorContext,
-    local: unknown,
-  ): WindowFunctionContext<unknown, unknown> | undefined {
-    const { aggregate, function: windowFunction } = this.#definition;
-    this.#context = context;
-    this.#keyed = context.keyed;
-    this.#starts = context.keyed.state('contents', map<number, true>());
-    const accumulating = aggregating<In, unknown, unknown>({
-      createAccumulator: () => aggregate.createAccumulator(),
-      add: (value, accumulator) => aggregate.add(value, accumulator),
-      result: (accumulator) => accumulator,
+    const { sliding, aggregate, function: windowFunction, lateTag } = definition;
+    super({
+      name: 'sliding',
+      time: 'event',
+      fold: { kind: 'aggregate', aggregate },
+      function: windowFunction,
+      lateTag,
     });
-    this.#accumulator = context.keyed.state('pane', accumulating, 'namespace');
-    if (windowFunction !== undefined) {
-      this.#function = new WindowFunctionContext(context, windowFunction, local);
-    }
-    return this.#function;
+    this.#sizeMs = sliding.sizeMs;
+    this.#aggregate = aggregate;
+    this.windows = new OpenPanes(aggregate, sliding, paneTotals(aggregate));
   }
 
-  // Hot path: once per record.
-  record(_input: number, value: unknown, timestamp: number): void {
-    if (timestamp === MIN_TIMESTAMP) throw noTimestamp('sliding');
-    const watermark = this.#context.currentWatermark();
-    const end = this.#firstEndAfter(Math.max(timestamp, watermark + 1));
+  protected add(key: Key, value: In, time: number): boolean {
+    const start = this.windows.startOf(time);
+    const canonical = canonicalKey(key);
+    const cell = this.windows.find(start, canonical);
+    // A pane that is there has a window that is not over.
+    if (cell !== undefined) return this.#addTo(cell, value, time);
+    const watermark = this.context.currentWatermark();
+    const end = this.windows.firstEndAfter(Math.max(time, watermark + 1));
     // P1.
-    if (end - this.#definition.sliding.sizeMs > timestamp || watermark === MAX_TIMESTAMP)
-      return this.#giveUp(value, timestamp);
-    const start = this.#paneStart(timestamp);
-    this.#keyed.setCurrentNamespace(start);
-    if (this.#accumulator.get() === undefined) this.#addPane(start, end);
+    if (end - this.#sizeMs > time || watermark === MAX_TIMESTAMP) return false;
+    const accumulator = this.#aggregate.add(value, this.#aggregate.createAccumulator());
+    const added = this.windows.add(key, canonical, start, end);
+    added.accumulator = accumulator;
+    if (this.#isUndoable) this.#changed = { cell: added, before: undefined };
+    return true;
+  }
+
+  #addTo(cell: PaneCell, value: In, time: number): true {
+    const { of } = cell;
+    of.place.beforeChange();
+    if (this.#isUndoable) this.#changed = { cell, before: encoded(cell.accumulator) };
     // Only a pane of a window that is over can be in a total.
-    else if (timestamp <= watermark) this.#livePanes().beforeChange(start);
-    this.#accumulator.add(value as In);
+    if (!cell.isPending && time <= this.context.currentWatermark()) of.panes.beforeChange(cell);
+    cell.accumulator = this.#aggregate.add(value, cell.accumulator);
+    return true;
   }
 
   timer(): void {
-    const window = windowOfNamespace(this.#keyed.currentNamespace()!);
-    const live = this.#livePanes();
-    this.#forgetBefore(window.start, live);
-    const total = live.totalBefore(window.end);
-    if (total !== undefined) this.#fire(window, total);
-    // P3, P2.
-    const { slideMs } = this.#definition.sliding;
-    this.#forgetBefore(window.start + slideMs, live);
-    if (live.oldest === undefined) this.#live.delete(this.#calledFor);
-    else if (live.oldest < window.end) this.#registerWindow(window.end + slideMs);
+    const of = this.windows.taken();
+    if (of === undefined) return; // A timer of a job that was another one.
+    of.place.beforeChange();
+    const window = this.windows.windowOf(of);
+    this.windows.forgetBefore(of, window.start);
+    let total: unknown;
+    try {
+      total = of.panes.totalBefore(window.end);
+    } catch (error) {
+      this.windows.rebuild(of);
+      throw error;
+    } finally {
+      this.windows.advance(of); // P2, P3.
+    }
+    if (total === undefined) return;
+    this.fire({ key: of.key, window, held: total, isLast: true });
+    this.clear(window);
   }
 
-  /** What is kept beside the state may hold what the call did: it is made again. */
+  // P4.
+  override beginUndo(): void {
+    super.beginUndo();
+    this.#isUndoable = true;
+    this.#changed = undefined;
+  }
+
   override undo(): void {
     super.undo();
-    this.#live.delete(this.#calledFor);
+    const changed = this.#changed;
+    this.#changed = undefined;
+    if (changed === undefined) return;
+    const { cell, before } = changed;
+    if (before === undefined) return this.windows.remove(cell);
+    cell.accumulator = genericCodec.decode(new BinaryReader(before));
+    this.windows.rebuild(cell.of);
   }
+}
 
-  #addPane(start: number, end: number): void {
-    this.#livePanes().add(start);
-    this.#starts.set(start, true);
-    this.#registerWindow(end);
-    this.#keyed.setCurrentNamespace(start);
-  }
-
-  #registerWindow(end: number): void {
-    const window = new TimeWindow(end - this.#definition.sliding.sizeMs, end);
-    this.#keyed.setCurrentNamespace(namespaceOfWindow(window));
-    this.#keyed.timers.register('event', window.maxTimestamp);
-  }
-
-  #fire(window: TimeWindow, total: unknown): void {
-    const { aggregate, function: windowFunction } = this.#definition;
-    const result = aggregate.result(total);
-    const context = this.#function;
-    if (context === undefined) return this.#context.output.emit(result, window.maxTimestamp);
-    this.#keyed.setCurrentNamespace(namespaceOfWindow(window));
-    context.moveToWindow(window);
-    emitAt(windowFunction!.process([result] as never[], context), window.maxTimestamp, this.#context.output);
-    this.#keyed.setCurrentNamespace(namespaceOfWindow(window));
-    windowFunction!.clear?.(context);
-  }
-
-  #forgetBefore(time: number, live: LivePanes<unknown>): void {
-    for (let start = live.oldest; start !== undefined && start < time; start = live.oldest) {
-      live.removeOldest();
-      this.#starts.delete(start);
-      this.#keyed.setCurrentNamespace(start);
-      this.#accumulator.clear();
-    }
-  }
-
-  #livePanes(): LivePanes<unknown> {
-    this.#calledFor = canonicalKey(this.#keyed.currentKey());
-    let live = this.#live.get(this.#calledFor);
-    if (live === undefined) {
-      live = new LivePanes(this.#starts.keys(), this.#newTotal(), this.#accumulatorOf);
-      this.#live.set(this.#calledFor, live);
-    }
-    return live;
-  }
-
-  #giveUp(value: unknown, timestamp: number): void {
-    const { lateTag } = this.#definition;
-    if (lateTag === undefined) this.#context.count(LATE_RECORDS_DROPPED);
-    else this.#context.output.side(lateTag, value, timestamp);
-  }
-
-  #firstEndAfter(time: number): number {
-    const { sizeMs, slideMs, offsetMs } = this.#definition.sliding;
-    return windowStart(time, offsetMs + sizeMs, slideMs) + slideMs;
-  }
-
-  #paneStart(timestamp: number): number {
-    const { sizeMs, slideMs, offsetMs } = this.#definition.sliding;
-    const begun = windowStart(timestamp, offsetMs, slideMs);
-    return sizeMs % slideMs === 0
-      ? begun
-      : Math.max(begun, windowStart(timestamp, offsetMs + sizeMs, slideMs));
-  }
+function encoded(accumulator: unknown): Uint8Array {
+  const out = new BinaryWriter();
+  genericCodec.encode(accumulator, out);
+  return out.finish();
 }

@@ -1,8 +1,8 @@
 /**
- * The live panes of one key, and one accumulator for those that are in the window at hand. Not part of a checkpoint: it
- * is made again from the panes that are.
+ * The live panes of one key, and one accumulator for those that are in the window at hand. The accumulator is not part of a
+ * checkpoint: it is made again from the panes.
  *
- * L1 A pane that is included is in the total as it is in the state; one that changes is taken out first and pending.
+ * L1 A pane that is included is in the total as it is; one that changes is taken out first and pending.
  * L2 Pending panes are included when a window that they are in fires.
  */
 
@@ -15,11 +15,21 @@ import type { AggregateFunction } from '../../state/descriptors.ts';
 export type MergingAggregate<In, Acc, Out> = AggregateFunction<In, Acc, Out> &
   Required<Pick<AggregateFunction<In, Acc, Out>, 'merge'>>;
 
+/** What one key has in one pane. */
+export interface LivePane<Acc> {
+  readonly start: number;
+  accumulator: Acc;
+  /** L2. */
+  isPending: boolean;
+  /** Where it is in a tree; only the total writes it. */
+  leaf: number;
+}
+
 /** The accumulator of several panes. */
 export interface PaneTotal<Acc> {
-  include(start: number, accumulator: Acc): void;
-  /** `accumulator` is what was included. */
-  exclude(start: number, accumulator: Acc): void;
+  include(pane: LivePane<Acc>): void;
+  /** Its accumulator is what was included. */
+  exclude(pane: LivePane<Acc>): void;
   /** `undefined` when no pane is included. */
   total(): Acc | undefined;
 }
@@ -74,11 +84,11 @@ class PaneSum<Acc> implements PaneTotal<Acc> {
     this.#subtract = subtract;
   }
 
-  include(_start: number, accumulator: Acc): void {
+  include({ accumulator }: LivePane<Acc>): void {
     this.#total = this.#count++ === 0 ? accumulator : this.#merge(this.#total as Acc, accumulator);
   }
 
-  exclude(_start: number, accumulator: Acc): void {
+  exclude({ accumulator }: LivePane<Acc>): void {
     this.#total = --this.#count === 0 ? undefined : this.#subtract(this.#total as Acc, accumulator);
   }
 
@@ -96,7 +106,7 @@ const LEAVES_MIN = 2;
  */
 class PaneTree<Acc> implements PaneTotal<Acc> {
   readonly #merge: Combine<Acc>;
-  readonly #leafOf = new Map<number, number>();
+  readonly #included = new Set<LivePane<Acc>>();
   #free: number[] = [];
   /** Node i has the children 2 i and 2 i + 1; the leaves are the second half. */
   #nodes: (Acc | undefined)[] = [];
@@ -105,18 +115,17 @@ class PaneTree<Acc> implements PaneTotal<Acc> {
     this.#merge = merge;
   }
 
-  include(start: number, accumulator: Acc): void {
+  include(pane: LivePane<Acc>): void {
     if (this.#free.length === 0) this.#grow();
-    const leaf = this.#free.pop()!;
-    this.#leafOf.set(start, leaf);
-    this.#set(leaf, accumulator);
+    pane.leaf = this.#free.pop()!;
+    this.#included.add(pane);
+    this.#set(pane.leaf, pane.accumulator);
   }
 
-  exclude(start: number): void {
-    const leaf = this.#leafOf.get(start)!;
-    this.#leafOf.delete(start);
-    this.#free.push(leaf);
-    this.#set(leaf, undefined);
+  exclude(pane: LivePane<Acc>): void {
+    this.#included.delete(pane);
+    this.#free.push(pane.leaf);
+    this.#set(pane.leaf, undefined);
   }
 
   total(): Acc | undefined {
@@ -139,9 +148,10 @@ class PaneTree<Acc> implements PaneTotal<Acc> {
     const before = this.#nodes.length >> 1;
     const leaves = Math.max(LEAVES_MIN, 2 * before);
     const nodes = new Array<Acc | undefined>(2 * leaves).fill(undefined);
-    for (const [start, leaf] of this.#leafOf) {
-      this.#leafOf.set(start, leaf - before + leaves);
-      nodes[leaf - before + leaves] = this.#nodes[leaf];
+    for (const pane of this.#included) {
+      const leaf = pane.leaf - before + leaves;
+      nodes[leaf] = this.#nodes[pane.leaf];
+      pane.leaf = leaf;
     }
     this.#nodes = nodes;
     for (let node = leaves - 1; node > 0; node--) nodes[node] = this.#merged(node);
@@ -149,60 +159,75 @@ class PaneTree<Acc> implements PaneTotal<Acc> {
   }
 }
 
-/** The panes of one key, by their start. */
-export class LivePanes<Acc> {
-  readonly #accumulatorOf: (start: number) => Acc;
+/** The panes of one key, in the order of their starts. */
+export class LivePanes<Acc, Pane extends LivePane<Acc>> {
   readonly #total: PaneTotal<Acc>;
-  /** Ascending. */
-  readonly #starts: number[];
-  readonly #pending: Set<number>;
+  /** Ascending, from `#first` on. */
+  readonly #panes: Pane[] = [];
   #first = 0;
+  #pending: Pane[] = [];
 
-  /** `accumulatorOf` reads the state of the current key. */
-  constructor(starts: Iterable<number>, total: PaneTotal<Acc>, accumulatorOf: (start: number) => Acc) {
-    this.#starts = [...starts].sort((left, right) => left - right);
-    this.#pending = new Set(this.#starts);
+  constructor(total: PaneTotal<Acc>) {
     this.#total = total;
-    this.#accumulatorOf = accumulatorOf;
   }
 
-  /** The start of the oldest pane; `undefined` when there is none. */
-  get oldest(): number | undefined {
-    return this.#starts[this.#first];
+  /** `undefined` when there is none. */
+  get oldest(): Pane | undefined {
+    return this.#panes[this.#first];
   }
 
-  add(start: number): void {
-    let index = this.#starts.length;
-    while (index > this.#first && this.#starts[index - 1]! > start) index--;
-    if (index === this.#starts.length) this.#starts.push(start);
-    else this.#starts.splice(index, 0, start);
-    this.#pending.add(start);
+  /** All panes, in order. */
+  all(): Pane[] {
+    return this.#panes.slice(this.#first);
   }
 
-  /** L1: before the state of a pane changes. */
-  beforeChange(start: number): void {
-    if (this.#pending.has(start)) return;
-    this.#total.exclude(start, this.#accumulatorOf(start));
-    this.#pending.add(start);
+  /** A pane that is not there yet. */
+  add(pane: Pane): void {
+    const panes = this.#panes;
+    let index = panes.length;
+    while (index > this.#first && panes[index - 1]!.start > pane.start) index--;
+    if (index === panes.length) panes.push(pane);
+    else panes.splice(index, 0, pane);
+    this.#wait(pane);
+  }
+
+  /** L1: before a pane changes. */
+  beforeChange(pane: Pane): void {
+    if (pane.isPending) return;
+    this.#total.exclude(pane);
+    this.#wait(pane);
   }
 
   /** L2: of all panes before `end`. */
   totalBefore(end: number): Acc | undefined {
-    for (const start of this.#pending) {
-      if (start >= end) continue;
-      this.#pending.delete(start);
-      this.#total.include(start, this.#accumulatorOf(start));
+    const pending = this.#pending;
+    let left = 0;
+    for (let index = 0; index < pending.length; index++) {
+      const pane = pending[index]!;
+      if (!pane.isPending) continue;
+      if (pane.start >= end) pending[left++] = pane;
+      else {
+        pane.isPending = false;
+        this.#total.include(pane);
+      }
     }
+    pending.length = left;
     return this.#total.total();
   }
 
-  /** Takes out the oldest pane before its state is cleared. */
+  /** Takes out the oldest pane. */
   removeOldest(): void {
-    const start = this.#starts[this.#first++]!;
-    if (!this.#pending.delete(start)) this.#total.exclude(start, this.#accumulatorOf(start));
-    if (this.#first > this.#starts.length >> 1) {
-      this.#starts.splice(0, this.#first);
-      this.#first = 0;
-    }
+    const pane = this.#panes[this.#first++]!;
+    // It is passed over among the pending ones.
+    if (pane.isPending) pane.isPending = false;
+    else this.#total.exclude(pane);
+    if (this.#first <= this.#panes.length >> 1) return;
+    this.#panes.splice(0, this.#first);
+    this.#first = 0;
+  }
+
+  #wait(pane: Pane): void {
+    pane.isPending = true;
+    this.#pending.push(pane);
   }
 }

@@ -1,6 +1,5 @@
 /** Which operator runs the windows of a stream: the plain one, or one that knows more about them and gives the same. */
 
-import type { StateDeclaration } from '../process-context.ts';
 import type { OperatorFactory } from '../operator.ts';
 import { sessionGapOf, slidingOf, type WindowAssigner } from './assigners.ts';
 import { type FixedWindowDefinition, FixedWindowOperator } from './fixed-window-operator.ts';
@@ -9,7 +8,6 @@ import type { OwnWindowDefinition } from './own-window-operator.ts';
 import { PaneWindowOperator } from './pane-operator.ts';
 import { sharingOf } from './pane-sharing.ts';
 import { type SessionWindowDefinition, SessionWindowOperator } from './session-window-operator.ts';
-import { declaredState } from './window-function.ts';
 import { FixedWindowJoinOperator, type TaggedUnion, WindowJoinOperator } from './window-join.ts';
 import { type WindowDefinition, WindowOperator } from './window-operator.ts';
 
@@ -61,8 +59,8 @@ export function sessionsOf<In>(definition: WindowDefinition<In>): SessionWindowD
   return { ...ownDefinition(definition), times: keeping(definition), gapOf: gapOf as (value: In) => number };
 }
 
-function isFiredByTime<In>({ assigner, trigger, evictor, function: call }: WindowDefinition<In>): boolean {
-  return trigger === assigner.defaultTrigger && evictor === undefined && !hasTtl(declaredState(call));
+function isFiredByTime<In>({ assigner, trigger, evictor }: WindowDefinition<In>): boolean {
+  return trigger === assigner.defaultTrigger && evictor === undefined;
 }
 
 function ownDefinition<In>(definition: WindowDefinition<In>): OwnWindowDefinition<In> {
@@ -73,9 +71,4 @@ function ownDefinition<In>(definition: WindowDefinition<In>): OwnWindowDefinitio
 /** Only event time has a lateness. */
 function keeping<In>({ assigner, allowedLatenessMs }: WindowDefinition<In>): SessionTimes {
   return { allowedLatenessMs: assigner.time === 'event' ? allowedLatenessMs : 0, domain: assigner.time };
-}
-
-/** Such a state is looked through a little for each record that makes its key current. */
-function hasTtl(states: StateDeclaration): boolean {
-  return Object.values(states).some(({ ttl }) => ttl !== undefined);
 }
