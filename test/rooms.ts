@@ -48,7 +48,8 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   rest: ['base', 'metrics', 'checkpoint', 'graph', 'cluster'],
   run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/worker', 'streams', 'cluster'],
-  cli: ['base', 'graph', 'run', 'cluster', 'rest', 'table'],
+  savepoints: ['base', 'codecs', 'state', 'checkpoint'],
+  cli: ['base', 'graph', 'savepoints', 'run', 'cluster', 'rest', 'table'],
   testing: [
     'base',
     'codecs',
@@ -72,6 +73,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
 export const entryPoints: readonly RegExp[] = [
   /^src\/index\.ts$/,
   /^src\/testing\/index\.ts$/,
+  /^src\/savepoints\/index\.ts$/,
   /^src\/cli\/main\.ts$/,
   /^src\/hosts\/worker[\w-]*\.ts$/,
   /^src\/run\/(?:worker|cluster-process)\.ts$/,
@@ -82,6 +84,7 @@ export const entryPoints: readonly RegExp[] = [
 /** The faces whose names are public: each name is documented and listed in `public-api.txt`. */
 export const publicFaces: Readonly<Record<string, string>> = {
   millrace: 'src/index.ts',
+  'millrace/state': 'src/savepoints/index.ts',
   'millrace/testing': 'src/testing/index.ts',
 };
 

@@ -242,6 +242,18 @@ export const ERROR_TABLE = {
     remedy:
       'The job goes on from the state of the savepoint. Correct what the cause says and stop it again; remove this savepoint, or keep it as one that was taken on the way.',
   },
+  SAVEPOINT_OPERATOR_UNKNOWN: {
+    title: 'a savepoint holds no operator with this uid',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Take one of the uids that `millrace state read <path>` lists.',
+  },
+  SAVEPOINT_EDIT_INVALID: {
+    title: 'a savepoint cannot be changed like this',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct what the message says; nothing was written.',
+  },
   FENCED: {
     title: 'a newer attempt of the same job has taken over',
     owner: 'external',

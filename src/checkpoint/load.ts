@@ -45,8 +45,7 @@ export async function loadCheckpoint(
   directory: string,
   jobId: string,
 ): Promise<LoadedCheckpoint> {
-  const metadata = await readMetadata(files, directory);
-  if (metadata === undefined) throw await notFound(files, directory);
+  const metadata = await requireMetadata(files, directory);
   if (metadata.jobId !== jobId && metadata.savepoint !== true) {
     const message = `${directory} is a checkpoint of job ${metadata.jobName} (${metadata.jobId}), not of job ${jobId}`;
     throw new MillraceError('CHECKPOINT_OTHER_JOB', message);
@@ -54,15 +53,33 @@ export async function loadCheckpoint(
   // Whoever linked the metadata may have died before its name was durable; we build on it from here.
   await syncDirectory(files, directory);
   const snapshots: SubtaskSnapshot[][] = [];
-  for (const { name, subtasks } of metadata.vertices) {
+  for (const [vertex, { subtasks }] of metadata.vertices.entries()) {
     const ofVertex: SubtaskSnapshot[] = [];
-    for (const [subtask, handle] of subtasks.entries()) {
-      const bytes = await readState(files, directory, handle, `${name}, subtask ${subtask}`);
-      ofVertex.push(decodeSubtaskSnapshot(bytes, fileOf(directory, handle)));
-    }
+    for (const subtask of subtasks.keys())
+      ofVertex.push(await loadSubtask(files, { directory, metadata }, vertex, subtask));
     snapshots.push(ofVertex);
   }
   return { directory, metadata, snapshots };
+}
+
+/** Reads and verifies the state of one subtask alone. Throws CHECKPOINT_CORRUPT with the name of the file. */
+export async function loadSubtask(
+  files: Files,
+  { directory, metadata }: Pick<LoadedCheckpoint, 'directory' | 'metadata'>,
+  vertex: number,
+  subtask: number,
+): Promise<SubtaskSnapshot> {
+  const { name, subtasks } = metadata.vertices[vertex]!;
+  const handle = subtasks[subtask]!;
+  const bytes = await readState(files, directory, handle, `${name}, subtask ${subtask}`);
+  return decodeSubtaskSnapshot(bytes, fileOf(directory, handle));
+}
+
+/** The metadata of whatever is at a path. Throws CHECKPOINT_NOT_FOUND, or CHECKPOINT_CORRUPT with the name of the file. */
+export async function requireMetadata(files: Files, directory: string): Promise<CheckpointMetadata> {
+  const metadata = await readMetadata(files, directory);
+  if (metadata === undefined) throw await notFound(files, directory);
+  return metadata;
 }
 
 async function readState(

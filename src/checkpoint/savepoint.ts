@@ -25,7 +25,7 @@ import type { Env, Files } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { isFilesError, publishFile, storageFailed } from './durable-files.ts';
 import { METADATA_FILE } from './job-folder.ts';
-import { readMetadata } from './load.ts';
+import { requireMetadata } from './load.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
 import type { PublishOutcome } from './storage.ts';
 
@@ -118,9 +118,7 @@ export class SavepointStorage {
  * CHECKPOINT_CORRUPT when its metadata cannot say what belongs to it: then nothing is touched.
  */
 export async function disposeSnapshot(files: Files, directory: string): Promise<void> {
-  const metadata = await readMetadata(files, directory);
-  if (metadata === undefined)
-    throw new MillraceError('CHECKPOINT_NOT_FOUND', `${directory} has no ${METADATA_FILE}`);
+  const metadata = await requireMetadata(files, directory);
   const names = filesOf(metadata);
   try {
     await files.remove(join(directory, METADATA_FILE));

@@ -84,6 +84,34 @@ export type Request =
       readonly args: readonly string[];
       readonly json: boolean;
     }
+  | {
+      /** What a savepoint holds, or with a uid each entry of an operator. */
+      readonly kind: 'state-read';
+      readonly path: string;
+      readonly uid: string | undefined;
+      /** Only this state, or this section of operator state. */
+      readonly state: string | undefined;
+      readonly key: string | undefined;
+      readonly limit: number | undefined;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'state-diff';
+      readonly left: string;
+      readonly right: string;
+      readonly json: boolean;
+    }
+  | {
+      /** A checkpoint or savepoint becomes another savepoint in a folder. */
+      readonly kind: 'state-convert';
+      readonly path: string;
+      readonly folder: string;
+      /** Uids, from old to new. */
+      readonly renamed: Readonly<Record<string, string>>;
+      readonly removed: readonly string[];
+      readonly json: boolean;
+    }
+  | { readonly kind: 'savepoint-dispose'; readonly path: string; readonly json: boolean }
   | { readonly kind: 'explain'; readonly code: string | undefined }
   /** Help or the version: printed, and that was all. */
   | { readonly kind: 'print'; readonly text: string }
@@ -147,6 +175,7 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
       found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
   addClusterCommands(program, found);
+  stateCommands(program, found);
   program
     .command('explain')
     .summary('say what an error code means and what to do')
@@ -232,6 +261,80 @@ function clusterOptions({ state, target }: RawOptions): ClusterOptions {
 
 function processOptions({ state, D = {}, verbose }: RawOptions): ClusterProcessOptions {
   return { state, configuration: D, verbose: verbose === true };
+}
+
+interface RawStateOptions {
+  readonly uid?: string;
+  readonly state?: string;
+  readonly key?: string;
+  readonly limit?: number;
+  readonly rename?: Record<string, string>;
+  readonly remove?: readonly string[];
+  readonly json?: boolean;
+}
+
+function stateCommands(program: Command, found: (request: Request) => void): void {
+  const state = program.command('state').summary('read, compare and change savepoints on the disk');
+  state
+    .command('read')
+    .summary('say what a savepoint or checkpoint holds')
+    .description('Says what a savepoint or checkpoint holds; with --uid, each entry of an operator.')
+    .argument('<path>', 'its directory')
+    .option('--uid <uid>', 'the entries of this operator', notEmpty)
+    .option('--state <name>', 'only this state', notEmpty)
+    .option('--key <key>', 'only this key', notEmpty)
+    .option('--limit <n>', 'at most so many entries', positiveInteger)
+    .option('--json', 'print JSON, of entries one line each')
+    .action((path: string, { uid, state: name, key, limit, json = false }: RawStateOptions) => {
+      found({ kind: 'state-read', path, uid, state: name, key, limit, json });
+    });
+  state
+    .command('diff')
+    .summary('compare two savepoints, key by key')
+    .description('Compares two savepoints or checkpoints, key by key. Exit code 1 when they differ.')
+    .argument('<first>', 'a directory')
+    .argument('<second>', 'another one')
+    .option('--json', 'print it as JSON')
+    .action((left: string, right: string, { json = false }: RawStateOptions) => {
+      found({ kind: 'state-diff', left, right, json });
+    });
+  state
+    .command('convert')
+    .summary('write a savepoint from another one, or from a checkpoint')
+    .description('Writes a savepoint from another one, or from a checkpoint; the original stays as it is.')
+    .argument('<path>', 'the directory of the original')
+    .argument('<folder>', 'where the new one is made')
+    .option(
+      '--rename <uid=uid>',
+      'give the state of an operator to another uid; may be given often',
+      renaming,
+    )
+    .option('--remove <uid>', 'leave an operator out; may be given often', collected)
+    .option('--json', 'print it as JSON')
+    .action((path: string, folder: string, { rename, remove, json = false }: RawStateOptions) => {
+      found({ kind: 'state-convert', path, folder, renamed: rename ?? {}, removed: remove ?? [], json });
+    });
+  const savepoint = program.command('savepoint').summary('remove a savepoint');
+  savepoint
+    .command('dispose')
+    .summary('remove a savepoint with its files')
+    .description('Removes a savepoint with its files, and nothing else that is in its directory.')
+    .argument('<path>', 'its directory')
+    .option('--json', 'print it as JSON')
+    .action((path: string, { json = false }: RawStateOptions) => {
+      found({ kind: 'savepoint-dispose', path, json });
+    });
+}
+
+function renaming(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const equals = text.indexOf('=');
+  if (equals <= 0 || equals === text.length - 1)
+    throw new InvalidArgumentError('It has to be old=new, for example visits=visits-by-user.');
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+function collected(text: string, before: readonly string[] = []): string[] {
+  return [...before, notEmpty(text)];
 }
 
 const RUN_EXAMPLES = `

@@ -21,9 +21,9 @@ import { ownPackageFolder } from './job-file.ts';
 import type { JobHost } from './run-job.ts';
 
 /** One of the commands. */
-export type ClusterCommand = Exclude<
+export type ClusterCommand = Extract<
   Request,
-  { readonly kind: 'print' | 'usage' | 'explain' | 'run' | 'info' | 'check' | 'jobmanager' | 'taskmanager' }
+  { readonly kind: 'cluster-start' | 'cluster-stop' | 'cluster-status' | 'list' | 'cancel' | 'stop' }
 >;
 type StartRequest = Request & { readonly kind: 'cluster-start' };
 

@@ -12,6 +12,7 @@ import { codeList, codes, errorCodeOf, explanationOf } from './explain.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
 import type { JobHost } from './run-job.ts';
+import type { StateRequest } from './state-commands.ts';
 import { screenOf } from './terminal.ts';
 
 /** What a caller may say besides the words. */
@@ -51,6 +52,11 @@ export async function runCommandLine(
       return EXIT.usage;
     case 'explain':
       return explain(request.code, stdout.style);
+    case 'state-read':
+    case 'state-diff':
+    case 'state-convert':
+    case 'savepoint-dispose':
+      return readOrChange(request, hostOf({ words, resume: undefined, stdout, stderr }, false));
     case 'run':
     case 'info':
     case 'check':
@@ -124,6 +130,16 @@ async function runOrShow(
     return request.kind === 'info' ? await showPlan(request, host) : await showGuarantee(request, host);
   } catch (error) {
     given.stderr.write(host.describe(error));
+    return exitCodeOf(error);
+  }
+}
+
+async function readOrChange(request: StateRequest, host: JobHost): Promise<number> {
+  const { runStateCommand } = await import('./state-commands.ts');
+  try {
+    return await runStateCommand(request, host);
+  } catch (error) {
+    host.stderr.write(host.describe(error));
     return exitCodeOf(error);
   }
 }

@@ -1,0 +1,31 @@
+/** Removes a savepoint for good. */
+
+import { basename, dirname, resolve } from 'node:path';
+import { MillraceError } from '../base/errors.ts';
+import { systemEnv } from '../base/system-env.ts';
+import { attemptsDirectoryOf, checkpointIdsIn } from '../checkpoint/job-folder.ts';
+import { directoryOfPath, requireMetadata } from '../checkpoint/load.ts';
+import { disposeSnapshot } from '../checkpoint/savepoint.ts';
+import type { OpenOptions } from './savepoint.ts';
+
+/**
+ * Removes the savepoint at a path: its `_metadata` first, then the files that it names, then its directory when nothing
+ * else is in it. A checkpoint in the folder of its job is refused: its job removes it. Throws CHECKPOINT_NOT_FOUND,
+ * CHECKPOINT_CORRUPT, SAVEPOINT_EDIT_INVALID or CHECKPOINT_STORAGE_FAILED.
+ *
+ * ```ts
+ * await disposeSavepoint('saved/savepoint-1f03a2-6b8e02d4c1aa');
+ * ```
+ */
+export async function disposeSavepoint(path: string, options: OpenOptions = {}): Promise<void> {
+  const { files } = options.env ?? systemEnv({ logging: { level: 'warn' } });
+  const directory = resolve(directoryOfPath(path));
+  const { savepoint } = await requireMetadata(files, directory);
+  const isOfJob = checkpointIdsIn([basename(directory)]).length > 0;
+  const attempts = isOfJob ? await files.stat(attemptsDirectoryOf(dirname(directory))) : undefined;
+  if (savepoint !== true && attempts !== undefined) {
+    const message = `${directory} is a checkpoint in the folder of its job, which removes it when it is not needed any more`;
+    throw new MillraceError('SAVEPOINT_EDIT_INVALID', message);
+  }
+  await disposeSnapshot(files, directory);
+}
