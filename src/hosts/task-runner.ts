@@ -396,7 +396,7 @@ export class TaskRunner {
     const from = clock.monotonic();
     this.task.beforeBarrier(barrier.id);
     const outputs = this.#ports.flatMap((port) => port.barrier(barrier));
-    const snapshot = this.task.snapshot(barrier.id);
+    const snapshot = this.task.snapshot(barrier);
     if (barrier.kind === 'stop') {
       this.#stopped = true;
       this.task.silence();

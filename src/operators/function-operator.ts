@@ -36,6 +36,8 @@ export interface InitializationContext<L> extends Initialization {
 /** What `snapshotState` gets. */
 export interface SnapshotContext<L> extends FunctionContext<L> {
   readonly checkpointId: number;
+  /** When the checkpoint was triggered, ms since the epoch: the same in all subtasks. */
+  readonly timestamp: number;
   readonly operatorState: OperatorStateStore;
 }
 
@@ -116,7 +118,8 @@ export abstract class FunctionOperator<L> implements Operator {
   snapshot(checkpointId: number, state: OperatorStateWriter): void {
     const lists = this.#lists!;
     try {
-      if (this.#context !== undefined) this.#snapshotState(checkpointId, this.#context, lists);
+      const checkpoint = { checkpointId, timestamp: state.timestamp };
+      if (this.#context !== undefined) this.#snapshotState(checkpoint, this.#context, lists);
       for (const { name, redistribution, items } of lists.encode()) {
         state.section(name, redistribution, items);
       }
@@ -125,18 +128,22 @@ export abstract class FunctionOperator<L> implements Operator {
     }
   }
 
-  #snapshotState(checkpointId: number, at: FunctionContext<L>, operatorState: OperatorStateStore): void {
+  #snapshotState(
+    checkpoint: Pick<SnapshotContext<L>, 'checkpointId' | 'timestamp'>,
+    at: FunctionContext<L>,
+    operatorState: OperatorStateStore,
+  ): void {
     const { info, log, local, count, runtime } = at;
     try {
       immediate(
         'snapshotState',
-        this.#life.snapshotState?.({ info, log, local, count, runtime, checkpointId, operatorState }),
+        this.#life.snapshotState?.({ info, log, local, count, runtime, ...checkpoint, operatorState }),
       );
     } catch (error) {
       if (isMillraceError(error)) throw error;
       throw new MillraceError(
         'OPERATOR_FAILED',
-        `snapshotState of checkpoint ${checkpointId}: ${String(error)}`,
+        `snapshotState of checkpoint ${checkpoint.checkpointId}: ${String(error)}`,
         {
           where: { uid: info.uid, operator: info.name, subtask: info.subtask },
           cause: error,

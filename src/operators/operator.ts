@@ -52,6 +52,8 @@ export type Redistribution = 'split' | 'union' | 'broadcast';
 
 /** Writes an operator's own (not keyed) state; items are opaque bytes, at most once per name. */
 export interface OperatorStateWriter {
+  /** When the checkpoint was triggered, ms since the epoch: the same in all subtasks. */
+  readonly timestamp: number;
   /**
    * Adds a section. A promise holds the acknowledgement back (I-C1: everything that an item names must
    * be durable when it resolves), never the records that follow.

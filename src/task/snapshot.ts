@@ -33,9 +33,20 @@ export interface RestoredOperator {
   readonly keyGroups: readonly { readonly keyGroup: number; readonly bytes: Uint8Array }[];
 }
 
+/** Which checkpoint, and when it was triggered, ms since the epoch. */
+export interface CheckpointTime {
+  readonly id: number;
+  readonly timestamp: number;
+}
+
 /** Collects what `Operator.snapshot` writes. */
 class SectionCollector implements OperatorStateWriter {
+  readonly timestamp: number;
   readonly sections: Promise<Section>[] = [];
+
+  constructor(timestamp: number) {
+    this.timestamp = timestamp;
+  }
 
   section(
     name: string,
@@ -61,8 +72,8 @@ export class TaskSnapshot {
   /** Why there will be no bytes (S4). */
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(checkpointId: number, links: readonly ChainLink[]) {
-    this.#operators = links.map((link) => freezeOperator(checkpointId, link));
+  constructor(checkpoint: CheckpointTime, links: readonly ChainLink[]) {
+    this.#operators = links.map((link) => freezeOperator(checkpoint, link));
   }
 
   /** Encodes one key group; false when none is left. */
@@ -104,9 +115,9 @@ export class TaskSnapshot {
   }
 }
 
-function freezeOperator(checkpointId: number, link: ChainLink): FrozenOperator {
-  const collector = new SectionCollector();
-  link.snapshot(checkpointId, collector);
+function freezeOperator({ id, timestamp }: CheckpointTime, link: ChainLink): FrozenOperator {
+  const collector = new SectionCollector(timestamp);
+  link.snapshot(id, collector);
   const sections = Promise.all(collector.sections);
   // The rejection is reported by `parts`; until then it must not count as unhandled.
   sections.catch(() => undefined);

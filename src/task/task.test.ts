@@ -479,10 +479,10 @@ test('a snapshot is the state at the barrier although records follow while it is
   const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
   give(task, [{ key: 'a', n: 1 }]);
   task.run(Number.POSITIVE_INFINITY);
-  const early = task.snapshot(1);
+  const early = task.snapshot({ id: 1, timestamp: 0 });
   while (early.encodeNext());
   const reference = await early.parts();
-  const late = task.snapshot(2);
+  const late = task.snapshot({ id: 2, timestamp: 0 });
   give(task, [
     { key: 'a', n: 2 },
     { key: 'b', n: 3 },

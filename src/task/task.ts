@@ -33,7 +33,7 @@ import type { ChainLink } from './chain-link.ts';
 import { FrameStack, WalkFrame } from './frames.ts';
 import { Pace } from './pace.ts';
 import { Slice } from './slice.ts';
-import { type RestoredOperator, TaskSnapshot } from './snapshot.ts';
+import { type CheckpointTime, type RestoredOperator, TaskSnapshot } from './snapshot.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
 
 /** What a task is built from. */
@@ -329,10 +329,10 @@ export class StreamTask {
   }
 
   /** The state as of now (S1). An older snapshot that is still being encoded is completed first. */
-  snapshot(checkpointId: number): TaskSnapshot {
+  snapshot(checkpoint: CheckpointTime): TaskSnapshot {
     const older = this.#snapshot;
     if (older !== undefined) while (older.encodeNext());
-    this.#snapshot = new TaskSnapshot(checkpointId, this.chain.links);
+    this.#snapshot = new TaskSnapshot(checkpoint, this.chain.links);
     return this.#snapshot;
   }
 

@@ -293,6 +293,7 @@ export class OperatorHarness {
     const sections = new Map<string, Parameters<OperatorStateWriter['section']>>();
     this.#operator.beforeBarrier?.(checkpointId);
     this.#operator.snapshot?.(checkpointId, {
+      timestamp: this.clock.now(),
       section: (...section) => {
         assert(!sections.has(section[0]), 'a section is written once');
         sections.set(section[0], section);

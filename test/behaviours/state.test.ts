@@ -324,6 +324,34 @@ describe('operator state', () => {
     assert.deepEqual(await restoredAt('unionList', 3), [all, all, all]);
   });
 
+  it('is asked for at the barrier, with the number of the checkpoint and the time when it was triggered, the same everywhere', async () => {
+    const told: string[] = [];
+    const watching = job((env) => {
+      env
+        .fromSource(collectionSource<string>([]), { uid: 'in' })
+        .rebalance()
+        .process({
+          uid: 'p',
+          process: (word) => [word],
+          snapshotState: ({ checkpointId, timestamp, info }) =>
+            void told.push(`${info.subtask}: ${checkpointId} at ${timestamp}`),
+        })
+        .print('', { uid: 'out' });
+    });
+    const test = await testJob(watching, {
+      inputs: { in: type<string>() },
+      outputs: { out: type<string>() },
+      configuration: { 'execution.checkpointing.interval': '1 d' },
+      parallelism: 2,
+      startAt: 1_000,
+    });
+    await test.checkpoint();
+    await test.advance('1 s');
+    await test.checkpoint();
+    assert.deepEqual(told.toSorted(), ['0: 1 at 1000', '0: 2 at 2000', '1: 1 at 1000', '1: 2 at 2000']);
+    await test.finish();
+  });
+
   it('says whether there was a checkpoint to go on from, and which', async () => {
     const fresh = await OperatorHarness.open(kept('list'));
     fresh.record('told');

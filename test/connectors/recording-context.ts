@@ -173,6 +173,7 @@ export class RecordingContext implements OperatorContext {
 
 /** Takes one snapshot. */
 export class RecordingState implements OperatorStateWriter {
+  readonly timestamp = 0;
   readonly sections = new Map<string, Promise<readonly Uint8Array[]>>();
   readonly redistributions = new Map<string, Redistribution>();
 
