@@ -128,6 +128,9 @@ export class ClusterWatch {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
+    // Whoever stays on the page is left with the end, not with what was true a second before it.
+    for (const watch of this.#watches.values()) watch.tick();
+    if (this.isWatched('overview')) this.#send('overview', this.overview(), undefined);
     this.#stopLogs();
     for (const watch of this.#watches.values()) watch.close();
     for (const stream of this.#streams) this.#endStream(stream, 'shutting-down');

@@ -46,7 +46,8 @@ export async function openPage(
   });
   const complaints: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    if (message.type() === 'error' || message.type() === 'warning')
+      complaints.push(`${message.text()} ${message.location().url}`.trim());
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(url);
@@ -59,6 +60,21 @@ export async function goToPane(page: Page, pane: string): Promise<void> {
     window.location.hash = hash;
   }, `#/${pane}`);
   await page.locator(`main[data-pane="${pane}"] h1`).waitFor();
+}
+
+/** How much of the page moves without anybody touching it, within `ms`: Chromium's layout shift, 0 for none. */
+export function layoutShift(page: Page, ms: number): Promise<number> {
+  return page.evaluate(
+    (duration) =>
+      new Promise<number>((resolve) => {
+        let shift = 0;
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) shift += (entry as unknown as { value: number }).value;
+        }).observe({ type: 'layout-shift' });
+        setTimeout(() => resolve(shift), duration);
+      }),
+    ms,
+  );
 }
 
 /** What axe calls serious or critical, one line each. */

@@ -59,3 +59,25 @@ export function evidenceLink({ kind }: Pick<Alert, 'kind'>): string {
       return '#/event-time';
   }
 }
+
+/** Alerts that say the same. */
+export interface AlertGroup {
+  readonly latest: Alert;
+  readonly count: number;
+  readonly firstAt: number;
+}
+
+/** The same alert again counts as one; the one that came last is first. */
+export function alertGroups(alerts: readonly Alert[]): AlertGroup[] {
+  const groups = Map.groupBy(alerts, ({ kind, jobId, message, evidence }) =>
+    JSON.stringify([kind, jobId, message, evidence.vertex, evidence.workerId, evidence.slot]),
+  );
+  return [...groups.values()]
+    .flatMap((entries) => {
+      const [first, latest] = [entries[0], entries.at(-1)];
+      return first === undefined || latest === undefined
+        ? []
+        : [{ latest, count: entries.length, firstAt: first.at }];
+    })
+    .sort((left, right) => right.latest.at - left.latest.at);
+}

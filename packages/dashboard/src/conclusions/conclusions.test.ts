@@ -1,7 +1,7 @@
 // What the panes conclude, case by case.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ExceptionMessage, Lateness, Recovery } from '../../../../src/rest/contract.ts';
+import type { Alert, ExceptionMessage, Lateness, Recovery } from '../../../../src/rest/contract.ts';
 import {
   checkpoint,
   description,
@@ -13,6 +13,7 @@ import {
 } from '../../test/scripted-job.ts';
 import type { LiveJob } from '../live/state.ts';
 import { barrierFrame, barrierMoments, barrierSaying } from './barriers.ts';
+import { alertGroups, alertSaying } from './alert.ts';
 import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
 import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
@@ -52,6 +53,18 @@ describe('who is the culprit', () => {
     const keyOf = (why: 'busy' | 'slow-sink'): string =>
       culpritOf(description, figures({ culprit: { ...culprit, why } })).key;
     assert.deepEqual([keyOf('busy'), keyOf('slow-sink')], ['culprit.busy', 'culprit.slow-sink']);
+  });
+
+  it('that waits for something outside says how much it waits, not how much it works', () => {
+    const waiting = vertex([subtask(0, { busyShare: 0.001, backPressuredShare: 0.97 })]);
+    const told = culpritOf(
+      description,
+      figures({
+        vertices: [vertex([subtask(0)]), waiting],
+        culprit: { vertex: 1, subtask: 0, why: 'slow-sink', busyShare: 0.001, victims: [] },
+      }),
+    );
+    assert.deepEqual(told.values['busy'], { kind: 'share', value: 0.97 });
   });
 
   it('is nobody while nobody waits, and nothing is claimed of a job that does not run', () => {
@@ -281,6 +294,49 @@ describe('failures', () => {
     assert.deepEqual(
       groups.map(({ bins }) => bins.reduce((sum, count) => sum + count, 0)),
       [2, 1],
+    );
+  });
+});
+
+describe('alerts', () => {
+  const alert = (alertId: number, more: Partial<Alert> = {}): Alert => ({
+    alertId,
+    jobId,
+    kind: 'back-pressure',
+    severity: 'warning',
+    at: alertId * 1000,
+    resolvedAt: null,
+    message: 'it is slow',
+    evidence: {
+      vertex: 1,
+      subtask: 2,
+      vertexName: 'Process',
+      workerId: null,
+      slot: null,
+      checkpointId: null,
+      exceptionId: null,
+      attempt: null,
+      value: 0.8,
+      limit: 0.5,
+    },
+    ...more,
+  });
+
+  it('are told with the name that a person gave, and in the unit of their kind', () => {
+    const told = alertSaying(description, alert(1));
+    assert.equal(told.key, 'alert.back-pressure');
+    assert.equal(told.values['operator'], 'abnormal-in-a-row');
+    assert.deepEqual(told.values['value'], { kind: 'share', value: 0.8 });
+  });
+
+  it('that say the same count together, the latest first', () => {
+    const groups = alertGroups([alert(1), alert(2, { message: 'other' }), alert(3)]);
+    assert.deepEqual(
+      groups.map(({ latest, count, firstAt }) => [latest.alertId, count, firstAt]),
+      [
+        [3, 2, 1000],
+        [2, 1, 2000],
+      ],
     );
   });
 });

@@ -1,5 +1,5 @@
 // Who slows the job down. The server finds the subtask (it has the figures of all); here it gets its sentence.
-import type { JobDescription, JobFiguresMessage } from '../../../../src/rest/contract.ts';
+import type { Culprit, JobDescription, JobFiguresMessage } from '../../../../src/rest/contract.ts';
 import { type Conclusion, conclusion, saying } from './conclusion.ts';
 import { labelOf } from './names.ts';
 
@@ -16,7 +16,7 @@ export function culpritOf(
   const values = {
     operator,
     subtask: String(culprit.subtask),
-    busy: { kind: 'share', value: culprit.busyShare } as const,
+    busy: { kind: 'share', value: burdenOf(culprit, figures) } as const,
     victims: victims.join(', '),
   };
   const waiting = victims.length === 0 ? [] : [saying('culprit.victims', values)];
@@ -31,6 +31,12 @@ export function culpritOf(
         saying('culprit.slow-sink.do', values),
       ]);
   }
+}
+
+// A sink that waits for something outside counts that as back pressure: nothing else could be behind it.
+function burdenOf({ why, vertex, subtask, busyShare }: Culprit, figures: JobFiguresMessage): number {
+  const own = figures.vertices[vertex]?.subtasks.find((each) => each.subtask === subtask);
+  return why === 'slow-sink' ? Math.max(busyShare, own?.backPressuredShare ?? 0) : busyShare;
 }
 
 function withoutCulprit(description: JobDescription | undefined, figures: JobFiguresMessage): Conclusion {

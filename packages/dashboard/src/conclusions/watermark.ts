@@ -31,10 +31,21 @@ export function watermarkLanes(description: JobDescription, figures: JobFiguresM
     vertex,
     subtask: null,
     split: null,
-    watermark,
+    // Nothing comes to a source: what it sends on is its watermark.
+    watermark: description.vertices[vertex]?.isSource === true ? sentBy(subtasks) : watermark,
     isIdle: subtasks.length > 0 && subtasks.every(({ isIdle }) => isIdle),
   }));
   return [...lanes, ...vertices];
+}
+
+function sentBy(subtasks: readonly SubtaskFiguresMessage[]): WatermarkValue {
+  const waited = subtasks.filter(({ isIdle }) => !isIdle).map(({ outputWatermark }) => outputWatermark);
+  return waited.sort((left, right) => orderOf(left) - orderOf(right))[0] ?? 'none';
+}
+
+/** Tells a lane from the others of its job. */
+export function laneId({ vertex, subtask, split }: WatermarkLane): string {
+  return `${vertex}/${subtask ?? ''}/${split ?? ''}`;
 }
 
 function lanesOfSource(vertex: number, subtask: SubtaskFiguresMessage): WatermarkLane[] {
@@ -90,10 +101,13 @@ export function watermarkConclusion(
     return conclusion('plain', 'watermark.none', values, [saying('watermark.none.why', values)]);
   }
   if (now.state === 'RUNNING' && stillMs >= stuckMs && isReading) {
-    const key = holder.watermark === 'none' ? 'watermark.stuck.none' : 'watermark.stuck';
-    return conclusion('bad', key, { ...values, since: { kind: 'duration', ms: stillMs } }, [
-      saying('watermark.stuck.do', values),
-    ]);
+    const stuck = holder.split === null ? 'watermark.stuck.operator' : 'watermark.stuck';
+    return conclusion(
+      'bad',
+      holder.watermark === 'none' ? 'watermark.stuck.none' : stuck,
+      { ...values, since: { kind: 'duration', ms: stillMs } },
+      [saying('watermark.stuck.do', values)],
+    );
   }
   const front = Math.max(...lanes.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite));
   const behind = last === undefined ? 0 : front - orderOf(last.watermark);

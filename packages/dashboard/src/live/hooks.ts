@@ -2,10 +2,16 @@
 import { createContext, useContext, useEffect, useState, useSyncExternalStore } from 'react';
 import type { StreamTopic } from '../../../../src/rest/contract.ts';
 import type { LiveJob, LiveState } from './state.ts';
-import { LiveStream } from './stream.ts';
+import type { LiveStream } from './stream.ts';
 
 /** One for each page. */
-export const StreamContext = createContext<LiveStream>(new LiveStream());
+export const StreamContext = createContext<LiveStream | undefined>(undefined);
+
+function useStream(): LiveStream {
+  const stream = useContext(StreamContext);
+  if (stream === undefined) throw new Error('the live state is used outside of <StreamContext>');
+  return stream;
+}
 
 const always: readonly StreamTopic[] = [
   'overview',
@@ -19,7 +25,7 @@ const always: readonly StreamTopic[] = [
 
 /** Everything that is known. */
 export function useLive(): LiveState {
-  const stream = useContext(StreamContext);
+  const stream = useStream();
   return useSyncExternalStore(stream.subscribe, stream.state);
 }
 
@@ -40,7 +46,7 @@ function useChosenJob(): string | undefined {
 
 /** Watches more than the usual topics while the pane is open. */
 export function useTopics(extra: readonly StreamTopic[]): void {
-  const stream = useContext(StreamContext);
+  const stream = useStream();
   const wanted = [...always, ...extra].join(',');
   useEffect(() => stream.want(wanted.split(',') as StreamTopic[]), [stream, wanted]);
 }

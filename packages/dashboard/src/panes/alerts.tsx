@@ -2,7 +2,7 @@
 import type { ReactNode } from 'react';
 import type { Alert } from '../../../../src/rest/contract.ts';
 import type { Saying, Tone } from '../conclusions/conclusion.ts';
-import { alertSaying, evidenceLink } from '../conclusions/alert.ts';
+import { type AlertGroup, alertGroups, alertSaying, evidenceLink } from '../conclusions/alert.ts';
 import { useLive } from '../live/hooks.ts';
 import { Badge, Empty, PaneHead, Said } from '../parts/basic.tsx';
 import { Ago, Moment } from '../parts/job.tsx';
@@ -23,11 +23,11 @@ export function AlertsPane(): ReactNode {
         </Empty>
       ) : (
         <ul className="stack">
-          {[...alerts].reverse().map((alert) => (
+          {alertGroups(alerts).map((group) => (
             <AlertRow
-              key={alert.alertId}
-              alert={alert}
-              said={alertSaying(jobs.get(alert.jobId ?? '')?.description, alert)}
+              key={group.latest.alertId}
+              group={group}
+              said={alertSaying(jobs.get(group.latest.jobId ?? '')?.description, group.latest)}
             />
           ))}
         </ul>
@@ -36,8 +36,9 @@ export function AlertsPane(): ReactNode {
   );
 }
 
-function AlertRow({ alert, said }: { readonly alert: Alert; readonly said: Saying }): ReactNode {
+function AlertRow({ group, said }: { readonly group: AlertGroup; readonly said: Saying }): ReactNode {
   const { t } = useText();
+  const { latest: alert, count, firstAt } = group;
   const link = evidenceLink(alert);
   return (
     <li className="card alert" data-kind={alert.kind}>
@@ -48,6 +49,12 @@ function AlertRow({ alert, said }: { readonly alert: Alert; readonly said: Sayin
         </span>
         <span className="soft small">
           <Moment at={alert.at} /> (<Ago at={alert.at} />)
+          {count > 1 && (
+            <>
+              {' · '}
+              {t('alerts.times', { n: { kind: 'count', value: count } })} <Moment at={firstAt} />
+            </>
+          )}
         </span>
       </header>
       <p>

@@ -6,6 +6,7 @@ import { lateShareAt, lateShareWanted, latenessBars, suggestedBoundMs } from '..
 import { labelOf } from '../conclusions/names.ts';
 import {
   holdingLane,
+  laneId,
   orderOf,
   type WatermarkLane,
   watermarkConclusion,
@@ -16,6 +17,9 @@ import { type ReadyJob, Watermark, WithJob } from '../parts/job.tsx';
 import { Plot, type Series } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
 import { count, duration, share } from '../text/units.ts';
+
+/** More lines than colours cannot be told apart. */
+const linesMax = 6;
 
 /** The pane. */
 export function EventTimePane(): ReactNode {
@@ -46,7 +50,7 @@ function EventTime({ job }: { readonly job: ReadyJob }): ReactNode {
       ) : (
         <>
           <Lanes job={job} lanes={lanes} />
-          <WatermarkPlot job={job} />
+          <WatermarkPlot job={job} lanes={lanes} />
         </>
       )}
       {told.map(({ vertex, operator, lateness }) => (
@@ -93,16 +97,14 @@ function Lanes({
               const order = orderOf(lane.watermark);
               const behind = Number.isFinite(order) ? front - order : undefined;
               return (
-                <tr
-                  key={`${lane.vertex}/${lane.subtask ?? ''}/${lane.split ?? ''}`}
-                  data-split={lane.split !== null}
-                >
+                <tr key={laneId(lane)} data-split={lane.split !== null}>
                   <th scope="row">
                     {lane.split === null ? (
                       labelOf(job.description, lane.vertex)
                     ) : (
                       <span className="lane-split">
-                        {labelOf(job.description, lane.vertex)}[{lane.subtask}] <code>{lane.split}</code>
+                        {labelOf(job.description, lane.vertex)}[{lane.subtask}] {t('event-time.split')}{' '}
+                        <code>{lane.split}</code>
                       </span>
                     )}
                   </th>
@@ -137,16 +139,27 @@ function Lanes({
   );
 }
 
-function WatermarkPlot({ job }: { readonly job: ReadyJob }): ReactNode {
+function WatermarkPlot({
+  job,
+  lanes,
+}: {
+  readonly job: ReadyJob;
+  readonly lanes: readonly WatermarkLane[];
+}): ReactNode {
   const { t, say } = useText();
   const { ticks, description } = job;
-  const series: Series[] = description.vertices.slice(0, 6).map((_vertex, vertex) => ({
-    name: labelOf(description, vertex),
-    colour: vertex + 1,
-    values: ticks.map((tick) => {
-      const fronts = tick.vertices.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite);
-      const own = orderOf(tick.vertices[vertex]?.watermark ?? 'none');
-      return Number.isFinite(own) ? Math.max(...fronts) - own : null;
+  const shown = lanes.slice(-linesMax);
+  const orders = ticks.map((tick) => {
+    const found = watermarkLanes(description, tick);
+    return new Map(found.map((lane) => [laneId(lane), orderOf(lane.watermark)]));
+  });
+  const fronts = orders.map((order) => Math.max(...[...order.values()].filter(Number.isFinite)));
+  const series: Series[] = shown.map((lane, index) => ({
+    name: nameOf(job, lane),
+    colour: index + 1,
+    values: orders.map((order, tick) => {
+      const behind = (fronts[tick] ?? Number.NaN) - (order.get(laneId(lane)) ?? Number.NaN);
+      return Number.isFinite(behind) ? behind : null;
     }),
   }));
   return (
@@ -160,6 +173,11 @@ function WatermarkPlot({ job }: { readonly job: ReadyJob }): ReactNode {
       />
     </section>
   );
+}
+
+function nameOf({ description }: ReadyJob, { vertex, subtask, split }: WatermarkLane): string {
+  const label = labelOf(description, vertex);
+  return split === null ? label : `${label}[${subtask}] ${split}`;
 }
 
 function WhatIf({ name, lateness }: { readonly name: string; readonly lateness: Lateness }): ReactNode {

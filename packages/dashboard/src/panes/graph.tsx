@@ -113,7 +113,7 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
               if (selected[0] !== undefined) setChosen(Number(selected[0].id));
             }}
             fitView
-            fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }}
+            fitViewOptions={{ padding: { x: '16px', y: '16px', right: '72px' }, maxZoom: 1.1 }}
             minZoom={0.2}
             zoomOnScroll={false}
             preventScrolling={false}

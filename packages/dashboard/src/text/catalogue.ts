@@ -201,8 +201,8 @@ export const catalogue = {
     ko: '한 키에는 병렬도를 높여도 소용이 없습니다. 먼저 키와 무작위 값으로, 그다음 키로 두 단계로 집계하세요.',
   },
   'culprit.slow-sink': {
-    en: '{operator} is the bottleneck: its sink is slow, subtask {subtask} spends {busy} of the time in it.',
-    ko: '병목은 {operator}입니다. 싱크가 느려서 서브태스크 {subtask}번이 시간의 {busy}를 여기에 씁니다.',
+    en: '{operator} is the bottleneck: its sink is slow, subtask {subtask} waits for it {busy} of the time.',
+    ko: '병목은 {operator}입니다. 싱크가 느려서 서브태스크 {subtask}번이 시간의 {busy} 동안 기다립니다.',
   },
   'culprit.slow-sink.do': {
     en: 'Write in batches, or let the system it writes to do more at once.',
@@ -328,14 +328,15 @@ export const catalogue = {
     ko: '문제가 아닙니다. 레코드의 시간이 어디에 있고 순서가 얼마나 뒤바뀔 수 있는지 알려 주면 워터마크가 여기에 나타납니다:',
   },
   'event-time.lanes': { en: 'Watermarks by split and operator', ko: '스플릿과 연산자별 워터마크' },
+  'event-time.split': { en: 'split', ko: '스플릿' },
   'event-time.lane': { en: 'Split or operator', ko: '스플릿 또는 연산자' },
   'event-time.behind': { en: 'Behind the furthest one', ko: '가장 앞선 것과의 차이' },
   'event-time.front': { en: 'in front', ko: '맨 앞' },
   'event-time.idle': { en: 'idle: holds nobody back', ko: '유휴: 다른 것을 막지 않음' },
   'event-time.holds': { en: 'the others wait for it', ko: '다른 것이 기다림' },
   'event-time.plot': {
-    en: 'How far each operator is behind the furthest one',
-    ko: '가장 앞선 연산자와의 차이 추이',
+    en: 'How far each is behind the furthest one, over time',
+    ko: '가장 앞선 것과의 차이 추이',
   },
   'watermark.word.none': { en: 'none yet', ko: '아직 없음' },
   'watermark.word.end': { en: 'end of input', ko: '입력 끝' },
@@ -357,12 +358,16 @@ export const catalogue = {
     ko: '처리 시간을 쓴다면 정상입니다. 다만 이벤트 시간 윈도우와 타이머는 동작하지 않습니다.',
   },
   'watermark.stuck': {
-    en: 'Event time has been standing still for {since}: {split} of {operator} (subtask {subtask}) holds all others back.',
-    ko: '이벤트 시간이 {since} 동안 멈춰 있습니다. {operator}의 {split}(서브태스크 {subtask}번)에서 나머지를 모두 막고 있습니다.',
+    en: 'Event time has been standing still for {since}: split {split} of {operator} (subtask {subtask}) holds all others back.',
+    ko: '이벤트 시간이 {since} 동안 멈춰 있습니다. {operator}의 스플릿 {split}(서브태스크 {subtask}번)에서 나머지를 모두 막고 있습니다.',
+  },
+  'watermark.stuck.operator': {
+    en: 'Event time has been standing still for {since} at {operator}, although records come.',
+    ko: '레코드가 오는데도 {operator}에서 이벤트 시간이 {since} 동안 멈춰 있습니다.',
   },
   'watermark.stuck.none': {
-    en: 'Event time cannot begin: {split} of {operator} (subtask {subtask}) has not sent a single record for {since}, and the others wait for it.',
-    ko: '이벤트 시간이 시작되지 못합니다. {operator}의 {split}(서브태스크 {subtask}번)에서 {since} 동안 레코드가 하나도 오지 않아 나머지가 기다립니다.',
+    en: 'Event time cannot begin: split {split} of {operator} (subtask {subtask}) has not sent a single record for {since}, and the others wait for it.',
+    ko: '이벤트 시간이 시작되지 못합니다. {operator}의 스플릿 {split}(서브태스크 {subtask}번)에서 {since} 동안 레코드가 하나도 오지 않아 나머지가 기다립니다.',
   },
   'watermark.stuck.do': {
     en: 'Windows and timers wait for it too. If it may rest, let it count as idle: watermarks.….withIdleness("1 min").',
@@ -443,6 +448,10 @@ export const catalogue = {
     ko: '막대를 누르거나 화살표 키를 쓰세요',
   },
   'checkpoints.detail': { en: 'Checkpoint {id}', ko: '체크포인트 {id}번' },
+  'checkpoints.gone': {
+    en: 'The server has ended; this checkpoint was not loaded before.',
+    ko: '서버가 종료되어 불러오지 않은 체크포인트입니다.',
+  },
   'checkpoints.stored': { en: 'Stored in', ko: '저장 위치' },
   'checkpoints.history': { en: 'The latest', ko: '최근 체크포인트' },
   'checkpoints.id': { en: 'Number', ko: '번호' },
@@ -836,6 +845,7 @@ export const catalogue = {
     ko: '체크포인트 실패, 재시작, 워커 유실, 지속되는 배압, 멈춘 워터마크, 늦은 레코드가 있으면 바로 여기에 나타납니다.',
   },
   'alerts.open': { en: 'goes on', ko: '진행 중' },
+  'alerts.times': { en: '{n} {n|time|times}, first', ko: '{n}회, 처음' },
   'alerts.evidence': { en: 'Show the evidence', ko: '근거 보기' },
   'alert.severity.info': { en: 'info', ko: '정보' },
   'alert.severity.warning': { en: 'warning', ko: '경고' },

@@ -1,0 +1,190 @@
+// Real jobs behind the real server: on each page, what a person would conclude.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { goToPane, layoutShift, openBrowser, openPage, seriousFindings } from './browser.ts';
+import { type RunningJob, startJob } from './running-job.ts';
+
+const waitMsMax = 60_000;
+
+describe('the page of a job that runs', { concurrency: false }, () => {
+  let browser: Browser;
+
+  before(async () => {
+    browser = await openBrowser();
+  });
+  after(() => browser?.close());
+
+  /** Runs a job, opens its page, and hands both to the test; nothing may complain. */
+  const withJob = async (
+    path: string,
+    words: readonly string[],
+    run: (page: Page, job: RunningJob) => Promise<void>,
+  ): Promise<void> => {
+    const job = await startJob(path, words);
+    const { page, complaints } = await openPage(browser, job.url);
+    page.setDefaultTimeout(waitMsMax);
+    try {
+      await run(page, job);
+      // The browser asks for the icon again with each pane, also when the job and its server are gone.
+      assert.deepEqual(
+        complaints.filter((text) => !text.endsWith('/icon.svg')),
+        [],
+      );
+    } catch (error) {
+      const shown = await page
+        .locator('main')
+        .innerText()
+        .catch(() => '');
+      throw new Error(
+        `the page of ${path} showed:\n${shown}\nand the job:\n${job.process.output().slice(-2000)}`,
+        {
+          cause: error,
+        },
+      );
+    } finally {
+      await page.close();
+      await job.end();
+    }
+  };
+  const conclusionOf = (page: Page, key: string): Promise<string> =>
+    page.locator(`[data-conclusion="${key}"]`).first().innerText();
+
+  it('shows of the demo what it does, which subtask is idle and why, and survives a kill', async () => {
+    const words = ['-Dexecution.checkpointing.interval=1s', '--', '--speed', '40'];
+    await withJob('examples/abnormal-users.ts', words, async (page) => {
+      await page.getByText('The job is well').waitFor();
+      const home = await page.locator('[data-part="pipeline"]').innerText();
+      assert.match(home, /Reads from events with 3 subtasks/);
+      assert.match(
+        home,
+        /Divides the records by key among 3 subtasks of abnormal-in-a-row, which keeps state/,
+      );
+      const cluster = (await page.locator('[data-part="cluster"]').innerText()).replaceAll('\n', ' ');
+      assert.match(cluster, /TaskManagers 1 .*Slots in use 3 \/ 3/);
+
+      // Numbers change in their place: nothing jumps while somebody reads.
+      for (const pane of ['home', 'graph', 'workers']) {
+        await goToPane(page, pane);
+        await page.waitForTimeout(500);
+        const shift = await layoutShift(page, 2500);
+        assert.ok(shift < 0.01, `${pane} moves by itself: ${shift}`);
+      }
+
+      await goToPane(page, 'heat');
+      assert.match(
+        await conclusionOf(page, 'idle.no-key'),
+        /Subtask 1 of abnormal-in-a-row has received nothing/,
+      );
+      assert.match(
+        await conclusionOf(page, 'skew.found'),
+        /Subtask 2 of abnormal-in-a-row gets \d+% of all records/,
+      );
+
+      await goToPane(page, 'workers');
+      await page.locator('.slot').nth(2).waitFor();
+      assert.match(
+        await page.locator('.slot').nth(1).innerText(),
+        /events\s*\[1\][\s\S]*abnormal-in-a-row\s*\[1\]/,
+      );
+
+      await goToPane(page, 'checkpoints');
+      await page.getByText(/Checkpoint \d+ took .* answered last/).waitFor();
+      const four = (await page.locator('[data-part="four-figures"]').innerText()).replaceAll('\n', ' ');
+      assert.match(
+        four,
+        /Total \d+ .*Completed \d+ 0 failed .*Average size [\d.]+ ?K?B .*Average time [\d.]+ ?(ms|s)/,
+      );
+
+      await goToPane(page, 'drill');
+      await page.getByLabel('embedded, slot 2').check();
+      await page.getByRole('button', { name: 'Kill this worker' }).click();
+      await page.locator('[data-drill="COMPLETED"]').waitFor();
+      const score = (await page.locator('[data-part="scorecard"]').innerText()).replaceAll('\n', ' ');
+      assert.match(score, /Recovery time [\d.]+ ?(ms|s) noticed after .*Records read again \d+/);
+
+      await goToPane(page, 'recovery');
+      assert.match(
+        await conclusionOf(page, 'recovery.caught-up'),
+        /State and positions came from checkpoint \d+/,
+      );
+      await goToPane(page, 'home');
+      await page.getByText('It was restarted 1 time in this run').waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+    });
+  });
+
+  it('names the slow sink, not those who wait for it', async () => {
+    await withJob('test/jobs/slow-sink.ts', [], async (page) => {
+      await goToPane(page, 'graph');
+      const told = await conclusionOf(page, 'culprit.slow-sink');
+      assert.match(
+        told,
+        /slow-database is the bottleneck: its sink is slow, subtask \d waits for it (5[1-9]|[6-9]\d|100)% of the time/,
+      );
+      assert.match(told, /Waiting for it, not slow themselves: (priced, orders|priced|orders)/);
+      await page.locator('.vertex[data-vertex="slow-database"][data-culprit="true"]').waitFor();
+      await page.locator('.vertex[data-vertex="priced"][data-culprit="false"]').waitFor();
+    });
+  });
+
+  it('names the subtask with the hot key', async () => {
+    await withJob('test/jobs/hot-key.ts', [], async (page) => {
+      await goToPane(page, 'graph');
+      assert.match(
+        await conclusionOf(page, 'culprit.hot-key'),
+        /clicks-of-user is the bottleneck because of a hot key: subtask \d works \d+% of the time/,
+      );
+      await goToPane(page, 'heat');
+      assert.match(
+        await conclusionOf(page, 'skew.found'),
+        /gets [5-9]\d% of all records; an even part would be 33%/,
+      );
+    });
+  });
+
+  it('names the split that holds event time back', async () => {
+    await withJob('test/jobs/stuck-watermark.ts', [], async (page) => {
+      await goToPane(page, 'event-time');
+      const told = await conclusionOf(page, 'watermark.stuck');
+      assert.match(
+        told,
+        /Event time has been standing still for .*: split 2 of sensors \(subtask 2\) holds all others back/,
+      );
+      await page.getByRole('row', { name: /sensors\[2\] split 2.*the others wait for it/ }).waitFor();
+    });
+  });
+
+  it('counts a failure that comes again as one, with its place and what followed', async () => {
+    const words = ['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=100'];
+    await withJob(
+      'test/jobs/failing.ts',
+      [...words, '-Drestart-strategy.fixed-delay.delay=200ms'],
+      async (page) => {
+        await goToPane(page, 'exceptions');
+        const group = page.locator('article').first();
+        await group.getByText(/^([2-9]|\d\d) times$/).waitFor();
+        const told = await group.innerText();
+        assert.match(told, /has no price/);
+        assert.match(told, /subtask \d, slot \d/);
+        assert.match(told, /restart in 200 ms/);
+        assert.equal(await page.locator('article').count(), 1);
+      },
+    );
+  });
+
+  it('shows how late records come, and the final state after the end', async () => {
+    await withJob('examples/abnormal-logins.ts', ['--', '--rate', '1000'], async (page, { process }) => {
+      await goToPane(page, 'event-time');
+      const whatIf = page.locator('[data-part="what-if"]');
+      await whatIf.getByText('How late records come: Timestamps/Watermarks').waitFor();
+      assert.match(await conclusionOf(page, 'what-if.suggestion'), /A bound of .* would be enough/);
+      await process.ended;
+      await page.getByText('■ ended: final state').waitFor();
+      await goToPane(page, 'home');
+      await page.getByText('has read all its input and has finished').waitFor();
+      await goToPane(page, 'checkpoints');
+      await page.getByText('final', { exact: true }).first().waitFor();
+    });
+  });
+});

@@ -1,0 +1,118 @@
+// Takes the screenshots of docs/images/ from real jobs: each pane in English and light, and in Korean and dark.
+//
+//   npm run screenshots                 all panes
+//   npm run screenshots -- graph home   some
+//
+// Needs Chromium and pngquant (on Debian: apt-get install chromium fonts-noto-cjk pngquant).
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { root } from '../../../test/architecture/read.ts';
+import { goToPane, openBrowser, openPage, type View } from './browser.ts';
+import { startJob } from './running-job.ts';
+
+interface Scene {
+  readonly job: string;
+  readonly words: readonly string[];
+  /** How long the job runs before the first picture. */
+  readonly warmUpMs: number;
+  /** Panes, and what is done in them before the picture. */
+  readonly panes: Readonly<Record<string, (page: Page) => Promise<unknown>>>;
+}
+
+const folder = join(root, 'docs/images');
+const views: readonly (View & { readonly name: string })[] = [
+  { name: 'en-light', language: 'en', scheme: 'light', height: 960 },
+  { name: 'ko-dark', language: 'ko', scheme: 'dark', height: 960 },
+];
+const nothing = (): Promise<void> => Promise.resolve();
+const demo = ['-Dexecution.checkpointing.interval=2s', '--', '--speed', '40'];
+
+const scenes: readonly Scene[] = [
+  {
+    job: 'examples/abnormal-users.ts',
+    words: demo,
+    warmUpMs: 60_000,
+    panes: {
+      home: nothing,
+      heat: nothing,
+      workers: nothing,
+      checkpoints: nothing,
+      barriers: async (page) => {
+        for (let step = 0; step < 7; step += 1)
+          await page
+            .locator('.button')
+            .filter({ hasText: /Next step|다음 단계/ })
+            .click();
+      },
+      metrics: nothing,
+      config: nothing,
+      logs: nothing,
+      tap: async (page) => {
+        const start = page.locator('.button[data-kind="main"]');
+        if ((await start.count()) > 0) await start.click().then(() => page.waitForTimeout(4000));
+      },
+      state: (page) => page.waitForTimeout(1500),
+      drill: async (page) => {
+        if ((await page.locator('[data-drill]').count()) > 0) return;
+        await page.locator('.kill-target').nth(1).click();
+        await page.locator('.button[data-kind="danger"]').click();
+        await page.locator('[data-drill="COMPLETED"]').waitFor();
+      },
+      recovery: nothing,
+    },
+  },
+  { job: 'test/jobs/slow-sink.ts', words: [], warmUpMs: 25_000, panes: { graph: nothing } },
+  { job: 'test/jobs/stuck-watermark.ts', words: [], warmUpMs: 90_000, panes: { 'event-time': nothing } },
+  {
+    job: 'test/jobs/failing.ts',
+    words: ['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=100'],
+    warmUpMs: 30_000,
+    panes: { exceptions: nothing, alerts: nothing },
+  },
+];
+
+async function take(browser: Browser, scene: Scene, wanted: readonly string[]): Promise<void> {
+  const panes = Object.entries(scene.panes).filter(([pane]) => wanted.length === 0 || wanted.includes(pane));
+  if (panes.length === 0) return;
+  const job = await startJob(scene.job, scene.words);
+  try {
+    const pages = await Promise.all(
+      views.map(async (view) => ({ view, page: (await openPage(browser, job.url, view)).page })),
+    );
+    await new Promise((resolve) => setTimeout(resolve, scene.warmUpMs));
+    for (const [pane, prepare] of panes) {
+      for (const { view, page } of pages) {
+        if ((await page.locator(`nav a[href="#/${pane}"]`).count()) === 0) continue;
+        await page.bringToFront();
+        await goToPane(page, pane);
+        await page.waitForTimeout(2500);
+        await prepare(page);
+        await page.waitForTimeout(500);
+        save(`${pane}-${view.name}.png`, await page.screenshot());
+      }
+    }
+  } finally {
+    await job.end();
+  }
+}
+
+// The pictures have few colours: a palette makes them a third of their size.
+function save(name: string, png: Buffer): void {
+  const { status, stdout, stderr } = spawnSync('pngquant', ['--speed', '1', '--strip', '128', '-'], {
+    input: png,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  if (status !== 0) throw new Error(`pngquant failed, is it installed? ${stderr?.toString() ?? ''}`);
+  writeFileSync(join(folder, name), stdout);
+  console.log(`${name} ${Math.round(stdout.length / 1024)} KB`);
+}
+
+mkdirSync(folder, { recursive: true });
+const browser = await openBrowser();
+try {
+  for (const scene of scenes) await take(browser, scene, process.argv.slice(2));
+} finally {
+  await browser.close();
+}
