@@ -35,10 +35,12 @@ const isolatedFolders = [
   'test/rescale/',
   'test/simulation/',
   'test/property/',
+  'test/monitoring/',
   'packages/dashboard/test/',
 ];
-const foldersOnBuild = ['test/e2e/', 'test/recovery/', 'packages/dashboard/test/'];
+const foldersOnBuild = ['test/e2e/', 'test/recovery/', 'test/monitoring/', 'packages/dashboard/test/'];
 const foldersInBrowser = ['packages/dashboard/test/'];
+const foldersMonitored = ['test/monitoring/'];
 const foldersWithCases = ['test/simulation/', 'test/property/'];
 const filesAtOnce = 2;
 const idleMsMax = 30_000;
@@ -47,6 +49,7 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
       browser: { type: 'boolean' },
+      monitoring: { type: 'boolean' },
       name: { type: 'string' },
       verbose: { type: 'boolean' },
       list: { type: 'boolean' },
@@ -54,7 +57,10 @@ async function main(): Promise<number> {
     allowPositionals: true,
   });
   const inBrowser = values.browser === true;
-  const files = testFiles(positionals).filter((file) => isIn(file, foldersInBrowser) === inBrowser);
+  const isMonitored = values.monitoring === true;
+  const files = testFiles(positionals).filter(
+    (file) => isIn(file, foldersInBrowser) === inBrowser && isIn(file, foldersMonitored) === isMonitored,
+  );
   if (values.list === true) {
     for (const file of files) console.log(file);
     return 0;
@@ -66,7 +72,7 @@ async function main(): Promise<number> {
   const runnable = await withBuild(files, report);
   for (const group of groupsOf(runnable)) await runGroup(group, report, values.name);
   if (values.name === undefined) {
-    report.checkSkips(positionals.length === 0 && !inBrowser);
+    report.checkSkips(positionals.length === 0 && !inBrowser && !isMonitored);
     report.checkCases(runnable.filter((file) => isIn(file, foldersWithCases)));
   }
   report.print(performance.now() - startedAt);
