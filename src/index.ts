@@ -95,6 +95,9 @@ export {
   KeyedJoin,
   KeyedStream,
   OperatorStream,
+  type PartitionOptions,
+  PartitionWindowedStream,
+  type SortOptions,
   WindowedJoin,
   WindowedStream,
 } from './streams/data-stream.ts';

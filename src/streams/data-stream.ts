@@ -7,6 +7,7 @@
  */
 
 import { type Duration, parseDuration } from '../base/duration.ts';
+import { checkKey, compareKeys } from '../base/key.ts';
 import type { Key } from '../base/key-groups.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
@@ -25,6 +26,13 @@ import { CoProcessOperator, KeyedCoProcessOperator } from '../operators/co-proce
 import type { DeadLetter } from '../operators/dead-letter.ts';
 import { FilterOperator } from '../operators/filter.ts';
 import { FlatMapOperator } from '../operators/flat-map.ts';
+import {
+  aggregatedPartition,
+  allOfPartition,
+  FullPartitionOperator,
+  type PartitionFold,
+  reducedPartition,
+} from '../operators/full-partition.ts';
 import { keepsOperatorState } from '../operators/function-operator.ts';
 import { type Interval, IntervalJoinOperator } from '../operators/interval-join.ts';
 import { MapOperator } from '../operators/map.ts';
@@ -46,7 +54,7 @@ import { SinkWriterOperator } from '../operators/sink-operator.ts';
 import type { ExactlyOnceSink, Sink } from '../operators/sink.ts';
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks.ts';
 import type { WatermarkStrategy } from '../operators/watermark-strategy.ts';
-import { globalWindow, type WindowAssigner } from '../operators/window/assigners.ts';
+import { endOfStreamWindow, globalWindow, type WindowAssigner } from '../operators/window/assigners.ts';
 import { type Evictor, evictors } from '../operators/window/evictors.ts';
 import type { Trigger } from '../operators/window/trigger.ts';
 import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
@@ -389,6 +397,35 @@ export class DataStream<T> {
     return new WindowedStream(this.job, input, { assigner, isGlobal: true });
   }
 
+  /**
+   * All records of each subtask at once, at the end of a bounded input: what sorts, or looks at all of its part of the
+   * stream. They are kept in memory and in each checkpoint; at another parallelism they are dealt anew.
+   *
+   * ```ts
+   * export default job((env) => {
+   *   env
+   *     .fromData([5, 3, 9, 1], { parallelism: 1 })
+   *     .fullWindowPartition()
+   *     .sortPartition((number) => number, { uid: 'sorted' })
+   *     .print(); // 1, 3, 5, 9
+   * });
+   * ```
+   */
+  fullWindowPartition(): PartitionWindowedStream<T> {
+    const input = { origins: this.origins };
+    return new PartitionWindowedStream((fold, options) => {
+      const node = {
+        kind: 'full-partition',
+        name: 'Full Partition',
+        factory: () => new FullPartitionOperator(fold),
+        stateful: true,
+        needsUid: true,
+        inputs: [input],
+      };
+      return addOperator(this.job, node, options, []);
+    });
+  }
+
   /** Windows of `size` records, in one subtask; with `slide`, the last `size` records at each `slide`-th. */
   countWindowAll(size: number, slide?: number): WindowedStream<T, 'all'> {
     return counted(this.windowAll(globalWindow()), size, slide);
@@ -697,6 +734,29 @@ export class KeyedStream<T, K> {
   window(assigner: WindowAssigner<T>): WindowedStream<T, K> {
     const input = { origins: this.#origins, keySelector: this.#keySelector };
     return new WindowedStream(this.#job, input, { assigner, isGlobal: false });
+  }
+
+  /** All records of each key at once, at the end of a bounded input; the same as a window of `endOfStreamWindow()`. */
+  fullWindowPartition(): PartitionWindowedStream<T> {
+    const windows = this.window(endOfStreamWindow());
+    return new PartitionWindowedStream(
+      <Out>({ fold, results }: PartitionFold<T>, options: PartitionOptions) => {
+        if (fold === undefined) {
+          return windows.process({
+            ...options,
+            process: (values, ctx) => results(values as readonly never[], ctx),
+          }) as OperatorStream<unknown> as OperatorStream<Out>;
+        }
+        const { first, add } = fold;
+        return windows.aggregate<readonly unknown[], readonly unknown[], Results>({
+          ...options,
+          createAccumulator: () => [],
+          add: (value, folded) => [folded.length === 0 ? first(value) : add(folded[0], value)],
+          result: (folded) => folded,
+          process: ([folded], ctx) => results(folded as readonly never[], ctx),
+        }) as OperatorStream<unknown> as OperatorStream<Out>;
+      },
+    );
   }
 
   /** Windows of `size` records of a key; with `slide`, the last `size` records at each `slide`-th. */
@@ -1291,6 +1351,70 @@ export class WindowedStream<T, K, Late extends string = never> {
       inputs: [this.#input],
     };
     return addOperator(this.#job, node, definition, tags);
+  }
+}
+
+/** What must be said about an operator that works on a whole partition. */
+export type PartitionOptions = StatefulOptions<'fail'>;
+
+/** How a partition is sorted. */
+export interface SortOptions extends PartitionOptions {
+  /** Default `ascending`. Records that are equal keep their order. */
+  readonly order?: 'ascending' | 'descending' | undefined;
+}
+
+/**
+ * A stream whose records come all at once at the end of its input: those of each subtask, or behind `keyBy` those of each
+ * key. Made by `fullWindowPartition()`; on an input that does not end it gives nothing.
+ *
+ * ```ts
+ * export default job((env) => {
+ *   env
+ *     .fromSequence(1, 10)
+ *     .fullWindowPartition()
+ *     .mapPartition((numbers, { info }) => [`${numbers.length} in subtask ${info.subtask}`], { uid: 'counts' })
+ *     .print();
+ * });
+ * ```
+ */
+export class PartitionWindowedStream<T> {
+  readonly #then: <Out>(fold: PartitionFold<T>, options: PartitionOptions) => OperatorStream<Out>;
+
+  /** Made by `fullWindowPartition()`. */
+  constructor(then: <Out>(fold: PartitionFold<T>, options: PartitionOptions) => OperatorStream<Out>) {
+    this.#then = then;
+  }
+
+  /** Runs a function over all records of each partition; not for one without records. */
+  mapPartition<R extends Results>(
+    mapPartition: (values: readonly T[], ctx: FunctionContext<undefined>) => R,
+    options: PartitionOptions,
+  ): OperatorStream<ResultOf<R>> {
+    return this.#then(allOfPartition(mapPartition), options);
+  }
+
+  /** The records of each partition in the order of a field, or of what a function reads from a record. */
+  sortPartition(by: (value: T) => Ordered, options: SortOptions): OperatorStream<T>;
+  sortPartition(by: FieldOf<T, Ordered>, options: SortOptions): OperatorStream<T>;
+  sortPartition(by: string | ((value: T) => Ordered), options: SortOptions): OperatorStream<T> {
+    const read = typeof by === 'function' ? by : (value: T): unknown => value[by as keyof T];
+    const sign = options.order === 'descending' ? -1 : 1;
+    const sorted = (values: readonly T[]): T[] =>
+      values
+        .map((value) => ({ value, key: checkKey(read(value)) }))
+        .sort((left, right) => sign * compareKeys(left.key, right.key))
+        .map(({ value }) => value);
+    return this.#then(allOfPartition(sorted), options);
+  }
+
+  /** What the records of each partition are reduced to; only that is kept. */
+  reduce(reduce: ReduceFunction<T>, options: PartitionOptions): OperatorStream<T> {
+    return this.#then(reducedPartition(reduce), options);
+  }
+
+  /** The aggregate of each partition. With `merge` only the accumulator is kept, else all records. */
+  aggregate<Acc, Out>(definition: AggregateFunction<T, Acc, Out> & PartitionOptions): OperatorStream<Out> {
+    return this.#then(aggregatedPartition(definition), definition);
   }
 }
 
