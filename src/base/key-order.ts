@@ -49,6 +49,12 @@ function isAscending(things: readonly Keyed[]): boolean {
 }
 
 function sortedByInteger<T extends Keyed>(things: readonly T[]): T[] {
-  const packed = Float64Array.from(things, ({ key }, index) => (key as number) * PACKED_MAX + index).sort();
-  return Array.from(packed, (each) => things[each - Math.floor(each / PACKED_MAX) * PACKED_MAX]!);
+  const packed = new Float64Array(things.length);
+  for (let index = 0; index < packed.length; index++) {
+    packed[index] = (things[index]!.key as number) * PACKED_MAX + index;
+  }
+  packed.sort();
+  const sorted: T[] = [];
+  for (const each of packed) sorted.push(things[each - Math.floor(each / PACKED_MAX) * PACKED_MAX]!);
+  return sorted;
 }

@@ -47,7 +47,8 @@ class TimerBucket {
 
   /** The first timer in order; there is one. */
   first(): Timer {
-    this.sorted ??= sortBySomeKey([...this.byKey.values()].filter(isLive), compareTimers);
+    // Nothing in it is gone before it is worked off.
+    this.sorted ??= sortBySomeKey([...this.byKey.values()], compareTimers);
     let timer = this.sorted[this.next]!;
     while (!isLive(timer)) timer = this.sorted[++this.next]!;
     return timer;
