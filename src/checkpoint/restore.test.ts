@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { subtaskOfKeyGroup } from '../base/key-groups.ts';
 import { describeCheckpoint } from './metadata.ts';
 import type { CheckpointedEdge, CheckpointedPlan, CheckpointedVertex } from './plan.ts';
-import { assignState, type RestoreAssignment, type RestoreOptions } from './restore.ts';
+import { assignState, type RestoreAssignment, type RestoreOptions, restoreProblems } from './restore.ts';
 import type { ChannelStateSection, OperatorSnapshot, SubtaskSnapshot } from './state-handle.ts';
 
 const MAX_PARALLELISM = 16;
@@ -325,4 +325,23 @@ test('in-flight records without a place are refused', () => {
   assert.equal(processed(restore(inFlight('rebalance', 2, 3), to('forward', 2))).flat().length, 18);
   const dropped = restore(inFlight('rebalance', 2, 2), to('rebalance', 2, 'other'), true);
   assert.match(dropped.warnings[0]!, /dropped: +records in flight from 'from' to 'to'/);
+});
+
+test('all reasons are told at once, and the first one is what a start throws', () => {
+  const before = planOf([chain(2, '*counts'), chain(2, '*gone')]);
+  const checkpoint = checkpointOf(before, () => ({ keyGroups: [] }));
+  const state = checkpointOf(before, (_uid, subtask) => ({
+    keyGroups: [{ keyGroup: subtask * 8, bytes: byte(subtask) }],
+  }));
+  const after = planOf([
+    { ...chain(20, '*counts'), name: 'wide' },
+    { ...chain(3, 'source'), maxParallelism: 2 },
+  ]);
+  const options = { checkpoint: state, plan: after, allowNonRestored: false };
+  const codes = restoreProblems(options).map((problem) => (problem as { code: string }).code);
+  assert.deepEqual(codes, ['STATE_UNMATCHED', 'STATE_PARALLELISM', 'STATE_PARALLELISM']);
+  assert.throws(() => assignState(options), { code: 'STATE_UNMATCHED' });
+  const sound = { checkpoint, plan: before, allowNonRestored: false };
+  assert.deepEqual(restoreProblems(sound), []);
+  assignState(sound);
 });

@@ -13,7 +13,7 @@ import { didYouMean } from '../base/suggest.ts';
 import { checkDeclaredState, type DeclaredState } from './declared-state.ts';
 import { collectInFlight, dealInFlight, findEdge } from './in-flight.ts';
 import type { LoadedCheckpoint } from './load.ts';
-import type { EdgeMetadata } from './metadata.ts';
+import type { CheckpointMetadata, EdgeMetadata } from './metadata.ts';
 import type { CheckpointedOperator, CheckpointedPlan, CheckpointedVertex } from './plan.ts';
 import { holdsKeyedState, holdsState, type OldSubtasks, redistribute } from './redistribution.ts';
 import type { OperatorSnapshot, RestoredChannel, SubtaskRestore } from './state-handle.ts';
@@ -50,29 +50,73 @@ interface OldOperator {
  * state that cannot be read as it is declared STATE_TYPE_CHANGED, STATE_CODEC_CHANGED, STATE_SCHEMA_CHANGED.
  */
 export function assignState(options: RestoreOptions): RestoreAssignment {
-  const { checkpoint, plan, allowNonRestored, declaredState } = options;
-  const { metadata } = checkpoint;
-  const old = oldOperators(checkpoint);
-  const matched = match(plan, old);
-  if (declaredState !== undefined) {
-    for (const [uid, { subtasks }] of matched) {
-      if (holdsKeyedState(subtasks)) checkDeclaredState(uid, subtasks, declaredState);
-    }
-  }
-  const channels = dealChannels(checkpoint, plan);
-  const lost = [...unmatchedOperators(plan, old, matched, metadata.enumerators), ...channels.lost];
-  if (lost.length > 0 && !allowNonRestored) {
-    const message = `checkpoint ${metadata.checkpointId} holds state that the job does not claim:\n${lost.join('\n')}`;
-    throw new MillraceError('STATE_UNMATCHED', message);
-  }
+  const found = compare(options);
+  for (const problem of problemsOf(found)) throw problem;
+  const { matched, channels, lost, plan, metadata } = found;
   return {
     checkpointId: metadata.checkpointId,
     vertices: plan.vertices.map((vertex, index) =>
-      assignVertex(vertex, matched, metadata.checkpointId, channels.byVertex[index]!),
+      assignVertex(vertex, matched, metadata.checkpointId, channels?.byVertex[index] ?? []),
     ),
     enumerators: enumeratorsOf(matched, metadata.enumerators),
     warnings: [...lost.map((text) => `dropped:${text}`), ...derivedUids(plan, matched)],
   };
+}
+
+/** Why a plan cannot continue from a checkpoint: all that {@link assignState} would throw, one after the other; none = it can. */
+export function restoreProblems(options: RestoreOptions): unknown[] {
+  return [...problemsOf(compare(options))];
+}
+
+/** A checkpoint beside a plan. */
+interface Comparison extends RestoreOptions {
+  readonly metadata: CheckpointMetadata;
+  readonly matched: Map<string, OldOperator>;
+  /** What the plan has no place for, as text. */
+  readonly lost: readonly string[];
+  /** `undefined`: they could not be dealt, and `channelProblem` says why. */
+  readonly channels: { readonly byVertex: RestoredChannel[][][] } | undefined;
+  readonly channelProblem: unknown;
+}
+
+function compare(options: RestoreOptions): Comparison {
+  const { checkpoint, plan } = options;
+  const { metadata } = checkpoint;
+  const old = oldOperators(checkpoint);
+  const matched = match(plan, old);
+  let channels: ReturnType<typeof dealChannels> | undefined;
+  let channelProblem: unknown;
+  try {
+    channels = dealChannels(checkpoint, plan);
+  } catch (error) {
+    channelProblem = error;
+  }
+  const unmatched = unmatchedOperators(plan, old, matched, metadata.enumerators);
+  const lost = [...unmatched, ...(channels?.lost ?? [])];
+  return { ...options, metadata, matched, lost, channels, channelProblem };
+}
+
+function* problemsOf(found: Comparison): Generator<unknown, void> {
+  const { matched, declaredState, metadata, lost, allowNonRestored, plan } = found;
+  if (declaredState !== undefined) {
+    for (const [uid, { subtasks }] of matched) {
+      if (holdsKeyedState(subtasks)) yield* thrownBy(() => checkDeclaredState(uid, subtasks, declaredState));
+    }
+  }
+  if (found.channelProblem !== undefined) yield found.channelProblem;
+  if (lost.length > 0 && !allowNonRestored) {
+    const message = `checkpoint ${metadata.checkpointId} holds state that the job does not claim:\n${lost.join('\n')}`;
+    yield new MillraceError('STATE_UNMATCHED', message);
+  }
+  for (const vertex of plan.vertices) yield* thrownBy(() => checkScale(vertex, matched));
+}
+
+function* thrownBy(check: () => void): Generator<unknown, void> {
+  try {
+    check();
+  } catch (error) {
+    yield error;
+  }
 }
 
 function oldOperators({ metadata, snapshots }: RestoreOptions['checkpoint']): OldOperator[] {
@@ -121,7 +165,6 @@ function assignVertex(
   checkpointId: number,
   channels: readonly (readonly RestoredChannel[])[],
 ): SubtaskRestore[] {
-  checkScale(vertex, matched);
   const found = vertex.operators.flatMap((operator) => {
     const old = matched.get(operator.uid);
     return old === undefined ? [] : [{ operator, old }];

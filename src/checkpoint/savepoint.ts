@@ -19,12 +19,12 @@
  *  SP-5 What was begun and failed is removed by whoever began it, unless it may have been published.
  */
 
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { makeDirectoryDurably } from '../base/durable-directory.ts';
-import type { Env, Files } from '../base/env.ts';
+import type { Env, Files, FileStatus } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { isFilesError, publishFile, storageFailed } from './durable-files.ts';
-import { METADATA_FILE } from './job-folder.ts';
+import { attemptsDirectoryOf, checkpointIdsIn, METADATA_FILE } from './job-folder.ts';
 import { requireMetadata } from './load.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
 import type { PublishOutcome } from './storage.ts';
@@ -127,6 +127,29 @@ export async function disposeSnapshot(files: Files, directory: string): Promise<
     if ((await files.list(directory)).length === 0) await files.removeTree(directory);
   } catch (error) {
     throw storageFailed(`${directory} was not removed`, error);
+  }
+}
+
+/**
+ * The same, by hand: a checkpoint in the folder of a job is refused with SAVEPOINT_EDIT_INVALID, because the job may need it
+ * and removes it itself.
+ */
+export async function disposeByHand(files: Files, directory: string): Promise<void> {
+  const { savepoint } = await requireMetadata(files, directory);
+  const isOfJob = savepoint !== true && checkpointIdsIn([basename(directory)]).length > 0;
+  const attempts = isOfJob ? await statusOf(files, attemptsDirectoryOf(dirname(directory))) : undefined;
+  if (attempts !== undefined) {
+    const message = `${directory} is a checkpoint in the folder of its job, which removes it when it is not needed any more`;
+    throw new MillraceError('SAVEPOINT_EDIT_INVALID', message);
+  }
+  await disposeSnapshot(files, directory);
+}
+
+async function statusOf(files: Files, path: string): Promise<FileStatus | undefined> {
+  try {
+    return await files.stat(path);
+  } catch (error) {
+    throw storageFailed('a savepoint could not be looked at', error);
   }
 }
 

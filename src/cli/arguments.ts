@@ -85,6 +85,15 @@ export type Request =
       readonly json: boolean;
     }
   | {
+      /** What becomes of a savepoint in this version of the job; nothing runs. */
+      readonly kind: 'upgrade';
+      readonly job: string;
+      /** `restore` names the savepoint. */
+      readonly options: JobOptions;
+      readonly args: readonly string[];
+      readonly json: boolean;
+    }
+  | {
       /** What a savepoint holds, or with a uid each entry of an operator. */
       readonly kind: 'state-read';
       readonly path: string;
@@ -175,6 +184,19 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
       found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
   addClusterCommands(program, found);
+  withJobOptions(program.command('upgrade'))
+    .summary('compare a new version of a job with a savepoint of the old one')
+    .description(
+      'Says what becomes of a savepoint in a new version of the job, and whether the job would start from it.',
+    )
+    .option('--dry-run', 'only say it; without this an upgrade needs a cluster')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', UPGRADE_EXAMPLES)
+    .action((job: string, raw: RawOptions) => {
+      const message = upgradeProblem(raw);
+      if (message !== undefined) found({ kind: 'usage', message });
+      else found({ kind: 'upgrade', job, options: jobOptions(raw), args, json: raw.json === true });
+    });
   stateCommands(program, found);
   program
     .command('explain')
@@ -261,6 +283,20 @@ function clusterOptions({ state, target }: RawOptions): ClusterOptions {
 
 function processOptions({ state, D = {}, verbose }: RawOptions): ClusterProcessOptions {
   return { state, configuration: D, verbose: verbose === true };
+}
+
+const UPGRADE_EXAMPLES = `
+Examples:
+  millrace upgrade job.ts -s saved/savepoint-1a… --dry-run      would the new job.ts start from it?
+  millrace run old.ts --savepoint-on-stop saved                 stop the old version (Ctrl-C)
+  millrace run job.ts -s saved/savepoint-1a…                    start the new one`;
+
+function upgradeProblem({ dryRun, fromSavepoint }: RawOptions): string | undefined {
+  if (dryRun !== true)
+    return 'an upgrade is carried out by a cluster. Here: upgrade --dry-run, stop the job with a savepoint, and run the new one from it.';
+  if (fromSavepoint === undefined || fromSavepoint === 'latest')
+    return 'which savepoint? Name the directory of a savepoint or checkpoint with -s.';
+  return undefined;
 }
 
 interface RawStateOptions {
@@ -356,6 +392,7 @@ interface RawOptions {
   readonly fromSavepoint?: string;
   readonly claim?: boolean;
   readonly savepointOnStop?: string;
+  readonly dryRun?: boolean;
   readonly allowNonRestoredState?: boolean;
   readonly jobId?: string;
   readonly fresh?: boolean;

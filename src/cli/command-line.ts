@@ -60,6 +60,7 @@ export async function runCommandLine(
     case 'run':
     case 'info':
     case 'check':
+    case 'upgrade':
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
     default:
       return inCluster(request, { words, resume: undefined, stdout, stderr });
@@ -114,12 +115,12 @@ function hostOf(given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>, 
 }
 
 async function runOrShow(
-  request: Request & { kind: 'run' | 'info' | 'check' },
+  request: Request & { kind: 'run' | 'info' | 'check' | 'upgrade' },
   given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>,
 ): Promise<number> {
   hideExperimentalWarnings();
   // Loaded only now: help and usage answer at once.
-  const { runJob, showGuarantee, showPlan } = await import('./run-job.ts');
+  const { runJob, showGuarantee, showPlan, showUpgrade } = await import('./run-job.ts');
   const host = hostOf(given, request.options.verbose);
   try {
     if (request.kind === 'run' && request.cluster !== undefined) {
@@ -127,6 +128,7 @@ async function runOrShow(
       return await submitJob({ ...request, cluster: request.cluster }, host);
     }
     if (request.kind === 'run') return await runJob(request, host);
+    if (request.kind === 'upgrade') return await showUpgrade(request, host);
     return request.kind === 'info' ? await showPlan(request, host) : await showGuarantee(request, host);
   } catch (error) {
     given.stderr.write(host.describe(error));

@@ -41,6 +41,7 @@ import { Progress } from './progress.ts';
 import { resumeWords, shellCommand } from './resume.ts';
 import { summaryJson, summaryText, throughputOf } from './summary.ts';
 import type { Screen } from './terminal.ts';
+import { compareWithSavepoint, savepointOf, type UpgradeRequest } from './upgrade.ts';
 
 /** The process in which a command runs. */
 export interface JobHost {
@@ -61,7 +62,7 @@ export interface JobHost {
 }
 
 type RunRequest = Request & { readonly kind: 'run' };
-type ShowRequest = Request & { readonly kind: 'info' | 'check' };
+type ShowRequest = Request & { readonly kind: 'info' | 'check' | 'upgrade' };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -86,6 +87,27 @@ async function show(
   host: JobHost,
   shown: (planned: Awaited<ReturnType<typeof planOf>>) => { readonly json: unknown; readonly text: string },
 ): Promise<number> {
+  return withPlan(request, host, (planned) => {
+    const { json, text } = shown(planned);
+    host.stdout.write(request.json ? `${JSON.stringify(json, undefined, 2)}\n` : text);
+    return Promise.resolve(EXIT.done);
+  });
+}
+
+/** Prints what becomes of a savepoint in this version of the job; nothing runs. */
+export async function showUpgrade(request: UpgradeRequest, host: JobHost): Promise<number> {
+  const { restore = '', allowNonRestoredState: allowNonRestored } = request.options;
+  const savepoint = await savepointOf(restore, host);
+  return withPlan(request, host, (planned) =>
+    compareWithSavepoint(request, savepoint, planned, { allowNonRestored, host }),
+  );
+}
+
+async function withPlan(
+  request: ShowRequest,
+  host: JobHost,
+  use: (planned: Awaited<ReturnType<typeof planOf>>) => Promise<number>,
+): Promise<number> {
   const found = await resolveJob(request, host);
   if (found.kind === 'elsewhere') return runElsewhere(found.commandLine);
   const configuration = await configurationOf(request.options, host);
@@ -94,9 +116,7 @@ async function show(
       throw explainLoadError(error, found.job);
     },
   );
-  const { json, text } = shown(planned);
-  host.stdout.write(request.json ? `${JSON.stringify(json, undefined, 2)}\n` : text);
-  return EXIT.done;
+  return use(planned);
 }
 
 /** Runs a job until it ends. */

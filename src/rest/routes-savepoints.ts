@@ -2,7 +2,7 @@
 
 import { join, relative, isAbsolute, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { disposeSnapshot } from '../checkpoint/savepoint.ts';
+import { disposeByHand } from '../checkpoint/savepoint.ts';
 import { badRequest, field, jobOf, type RestContext } from './context.ts';
 import type { ServedJob } from './served.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
@@ -63,7 +63,7 @@ export function savepointRoutes(context: RestContext): Route[] {
           { what: 'disposal', jobId: '' },
           triggerIdOf(request.body),
           async () => {
-            await disposeSnapshot(files, directory);
+            await disposeByHand(files, directory);
             return {};
           },
           (cause) => ({ 'failure-cause': cause }),

@@ -1,11 +1,9 @@
 /** Removes a savepoint for good. */
 
-import { basename, dirname, resolve } from 'node:path';
-import { MillraceError } from '../base/errors.ts';
+import { resolve } from 'node:path';
 import { systemEnv } from '../base/system-env.ts';
-import { attemptsDirectoryOf, checkpointIdsIn } from '../checkpoint/job-folder.ts';
-import { directoryOfPath, requireMetadata } from '../checkpoint/load.ts';
-import { disposeSnapshot } from '../checkpoint/savepoint.ts';
+import { directoryOfPath } from '../checkpoint/load.ts';
+import { disposeByHand } from '../checkpoint/savepoint.ts';
 import type { OpenOptions } from './savepoint.ts';
 
 /**
@@ -20,12 +18,5 @@ import type { OpenOptions } from './savepoint.ts';
 export async function disposeSavepoint(path: string, options: OpenOptions = {}): Promise<void> {
   const { files } = options.env ?? systemEnv({ logging: { level: 'warn' } });
   const directory = resolve(directoryOfPath(path));
-  const { savepoint } = await requireMetadata(files, directory);
-  const isOfJob = checkpointIdsIn([basename(directory)]).length > 0;
-  const attempts = isOfJob ? await files.stat(attemptsDirectoryOf(dirname(directory))) : undefined;
-  if (savepoint !== true && attempts !== undefined) {
-    const message = `${directory} is a checkpoint in the folder of its job, which removes it when it is not needed any more`;
-    throw new MillraceError('SAVEPOINT_EDIT_INVALID', message);
-  }
-  await disposeSnapshot(files, directory);
+  await disposeByHand(files, directory);
 }

@@ -1,9 +1,10 @@
 // `millrace state` and `millrace savepoint dispose` as real processes, on a savepoint that a run was stopped with.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, it, type TestContext } from 'node:test';
+import { root } from '../architecture/read.ts';
 import { committedFiles } from './committed.ts';
 import { eventually, loginsJob, millrace, startMillrace, temporaryFolder } from './processes.ts';
 
@@ -67,6 +68,43 @@ describe('the commands for savepoints', () => {
     const again = await millrace(['savepoint', 'dispose', savepoint], { cwd });
     assert.equal(again.code, 1);
     assert.match(again.output, /CHECKPOINT_NOT_FOUND/);
+  });
+
+  it('say what becomes of it in a new version of the job, as a start from it would', async (test) => {
+    const { cwd, savepoint } = await stopped(test);
+    const upgrade = (job: string, ...words: readonly string[]) =>
+      millrace(['upgrade', job, '-s', savepoint, '--dry-run', ...words], { cwd });
+    const same = await upgrade(loginsJob, '--json', '-p', '3', '--', '--output', 'alerts');
+    assert.equal(same.code, 0, same.output);
+    const { wouldStart, operators } = JSON.parse(same.output) as {
+      wouldStart: boolean;
+      operators: { uid: string; change: string; contents?: { states: object[] } }[];
+    };
+    assert.equal(wouldStart, true);
+    assert.ok(operators.every(({ change }) => change === 'kept'));
+    const keyed = operators.find(({ contents }) => (contents?.states.length ?? 0) > 0)!;
+
+    mkdirSync(join(cwd, 'node_modules'));
+    symlinkSync(root, join(cwd, 'node_modules', 'millrace'));
+    writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }');
+    const text = readFileSync(loginsJob, 'utf8')
+      .replaceAll(`'${keyed.uid}'`, `'${keyed.uid}-new'`)
+      .replace('./sshd.ts', join(root, 'examples', 'sshd.ts'));
+    writeFileSync(join(cwd, 'new.ts'), text);
+    const renamed = await upgrade('new.ts', '--', '--output', 'alerts');
+    assert.equal(renamed.code, 1, renamed.output);
+    assert.match(renamed.output, new RegExp(`gone +${keyed.uid} .*would be left behind`));
+    assert.match(renamed.output, new RegExp(`new +${keyed.uid}-new .*begins empty`));
+    assert.match(renamed.output, /STATE_UNMATCHED/);
+    assert.match(renamed.output, /The job would not start from it: one reason\./);
+    const run = await millrace(['run', 'new.ts', '-s', savepoint, '--', '--output', 'alerts'], { cwd });
+    assert.match(run.output, /STATE_UNMATCHED/);
+
+    const allowed = await upgrade('new.ts', '-n', '--', '--output', 'alerts');
+    assert.equal(allowed.code, 0, allowed.output);
+    assert.match(allowed.output, /is left behind/);
+    const without = await millrace(['upgrade', 'new.ts', '-s', savepoint], { cwd });
+    assert.equal(without.code, 2);
   });
 
   it('tell what was meant', async (test) => {
