@@ -37,6 +37,8 @@ export interface ProcessRecord {
   readonly processId: number;
   /** Where it listens; a TaskManager only listens for each job. */
   readonly address: { readonly host: string; readonly port: number } | undefined;
+  /** Of a JobManager: where its REST interface and its dashboard are. */
+  readonly rest?: string;
   /** ms since the epoch. */
   readonly startedAt: number;
 }

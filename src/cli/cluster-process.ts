@@ -6,7 +6,9 @@
 
 import { hostname } from 'node:os';
 import type { Configuration } from '../base/config.ts';
-import { consoleLog, type LogLevel } from '../base/log.ts';
+import { systemClock } from '../base/clock.ts';
+import type { Env } from '../base/env.ts';
+import { consoleLog, type LogLevel, teeLog } from '../base/log.ts';
 import { MillraceError } from '../base/errors.ts';
 import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
 import { systemEnv } from '../base/system-env.ts';
@@ -15,9 +17,12 @@ import { Dispatcher } from '../cluster/job-manager/dispatcher.ts';
 import type { HeartbeatTimes } from '../cluster/messages.ts';
 import { localSpawner } from '../cluster/spawner.ts';
 import { TaskManager } from '../cluster/task-manager/task-manager.ts';
+import { LogRing } from '../rest/log-ring.ts';
+import { ProcessMeter } from '../rest/process-meter.ts';
 import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
 import { ClusterFiles } from './cluster-files.ts';
+import { serveCluster } from './cluster-rest.ts';
 import { readConfiguration } from './configuration.ts';
 import { EXIT } from './exit.ts';
 import type { JobHost } from './run-job.ts';
@@ -80,8 +85,10 @@ async function runJobManager(
   const stopped = untilSignal();
   const blobDirectory = files.blobDirectory(id);
   linkMillrace(blobDirectory);
+  const logs = new LogRing();
+  const env = environmentOf(configuration, logs);
   const dispatcher = new Dispatcher({
-    env: environmentOf(configuration),
+    env,
     network: tcpNetwork(),
     spawner: localSpawner({ entry: ENTRY }),
     processId: process.pid,
@@ -93,11 +100,20 @@ async function runJobManager(
     blobDirectory,
   });
   const bound = await dispatcher.start();
-  const record = { role: id, id, processId: process.pid, address: bound, startedAt: Date.now() } as const;
+  const rest = await serveCluster({ dispatcher, env, logs, configuration, version: host.version });
+  const record = {
+    role: id,
+    id,
+    processId: process.pid,
+    address: bound,
+    rest: rest.url,
+    startedAt: Date.now(),
+  } as const;
   files.record(record);
-  host.stderr.write(`the JobManager listens on ${addressText(bound)}\n`);
+  host.stderr.write(`the JobManager listens on ${addressText(bound)}; REST and dashboard: ${rest.url}\n`);
   await stopped;
   dispatcher.stop();
+  await rest.close();
   files.forget(record);
   // Its children end with their pipes.
   process.exit(EXIT.done);
@@ -121,9 +137,10 @@ async function runTaskManager(
     address: undefined,
     startedAt: Date.now(),
   } as const;
+  const meter = new ProcessMeter();
   const ended = Promise.withResolvers<Error | undefined>();
   const taskManager = new TaskManager({
-    env: environmentOf(configuration),
+    env: environmentOf(configuration, undefined),
     network: tcpNetwork(),
     spawner: localSpawner({ entry: ENTRY }),
     taskManager: id,
@@ -136,7 +153,7 @@ async function runTaskManager(
     registrationTimeoutMs: configuration.get('taskmanager.registration.timeout'),
     data: { host: ownHost, port: configuration.get('taskmanager.data.port') },
     blobDirectory,
-    residentBytes: () => process.memoryUsage.rss(),
+    processFigures: () => meter.figures(),
     onStopped: ended.resolve,
   });
   void untilSignal().then(() => taskManager.stop());
@@ -149,8 +166,10 @@ async function runTaskManager(
   process.exit(error === undefined ? EXIT.done : EXIT.failed);
 }
 
-function environmentOf(configuration: Configuration): ReturnType<typeof systemEnv> {
-  return systemEnv({ log: consoleLog({ level: configuration.get('log.level') as LogLevel }) });
+function environmentOf(configuration: Configuration, logs: LogRing | undefined): Env {
+  const clock = systemClock();
+  const log = consoleLog({ level: configuration.get('log.level') as LogLevel });
+  return systemEnv({ log: logs === undefined ? log : teeLog(log, logs.log(clock)) });
 }
 
 /** Only this machine may reach a process until what they say is encrypted. */

@@ -202,8 +202,8 @@ async function status(state: string | undefined, json: boolean, host: JobHost): 
     return EXIT.failed;
   }
   for (const record of records) {
-    const { id, processId, address } = record;
-    const where = address === undefined ? '' : `  ${addressText(address)}`;
+    const { id, processId, address, rest } = record;
+    const where = address === undefined ? '' : `  ${addressText(address)}  ${rest ?? ''}`;
     const slots = overview?.taskManagers.find(({ taskManager }) => taskManager === id);
     const free = slots === undefined ? '' : `  ${slots.slotsFree} of ${slots.slots} slots free`;
     host.stdout.write(`${id}  process ${processId}${where}${free}${isRunning(record) ? '' : '  gone'}\n`);
@@ -248,8 +248,8 @@ function statusJson(
   };
 }
 
-function processJson({ role, id, processId, address, startedAt }: ProcessRecord): object {
-  return { role, id, pid: processId, address: address && addressText(address), startedAt };
+function processJson({ role, id, processId, address, rest, startedAt }: ProcessRecord): object {
+  return { role, id, pid: processId, address: address && addressText(address), rest, startedAt };
 }
 
 // ---- jobs ----
@@ -286,16 +286,8 @@ function timeText(ms: number): string {
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
-function jobJson({ status: report, ...job }: JobListing): object {
-  return {
-    ...job,
-    attempt: report?.attempt,
-    checkpoint: report?.checkpoint,
-    restarts: report?.figures.restarts,
-    recordsIn: report?.figures.vertices.reduce((sum, { recordsIn }) => sum + recordsIn, 0),
-    checkpoints: report?.figures.checkpoints.completed,
-    lastFailure: report?.lastFailure,
-  };
+function jobJson(job: JobListing): object {
+  return { ...job, restarts: Math.max(0, job.attempt - 1) };
 }
 
 async function operate(

@@ -58,7 +58,8 @@ async function describe(
 ): Promise<Submission> {
   const { workingDirectory } = host;
   const { options } = request;
-  const configuration = await configurationOf(options, host);
+  // What the job says goes into the logs of the cluster, where nobody is disturbed by it.
+  const configuration = await configurationOf(options, { ...host, verbose: true });
   const planned = await planOf(keep(bundle, workingDirectory), submissionOf(request, host, configuration));
   checkGuarantee(planned.compiled, planned.configuration);
   const { graph } = planned.compiled;

@@ -14,10 +14,20 @@
  */
 
 import type { SerializedError } from '../base/errors.ts';
+import type { LogEntry } from '../base/log.ts';
 import type { NetworkAddress } from '../base/network.ts';
+import type { CoordinatorConfig } from '../checkpoint/coordinator-messages.ts';
+import type { Guarantee } from '../graph/guarantee.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
 import type { SlotCommand, SlotReport, SlotSettings } from '../hosts/messages.ts';
+import type { ThreadFigures } from '../metrics/thread-figures.ts';
+import type { CheckpointProgress } from './job-manager/checkpoint-progress.ts';
+import type { ExceptionEntry } from './job-manager/exception-history.ts';
+import type { Execution } from './job-manager/execution-graph.ts';
 import type { JobFigures } from './job-manager/job-figures.ts';
+import type { SavepointRequest, ThreadReport } from './job-manager/job-master.ts';
 import type { JobState } from './job-manager/job-states.ts';
+import type { CheckpointReference } from './job-manager/job-storage.ts';
 
 /** How often processes give signs of life, and when they are taken for dead, ms. */
 export interface HeartbeatTimes {
@@ -34,10 +44,22 @@ export interface TaskManagerReport {
   readonly processId: number;
   readonly startedAt: number;
   readonly slots: number;
-  readonly residentBytes: number;
+  readonly process: ProcessFigures;
   /** Of the last orders that were followed; 0 = none. */
   readonly ordersVersion: number;
   readonly jobs: readonly JobProcessReport[];
+}
+
+/** Figures of a process, for whoever looks. */
+export interface ProcessFigures {
+  readonly processId: number;
+  readonly residentBytes: number;
+  readonly cpuShare: number;
+  readonly uptimeMs: number;
+  readonly thread: ThreadFigures;
+  readonly machineMemoryBytes: number;
+  readonly machineFreeBytes: number;
+  readonly machineCores: number;
 }
 
 /** A job process of a TaskManager. */
@@ -150,14 +172,65 @@ export type JobMasterMessage =
   | {
       readonly kind: 'accepted';
       readonly address: NetworkAddress;
-      readonly jobName: string;
-      readonly targets: Readonly<Record<string, string>>;
-      /** It can be continued from a checkpoint. */
-      readonly isStored: boolean;
+      readonly description: JobDescription;
+      readonly picture: JobPicture;
     }
   | { readonly kind: 'refused'; readonly error: SerializedError }
-  | { readonly kind: 'status'; readonly status: JobStatusReport }
-  | { readonly kind: 'ended'; readonly outcome: JobOutcome; readonly status: JobStatusReport };
+  | ({ readonly kind: 'changed' } & JobChange)
+  | { readonly kind: 'ended'; readonly outcome: JobOutcome }
+  /** Everything that was asked is answered: its process may go. */
+  | { readonly kind: 'bye' };
+
+/** What does not change while a job master runs its job. */
+export interface JobDescription {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly graph: JobGraph;
+  readonly jobParameters: Readonly<Record<string, string>>;
+  readonly checkpointing: CoordinatorConfig;
+  /** Of the job, absolute; `undefined` when none are taken. */
+  readonly checkpointsDirectory: string | undefined;
+  readonly savepointsDirectory: string | undefined;
+  readonly workingDirectory: string;
+  /** Where sinks write to, by their uid. */
+  readonly targets: Readonly<Record<string, string>>;
+  readonly guarantee: Guarantee;
+  /** Layers of the whole configuration; understood by whoever shows it. */
+  readonly configuration: unknown;
+}
+
+/** What changes; as of one moment. */
+export interface JobPicture {
+  readonly state: JobState;
+  readonly stateTimes: Readonly<Partial<Record<JobState, number>>>;
+  readonly startedAt: number;
+  readonly attempt: number;
+  readonly restoredCheckpointId: number | undefined;
+  readonly executions: readonly Execution[];
+  readonly threads: ReadonlyMap<number, ThreadReport>;
+  readonly figures: JobFigures;
+  readonly accumulators: Readonly<Record<string, unknown>>;
+  readonly failedAccumulators: Record<string, SerializedError>;
+  readonly exceptions: readonly ExceptionEntry[];
+  readonly latestCheckpoint: string | undefined;
+}
+
+/** What has happened to a job, for whoever watches it; the names are those of `JobListener`. */
+export type JobEvent =
+  | { readonly kind: 'state'; readonly state: JobState }
+  | { readonly kind: 'failure'; readonly failure: ExceptionEntry }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: CheckpointReference }
+  | { readonly kind: 'savepoint'; readonly savepoint: CheckpointReference }
+  | { readonly kind: 'restore'; readonly checkpoint: CheckpointReference | undefined }
+  | { readonly kind: 'execution'; readonly execution: Execution }
+  | { readonly kind: 'progress'; readonly progress: CheckpointProgress }
+  | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry };
+
+/** The picture, and what has happened since the one before. */
+export interface JobChange {
+  readonly picture: JobPicture;
+  readonly events: readonly JobEvent[];
+}
 
 /** Job master → JobManager, asked. */
 export interface SlotsRequest {
@@ -182,21 +255,21 @@ export interface SlotAssignment {
 export type JobMasterCommand =
   | { readonly kind: 'cancel' }
   | { readonly kind: 'stop' }
+  /** For drills: a slot of the job dies. */
+  | { readonly kind: 'kill-slot'; readonly slot: number }
   | { readonly kind: 'task-manager-lost'; readonly taskManager: string; readonly why: string };
 
-/** JobManager → job master, asked. */
-export interface CheckpointRequest {
-  readonly kind: 'checkpoint';
-}
-
-/** What a JobManager knows of a running job. */
-export interface JobStatusReport {
-  readonly state: JobState;
-  readonly attempt: number;
-  readonly checkpoint: string | undefined;
-  readonly figures: JobFigures;
-  readonly lastFailure: { readonly at: number; readonly message: string } | undefined;
-}
+/** JobManager → job master, asked: answered with the checkpoint or savepoint. */
+export type JobMasterAsked =
+  | { readonly kind: 'checkpoint' }
+  | {
+      readonly kind: 'savepoint';
+      readonly request: SavepointRequest & { readonly cancelJob?: boolean | undefined };
+    }
+  | {
+      readonly kind: 'stop-with-savepoint';
+      readonly request: SavepointRequest & { readonly drain?: boolean | undefined };
+    };
 
 /** How a job ended. */
 export interface JobOutcome {
@@ -243,7 +316,14 @@ export interface JobListing {
   readonly startedAt: number;
   readonly endedAt: number | undefined;
   readonly outcome: JobOutcome | undefined;
-  readonly status: JobStatusReport | undefined;
+  readonly attempt: number;
+  /** The newest checkpoint that the job can be continued from. */
+  readonly checkpoint: string | undefined;
+  /** Completed by the job master that runs it. */
+  readonly checkpoints: number;
+  readonly subtasks: number;
+  readonly subtasksRunning: number;
+  readonly lastFailure: { readonly at: number; readonly message: string } | undefined;
   readonly processId: number | undefined;
   /** Where its slots are. */
   readonly slots: readonly SlotAssignment[];
@@ -269,6 +349,6 @@ export interface TaskManagerListing {
   readonly heartbeatAt: number;
   readonly slots: number;
   readonly slotsFree: number;
-  readonly residentBytes: number;
+  readonly process: ProcessFigures;
   readonly jobs: readonly JobProcessReport[];
 }

@@ -1,14 +1,15 @@
 /** From a bundle that a client has submitted to a job master, and from a job master's recipe to what a thread loads. */
 
 import { pathToFileURL } from 'node:url';
-import type { JobListener } from '../cluster/job-manager/job-listener.ts';
 import type { RunningJob } from '../cluster/job-manager/job-master-process.ts';
-import { isCheckpointing } from '../cluster/job-manager/job-settings.ts';
+import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
+import type { JobDescription } from '../cluster/messages.ts';
 import type { JobMasterStart } from '../cluster/processes.ts';
+import { guaranteeOf } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
-import { executeOver } from '../run.ts';
-import { type ConfigurationLayer, fromLayers, type LoadRecipe } from './load.ts';
+import { executeOver, servedParts } from '../run.ts';
+import { type ConfigurationLayer, fromLayers, layersOf, type LoadRecipe } from './load.ts';
 
 /** How a job is built, as a client says it; the `load` of a submission. */
 export interface SubmittedLoad {
@@ -21,7 +22,6 @@ export interface SubmittedLoad {
 /** Builds the job of a submission and starts its job master over the slots of the cluster. */
 export async function runSubmitted(
   { bundlePath, submission, restarts }: JobMasterStart,
-  listener: JobListener,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
 ): Promise<RunningJob> {
   const load = submission.load as SubmittedLoad;
@@ -34,25 +34,30 @@ export async function runSubmitted(
       configuration,
       jobId: submission.jobId,
       workingDirectory: submission.workingDirectory,
-      listener,
       ...choiceOf(submission, restarts, isCheckpointing(configuration)),
       allowNonRestoredState: submission.allowNonRestoredState,
       discardLaterOutput: submission.discardLaterOutput,
     },
     ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
   );
-  return {
+  const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
+  const { compiled } = master;
+  const checkpointing = isCheckpointing(client.configuration);
+  const { mode } = jobSettings(client.configuration, true).checkpoints;
+  const description: JobDescription = {
+    jobId: client.jobId,
     jobName: client.jobName,
-    targets: client.targets,
-    isStored: isCheckpointing(client.configuration),
-    status: () => client.status(),
-    figures: () => client.figures(),
-    exceptions: () => client.exceptions(),
-    result: () => client.result(),
-    stop: () => client.stop(),
-    cancel: () => client.cancel(),
-    triggerCheckpoint: () => client.triggerCheckpoint(),
+    graph: compiled.graph,
+    jobParameters: compiled.declarations.jobParameters,
+    checkpointing: master.checkpointing,
+    checkpointsDirectory,
+    savepointsDirectory,
+    workingDirectory: submission.workingDirectory,
+    targets: Object.fromEntries(client.targets),
+    guarantee: guaranteeOf(compiled, { checkpointing, mode }).guarantee,
+    configuration: layersOf(client.configuration),
   };
+  return { master, description };
 }
 
 /** A job master that takes the place of one that died continues where that one was. */

@@ -7,9 +7,10 @@ import { root } from '../architecture/read.ts';
 import { isThere, TestCluster } from './clusters.ts';
 import { assertComplete } from './committed.ts';
 import { bundledLog, knownAnswer } from './known-answer.ts';
-import { loginsJob, millrace } from './processes.ts';
+import { loginsJob, millrace, pause } from './processes.ts';
 
 const answer = knownAnswer();
+const misbehavingJob = join(root, 'test', 'e2e', 'misbehaving-job.ts');
 const fast = '-Dexecution.checkpointing.interval=100ms';
 
 it('runs a job over the processes of three TaskManagers, with the known answer', async (test) => {
@@ -38,6 +39,62 @@ it('runs a job over the processes of three TaskManagers, with the known answer',
   );
   const listed = await cluster.run('list', '--all');
   assert.match(listed.output, new RegExp(`: ${id} : abnormal-logins \\(FINISHED\\)`));
+});
+
+it("serves its jobs and TaskManagers by Flink's REST interface, and takes savepoints by it", async (test) => {
+  const cluster = await TestCluster.start(test, { taskManagers: 2 });
+  const rest = (await cluster.processes('jobmanager'))[0]!.rest!;
+  const get = async <T>(path: string): Promise<T> => (await (await fetch(`${rest}${path}`)).json()) as T;
+  const words = ['--', '--rate', '500', '--output', join(cluster.cwd, 'counts')];
+  const id = await cluster.submit(misbehavingJob, '-p', '3', fast, ...words);
+  await cluster.until(id, 'all subtasks run', ({ subtasksRunning }) => subtasksRunning === 6);
+  const { taskmanagers } = await get<{
+    taskmanagers: { id: string; slotsNumber: number; freeSlots: number }[];
+  }>('/taskmanagers');
+  assert.deepEqual(
+    taskmanagers.map((each) => [each.id, each.slotsNumber, each.freeSlots]),
+    [
+      ['taskmanager-1', 3, 1],
+      ['taskmanager-2', 3, 2],
+    ],
+  );
+  const { jobs } = await get<{ jobs: { jid: string; state: string; tasks: { running: number } }[] }>(
+    '/jobs/overview',
+  );
+  assert.deepEqual(
+    jobs.map(({ jid, state, tasks }) => [jid, state, tasks.running]),
+    [[id, 'RUNNING', 6]],
+  );
+  const { vertices } = await get<{ vertices: { id: string }[] }>(`/jobs/${id}`);
+  // Figures are looked at once a second.
+  let places: string[] = [];
+  for (let tries = 0; tries < 100 && places[0] !== 'taskmanager-1'; tries++) {
+    const path = `/jobs/${id}/vertices/${vertices[0]!.id}`;
+    const { subtasks } = await get<{ subtasks: { 'taskmanager-id': string }[] }>(path);
+    places = subtasks.map((each) => each['taskmanager-id']);
+    await pause(50);
+  }
+  assert.deepEqual(places, ['taskmanager-1', 'taskmanager-2', 'taskmanager-1']);
+  const folder = join(cluster.cwd, 'savepoints');
+  const answer = await fetch(`${rest}/jobs/${id}/stop`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ targetDirectory: folder }),
+  });
+  assert.equal(answer.status, 202);
+  const { 'request-id': trigger } = (await answer.json()) as { 'request-id': string };
+  const ended = await cluster.ended(id);
+  assert.equal(ended.outcome?.status, 'STOPPED', JSON.stringify(ended));
+  const outcome = await get<{ status: { id: string }; operation: { location: string } }>(
+    `/jobs/${id}/savepoints/${trigger}`,
+  );
+  assert.equal(outcome.status.id, 'COMPLETED');
+  const { location } = outcome.operation;
+  assert.ok(location.startsWith(folder), JSON.stringify(outcome));
+  const again = await cluster.submit(misbehavingJob, '-p', '2', fast, '-s', location, ...words);
+  await cluster.until(again, 'it runs again', ({ subtasksRunning }) => subtasksRunning === 4);
+  assert.equal((await fetch(`${rest}/jobs/${again}?mode=cancel`, { method: 'PATCH' })).status, 202);
+  assert.equal((await cluster.ended(again)).outcome?.status, 'CANCELED');
 });
 
 it('keeps its secrets to its user, and stops all it started', async (test) => {
@@ -87,8 +144,6 @@ it('refuses to listen where others reach it', async (test) => {
     assert.match(refused.output, /CLUSTER_BIND_UNSAFE/);
   }
 });
-
-const misbehavingJob = join(root, 'test', 'e2e', 'misbehaving-job.ts');
 
 for (const how of ['exit', 'abort', 'leak']) {
   it(`a job that does "${how}" to its process touches no other`, async (test) => {

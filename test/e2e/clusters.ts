@@ -14,6 +14,7 @@ export interface ClusterProcess {
   readonly pid: number;
   readonly running: boolean;
   readonly address?: string;
+  readonly rest?: string;
   readonly slots?: readonly number[];
   readonly restarts?: number;
 }
@@ -28,6 +29,8 @@ export interface ClusterJob {
   };
   readonly slots: readonly { readonly taskManager: string; readonly slot: number }[];
   readonly attempt?: number;
+  readonly subtasks?: number;
+  readonly subtasksRunning?: number;
   readonly restarts?: number;
   readonly checkpoint?: string;
   readonly checkpoints?: number;
@@ -134,6 +137,11 @@ export class TestCluster {
   async kill(pid: number): Promise<void> {
     process.kill(pid, 'SIGKILL');
     await eventually(() => !isThere(pid), `process ${pid} is gone`);
+  }
+
+  /** Resolves when none of these processes is there any more. */
+  async gone(pids: readonly number[], msMax?: number): Promise<void> {
+    await eventually(() => !pids.some(isThere), `processes ${pids.join()} are gone`, msMax);
   }
 
   /** Adds a TaskManager, in the place of one that was killed. */

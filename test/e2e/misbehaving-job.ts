@@ -6,9 +6,10 @@ export default job((env, args) => {
   const output = args.string('output', '.millrace/misbehaving/output');
   const count = args.number('count', 1_000_000);
   const ratePerSecond = args.number('rate', 1_000);
+  const keys = args.number('keys', 1_000);
   env
     .fromSource(
-      generatorSource((index) => ({ key: `k${index % 1_000}` }), { count, ratePerSecond }),
+      generatorSource((index) => ({ key: `k${index % keys}` }), { count, ratePerSecond }),
       { uid: 'numbers' },
     )
     .map((value) => {

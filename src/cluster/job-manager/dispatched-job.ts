@@ -16,13 +16,13 @@ import type { NetworkAddress } from '../../base/network.ts';
 import type { Introduced } from '../../exchange/handshake.ts';
 import type {
   BundleReference,
-  CheckpointRequest,
   HeartbeatTimes,
   JobListing,
+  JobMasterAsked,
   JobMasterCommand,
   JobMasterMessage,
   JobOutcome,
-  JobStatusReport,
+  JobPicture,
   SlotsAnswer,
   SlotsRequest,
   Submission,
@@ -34,6 +34,7 @@ import {
   type DispatchedJobState,
   moveDispatchedJob,
 } from './dispatched-job-states.ts';
+import { JobMirror, jobMasterAway } from './job-mirror.ts';
 import type { JobState } from './job-states.ts';
 import type { ResourceManager } from './resource-manager.ts';
 
@@ -54,16 +55,16 @@ export interface DispatchedJobParts {
 
 /** Processes that are started one after the other when each of them dies. */
 export const RESTARTS_MAX = 10;
-const PAUSE_MS_FIRST = 200;
+const PAUSE_MS_FIRST = 50;
 const PAUSE_MS_MAX = 10_000;
 /** A process that lived so long begins the count of restarts again, ms. */
 const STABLE_MS = 60_000;
-/** A checkpoint that was asked for and did not come by then will not be told, ms. */
-const CHECKPOINT_DEADLINE_MS = 600_000;
+/** A checkpoint or savepoint that was asked for and did not come by then will not be told, ms. */
+const ANSWER_DEADLINE_MS = 3_600_000;
 /** A process that has said its last word and is still there is ended, ms. */
 const EXIT_DEADLINE_MS = 5_000;
 
-type Rpc = RpcConnection<JobMasterCommand, JobMasterMessage, CheckpointRequest, SlotsRequest>;
+type Rpc = RpcConnection<JobMasterCommand, JobMasterMessage, JobMasterAsked, SlotsRequest>;
 
 /** See the head of the file. */
 export class DispatchedJob {
@@ -81,10 +82,7 @@ export class DispatchedJob {
   #pauseMs = PAUSE_MS_FIRST;
   #timer: Timer | undefined;
   #rpc: Rpc | undefined;
-  #jobName: string;
-  #isStored = false;
-  #wasAccepted = false;
-  #status: JobStatusReport | undefined;
+  #mirror: JobMirror | undefined;
   #outcome: JobOutcome | undefined;
   #endedAt: number | undefined;
   #isCanceled = false;
@@ -93,10 +91,13 @@ export class DispatchedJob {
     this.#parts = parts;
     this.jobId = parts.submission.jobId;
     this.secret = parts.secret;
-    this.#jobName = parts.submission.jobName;
     this.#startedAt = parts.env.clock.now();
     this.accepted = this.#acceptedResolvers.promise;
     this.accepted.catch(() => undefined);
+  }
+
+  get #jobName(): string {
+    return this.#mirror?.description.jobName ?? this.#parts.submission.jobName;
   }
 
   get isOver(): boolean {
@@ -121,15 +122,25 @@ export class DispatchedJob {
       handlers: {
         message: (message: JobMasterMessage) => this.#heard(message),
         request: ({ count }: SlotsRequest) => this.#requestSlots(count),
-        heartbeat: (status) => this.#heardStatus(status as JobStatusReport | undefined),
+        heartbeat: (picture) => {
+          if (picture !== undefined) this.#mirror?.changed({ picture: picture as JobPicture, events: [] });
+        },
         // Without a sign of life it is as good as dead; the exit of its process tells the rest.
         lost: () => this.#process?.kill(),
       },
     });
   }
 
+  /** All that is known of it; `undefined` before it was built for the first time. */
+  get mirror(): JobMirror | undefined {
+    return this.#mirror;
+  }
+
   /** As a client sees it. */
   listing(): JobListing {
+    const mirror = this.#mirror;
+    const executions = mirror?.executions() ?? [];
+    const failure = mirror?.exceptions().at(-1);
     return {
       jobId: this.jobId,
       jobName: this.#jobName,
@@ -137,7 +148,12 @@ export class DispatchedJob {
       startedAt: this.#startedAt,
       endedAt: this.#endedAt,
       outcome: this.#outcome,
-      status: this.#status,
+      attempt: mirror?.attempt ?? 0,
+      checkpoint: mirror?.latestCheckpoint,
+      checkpoints: mirror?.figures().checkpoints.completed ?? 0,
+      subtasks: executions.length,
+      subtasksRunning: executions.filter(({ state }) => state === 'RUNNING').length,
+      lastFailure: failure && { at: failure.at, message: failure.error.message },
       processId: this.#process?.processId,
       slots: this.#parts.resources.slotsOf(this.jobId),
     };
@@ -152,14 +168,14 @@ export class DispatchedJob {
 
   /** Asks the job master to stop with a last checkpoint. */
   stop(): void {
-    if (this.#rpc?.isOpen !== true) throw notRunning(this.jobId);
+    if (this.#rpc?.isOpen !== true) throw jobMasterAway(this.jobId);
     this.#rpc.send({ kind: 'stop' });
   }
 
-  /** Takes a checkpoint now; its path. */
-  triggerCheckpoint(): Promise<string> {
-    if (this.#rpc?.isOpen !== true) return Promise.reject(notRunning(this.jobId));
-    return this.#rpc.request<string>({ kind: 'checkpoint' }, CHECKPOINT_DEADLINE_MS);
+  /** Asks the job master for a checkpoint or a savepoint. */
+  ask<Answer>(asked: JobMasterAsked): Promise<Answer> {
+    if (this.#rpc?.isOpen !== true) return Promise.reject(jobMasterAway(this.jobId));
+    return this.#rpc.request<Answer>(asked, ANSWER_DEADLINE_MS);
   }
 
   /** Slots of the job are gone with their TaskManager. */
@@ -200,11 +216,13 @@ export class DispatchedJob {
     this.#rpc = undefined;
     this.#move('exited');
     if (this.isOver) return;
-    const { env } = this.#parts;
+    const { env, resources } = this.#parts;
+    // Its processes have lost their job master and end; the next one begins with new ones.
+    resources.removeJob(this.jobId);
     env.log.warn('a job master has ended unexpectedly', { job: this.jobId, how });
     const error = lost(this.#jobName, how);
     if (this.#isCanceled) return this.#end('abandoned', { status: 'CANCELED', error: undefined });
-    if (!this.#wasAccepted || !this.#isStored) return this.#fail(error);
+    if (this.#mirror?.description.checkpointsDirectory === undefined) return this.#fail(error);
     if (env.clock.monotonic() - this.#processStartedAt > STABLE_MS) {
       this.#restarts = 0;
       this.#pauseMs = PAUSE_MS_FIRST;
@@ -233,24 +251,24 @@ export class DispatchedJob {
         return this.#heardAccepted(message);
       case 'refused':
         return this.#refused(message.error);
-      case 'status':
-        return this.#heardStatus(message.status);
+      case 'changed':
+        return this.#mirror?.changed(message);
       case 'ended':
-        this.#status = message.status;
         return this.#end('ended', message.outcome);
+      case 'bye':
+        return this.#rpc?.close(); // Its process ends with it.
     }
   }
 
-  #heardAccepted(message: JobMasterMessage & { readonly kind: 'accepted' }): void {
-    const { resources, bundle, submission } = this.#parts;
+  #heardAccepted({ address, description, picture }: JobMasterMessage & { readonly kind: 'accepted' }): void {
+    const { env, resources, bundle, submission } = this.#parts;
     this.#move('accepted');
     if (this.isOver) return;
-    this.#jobName = message.jobName;
-    this.#isStored = message.isStored;
-    this.#wasAccepted = true;
+    if (this.#mirror === undefined) this.#mirror = new JobMirror(env, description, picture, this.#port());
+    else this.#mirror.replaced(picture);
     resources.addJob({
       jobId: this.jobId,
-      master: message.address,
+      master: address,
       secret: this.secret,
       bundle,
       workingDirectory: submission.workingDirectory,
@@ -258,8 +276,13 @@ export class DispatchedJob {
     this.#acceptedResolvers.resolve();
   }
 
-  #heardStatus(status: JobStatusReport | undefined): void {
-    if (status !== undefined && !this.isOver) this.#status = status;
+  #port(): ConstructorParameters<typeof JobMirror>[3] {
+    return {
+      cancel: () => this.cancel(),
+      stop: () => this.stop(),
+      killSlot: (slot) => this.#rpc?.send({ kind: 'kill-slot', slot }),
+      ask: (asked) => this.ask(asked),
+    };
   }
 
   #refused(error: SerializedError): void {
@@ -283,12 +306,14 @@ export class DispatchedJob {
     if (this.isOver) return;
     this.#move(event);
     this.#timer?.cancel();
-    this.#outcome = { checkpoint: this.#status?.checkpoint, ...outcome };
+    this.#outcome = { checkpoint: this.#mirror?.latestCheckpoint, ...outcome };
     this.#endedAt = env.clock.now();
+    this.#mirror?.endAs(ENDS[outcome.status], this.#endedAt);
     this.#acceptedResolvers.reject(lost(this.#jobName, 'it ended before it was accepted'));
     resources.removeJob(this.jobId);
     env.log.info('a job has ended', { job: this.jobId, status: outcome.status });
-    this.#rpc?.close(); // Its process ends with it.
+    // One that has ended says goodbye; any other is not asked.
+    if (event !== 'ended') this.#rpc?.close();
     const process = this.#process;
     env.clock.timer(EXIT_DEADLINE_MS, () => process?.kill(), 'a job master has to end');
   }
@@ -299,8 +324,8 @@ export class DispatchedJob {
 
   #jobState(): JobState {
     if (this.#outcome !== undefined) return ENDS[this.#outcome.status];
-    if (this.#state === 'RUNNING') return this.#status?.state ?? 'CREATED';
-    return this.#wasAccepted ? 'RESTARTING' : 'INITIALIZING';
+    if (this.#mirror === undefined) return 'INITIALIZING';
+    return this.#state === 'RUNNING' ? this.#mirror.state : 'RESTARTING';
   }
 }
 
@@ -314,8 +339,4 @@ const ENDS: Readonly<Record<JobOutcome['status'], JobState>> = {
 
 function lost(jobName: string, how: string): MillraceError {
   return new MillraceError('JOB_MASTER_LOST', `the process of the job master of "${jobName}" ended: ${how}`);
-}
-
-function notRunning(jobId: string): MillraceError {
-  return new MillraceError('JOB_NOT_RUNNING', `job ${jobId} has no job master at the moment`);
 }

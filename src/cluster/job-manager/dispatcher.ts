@@ -21,6 +21,7 @@ import type {
   ClusterOverview,
   HeartbeatTimes,
   JobListing,
+  SlotAssignment,
   Submission,
   TaskManagerOrders,
   TaskManagerReport,
@@ -30,6 +31,7 @@ import { listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { TASK_MANAGER_SUBJECT } from '../task-manager/task-manager.ts';
 import { DispatchedJob } from './dispatched-job.ts';
+import type { JobMirror } from './job-mirror.ts';
 import { JOB_MASTER_SUBJECT } from './job-master-process.ts';
 import { ResourceManager } from './resource-manager.ts';
 
@@ -115,6 +117,16 @@ export class Dispatcher {
   /** All jobs, the newest first. */
   jobs(): JobListing[] {
     return [...this.#jobs.values()].map((job) => job.listing()).reverse();
+  }
+
+  /** Jobs that were built, the newest first. */
+  mirrors(): JobMirror[] {
+    return [...this.#jobs.values()].flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror])).reverse();
+  }
+
+  /** Where the slots of a job are, by its own numbers. */
+  slotsOf(jobId: string): readonly (SlotAssignment | undefined)[] {
+    return this.#resources.placesOf(jobId);
   }
 
   /** Takes a job; resolves when its job master has built it. Throws JOB_ALREADY_SUBMITTED, and what refuses it. */
@@ -251,7 +263,7 @@ export class Dispatcher {
       case 'stop':
         return this.job(request.jobId).stop();
       case 'checkpoint':
-        return this.job(request.jobId).triggerCheckpoint();
+        return this.job(request.jobId).ask({ kind: 'checkpoint' });
     }
   }
 }

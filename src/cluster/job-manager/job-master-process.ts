@@ -15,10 +15,11 @@ import { MillraceError, serializeError } from '../../base/errors.ts';
 import type { Network } from '../../base/network.ts';
 import type { SlotProvider } from '../../hosts/messages.ts';
 import type {
+  JobDescription,
+  JobMasterAsked,
   JobMasterCommand,
   JobMasterMessage,
   JobOutcome,
-  JobStatusReport,
   SlotAssignment,
   SlotsAnswer,
   SlotsRequest,
@@ -26,25 +27,15 @@ import type {
 import type { JobMasterStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
-import type { ExceptionEntry } from './exception-history.ts';
-import type { JobFigures } from './job-figures.ts';
-import type { JobListener, JobResult } from './job-master.ts';
-import type { JobState } from './job-states.ts';
+import type { JobMaster, JobResult } from './job-master.ts';
+import { JobReporter } from './job-reporter.ts';
 import type { CheckpointReference } from './job-storage.ts';
 import { RemoteSlots } from './remote-slots.ts';
 
-/** A job that was built and runs; what is asked of it. */
+/** A job that was built and runs. */
 export interface RunningJob {
-  readonly jobName: string;
-  readonly targets: ReadonlyMap<string, string>;
-  readonly isStored: boolean;
-  status(): JobState;
-  figures(): JobFigures;
-  exceptions(): readonly ExceptionEntry[];
-  result(): Promise<JobResult>;
-  stop(): Promise<JobResult>;
-  cancel(): Promise<JobResult>;
-  triggerCheckpoint(): Promise<CheckpointReference>;
+  readonly master: JobMaster;
+  readonly description: JobDescription;
 }
 
 /** What the process is made of. */
@@ -58,7 +49,6 @@ export interface JobMasterProcessParts {
    */
   readonly run: (
     start: JobMasterStart,
-    listener: JobListener,
     slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
   ) => Promise<RunningJob>;
   /** Ends the process. */
@@ -74,12 +64,12 @@ const SLOTS_DEADLINE_MS = 24 * 3_600_000;
 /** See the head of the file. */
 export class JobMasterProcess {
   readonly #parts: JobMasterProcessParts;
-  #rpc: RpcConnection<JobMasterMessage, JobMasterCommand, SlotsRequest, { kind: 'checkpoint' }> | undefined;
+  #rpc: RpcConnection<JobMasterMessage, JobMasterCommand, SlotsRequest, JobMasterAsked> | undefined;
   #slots: RemoteSlots | undefined;
-  #job: RunningJob | undefined;
-  #attempt = 0;
-  #checkpoint: string | undefined;
-  #lastFailure: JobStatusReport['lastFailure'];
+  #master: JobMaster | undefined;
+  #reporter: JobReporter | undefined;
+  /** Answers that the JobManager waits for; a job that has ended waits for them. */
+  readonly #asked = new Set<Promise<unknown>>();
   /** Asked for before there was a job. */
   #early: JobMasterCommand[] = [];
 
@@ -95,10 +85,10 @@ export class JobMasterProcess {
     this.#rpc = new RpcConnection({
       ...peer,
       clock: env.clock,
-      heartbeat: { ...start.heartbeat, report: () => this.#status() },
+      heartbeat: { ...start.heartbeat, report: () => this.#reporter?.picture() },
       handlers: {
         message: (command: JobMasterCommand) => this.#obey(command),
-        request: () => this.#checkpointNow(),
+        request: (asked) => this.#answer(asked),
         lost: () => this.#parts.onOver(), // MP-3
       },
     });
@@ -120,7 +110,7 @@ export class JobMasterProcess {
       },
     );
     const accepted = Promise.withResolvers<void>();
-    const job = await this.#parts.run(start, this.#listener(), ({ fingerprint, load }) => {
+    const { master, description } = await this.#parts.run(start, ({ fingerprint, load }) => {
       this.#checkSame(fingerprint);
       this.#slots = new RemoteSlots({
         clock: env.clock,
@@ -131,16 +121,23 @@ export class JobMasterProcess {
       });
       return this.#slots;
     });
-    this.#job = job;
-    const { jobName, isStored } = job;
-    const targets = Object.fromEntries(job.targets);
-    this.#rpc!.send({ kind: 'accepted', address: listener.address, jobName, targets, isStored });
+    this.#master = master;
+    const reporter = new JobReporter(master, env.clock, (change) =>
+      this.#rpc!.send({ kind: 'changed', ...change }),
+    );
+    this.#reporter = reporter;
+    const { address } = listener;
+    this.#rpc!.send({ kind: 'accepted', address, description, picture: reporter.picture() });
     accepted.resolve();
     for (const command of this.#early.splice(0)) this.#obey(command);
-    const result = await job.result();
-    this.#rpc!.send({ kind: 'ended', outcome: outcomeOf(result), status: this.#status()! });
+    const result = await master.ended;
+    reporter.flush();
+    reporter.close();
+    this.#rpc!.send({ kind: 'ended', outcome: outcomeOf(result) });
     listener.close();
     this.#slots?.close();
+    await Promise.allSettled(this.#asked);
+    this.#rpc!.send({ kind: 'bye' });
   }
 
   /** MP-2. */
@@ -156,53 +153,43 @@ export class JobMasterProcess {
     return slots;
   }
 
-  #listener(): JobListener {
-    const changed = (): void => this.#rpc?.report();
-    return {
-      onState: changed,
-      onRestore: (checkpoint) => {
-        this.#attempt += 1;
-        this.#checkpoint = checkpoint?.path;
-        changed();
-      },
-      onCheckpoint: (checkpoint) => {
-        this.#checkpoint = checkpoint.path;
-      },
-      onFailure: ({ at, error }) => {
-        this.#lastFailure = { at, message: error.message };
-        changed();
-      },
-    };
-  }
-
-  #status(): JobStatusReport | undefined {
-    const job = this.#job;
-    if (job === undefined) return undefined;
-    return {
-      state: job.status(),
-      attempt: this.#attempt,
-      checkpoint: this.#checkpoint,
-      figures: job.figures(),
-      lastFailure: this.#lastFailure,
-    };
-  }
-
   #obey(command: JobMasterCommand): void {
-    const job = this.#job;
-    if (job === undefined) return void this.#early.push(command);
+    const master = this.#master;
+    if (master === undefined) return void this.#early.push(command);
     switch (command.kind) {
       case 'cancel':
-        return void job.cancel();
+        return master.cancel();
       case 'stop':
-        return void job.stop();
+        return master.stop();
+      case 'kill-slot':
+        return void master.killSlot(command.slot);
       case 'task-manager-lost':
         return this.#slots?.taskManagerLost(command.taskManager, command.why);
     }
   }
 
-  async #checkpointNow(): Promise<string> {
-    if (this.#job === undefined) throw new MillraceError('JOB_NOT_RUNNING', 'the job is not built yet');
-    return (await this.#job.triggerCheckpoint()).path;
+  #answer(asked: JobMasterAsked): Promise<CheckpointReference> {
+    const answer = this.#carryOut(asked);
+    this.#asked.add(answer);
+    // The connection answers in the turns after this one is settled.
+    const forget = (): void => void this.#asked.delete(answer);
+    answer.then(forget, forget);
+    return answer;
+  }
+
+  #carryOut(asked: JobMasterAsked): Promise<CheckpointReference> {
+    const master = this.#master;
+    if (master === undefined) {
+      return Promise.reject(new MillraceError('JOB_NOT_RUNNING', 'the job is not built yet'));
+    }
+    switch (asked.kind) {
+      case 'checkpoint':
+        return master.triggerCheckpoint();
+      case 'savepoint':
+        return master.triggerSavepoint(asked.request);
+      case 'stop-with-savepoint':
+        return master.stopWithSavepoint(asked.request);
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import type { SlotAssignment, TaskManagerOrders, TaskManagerReport } from '../me
 import { ResourceManager, type SlotOwner } from './resource-manager.ts';
 
 const TIMEOUT_MS = 1_000;
+const NO_FIGURES = {} as TaskManagerReport['process']; // They are only handed on.
 
 /** A TaskManager that does at once what it is told. */
 class Obedient {
@@ -37,7 +38,7 @@ class Obedient {
       processId: 1,
       startedAt: 0,
       slots: this.slots,
-      residentBytes: 0,
+      process: NO_FIGURES,
       ordersVersion: this.orders.version,
       jobs: [...wanted.values()],
     };

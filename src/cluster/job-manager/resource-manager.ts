@@ -181,13 +181,15 @@ export class ResourceManager {
     });
   }
 
-  /** Where the slots of a job are. */
+  /** The slots that a job has. */
   slotsOf(jobId: string): SlotAssignment[] {
-    const holding = this.#holdings.get(jobId);
-    if (holding === undefined) return [];
-    return holding.slots.flatMap((slot) =>
-      slot === undefined ? [] : [{ ...slot, allocation: holding.allocations.get(slot.taskManager)! }],
-    );
+    return this.placesOf(jobId).filter((slot) => slot !== undefined);
+  }
+
+  /** By slot of the job; `undefined` where one was lost and is not replaced yet. */
+  placesOf(jobId: string): (SlotAssignment | undefined)[] {
+    const { slots = [], allocations } = this.#holdings.get(jobId) ?? {};
+    return slots.map((slot) => slot && { ...slot, allocation: allocations!.get(slot.taskManager)! });
   }
 
   /** All TaskManagers, by their ids. */
@@ -201,7 +203,7 @@ export class ResourceManager {
         heartbeatAt,
         slots: slots.length,
         slotsFree: slots.filter(({ state }) => state === 'FREE').length,
-        residentBytes: report.residentBytes,
+        process: report.process,
         jobs: report.jobs,
       }))
       .sort((a, b) => (a.taskManager < b.taskManager ? -1 : 1));

@@ -15,7 +15,13 @@ import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { addressText, type Network, type NetworkAddress } from '../../base/network.ts';
 import type { Introduced } from '../../exchange/handshake.ts';
 import { BlobFolder } from '../blobs.ts';
-import type { BlobRequest, HeartbeatTimes, TaskManagerOrders, TaskManagerReport } from '../messages.ts';
+import type {
+  BlobRequest,
+  HeartbeatTimes,
+  ProcessFigures,
+  TaskManagerOrders,
+  TaskManagerReport,
+} from '../messages.ts';
 import type { ProcessSpawner } from '../processes.ts';
 import { dialPeer } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
@@ -41,7 +47,7 @@ export interface TaskManagerParts {
   readonly data: NetworkAddress;
   /** Where bundles are kept. */
   readonly blobDirectory: string;
-  readonly residentBytes: () => number;
+  readonly processFigures: () => ProcessFigures;
   /** It has stopped for ever, with the reason unless it was asked to. */
   readonly onStopped: (error: Error | undefined) => void;
 }
@@ -91,14 +97,14 @@ export class TaskManager {
 
   /** What there is. */
   report(): TaskManagerReport {
-    const { taskManager, host, processId, slots, residentBytes } = this.#parts;
+    const { taskManager, host, processId, slots, processFigures } = this.#parts;
     return {
       taskManager,
       host,
       processId,
       startedAt: this.#startedAt,
       slots,
-      residentBytes: residentBytes(),
+      process: processFigures(),
       ordersVersion: this.#ordersVersion,
       jobs: this.#jobs.report(),
     };

@@ -1,0 +1,109 @@
+/** The REST interface and the dashboard of a JobManager: its jobs and TaskManagers as they are served. */
+
+import { join } from 'node:path';
+import type { Configuration } from '../base/config.ts';
+import type { Env } from '../base/env.ts';
+import type { Dispatcher } from '../cluster/job-manager/dispatcher.ts';
+import type { JobMirror } from '../cluster/job-manager/job-mirror.ts';
+import type { SlotAssignment } from '../cluster/messages.ts';
+import type { LogRing } from '../rest/log-ring.ts';
+import { ProcessMeter } from '../rest/process-meter.ts';
+import { type RestServer, serveRest } from '../rest/rest-server.ts';
+import type { ServedCluster, ServedJob, SlotPlace } from '../rest/served.ts';
+import { type ConfigurationLayer, fromLayers } from '../run/load.ts';
+import { isPortChosen } from './dashboard.ts';
+import { ownPackageFolder } from './job-file.ts';
+
+/** What is served. */
+export interface ClusterRestOptions {
+  readonly dispatcher: Dispatcher;
+  readonly env: Env;
+  readonly logs: LogRing;
+  readonly configuration: Configuration;
+  readonly version: string;
+}
+
+/** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
+export async function serveCluster(options: ClusterRestOptions): Promise<RestServer> {
+  const { configuration, logs } = options;
+  const meter = new ProcessMeter();
+  try {
+    const server = await serveRest({
+      cluster: servedCluster(options, meter),
+      logs,
+      pageFolder: join(ownPackageFolder(), 'dist', 'dashboard'),
+      port: configuration.get('rest.port'),
+      orNextPort: !isPortChosen(configuration),
+    });
+    return {
+      ...server,
+      close: async () => {
+        await server.close();
+        meter.close();
+      },
+    };
+  } catch (error) {
+    meter.close();
+    throw error;
+  }
+}
+
+function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): ServedCluster {
+  const { dispatcher, env, configuration, version } = options;
+  // One object for each mirror, for as long as it is listed.
+  const known = new WeakMap<JobMirror, ServedJob>();
+  return {
+    mode: 'cluster',
+    env,
+    version,
+    startedAt: env.clock.now(),
+    configuration,
+    features: {
+      cancel: true,
+      stop: true,
+      triggerCheckpoint: true,
+      savepoint: true,
+      tap: false,
+      stateBrowser: false,
+      killWorker: true,
+      profile: false,
+    },
+    jobs: () =>
+      dispatcher.mirrors().map((mirror) => {
+        const job = known.get(mirror) ?? servedJob(dispatcher, mirror);
+        known.set(mirror, job);
+        return job;
+      }),
+    workers: () =>
+      dispatcher.overview().taskManagers.map((member) => ({
+        workerId: member.taskManager,
+        address: member.host,
+        dataPort: -1,
+        startedAt: member.startedAt,
+        heartbeatAt: member.heartbeatAt,
+        slots: member.slots,
+        process: member.process,
+      })),
+    process: () => meter.figures(),
+  };
+}
+
+function servedJob(dispatcher: Dispatcher, mirror: JobMirror): ServedJob {
+  const { description } = mirror;
+  return {
+    source: mirror,
+    configuration: fromLayers(description.configuration as readonly ConfigurationLayer[]),
+    checkpointsDirectory: description.checkpointsDirectory,
+    savepointsDirectory: description.savepointsDirectory,
+    workingDirectory: description.workingDirectory,
+    targets: new Map(Object.entries(description.targets)),
+    guarantee: description.guarantee,
+    placeOf: (slot) => placeOf(dispatcher.slotsOf(mirror.jobId), slot),
+  };
+}
+
+/** Where a slot of a job is; one that it has lost is nowhere. */
+function placeOf(slots: readonly (SlotAssignment | undefined)[], slot: number): SlotPlace {
+  const found = slots[slot];
+  return { workerId: found?.taskManager ?? '', slot: found?.slot ?? slot };
+}

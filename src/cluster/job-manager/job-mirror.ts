@@ -1,0 +1,226 @@
+/**
+ * A job master as the JobManager sees it, which has it in another process: everything that is shown of a job, and what can be
+ * asked of it.
+ *
+ * Owns: the latest picture, and who watches here. Partners: the reporter in the job master's process (`job-reporter.ts`),
+ * which sends the picture and what has happened since the one before.
+ *
+ * JX-1 The picture is changed before those who watch are told, as in the job master itself; what is read is as old as the
+ *      last message, at most a heartbeat.
+ * JX-2 A job master that takes the place of one that died goes on in the same mirror: the job began when it began, and its
+ *      deployments are counted on.
+ */
+
+import type { Env } from '../../base/env.ts';
+import { deserializeError, MillraceError } from '../../base/errors.ts';
+import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
+import { checkpointDirectoryOf } from '../../checkpoint/job-folder.ts';
+import { type CompiledJob, type JobGraph, NO_DECLARATIONS } from '../../graph/job-graph.ts';
+import type { JobChange, JobDescription, JobMasterAsked, JobPicture, JobEvent } from '../messages.ts';
+import type { ExceptionEntry } from './exception-history.ts';
+import type { Execution } from './execution-graph.ts';
+import type { JobFigures } from './job-figures.ts';
+import { type JobListener, JobListeners } from './job-listener.ts';
+import type { SavepointRequest, ThreadReport } from './job-master.ts';
+import { isTerminal, type JobState } from './job-states.ts';
+import type { CheckpointReference } from './job-storage.ts';
+import { SavepointOperations } from './savepoint-operations.ts';
+
+/** The way to the job master; `ask` is rejected when it is not there. */
+export interface MirrorPort {
+  cancel(): void;
+  stop(): void;
+  killSlot(slot: number): void;
+  ask<Answer>(request: JobMasterAsked): Promise<Answer>;
+}
+
+/** See the head of the file. */
+export class JobMirror {
+  readonly jobId: string;
+  readonly description: JobDescription;
+  /** The plan, without its functions: they stay where users' code runs. */
+  readonly compiled: CompiledJob;
+  readonly savepointOperations: SavepointOperations;
+  readonly #port: MirrorPort;
+  readonly #listeners: JobListeners;
+  #picture: JobPicture;
+  /** Deployments of job masters that are gone (JX-2). */
+  #attemptsBefore = 0;
+  #startedAt: number;
+  /** An end that only the JobManager knows of. */
+  #end: { readonly state: JobState; readonly at: number } | undefined;
+
+  constructor(env: Env, description: JobDescription, picture: JobPicture, port: MirrorPort) {
+    this.jobId = description.jobId;
+    this.description = description;
+    this.compiled = planOnly(description.graph, description.jobParameters);
+    this.savepointOperations = new SavepointOperations(env);
+    this.#listeners = new JobListeners(env, undefined);
+    this.#picture = picture;
+    this.#startedAt = picture.startedAt;
+    this.#port = port;
+  }
+
+  // ---- what is shown ----
+
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
+  get endedAt(): number | undefined {
+    return this.#end?.at ?? (isTerminal(this.state) ? this.#picture.stateTimes[this.state] : undefined);
+  }
+
+  get state(): JobState {
+    return this.#end?.state ?? this.#picture.state;
+  }
+
+  get stateTimes(): Readonly<Partial<Record<JobState, number>>> {
+    const { stateTimes } = this.#picture;
+    return this.#end === undefined ? stateTimes : { ...stateTimes, [this.#end.state]: this.#end.at };
+  }
+
+  get attempt(): number {
+    return this.#attemptsBefore + this.#picture.attempt;
+  }
+
+  get checkpointing(): CoordinatorConfig {
+    return this.description.checkpointing;
+  }
+
+  get restoredCheckpointId(): number | undefined {
+    return this.#picture.restoredCheckpointId;
+  }
+
+  executions(): readonly Execution[] {
+    return this.#picture.executions;
+  }
+
+  threads(): ReadonlyMap<number, ThreadReport> {
+    return this.#picture.threads;
+  }
+
+  figures(): JobFigures {
+    const { figures } = this.#picture;
+    return { ...figures, state: this.state, restarts: Math.max(0, this.attempt - 1) };
+  }
+
+  accumulators(): Readonly<Record<string, unknown>> {
+    const { accumulators, failedAccumulators } = this.#picture;
+    const failed = Object.entries(failedAccumulators).map(([name, error]) => [name, deserializeError(error)]);
+    return { ...accumulators, ...Object.fromEntries(failed) };
+  }
+
+  exceptions(): readonly ExceptionEntry[] {
+    return this.#picture.exceptions;
+  }
+
+  /** The newest checkpoint that the job can be continued from. */
+  get latestCheckpoint(): string | undefined {
+    return this.#picture.latestCheckpoint;
+  }
+
+  checkpointPath(id: number): string | undefined {
+    const { checkpointsDirectory } = this.description;
+    return checkpointsDirectory === undefined ? undefined : checkpointDirectoryOf(checkpointsDirectory, id);
+  }
+
+  observe(listener: JobListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  // ---- what can be asked ----
+
+  cancel(): void {
+    this.#port.cancel();
+  }
+
+  stop(): void {
+    this.#port.stop();
+  }
+
+  killSlot(slot: number): boolean {
+    if (this.state !== 'RUNNING') return false;
+    this.#port.killSlot(slot);
+    return true;
+  }
+
+  triggerCheckpoint(): Promise<CheckpointReference> {
+    return this.#port.ask({ kind: 'checkpoint' });
+  }
+
+  triggerSavepoint(
+    request: SavepointRequest & { readonly cancelJob?: boolean | undefined } = {},
+  ): Promise<CheckpointReference> {
+    return this.#port.ask({ kind: 'savepoint', request });
+  }
+
+  stopWithSavepoint(
+    request: SavepointRequest & { readonly drain?: boolean | undefined } = {},
+  ): Promise<CheckpointReference> {
+    return this.#port.ask({ kind: 'stop-with-savepoint', request });
+  }
+
+  // ---- what comes from the job master (JX-1) ----
+
+  /** The job master says what has happened. */
+  changed({ picture, events }: JobChange): void {
+    if (this.#end !== undefined) return;
+    this.#picture = picture;
+    for (const event of events) this.#tell(event);
+  }
+
+  /** Another job master has taken the place of one that died (JX-2). */
+  replaced(picture: JobPicture): void {
+    this.#attemptsBefore = this.attempt;
+    this.#startedAt = Math.min(this.#startedAt, picture.startedAt);
+    this.changed({ picture, events: [{ kind: 'state', state: picture.state }] });
+  }
+
+  /** The job has ended in a way that its job master cannot tell any more. */
+  endAs(state: JobState, at: number): void {
+    if (this.#end !== undefined || isTerminal(this.#picture.state)) return;
+    this.#end = { state, at };
+    this.#tell({ kind: 'state', state });
+  }
+
+  #tell(event: JobEvent): void {
+    this.#listeners.tell((listener) => {
+      switch (event.kind) {
+        case 'state':
+          return listener.onState?.(event.state);
+        case 'failure':
+          return listener.onFailure?.(event.failure);
+        case 'checkpoint':
+          return listener.onCheckpoint?.(event.checkpoint);
+        case 'savepoint':
+          return listener.onSavepoint?.(event.savepoint);
+        case 'restore':
+          return listener.onRestore?.(event.checkpoint);
+        case 'execution':
+          return listener.onExecution?.(event.execution);
+        case 'progress':
+          return listener.onCheckpointProgress?.(event.progress);
+        case 'log':
+          return listener.onLog?.(event.slot, event.entry);
+      }
+    });
+  }
+}
+
+function planOnly(graph: JobGraph, jobParameters: Readonly<Record<string, string>>): CompiledJob {
+  return {
+    graph,
+    factories: new Map(),
+    keySelectors: new Map(),
+    customPartitioners: new Map(),
+    sources: new Map(),
+    sinks: new Map(),
+    declarations: { ...NO_DECLARATIONS, jobParameters },
+  };
+}
+
+/** For a port whose job master is not there. */
+export function jobMasterAway(jobId: string): MillraceError {
+  return new MillraceError('JOB_NOT_RUNNING', `job ${jobId} has no job master at the moment`);
+}

@@ -1,0 +1,99 @@
+/**
+ * Tells the JobManager what happens to a job, from the process of its job master: the other half of `job-mirror.ts`.
+ *
+ * Owns: what has happened and is not told yet. Partners: the job master, which it watches; the connection.
+ *
+ * JR-1 What happens within {@link GATHER_MS} is told in one message, in its order, with the picture as of its sending.
+ * JR-2 At most EVENTS_MAX wait; then lines of logs are left out first, and after them the oldest events.
+ */
+
+import type { Clock, Timer } from '../../base/env.ts';
+import { serializeError } from '../../base/errors.ts';
+import type { JobChange, JobEvent, JobPicture } from '../messages.ts';
+import type { JobMaster } from './job-master.ts';
+
+const GATHER_MS = 25;
+const EVENTS_MAX = 10_000;
+
+/** See the head of the file. */
+export class JobReporter {
+  readonly #master: JobMaster;
+  readonly #clock: Pick<Clock, 'timer'>;
+  readonly #send: (change: JobChange) => void;
+  readonly #unobserve: () => void;
+  #events: JobEvent[] = [];
+  #timer: Timer | undefined;
+  #latestCheckpoint: string | undefined;
+
+  constructor(master: JobMaster, clock: Pick<Clock, 'timer'>, send: (change: JobChange) => void) {
+    this.#master = master;
+    this.#clock = clock;
+    this.#send = send;
+    this.#unobserve = master.observe({
+      onState: (state) => this.#add({ kind: 'state', state }),
+      onFailure: (failure) => this.#add({ kind: 'failure', failure }),
+      onCheckpoint: (checkpoint) => {
+        this.#latestCheckpoint = checkpoint.path;
+        this.#add({ kind: 'checkpoint', checkpoint });
+      },
+      onSavepoint: (savepoint) => this.#add({ kind: 'savepoint', savepoint }),
+      onRestore: (checkpoint) => {
+        this.#latestCheckpoint = checkpoint?.path;
+        this.#add({ kind: 'restore', checkpoint });
+      },
+      onExecution: (execution) => this.#add({ kind: 'execution', execution }),
+      onCheckpointProgress: (progress) => this.#add({ kind: 'progress', progress }),
+      onLog: (slot, entry) => this.#add({ kind: 'log', slot, entry }),
+    });
+  }
+
+  /** What there is to see now. */
+  picture(): JobPicture {
+    const master = this.#master;
+    const accumulators: Record<string, unknown> = {};
+    const failedAccumulators: JobPicture['failedAccumulators'] = {};
+    for (const [name, value] of Object.entries(master.accumulators())) {
+      if (value instanceof Error) failedAccumulators[name] = serializeError(value);
+      else accumulators[name] = value;
+    }
+    return {
+      state: master.state,
+      stateTimes: master.stateTimes,
+      startedAt: master.startedAt,
+      attempt: master.attempt,
+      restoredCheckpointId: master.restoredCheckpointId,
+      executions: master.executions(),
+      threads: new Map(master.threads()),
+      figures: master.figures(),
+      accumulators,
+      failedAccumulators,
+      exceptions: master.exceptions(),
+      latestCheckpoint: this.#latestCheckpoint,
+    };
+  }
+
+  /** Tells what waits, now. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const events = this.#events.splice(0);
+    this.#send({ picture: this.picture(), events });
+  }
+
+  /** Nothing more is told. */
+  close(): void {
+    this.#unobserve();
+    this.#timer?.cancel();
+  }
+
+  #add(event: JobEvent): void {
+    this.#events.push(event);
+    if (this.#events.length > EVENTS_MAX) this.#leaveOut();
+    this.#timer ??= this.#clock.timer(GATHER_MS, () => this.flush(), 'the JobManager is told');
+  }
+
+  /** JR-2. */
+  #leaveOut(): void {
+    this.#events = this.#events.filter(({ kind }) => kind !== 'log').slice(-EVENTS_MAX / 2);
+  }
+}
