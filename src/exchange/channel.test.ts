@@ -12,7 +12,8 @@ import type { CheckpointBarrier } from './events.ts';
 import { decodeElement, encodeElement } from './frame.ts';
 import { createLocalChannel } from './local.ts';
 import type { RingEnd } from './ring-layout.ts';
-import { allocateRing } from './ring-memory.ts';
+import { allocateRing, ringCapacity, RINGS_BYTES_MAX } from './ring-memory.ts';
+import { OutputPort } from './output.ts';
 import { createRingReader } from './ring-reader.ts';
 import { createRingWriter } from './ring-writer.ts';
 
@@ -23,15 +24,14 @@ interface Channel {
 
 // Both ends in one thread, each bell polls the other end at once.
 function createRing(capacityBytes: number, codec?: BatchCodec): Channel {
-  const ring = allocateRing(capacityBytes);
+  const memory = allocateRing(capacityBytes);
   const ends: RingEnd[] = [];
-  const bell = {
-    ring: () => {
-      for (const end of ends) end.poll();
-    },
+  const ring = (): void => {
+    for (const end of ends) end.poll();
   };
-  const writer = createRingWriter(ring, bell, codec);
-  const reader = createRingReader(ring, bell, codec);
+  const bell = { ring, ringLater: ring, hurry: () => {} };
+  const writer = createRingWriter(memory, bell, codec);
+  const reader = createRingReader(memory, bell, codec);
   ends.push(writer, reader);
   return { writer, reader };
 }
@@ -226,8 +226,8 @@ test('a ring whose counters pass 2^32 goes on', () => {
   const ring = allocateRing(64);
   const words = new Int32Array(ring);
   words[0] = words[16] = -48; // written and read, as if 2^32 - 48 bytes had gone by
-  const writer = createRingWriter(ring, { ring() {} });
-  const reader = createRingReader(ring, { ring() {} });
+  const writer = createRingWriter(ring, { ring() {}, ringLater() {}, hurry() {} });
+  const reader = createRingReader(ring, { ring() {}, ringLater() {}, hurry() {} });
   for (let round = 0; round < 20; round++) {
     assert.equal(fill(writer), 4);
     for (let index = 0; index < 4; index++) assert.deepEqual(reader.read(), watermark(index));
@@ -277,3 +277,44 @@ for (const [name, create] of Object.entries(typed)) {
     }
   });
 }
+
+test('the rings of a process share their memory, however many there are', () => {
+  for (const rings of [0, 1, 7, 255, 256, 257, 5_000, 100_000]) {
+    const bytes = ringCapacity(rings);
+    allocateRing(bytes);
+    assert.ok(rings * bytes <= RINGS_BYTES_MAX, `${rings} rings of ${bytes} bytes`);
+  }
+  assert.ok(ringCapacity(1) > ringCapacity(1_000));
+});
+
+test('a batch that a ring has taken is written over, and one that waits is not', () => {
+  const memory = allocateRing(1024);
+  const bell = { ring() {}, ringLater() {}, hurry() {} };
+  const reader = createRingReader(memory, bell);
+  const port = new OutputPort({
+    edge: 0,
+    producer: 0,
+    router: { route: () => 0 },
+    channels: [{ consumer: 0, writer: createRingWriter(memory, bell) }],
+    unaligned: false,
+    batchRecords: 4,
+  });
+  const seen: unknown[] = [];
+  const read = (): void => {
+    for (let element = reader.read(); element !== undefined; element = reader.read())
+      if (element.kind === 'batch') seen.push(...element.batch.values);
+  };
+  for (let index = 0; index < 1_000; index++) {
+    port.emit(index, index);
+    if (index % 200 === 0) read();
+  }
+  port.flush();
+  while (seen.length < 1_000) {
+    read();
+    port.writable();
+  }
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 1_000 }, (_, index) => index),
+  );
+});

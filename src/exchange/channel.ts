@@ -30,6 +30,8 @@ export interface ChannelWriter {
    * Throws EXCHANGE_RECORD_TOO_LARGE, having changed nothing, when a batch is over the limit of the channel.
    */
   tryWrite(element: ChannelElement): boolean;
+  /** A batch that was taken was copied: its arrays may be used again. Default: no. */
+  readonly copies?: boolean;
   /** Number of frames ever written. */
   position(): number;
   /** Puts an unaligned barrier into the priority lane; it overtakes what was written and not read. A newer one replaces one that was not taken. */

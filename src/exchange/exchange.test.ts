@@ -37,7 +37,7 @@ interface Channel {
 function channelBy(random: Random): Channel {
   if (random.int(2) === 0) return createLocalChannel({ capacityElements: 1 + random.int(3) });
   const ring = allocateRing(64 << random.int(4));
-  const bell = { ring() {} };
+  const bell = { ring() {}, ringLater() {}, hurry() {} };
   return { writer: createRingWriter(ring, bell), reader: createRingReader(ring, bell) };
 }
 

@@ -232,7 +232,7 @@ function linkWithPeer(): {
   readonly reader: RingReader;
 } {
   const network = new MemoryNetwork(seededRandom('peer'));
-  const bell = { ring(): void {} };
+  const bell = { ring(): void {}, ringLater(): void {}, hurry(): void {} };
   const far = sharedRingMemory(allocateRing(inletRingBytes(256)));
   const near = sharedRingMemory(allocateRing(256));
   const [own, peer] = network.pair();

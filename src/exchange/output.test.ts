@@ -243,8 +243,8 @@ test('emitted records are frozen on demand', () => {
 
 test('batches of large records become small, and one that is too large for a channel is divided', () => {
   const ring = allocateRing(4096);
-  const writer = createRingWriter(ring, { ring() {} });
-  const reader = createRingReader(ring, { ring() {} });
+  const writer = createRingWriter(ring, { ring() {}, ringLater() {}, hurry() {} });
+  const reader = createRingReader(ring, { ring() {}, ringLater() {}, hurry() {} });
   const { port } = givenPort({
     channels: [{ consumer: 0, writer }],
     router: createRouter('global', { channels: 1 }),

@@ -20,6 +20,7 @@ import { assert } from '../base/assert.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { RecordBatch } from './batch.ts';
 import { addBytes, type ChannelElement, type ChannelWriter } from './channel.ts';
 import type { ChannelStateSection } from './channel-state.ts';
 import type { CheckpointBarrier, StreamEvent } from './events.ts';
@@ -113,9 +114,7 @@ export class OutputPort {
 
   #append(channel: number, value: unknown, timestamp: number): void {
     const builder = this.#builders[channel]!;
-    builder.values.push(value);
-    builder.timestamps.push(timestamp);
-    if (builder.values.length >= builder.limit) this.#seal(channel);
+    if (builder.add(value, timestamp) >= builder.limit) this.#seal(channel);
   }
 
   /** Sends a watermark, a status or the end of data to every channel, behind all records. */
@@ -152,7 +151,7 @@ export class OutputPort {
   /** Sends what waits for a batch to fill. */
   flush(): void {
     for (let channel = 0; channel < this.#builders.length; channel++) {
-      if (this.#builders[channel]!.values.length > 0) this.#seal(channel);
+      if (this.#builders[channel]!.size > 0) this.#seal(channel);
     }
     this.#waitingSince = undefined;
   }
@@ -194,7 +193,7 @@ export class OutputPort {
     this.#closed = true;
     this.#ended = true;
     for (const queue of this.#overflow) queue.clear();
-    for (const builder of this.#builders) builder.take();
+    for (const builder of this.#builders) builder.clear();
     this.#waitingSince = undefined;
   }
 
@@ -206,22 +205,26 @@ export class OutputPort {
 
   #seal(channel: number): void {
     const builder = this.#builders[channel]!;
-    this.#send(channel, builder.take());
-    const good = this.#channels[channel]!.writer.recordsPerFrame();
+    const { writer } = this.#channels[channel]!;
+    const batch = builder.take();
+    if (this.#send(channel, { kind: 'batch', batch }) && writer.copies === true) builder.giveBack(batch);
+    const good = writer.recordsPerFrame();
     builder.limit = Math.max(1, Math.min(this.#batchRecords, good));
   }
 
-  #send(channel: number, element: ChannelElement): void {
+  /** True when the channel has it, false when it waits. */
+  #send(channel: number, element: ChannelElement): boolean {
     const queue = this.#overflow[channel]!;
     if (queue.isEmpty()) {
       const result = offer(this.#channels[channel]!.writer, element);
-      if (result === 'taken') return;
+      if (result === 'taken') return true;
       if (result === 'too-large') {
         for (const half of halvesOf(element)) this.#send(channel, half);
-        return;
+        return false;
       }
     }
     queue.push(element);
+    return false;
   }
 
   #drain(channel: number): void {
@@ -243,13 +246,13 @@ export class OutputPort {
       if (element.kind === 'event' && element.event.kind === 'barrier') continue;
       frames.push(writer.encode(element));
     }
-    const { values, timestamps } = this.#builders[channel]!;
-    if (values.length > 0) frames.push(writer.encode({ kind: 'batch', batch: { values, timestamps } }));
+    const builder = this.#builders[channel]!;
+    if (builder.size > 0) frames.push(writer.encode({ kind: 'batch', batch: builder.batch() }));
     return frames;
   }
 
   #isBuilding(): boolean {
-    for (const builder of this.#builders) if (builder.values.length > 0) return true;
+    for (const builder of this.#builders) if (builder.size > 0) return true;
     return false;
   }
 
@@ -259,22 +262,56 @@ export class OutputPort {
   }
 }
 
-/** A batch in the making. */
+/** A batch in the making; its memory is as large as the batches were lately. */
 class Builder {
-  values: unknown[] = [];
-  timestamps: number[] = [];
+  size = 0;
   /** Records at which it is sent; adapts to their size. */
   limit: number;
+  #values: unknown[] = [];
+  #timestamps: number[] = [];
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  take(): ChannelElement {
-    const batch = { values: this.values, timestamps: this.timestamps };
-    this.values = [];
-    this.timestamps = [];
-    return { kind: 'batch', batch };
+  /** How many there are now. Hot path. */
+  add(value: unknown, timestamp: number): number {
+    if (this.size === 0 && this.#values.length < this.limit) this.#allocate();
+    const index = this.size++;
+    this.#values[index] = value;
+    this.#timestamps[index] = timestamp;
+    return this.size;
+  }
+
+  /** A copy of what it holds. */
+  batch(): RecordBatch {
+    return { values: this.#values.slice(0, this.size), timestamps: this.#timestamps.slice(0, this.size) };
+  }
+
+  take(): RecordBatch {
+    const isFull = this.size === this.#values.length;
+    const batch = isFull ? { values: this.#values, timestamps: this.#timestamps } : this.batch();
+    if (isFull) this.clear();
+    this.size = 0;
+    return batch;
+  }
+
+  /** Uses the memory of a batch again, of which nobody has anything any more. */
+  giveBack({ values, timestamps }: RecordBatch): void {
+    if (values.length !== this.limit || this.#values.length > 0) return;
+    this.#values = values as unknown[];
+    this.#timestamps = timestamps as number[];
+  }
+
+  clear(): void {
+    this.size = 0;
+    this.#values = [];
+    this.#timestamps = [];
+  }
+
+  #allocate(): void {
+    this.#values = new Array<unknown>(this.limit);
+    this.#timestamps = new Array<number>(this.limit).fill(MIN_TIMESTAMP);
   }
 }
 

@@ -46,6 +46,7 @@ class Party implements RingMemory {
   readonly #history: Result[];
   #position = 0;
   #mayAct: number;
+  #putOff = false;
 
   constructor(self: number, world: World, history: Result[], mayAct: number) {
     this.#mayAct = mayAct;
@@ -83,7 +84,17 @@ class Party implements RingMemory {
   }
 
   ring(): void {
+    this.#putOff = false;
     this.#access(() => this.#world.bells[1 - this.#self]!++);
+  }
+
+  // As in thread.ts: what is put off is made up for before the thread rests.
+  ringLater(): void {
+    this.#putOff = true;
+  }
+
+  hurry(): void {
+    if (this.#putOff) this.ring();
   }
 
   bell(): number {
@@ -119,6 +130,7 @@ function untilDone(
       ready = true;
     });
     while (!ready) {
+      party.hurry();
       const seen = party.bell();
       poll();
       if (!ready) party.park(seen);
@@ -143,6 +155,7 @@ function writing(sent: readonly Sent[]): Program {
         () => writer.poll(),
       );
     }
+    party.hurry();
   };
 }
 

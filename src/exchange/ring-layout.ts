@@ -24,7 +24,7 @@
  *  1. 0 <= written - read <= capacity; bytes outside [read, written) are the writer's, the others the reader's.
  *  2. `written` is stored after the bytes of a whole frame or piece, `read` after they were copied out.
  *  3. No lost wake-up: the reader sleeps only after it saw written = read, and the writer, after it stored `written`,
- *     rings when it sees read = the value before. The writer sleeps only after it stored `wanted` and then saw too
+ *     rings when it sees read = the value before: before its own turn ends, and at once when half of the ring is taken. The writer sleeps only after it stored `wanted` and then saw too
  *     little room, and the reader, after it stored `read`, rings when it sees `wanted` and enough room.
  *  4. A barrier is in its slot before `barriers` counts it, and its slot is not written again before the next but one:
  *     a reader that finds `barriers` unchanged after it copied has copied one barrier.
@@ -53,6 +53,10 @@ export function slotOf(barriers: number): number {
 /** Wakes the thread at the other end. */
 export interface Bell {
   ring(): void;
+  /** Rings at the end of the turn of this thread at the latest, so that a thread is woken once for all that a turn wrote. */
+  ringLater(): void;
+  /** Rings now, if that was put off. */
+  hurry(): void;
 }
 
 /** An end that has to be asked when the own bell rang. */

@@ -2,8 +2,10 @@
 
 import { assert } from '../base/assert.ts';
 
-/** Bytes of a ring's data unless it is told otherwise. */
-export const RING_CAPACITY_BYTES = 64 * 1024;
+/** Bytes of a ring's data unless it is told otherwise, and in a job of few channels. */
+export const RING_CAPACITY_BYTES = 128 * 1024;
+/** Bytes of the data of all rings of a process, however many channels its job has. */
+export const RINGS_BYTES_MAX = 32 * 1024 * 1024;
 
 const CONTROL_WORDS = 96;
 const CONTROL_BYTES = CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT;
@@ -21,6 +23,13 @@ export interface RingMemory {
   copyIn(at: number, bytes: Uint8Array): void;
   /** Fills `into` with the data from offset `at` on. */
   copyOut(at: number, into: Uint8Array): void;
+}
+
+/** Bytes of data of each of so many rings: they share {@link RINGS_BYTES_MAX}; what is larger than a ring goes in pieces. */
+export function ringCapacity(rings: number): number {
+  const share = RINGS_BYTES_MAX / Math.max(1, rings);
+  const bytes = 2 ** Math.floor(Math.log2(share));
+  return Math.max(CAPACITY_MIN, Math.min(RING_CAPACITY_BYTES, bytes));
 }
 
 /** Makes the memory of a ring; it may be posted to other threads, which attach to it. */

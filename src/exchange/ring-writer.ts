@@ -32,6 +32,7 @@ export function createRingWriter(
 
 /** The producer's end over any memory. */
 export class RingWriter implements ChannelWriter, RingEnd {
+  readonly copies = true;
   readonly #memory: RingMemory;
   readonly #bell: Bell;
   readonly #codec: BatchCodec;
@@ -173,7 +174,8 @@ export class RingWriter implements ChannelWriter, RingEnd {
     this.#memory.store(WRITTEN, this.#written); // invariant 2
     this.#readSeen = this.#memory.load(READ);
     assert(this.#free() >= 0, 'invariant 1: the writer never overtakes the reader');
-    if (this.#readSeen === before) this.#bell.ring(); // invariant 3
+    if (this.#readSeen === before) this.#bell.ringLater(); // invariant 3
+    if (this.#free() * 2 <= this.#memory.capacity) this.#bell.hurry();
   }
 
   #copyIn(cursor: number, bytes: Uint8Array): void {

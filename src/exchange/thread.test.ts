@@ -113,6 +113,7 @@ function work(setup: Setup): void {
   if (setup.role === 'send') send(writer);
   if (setup.role === 'receive') receive(reader);
   if (setup.role === 'wait') parentPort!.postMessage('waiting');
+  endpoint.settle();
 }
 
 async function runBoth(first: Role, second: Role, ringBytes: number): Promise<unknown[]> {

@@ -5,7 +5,8 @@
  *
  * Invariants:
  *  1. No lost wake-up: the bell is read, then the ends are polled, then the wait is for a change of what was read.
- *  2. The wait does not keep the thread alive; its message port does.
+ *  2. A ring that was put off is made up for by `settle`, before the thread goes back to its event loop.
+ *  3. The wait does not keep the thread alive; its message port does.
  */
 
 import { assert } from '../base/assert.ts';
@@ -36,12 +37,22 @@ export function createDoorbell(shared: SharedArrayBuffer): Doorbell {
 class SharedDoorbell implements Doorbell {
   readonly #word: Int32Array;
   #run: (() => void) | undefined;
+  #putOff = false;
 
   constructor(shared: SharedArrayBuffer) {
     this.#word = new Int32Array(shared);
   }
 
+  ringLater(): void {
+    this.#putOff = true;
+  }
+
+  hurry(): void {
+    if (this.#putOff) this.ring();
+  }
+
   ring(): void {
+    this.#putOff = false;
     Atomics.add(this.#word, 0, 1);
     Atomics.notify(this.#word, 0);
   }
@@ -78,6 +89,8 @@ class SharedDoorbell implements Doorbell {
 export class ThreadEndpoint {
   readonly #bell: Doorbell;
   readonly #ends: RingEnd[] = [];
+  /** One for each other thread, by its memory. */
+  readonly #peers = new Map<SharedArrayBuffer, Doorbell>();
 
   /** `doorbell` is this thread's own. Nothing is called within the constructor. */
   constructor(doorbell: SharedArrayBuffer) {
@@ -87,21 +100,33 @@ export class ThreadEndpoint {
 
   /** The producer's end of a ring whose consumer has the doorbell `peer`. */
   writer(ring: SharedArrayBuffer, peer: SharedArrayBuffer, codec: BatchCodec = GENERIC): ChannelWriter {
-    const end = createRingWriter(ring, createDoorbell(peer), codec);
+    const end = createRingWriter(ring, this.#peer(peer), codec);
     this.#ends.push(end);
     return end;
   }
 
   /** The consumer's end of a ring whose producer has the doorbell `peer`. */
   reader(ring: SharedArrayBuffer, peer: SharedArrayBuffer, codec: BatchCodec = GENERIC): ChannelReader {
-    const end = createRingReader(ring, createDoorbell(peer), codec);
+    const end = createRingReader(ring, this.#peer(peer), codec);
     this.#ends.push(end);
     return end;
+  }
+
+  /** Wakes the threads that were written to; to be called before this thread rests or does anything else. */
+  settle(): void {
+    for (const bell of this.#peers.values()) bell.hurry();
+  }
+
+  #peer(memory: SharedArrayBuffer): Doorbell {
+    const bell = this.#peers.get(memory) ?? createDoorbell(memory);
+    this.#peers.set(memory, bell);
+    return bell;
   }
 
   /** Calls what is registered at the ends and has a reason; the bell does it too. */
   poll(): void {
     for (const end of this.#ends) end.poll();
+    this.settle();
   }
 
   /** Forgets all ends and stops listening. */

@@ -24,7 +24,8 @@ const U32_MAX = 0xffffffff;
 export function timestampLayout(timestamps: readonly number[]): number {
   let smallest = Number.POSITIVE_INFINITY;
   let largest = Number.NEGATIVE_INFINITY;
-  for (const timestamp of timestamps) {
+  for (let index = 0; index < timestamps.length; index++) {
+    const timestamp = timestamps[index]!;
     if (timestamp < smallest) smallest = timestamp;
     if (timestamp > largest) largest = timestamp;
   }

@@ -22,6 +22,8 @@ export interface ChannelRoute extends ChannelAddress {
 export interface ChannelEnds {
   writer(address: ChannelAddress): ChannelWriter;
   reader(address: ChannelAddress): ChannelReader;
+  /** After each step of a task: what it wrote is told to those who wait for it. */
+  settle?(): void;
 }
 
 /** Every channel of a job, in the order of edges, producers, consumers. */

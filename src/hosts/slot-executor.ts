@@ -200,6 +200,7 @@ export class SlotExecutor {
       for (let each = 0; each < count; each++) {
         const runner = this.#runners[(this.#first + each) % count]!;
         if (runner.step(Math.min(end, clock.monotonic() + STEP_MS)) === 'more') more = true;
+        this.#parts.channels.settle?.();
       }
       this.#first = (this.#first + 1) % Math.max(1, count);
       if ((!more && !this.#woken) || clock.monotonic() >= end) break;

@@ -14,7 +14,7 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import type { Clock } from '../base/env.ts';
 import { deserializeError, MillraceError } from '../base/errors.ts';
-import { allocateRing, RING_CAPACITY_BYTES } from '../exchange/ring-memory.ts';
+import { allocateRing, ringCapacity } from '../exchange/ring-memory.ts';
 import { inletRingBytes, type NetworkRing } from '../exchange/tcp.ts';
 import { allocateDoorbell } from '../exchange/thread.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
@@ -55,7 +55,7 @@ export interface ThreadOptions {
   readonly clock: Pick<Clock, 'timer'>;
   /** A thread that is not ready by then, ms after the start, will not be; default 60 s. */
   readonly startDeadlineMs?: number;
-  /** Bytes of one ring; default 64 KiB. */
+  /** Bytes of one ring; by default the share of each in what all may have. */
   readonly ringBytes?: number;
   readonly resourceLimits?: ResourceLimits;
   /** Default: all slots run in this process. */
@@ -125,13 +125,16 @@ interface ThreadPlan {
   readonly remote: readonly RemoteRing[];
 }
 
-function planOf({ graph, part, ringBytes = RING_CAPACITY_BYTES }: ThreadOptions, slots: number): ThreadPlan {
+function planOf({ graph, part, ringBytes: given }: ThreadOptions, slots: number): ThreadPlan {
   const all = Array.from({ length: slots }, (_, slot) => slot);
   const isOwn = (slot: number): boolean => part === undefined || part.slots.has(slot);
   const doorbells = all.map((slot) => (isOwn(slot) ? allocateDoorbell() : part!.doorbell));
   const rings: RingDescription[] = [];
   const remote: RemoteRing[] = [];
-  for (const [channel, route] of channelsOf(graph).entries()) {
+  const routes = channelsOf(graph);
+  // Of the whole job, so that all its processes come to the same.
+  const ringBytes = given ?? ringCapacity(routes.filter((route) => route.fromSlot !== route.toSlot).length);
+  for (const [channel, route] of routes.entries()) {
     const { fromSlot, toSlot } = route;
     if (fromSlot === toSlot || !(isOwn(fromSlot) || isOwn(toSlot))) continue;
     const isInlet = !isOwn(fromSlot);

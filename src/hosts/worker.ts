@@ -149,5 +149,6 @@ function ringChannels(start: WorkerStart, compiled: CompiledJob, env: Env): Chan
       if (route === undefined) return localOf(address).reader;
       return endpoint.reader(route.ring, doorbells[route.fromSlot]!, codecs(address.edge));
     },
+    settle: () => endpoint.settle(),
   };
 }

@@ -39,11 +39,10 @@ export function linkRings(options: {
 }): LinkedRings {
   const network = new MemoryNetwork(seededRandom(options.seed), options.waitingBytesMax);
   let rung = false;
-  const bell = {
-    ring: (): void => {
-      rung = true;
-    },
+  const ring = (): void => {
+    rung = true;
   };
+  const bell = { ring, ringLater: ring, hurry: (): void => {} };
   const outlets = new Map<number, RingOutlet>();
   const inlets = new Map<number, RingInlet>();
   const channels: LinkedChannel[] = [];

@@ -63,12 +63,22 @@ class KernelDoorbell implements Bell {
   readonly ends: RingEnd[] = [];
   readonly #env: Env;
   #rung = false;
+  #putOff = false;
 
   constructor(env: Env) {
     this.#env = env;
   }
 
+  ringLater(): void {
+    this.#putOff = true;
+  }
+
+  hurry(): void {
+    if (this.#putOff) this.ring();
+  }
+
   ring(): void {
+    this.#putOff = false;
     if (this.#rung) return;
     this.#rung = true;
     this.#env.clock.defer(() => {
@@ -105,6 +115,9 @@ function ends(
       const end = createRingReader(rings.get(key)!, doorbells[address.producer]!);
       own.ends.push(end);
       return end;
+    },
+    settle: () => {
+      for (const doorbell of doorbells) doorbell.hurry();
     },
   };
 }
