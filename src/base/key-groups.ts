@@ -16,6 +16,7 @@ export {
   type Key,
   sizeOfKey,
   writeKey,
+  writePlainKey,
 } from './key.ts';
 
 /** The highest max parallelism: Flink's `UPPER_BOUND_MAX_PARALLELISM`. */

@@ -248,6 +248,27 @@ function writeString(text: string, out: Uint8Array, offset: number): number {
   return at;
 }
 
+/**
+ * As `writeKey` of a string whose `length` units lie in `units`, a byte each; -1, and anything may have been written, when
+ * they are not all plain.
+ */
+export function writePlainKey(
+  units: Uint8Array,
+  { from, length }: { from: number; length: number },
+  out: Uint8Array,
+  offset: number,
+): number {
+  let at = offset;
+  out[at++] = STRING;
+  for (let index = from; index < from + length; index++) {
+    const unit = units[index]!;
+    if (!isPlain(unit)) return -1;
+    out[at++] = unit;
+  }
+  out[at++] = END;
+  return at;
+}
+
 function writeEscaped(bytes: Uint8Array, out: Uint8Array, offset: number): number {
   let at = offset;
   for (const byte of bytes) {

@@ -152,6 +152,14 @@ export class BinaryWriter {
     );
   }
 
+  /** At most `most` bytes, which `write` fills from the offset that it gets; it returns where they end. */
+  fill(most: number, write: (bytes: Uint8Array, at: number) => number): void {
+    const at = this.#claim(most);
+    const end = write(this.#bytes, at);
+    assert(end >= at && end <= at + most, 'what is written lies within what was claimed');
+    this.#position = end;
+  }
+
   /** Overwrites a byte that `u8` wrote at `at`. */
   patchU8(at: number, value: number): void {
     assert(at < this.#position, 'only what was written is patched');

@@ -41,6 +41,19 @@ export function encodeValues(values: readonly unknown[], out: BinaryWriter): voi
   for (let index = 0; index < values.length; index++) encoder.root(values[index], index);
 }
 
+/** As {@link encodeValues} of so many numbers, which `writeNumbers` writes, and the values behind them. */
+export function encodeNumbersAndValues(
+  numbers: number,
+  writeNumbers: (out: BinaryWriter) => void,
+  values: readonly unknown[],
+  out: BinaryWriter,
+): void {
+  out.varint(numbers + values.length);
+  writeNumbers(out);
+  const encoder = new GenericEncoder(out);
+  for (let index = 0; index < values.length; index++) encoder.root(values[index], numbers + index);
+}
+
 /** Reads what {@link encodeValues} wrote. */
 export function decodeValues(from: BinaryReader): unknown[] {
   const count = from.length();

@@ -16,7 +16,9 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { type Key, keyHash } from '../../base/key-groups.ts';
+import { type Key, keyHash, writeKey, writePlainKey } from '../../base/key-groups.ts';
+import type { BinaryWriter } from '../../codecs/binary.ts';
+import { GENERIC_NUMBER_BYTES_MAX, writeGenericNumber } from '../../codecs/generic-number.ts';
 
 /** How many places a lookup looks at. */
 export const PROBES_MAX = 64;
@@ -40,6 +42,11 @@ interface Block {
   copy(place: number, from: this, fromPlace: number): void;
   free(place: number): void;
 }
+
+/** A tag and eight bytes. */
+const NUMBER_KEY_BYTES = 9;
+/** A tag, an end, and two bytes for each unit: one above 0x7f, or one that is escaped. */
+const TEXT_KEY_BYTES_MAX = 2 + 2 * UNITS_MAX;
 
 /** Where what has this hash would lie best. */
 function home(hash: number, bits: number): number {
@@ -76,6 +83,10 @@ export abstract class NumberTable<B extends Block = Block> {
   abstract set(place: number, value: number): void;
   /** Calls back for each key. */
   abstract visit(each: (key: Key, value: number) => void): void;
+  /** Writes the keys as `writeKey` does, in the order of `visit`. */
+  abstract writeKeys(out: BinaryWriter): void;
+  /** Writes the numbers as the generic codec does, in that order. */
+  abstract writeNumbers(out: BinaryWriter): void;
 
   protected abstract emptyBlock(bits: number): B;
   /** False for a key that no place can hold. */
@@ -208,6 +219,30 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
     }
   }
 
+  // Hot path, here and below: once per key of a snapshot.
+  writeKeys(out: BinaryWriter): void {
+    const { cells } = this.block;
+    out.fill(this.size * NUMBER_KEY_BYTES, (bytes, offset) => {
+      let at = offset;
+      for (let cell = 0; cell < cells.length; cell += 2) {
+        const key = cells[cell]!;
+        if (!Number.isNaN(key)) at = writeKey(key, bytes, at);
+      }
+      return at;
+    });
+  }
+
+  writeNumbers(out: BinaryWriter): void {
+    const { cells } = this.block;
+    out.fill(this.size * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
+      let at = offset;
+      for (let cell = 0; cell < cells.length; cell += 2) {
+        if (!Number.isNaN(cells[cell]!)) at = writeGenericNumber(cells[cell + 1]!, bytes, at);
+      }
+      return at;
+    });
+  }
+
   protected emptyBlock(bits: number): NumberBlock {
     return new NumberBlock(bits);
   }
@@ -290,6 +325,31 @@ export class NumbersByText extends NumberTable<TextBlock> {
       const at = place * 32 + 5;
       each(bytes.toString('latin1', at, at + taken - 1), values[place * 4 + 3]!);
     }
+  }
+
+  writeKeys(out: BinaryWriter): void {
+    const { bytes: units } = this.block;
+    out.fill(this.size * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
+      let at = offset;
+      for (let from = 5; from < units.length; from += 32) {
+        const length = units[from - 1]! - 1;
+        if (length < 0) continue;
+        const end = writePlainKey(units, { from, length }, bytes, at);
+        at = end >= 0 ? end : writeKey(units.toString('latin1', from, from + length), bytes, at);
+      }
+      return at;
+    });
+  }
+
+  writeNumbers(out: BinaryWriter): void {
+    const { bytes: units, values } = this.block;
+    out.fill(this.size * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
+      let at = offset;
+      for (let place = 0; place < this.places; place++) {
+        if (units[place * 32 + 4] !== 0) at = writeGenericNumber(values[place * 4 + 3]!, bytes, at);
+      }
+      return at;
+    });
   }
 
   protected emptyBlock(bits: number): TextBlock {

@@ -1,6 +1,7 @@
 /** The numbers of one state and key group that typed tables can hold; each key is here or in the cells, never in both. */
 
 import type { Key } from '../../base/key-groups.ts';
+import type { BinaryWriter } from '../../codecs/binary.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText } from './number-table.ts';
 
 /** A typed table for each type of key that has one. */
@@ -24,5 +25,17 @@ export class PackedNumbers {
   visit(each: (key: Key, value: number) => void): void {
     this.#byNumber.visit(each);
     this.#byText.visit(each);
+  }
+
+  /** Writes the keys, in the order of `visit`. */
+  writeKeys(out: BinaryWriter): void {
+    this.#byNumber.writeKeys(out);
+    this.#byText.writeKeys(out);
+  }
+
+  /** Writes the numbers as the generic codec does, in that order. */
+  writeNumbers(out: BinaryWriter): void {
+    this.#byNumber.writeNumbers(out);
+    this.#byText.writeNumbers(out);
   }
 }

@@ -12,7 +12,7 @@
 
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
-import { decodeValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
+import { decodeValues, encodeNumbersAndValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { Stamped, StampedCodec } from './stamped.ts';
 import { ConvertingCodec } from './stored-codec.ts';
@@ -37,6 +37,13 @@ export function encodeTable(
   out: BinaryWriter,
 ): void {
   out.varint(table.size + (numbers?.size ?? 0));
+  if (numbers !== undefined && numbers.size > 0 && layout.codec.id === GENERIC_CODEC_ID) {
+    numbers.writeKeys(out);
+    for (const { key } of table.values()) encodeScopedKey(key, out);
+    const others = Array.from(table.values(), ({ value }) => value);
+    encodeNumbersAndValues(numbers.size, (to) => numbers.writeNumbers(to), others, out);
+    return;
+  }
   // The table is walked once: where it is large, that is what costs.
   const values: unknown[] = [];
   numbers?.visit((key, value) => {
