@@ -133,7 +133,12 @@ test('a hundred thousand keys are found, and found gone', () => {
 
 test('typed tables become the bytes that cells become', () => {
   const layout = layoutOf('count', { kind: 'value', initial: 0 });
-  const value = fc.oneof(fc.nat(), fc.integer(), fc.double(), fc.constantFrom(-0, 127, 128, 2 ** 31, 2 ** 53, Infinity));
+  const value = fc.oneof(
+    fc.nat(),
+    fc.integer(),
+    fc.double(),
+    fc.constantFrom(-0, 127, 128, 2 ** 31, 2 ** 53, Infinity),
+  );
   const key = fc.oneof(
     fc.integer(),
     fc.double({ noNaN: true }).map((number) => (number === 0 ? 0 : number)),

@@ -12,7 +12,12 @@
 
 import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
-import { decodeValues, encodeNumbersAndValues, encodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
+import {
+  decodeValues,
+  encodeNumbersAndValues,
+  encodeValues,
+  GENERIC_CODEC_ID,
+} from '../../codecs/generic.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { Stamped, StampedCodec } from './stamped.ts';
 import { ConvertingCodec } from './stored-codec.ts';
