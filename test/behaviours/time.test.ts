@@ -240,6 +240,29 @@ describe('timers', () => {
     ]);
   });
 
+  it('that a timer registers fire with the same watermark when it has passed their time, earlier ones too', async () => {
+    const chained = operatorOf((stream: DataStream<Event>) =>
+      stream.keyBy('key').process({
+        uid: 'alarm',
+        process: (_event, { timers }) => timers.registerEventTime(10),
+        onTimer(time, { timers }) {
+          if (time === 10) for (const next of [5, 12, 30]) timers.registerEventTime(next);
+          return [time];
+        },
+      }),
+    );
+    const steps = [at(1), { watermark: 20 }, { watermark: 29 }, { watermark: 30 }];
+    assert.deepEqual(await verifyOperator(chained, steps), [
+      { record: 10, timestamp: 10 },
+      { record: 5, timestamp: 5 },
+      { record: 12, timestamp: 12 },
+      { watermark: 20 },
+      { watermark: 29 },
+      { record: 30, timestamp: 30 },
+      { watermark: 30 },
+    ]);
+  });
+
   const clockJob = job((env) => {
     env
       .fromSource(collectionSource<Event>([]), { uid: 'in', watermarks: byTime })

@@ -395,6 +395,22 @@ describe('an evictor', () => {
     assert.deepEqual(await fired(evicting(evictors.delta(8.5, distance)), ...steps), ['20 11 19']);
   });
 
+  it('that leaves nothing has the function called with nothing, and a reduction give nothing', async () => {
+    const nothing = evictors.delta<Event>(0, () => 0);
+    const counted = operatorOf((stream: DataStream<Event>) =>
+      keyed(stream)
+        .evictor(nothing)
+        .process({ uid: 'w', process: (given) => [given.length] }),
+    );
+    assert.deepEqual(await fired(counted, ...steps), [0]);
+    const reduced = operatorOf((stream: DataStream<Event>) =>
+      keyed(stream)
+        .evictor(nothing)
+        .reduce((first) => first, { uid: 'w' }),
+    );
+    assert.deepEqual(await fired(reduced, ...steps), []);
+  });
+
   it('after the function leaves the records for the next firing', async () => {
     const eight = [...steps, at(30), at(31), at(32), at(33)];
     const after = evicting(evictors.count(1, { when: 'after' }));
