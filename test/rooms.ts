@@ -46,7 +46,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'graph',
     'hosts',
   ],
-  rest: ['base', 'metrics', 'checkpoint', 'graph', 'cluster'],
+  rest: ['base', 'metrics', 'checkpoint', 'graph', 'savepoints', 'cluster'],
   run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/worker', 'streams', 'cluster'],
   savepoints: ['base', 'codecs', 'state', 'checkpoint'],
   cli: ['base', 'graph', 'savepoints', 'run', 'cluster', 'rest', 'table'],

@@ -678,8 +678,11 @@ export interface SampledRecord {
 
 // ---- the state browser ----
 
-/** `GET /v1/x/jobs/:jobid/state`: keyed state by operator. */
+/** `GET /v1/x/jobs/:jobid/state`: keyed state by operator, as of the latest complete checkpoint. */
 export interface StateOverview {
+  readonly checkpointId: number;
+  /** When it was triggered. */
+  readonly checkpointAt: number;
   readonly operators: readonly {
     readonly vertex: number;
     readonly operator: number;
@@ -693,7 +696,7 @@ export interface StateOverview {
       /** By subtask. */
       readonly keysBySubtask: readonly number[];
     }[];
-    /** Bytes in the last complete checkpoint. */
+    /** Bytes of all operators of its vertex in that checkpoint. */
     readonly stateBytes: number | null;
   }[];
 }

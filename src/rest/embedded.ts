@@ -50,7 +50,7 @@ export function embeddedCluster(options: EmbeddedOptions): ServedCluster {
       triggerCheckpoint: isStored,
       savepoint: true,
       tap: false,
-      stateBrowser: false,
+      stateBrowser: isStored,
       killWorker: isStored,
       profile: false,
     },

@@ -6,6 +6,7 @@ import { jobOf, listOf, numberOf, type RestContext } from './context.ts';
 import { type ConfigAnswer, STREAM_TOPICS, type StreamTopic } from './contract.ts';
 import { DrillBook } from './drills.ts';
 import type { JobWatch } from './job-watch.ts';
+import { stateOfKeys, stateOverview } from './state-browser.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
 import { masked } from './routes-cluster.ts';
 
@@ -98,6 +99,30 @@ export function ownRoutes(context: RestContext): Route[] {
         ok({ points: jobOf(context, request).history(numberOf(request.query, 'sinceMs') ?? 0) }),
     },
     {
+      ...view,
+      path: '/x/jobs/:jobid/state',
+      summary: 'Keyed state by operator, as of the latest complete checkpoint.',
+      handle: async (request) => ok(await stateOverview(jobOf(context, request), watch.cluster.env)),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/state/:uid',
+      summary: 'What some keys of an operator hold, or one key.',
+      query: ['key', 'subtask', 'limit'],
+      handle: async (request) => {
+        const { query, params } = request;
+        const key = query.get('key');
+        const answer = await stateOfKeys(jobOf(context, request), watch.cluster.env, {
+          uid: params['uid'] ?? '',
+          key: key === null ? undefined : keyOf(key),
+          hasKey: key !== null,
+          subtask: numberOf(query, 'subtask'),
+          limit: numberOf(query, 'limit'),
+        });
+        return ok(answer);
+      },
+    },
+    {
       method: 'POST',
       role: 'operate',
       path: '/x/jobs/:jobid/stop',
@@ -133,6 +158,15 @@ export function ownRoutes(context: RestContext): Route[] {
       },
     },
   ];
+}
+
+/** A key as JSON says it; what is no JSON is the text itself. */
+function keyOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function stream({ watch }: RestContext, { query }: RouteRequest): Answer {

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { Drill, JobFiguresMessage, Overview, Recovery, StreamEvents } from '../../src/rest/contract.ts';
+import type {
+  Drill,
+  JobFiguresMessage,
+  Overview,
+  Recovery,
+  StateAnswer,
+  StateOverview,
+  StreamEvents,
+} from '../../src/rest/contract.ts';
 import { cleanUp, loginsJob, pause, type Running, startMillrace, temporaryFolder } from './processes.ts';
 
 interface Served {
@@ -63,6 +71,12 @@ interface FlinkJob {
   readonly vertices: readonly { readonly id: string; readonly parallelism: number }[];
 }
 
+/** An operator with keyed state. */
+async function keyedUid(base: string, jobId: string): Promise<string> {
+  const { operators } = await json<StateOverview>(base, `/v1/x/jobs/${jobId}/state`);
+  return encodeURIComponent(operators[0]!.uid);
+}
+
 async function onlyJob(base: string): Promise<FlinkJob> {
   const { jobs } = await json<{ jobs: { id: string }[] }>(base, '/v1/jobs');
   const job = await json<FlinkJob>(base, `/v1/jobs/${jobs[0]!.id}`);
@@ -102,6 +116,7 @@ describe('a job with --ui', () => {
       attempt: '0',
       file: 'millrace.log',
       checkpointid: String(checkpoint.latest.completed!.id),
+      uid: await keyedUid(base, job.jid),
     };
     const { paths } = await json<{ paths: Record<string, Record<string, unknown>> }>(base, '/openapi.json');
     let asked = 0;
@@ -275,6 +290,36 @@ describe('a job with --ui', () => {
     await stream.find('bye', ({ final }) => final);
     const { output } = await running.ended;
     assert.match(output, /CANCELED/);
+  });
+
+  it('shows the state of each key as of the latest checkpoint', async (test) => {
+    const { base } = await serve(test);
+    const { jid } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const overview = await until(
+      async () => (await get(base, `/v1/x/jobs/${jid}/state`)).body as StateOverview,
+      ({ operators }) => (operators?.[0]?.states[0]?.keys ?? 0) > 2,
+      'there are keys with state',
+    );
+    const [operator] = overview.operators;
+    const [first] = operator!.states;
+    assert.equal(first!.keysBySubtask.length, 2);
+    const path = `/v1/x/jobs/${jid}/state/${encodeURIComponent(operator!.uid)}`;
+    const some = await json<StateAnswer>(base, `${path}?limit=2`);
+    assert.equal(some.entries.length, 2);
+    assert.equal(some.hasMore, true);
+    const [entry] = some.entries;
+    assert.ok(Object.hasOwn(entry!.values, first!.name), JSON.stringify(entry));
+    const one = await json<StateAnswer>(base, `${path}?key=${encodeURIComponent(entry!.keyText)}`);
+    assert.deepEqual(
+      one.entries.map(({ keyText, keyGroup, subtask }) => [keyText, keyGroup, subtask]),
+      [[entry!.keyText, entry!.keyGroup, entry!.subtask]],
+    );
+    assert.deepEqual((await json<StateAnswer>(base, `${path}?key=nobody`)).entries, []);
+    assert.equal((await get(base, `/v1/x/jobs/${jid}/state/nothing`)).status, 404);
   });
 
   it('ends by itself where nobody sits at a terminal', async (test) => {

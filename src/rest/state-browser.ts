@@ -1,0 +1,176 @@
+/**
+ * The keyed state of a job as of its latest complete checkpoint: what operators hold, and what lies under a key.
+ *
+ * Read from the files of the checkpoint, so that no task is asked and nothing of the job waits. A checkpoint may be
+ * removed while it is read: then the newest is read instead.
+ *
+ * SB-1 State of an operator that has more than STATE_BYTES_MAX is not read: this process coordinates the job, and must
+ *      not be held up. `millrace state` reads it of any size.
+ */
+
+import { isMillraceError } from '../base/errors.ts';
+import { type Key, keyGroupOf } from '../base/key-groups.ts';
+import { shownValue } from '../base/shown-value.ts';
+import { openSavepoint, type Savepoint, type StateEntry as Stored } from '../savepoints/savepoint.ts';
+import type { Env } from '../base/env.ts';
+import type { CheckpointMessage, StateAnswer, StateEntry, StateOverview } from './contract.ts';
+import type { JobWatch } from './job-watch.ts';
+import { Refusal } from './router.ts';
+
+/** SB-1. */
+export const STATE_BYTES_MAX = 32 << 20;
+/** Keys of one answer at most. */
+export const KEYS_MAX = 200;
+/** How often a checkpoint that has gone is followed by the next newest. */
+const TRIES_MAX = 3;
+
+type OperatorPlace = { readonly vertex: number; readonly operator: number };
+
+/** All operators with keyed state, in figures. */
+export async function stateOverview(watch: JobWatch, env: Env): Promise<StateOverview> {
+  return withCheckpoint(watch, env, async (savepoint, checkpoint) => {
+    const { vertices } = watch.job.source.compiled.graph;
+    const operators: StateOverview['operators'][number][] = [];
+    for (const [vertex, { operators: planned, parallelism, maxParallelism }] of vertices.entries()) {
+      const stateBytes = bytesOf(checkpoint, vertex);
+      for (const [operator, { uid, name, keyed }] of planned.entries()) {
+        if (!keyed) continue;
+        const states = new Map<string, { kind: string; keysBySubtask: number[] }>();
+        if (stateBytes <= STATE_BYTES_MAX) {
+          for await (const { state, kind, key } of entriesOf(savepoint, uid)) {
+            const known = states.get(state) ?? { kind, keysBySubtask: Array<number>(parallelism).fill(0) };
+            states.set(state, known);
+            known.keysBySubtask[subtaskOf(key, maxParallelism, parallelism)]! += 1;
+          }
+        }
+        operators.push({
+          ...{ vertex, operator, uid, name, stateBytes },
+          states: [...states].map(([state, { kind, keysBySubtask }]) => ({
+            name: state,
+            kind,
+            keys: keysBySubtask.reduce((sum, count) => sum + count, 0),
+            keysBySubtask,
+          })),
+        });
+      }
+    }
+    return { checkpointId: checkpoint.checkpointId, checkpointAt: checkpoint.triggeredAt, operators };
+  });
+}
+
+/** What some keys, or one key, of an operator hold. */
+export interface StateQuery {
+  readonly uid: string;
+  /** As JSON says it; `undefined`: some keys. */
+  readonly key: unknown;
+  readonly hasKey: boolean;
+  readonly subtask: number | undefined;
+  readonly limit: number | undefined;
+}
+
+/** The answer to a query. */
+export async function stateOfKeys(watch: JobWatch, env: Env, query: StateQuery): Promise<StateAnswer> {
+  const { vertex } = placeOf(watch, query.uid);
+  const { parallelism, maxParallelism } = watch.job.source.compiled.graph.vertices[vertex]!;
+  return withCheckpoint(watch, env, async (savepoint, checkpoint) => {
+    const bytes = bytesOf(checkpoint, vertex);
+    if (bytes > STATE_BYTES_MAX) {
+      throw new Refusal(
+        409,
+        `The state of "${query.uid}" has ${bytes} bytes in checkpoint ${checkpoint.checkpointId}, too many to look at here: read it with millrace state.`,
+      );
+    }
+    const limit = Math.min(KEYS_MAX, query.limit ?? KEYS_MAX);
+    const wanted = query.hasKey ? textOfKey(query.key) : undefined;
+    const found = new Map<string, Mutable>();
+    let hasMore = false;
+    const entryFor = (key: Key): Mutable | undefined => {
+      const keyText = textOfKey(shownValue(key).value);
+      if (wanted !== undefined && keyText !== wanted) return undefined;
+      const keyGroup = keyGroupOf(key, maxParallelism);
+      const subtask = Math.floor((keyGroup * parallelism) / maxParallelism);
+      if (query.subtask !== undefined && subtask !== query.subtask) return undefined;
+      const known = found.get(keyText);
+      if (known !== undefined) return known;
+      if (found.size >= limit) {
+        hasMore = true;
+        return undefined;
+      }
+      const made = { key: shownValue(key).value, keyText, keyGroup, subtask, values: {}, timers: [] };
+      found.set(keyText, made);
+      return made;
+    };
+    for await (const stored of entriesOf(savepoint, query.uid)) {
+      const entry = entryFor(stored.key);
+      if (entry !== undefined) entry.values[nameOf(stored)] = shownValue(stored.value).value;
+    }
+    for await (const { key, timers } of savepoint.keyedState(query.uid, {})) {
+      const entry = entryFor(key);
+      for (const at of timers.eventTime) entry?.timers.push({ domain: 'event', at });
+      for (const at of timers.processingTime) entry?.timers.push({ domain: 'processing', at });
+    }
+    return { uid: query.uid, entries: [...found.values()], hasMore };
+  });
+}
+
+interface Mutable extends StateEntry {
+  readonly values: Record<string, unknown>;
+  readonly timers: StateEntry['timers'][number][];
+}
+
+/** Of a window the state is shown with its namespace. */
+function nameOf({ state, namespace }: Stored): string {
+  return namespace === undefined ? state : `${state} ${textOfKey(shownValue(namespace).value)}`;
+}
+
+/** A key of a state that only the job's own codec can read is no reason to show none of the others. */
+async function* entriesOf(savepoint: Savepoint, uid: string): AsyncGenerator<Stored, void> {
+  try {
+    yield* savepoint.entries(uid);
+  } catch (error) {
+    if (isMillraceError(error, 'STATE_CODEC_CHANGED')) throw new Refusal(409, error.message);
+    // An operator that holds nothing is not in the checkpoint.
+    if (!isMillraceError(error, 'SAVEPOINT_OPERATOR_UNKNOWN')) throw error;
+  }
+}
+
+async function withCheckpoint<T>(
+  watch: JobWatch,
+  env: Env,
+  read: (savepoint: Savepoint, checkpoint: CheckpointMessage) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    const checkpoint = watch.checkpoints.latest('COMPLETED', ({ path }) => path !== null);
+    if (checkpoint === undefined || checkpoint.path === null) {
+      throw new Refusal(409, 'There is no complete checkpoint yet: state is shown as of the latest one.');
+    }
+    try {
+      return await read(await openSavepoint(checkpoint.path, { env }), checkpoint);
+    } catch (error) {
+      const isGone = isMillraceError(error) && GONE.has(error.code);
+      if (!isGone || tries >= TRIES_MAX) throw error;
+    }
+  }
+}
+
+const GONE: ReadonlySet<string> = new Set(['CHECKPOINT_NOT_FOUND', 'CHECKPOINT_CORRUPT']);
+
+function placeOf(watch: JobWatch, uid: string): OperatorPlace {
+  for (const [vertex, { operators }] of watch.job.source.compiled.graph.vertices.entries()) {
+    const operator = operators.findIndex((each) => each.uid === uid);
+    if (operator >= 0) return { vertex, operator };
+  }
+  throw new Refusal(404, `NotFoundException: operator "${uid}" not found`);
+}
+
+function bytesOf({ subtasks }: CheckpointMessage, vertex: number): number {
+  return subtasks.reduce((sum, part) => sum + (part.vertex === vertex ? part.stateBytes : 0), 0);
+}
+
+function subtaskOf(key: Key, maxParallelism: number, parallelism: number): number {
+  return Math.floor((keyGroupOf(key, maxParallelism) * parallelism) / maxParallelism);
+}
+
+function textOfKey(key: unknown): string {
+  return JSON.stringify(key);
+}
