@@ -253,7 +253,7 @@ export type {
   ReadOnlyBroadcastHandles,
   ReadOnlyMapState,
 } from './state/broadcast-state.ts';
-export type { OperatorListOptions, OperatorStateStore } from './state/operator-lists.ts';
+export type { DeclaredLists, OperatorListOptions, OperatorStateStore } from './state/operator-lists.ts';
 export type { MapStateOptions, StateOptions } from './state/state.ts';
 export type { StateTtl, TtlCleanup, TtlUpdate, TtlVisibility } from './state/ttl.ts';
 

@@ -46,8 +46,8 @@ interface OldOperator {
 }
 
 /**
- * Deals a checkpoint to the subtasks of `plan`. Throws STATE_UNMATCHED, STATE_PARALLELISM, STATE_IN_FLIGHT, and for keyed
- * state that cannot be read as it is declared STATE_TYPE_CHANGED, STATE_CODEC_CHANGED, STATE_SCHEMA_CHANGED.
+ * Deals a checkpoint to the subtasks of `plan`. Throws STATE_UNMATCHED, STATE_PARALLELISM, STATE_IN_FLIGHT, and for state
+ * that cannot be read as it is declared STATE_TYPE_CHANGED, STATE_CODEC_CHANGED, STATE_SCHEMA_CHANGED.
  */
 export function assignState(options: RestoreOptions): RestoreAssignment {
   const found = compare(options);
@@ -100,7 +100,7 @@ function* problemsOf(found: Comparison): Generator<unknown, void> {
   const { matched, declaredState, metadata, lost, allowNonRestored, plan } = found;
   if (declaredState !== undefined) {
     for (const [uid, { subtasks }] of matched) {
-      if (holdsKeyedState(subtasks)) yield* thrownBy(() => checkDeclaredState(uid, subtasks, declaredState));
+      if (holdsState(subtasks)) yield* thrownBy(() => checkDeclaredState(uid, subtasks, declaredState));
     }
   }
   if (found.channelProblem !== undefined) yield found.channelProblem;

@@ -42,7 +42,7 @@ export async function compareWithSavepoint(
   const { compiled } = planned;
   const comparison = await compareUpgrade(savepoint, {
     plan: compiled.graph,
-    declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
+    declaredState: (uid) => compiled.factories.get(uid)?.(),
     allowNonRestored,
   });
   const wouldStart = comparison.problems.length === 0;

@@ -76,7 +76,7 @@ export class LocalCluster {
         jobDirectory,
         choice,
         allowNonRestored: submission.allowNonRestored,
-        declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
+        declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
       }),
       slotSettings: {

@@ -8,6 +8,7 @@
 import { MillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import {
+  BROADCAST_SECTION,
   type BroadcastDeclaration,
   type BroadcastHandles,
   BroadcastStates,
@@ -26,9 +27,6 @@ import {
   type TimerContext,
 } from './process-context.ts';
 import { handOn, type Results } from './results.ts';
-
-/** The section of the checkpoint: each subtask writes its copy, subtask i gets that of i mod p back. */
-const SECTION = 'broadcast';
 
 /** What a function gets that can read the broadcast state. */
 export interface BroadcastReader<D> {
@@ -104,15 +102,19 @@ abstract class BroadcastOperator<D extends BroadcastDeclaration, L> extends Func
     this.#declaration = declaration;
   }
 
+  get declaredBroadcast(): D {
+    return this.#declaration;
+  }
+
   protected prepare(context: OperatorContext): void {
     this.output = context.output;
-    this.states = new BroadcastStates(this.#declaration, context.restored(SECTION));
+    this.states = new BroadcastStates(this.#declaration, context.restored(BROADCAST_SECTION));
   }
 
   override snapshot(checkpointId: number, state: OperatorStateWriter): void {
     super.snapshot(checkpointId, state);
     // Encoded at once; what cannot become bytes fails the checkpoint, and not the task.
-    state.section(SECTION, 'broadcast', new Promise((resolve) => resolve(this.states.encode())));
+    state.section(BROADCAST_SECTION, 'broadcast', new Promise((resolve) => resolve(this.states.encode())));
   }
 
   override undo(): void {

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isMillraceError } from '../base/errors.ts';
+import { BinaryReader } from '../codecs/binary.ts';
 import { numberCodec } from '../codecs/primitives.ts';
 import type { ListState } from '../state/descriptors.ts';
+import { list } from '../state/state.ts';
 import { type HarnessSnapshot, OperatorHarness } from '../testing/operator-harness.ts';
 import { AsyncWaitOperator } from './async-wait.ts';
 import { BroadcastProcessOperator, KeyedBroadcastProcessOperator } from './broadcast-process.ts';
 import { CoProcessOperator, KeyedCoProcessOperator } from './co-process.ts';
-import type { FunctionLife } from './function-operator.ts';
+import { type FunctionLife, keepsOperatorState } from './function-operator.ts';
 import { IntervalJoinOperator } from './interval-join.ts';
 import type { Operator } from './operator.ts';
 import { KeyedProcessOperator, ProcessOperator } from './process.ts';
@@ -351,3 +353,37 @@ describe('operator state at another parallelism', () => {
 });
 
 const byNumber = (one: unknown, other: unknown): number => (one as number) - (other as number);
+
+it('takes the codec of a declared list, keeps the state of whoever declares one, and refuses a time to live', async () => {
+  const items = list({ codec: numberCodec });
+  const life: FunctionLife<Lists> = {
+    operatorState: { lists: { even: items }, unionLists: { all: items } },
+    local: ({ operatorState }) => ({
+      even: operatorState.list('even'),
+      all: operatorState.unionList('all'),
+    }),
+    open({ local }) {
+      local.even.add(1);
+    },
+  };
+  assert.equal(keepsOperatorState({ operatorState: {} }), true);
+  for (const [name, operator] of operators(life)) {
+    const harness = await OperatorHarness.open({ operator, keySelectors });
+    const { sections } = await harness.snapshot();
+    const [item] = sections.get('list/even')!.items;
+    assert.equal(new BinaryReader(item!).string(), numberCodec.id, name);
+    await harness.close();
+  }
+  const swapped: FunctionLife<Lists> = { ...life, operatorState: { unionLists: { even: items } } };
+  for (const [name, operator] of operators(swapped)) {
+    await assert.rejects(
+      OperatorHarness.open({ operator, keySelectors }),
+      (error) => isMillraceError(error, 'STATE_TYPE_CHANGED'),
+      name,
+    );
+  }
+  const short = { operatorState: { lists: { even: list({ ttl: { after: '1 h' } }) } } };
+  for (const [name, operator] of operators({ ...life, ...short })) {
+    assert.throws(operator, (error) => isMillraceError(error, 'STREAM_INVALID'), name);
+  }
+});

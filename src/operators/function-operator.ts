@@ -14,7 +14,7 @@
  */
 
 import { isMillraceError, MillraceError } from '../base/errors.ts';
-import { OperatorLists, type OperatorStateStore } from '../state/operator-lists.ts';
+import { type DeclaredLists, OperatorLists, type OperatorStateStore } from '../state/operator-lists.ts';
 import type { Operator, OperatorContext, OperatorStateWriter, Pull } from './operator.ts';
 import type { FunctionContext } from './process-context.ts';
 
@@ -44,6 +44,11 @@ export interface SnapshotContext<L> extends FunctionContext<L> {
 /** The life of a function in one subtask. */
 export interface FunctionLife<L> {
   /**
+   * Declares lists of operator state, with their codecs: what a checkpoint holds of them is compared before the job starts,
+   * and `operatorState.list(name)` takes the codec from here. Others are compared when they are asked for.
+   */
+  readonly operatorState?: DeclaredLists | undefined;
+  /**
    * Makes what this subtask keeps for itself: it is `ctx.local`. A cache or a connection is made anew at each start; lists
    * of `operatorState` come back from the checkpoint. Write it above the functions that use `ctx.local`.
    */
@@ -67,7 +72,9 @@ export function keepsOperatorState(life: {
   readonly local?: ((start: Initialization) => unknown) | undefined;
   readonly initializeState?: unknown;
   readonly snapshotState?: unknown;
+  readonly operatorState?: unknown;
 }): boolean {
+  if (life.operatorState !== undefined) return true;
   if (life.initializeState !== undefined || life.snapshotState !== undefined) return true;
   // Only a `local` with a parameter can reach the state.
   return (life.local?.length ?? 0) > 0;
@@ -82,6 +89,11 @@ export abstract class FunctionOperator<L> implements Operator {
 
   constructor(life: FunctionLife<L>) {
     this.#life = life;
+    checkLives(life.operatorState);
+  }
+
+  get declaredLists(): DeclaredLists | undefined {
+    return this.#life.operatorState;
   }
 
   /** Makes ready for records; returns the context of the function, if there is one. */
@@ -95,6 +107,7 @@ export abstract class FunctionOperator<L> implements Operator {
       subtask: info.subtask,
       restoredNames: operator.restoredNames(),
       restored: (section) => operator.restored(section),
+      declared: this.#life.operatorState,
     });
     const initialization: Initialization = {
       info,
@@ -170,6 +183,17 @@ export abstract class FunctionOperator<L> implements Operator {
 
   close(): void | Promise<void> {
     if (this.#context !== undefined) return this.#life.close?.(this.#context);
+  }
+}
+
+/** Lists of operator state live as long as their operator. */
+function checkLives({ lists = {}, unionLists = {} }: DeclaredLists = {}): void {
+  for (const [name, { ttl }] of Object.entries({ ...lists, ...unionLists })) {
+    if (ttl === undefined) continue;
+    throw new MillraceError(
+      'STREAM_INVALID',
+      `the list "${name}" of operator state has a time to live, which only keyed state has`,
+    );
   }
 }
 

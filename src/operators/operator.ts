@@ -9,7 +9,9 @@ import type { Clock, Files, Log, Random } from '../base/env.ts';
 import type { Key } from '../base/key-groups.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
+import type { BroadcastDeclaration } from '../state/broadcast-state.ts';
 import type { StateDescriptor, ValueState } from '../state/descriptors.ts';
+import type { DeclaredLists } from '../state/operator-lists.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 /** Who and where an operator is. */
@@ -183,6 +185,9 @@ export interface Operator {
    * restored before any task starts.
    */
   readonly declaredState?: Readonly<Record<string, StateDescriptor>> | undefined;
+  /** The same of broadcast state, and of lists of the operator. */
+  readonly declaredBroadcast?: BroadcastDeclaration | undefined;
+  readonly declaredLists?: DeclaredLists | undefined;
   /** Called once, after state was restored and before anything else. */
   open(context: OperatorContext): void | Promise<void>;
   /** One record of an input; the current key is set when that input is keyed. */

@@ -43,6 +43,32 @@ export type ReadOnlyBroadcastHandles<D> = {
     : never;
 };
 
+/** The section of operator state that holds it, one item a map. */
+export const BROADCAST_SECTION = 'broadcast';
+
+/**
+ * Throws unless the maps of a checkpoint (the items of its sections) can be read as they are declared: STATE_CODEC_CHANGED,
+ * or STATE_SCHEMA_CHANGED with every difference.
+ */
+export function checkBroadcast(
+  declaration: BroadcastDeclaration,
+  items: readonly Uint8Array[],
+  operatorUid: string,
+): void {
+  const seen = new Set<string>();
+  for (const item of items) {
+    const from = new BinaryReader(item);
+    const [name, keyCodecId, codecId] = [from.string(), from.string(), from.string()];
+    const descriptor = Object.hasOwn(declaration, name) ? declaration[name] : undefined;
+    const written = JSON.stringify([name, keyCodecId, codecId]);
+    if (descriptor === undefined || seen.has(written)) continue;
+    seen.add(written);
+    const where = { state: `broadcast state "${name}"`, operatorUid };
+    storedCodec(keyCodecId, descriptor.keyCodec ?? genericCodec, where);
+    storedCodec(codecId, descriptor.codec ?? genericCodec, where);
+  }
+}
+
 /** The broadcast state of one operator of one subtask. */
 export class BroadcastStates<D extends BroadcastDeclaration> {
   readonly handles: BroadcastHandles<D>;

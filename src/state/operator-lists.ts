@@ -18,7 +18,7 @@ import { MillraceError } from '../base/errors.ts';
 import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
 import type { Codec } from '../codecs/codec.ts';
 import { genericCodec } from '../codecs/generic.ts';
-import type { ListState } from './descriptors.ts';
+import type { ListDescriptor, ListState } from './descriptors.ts';
 import { ListBuffer } from './memory/list-buffer.ts';
 import { storedCodec } from './memory/stored-codec.ts';
 import { UndoJournal } from './memory/undo-journal.ts';
@@ -34,6 +34,15 @@ export interface OperatorStateStore {
   readonly list: <T>(name: string, options?: OperatorListOptions<T>) => ListState<T>;
   /** At every restore each subtask gets the items of all subtasks, and chooses. */
   readonly unionList: <T>(name: string, options?: OperatorListOptions<T>) => ListState<T>;
+}
+
+/**
+ * Lists of operator state that are declared before a function begins, by name: `{ lists: { waiting: state.list<Order>() } }`.
+ * A checkpoint whose items cannot be read as they are declared is refused before the job starts.
+ */
+export interface DeclaredLists {
+  readonly lists?: Readonly<Record<string, ListDescriptor<unknown>>> | undefined;
+  readonly unionLists?: Readonly<Record<string, ListDescriptor<unknown>>> | undefined;
 }
 
 /** How the items of a list are dealt. */
@@ -53,9 +62,64 @@ export interface OperatorListsParts {
   readonly restoredNames: readonly string[];
   /** The items of a restored section for this subtask. */
   restored(this: void, section: string): readonly Uint8Array[];
+  readonly declared?: DeclaredLists | undefined;
 }
 
 const PREFIXES = { split: 'list/', union: 'union/' } as const;
+
+/**
+ * Throws unless the lists of a checkpoint can be read as they are declared: STATE_TYPE_CHANGED, STATE_CODEC_CHANGED, or
+ * STATE_SCHEMA_CHANGED with every difference.
+ */
+export function checkLists(
+  declared: DeclaredLists,
+  sections: readonly { readonly name: string; readonly items: readonly Uint8Array[] }[],
+  operatorUid: string,
+): void {
+  const seen = new Set<string>();
+  for (const { name: section, items } of sections) {
+    const redistribution = redistributionOf(section);
+    if (redistribution === undefined || items.length === 0) continue;
+    const name = section.slice(PREFIXES[redistribution].length);
+    const other = redistribution === 'split' ? 'union' : 'split';
+    if (descriptorOf(declared, name, other) !== undefined)
+      throw otherKind(name, other, redistribution, operatorUid);
+    const descriptor = descriptorOf(declared, name, redistribution);
+    if (descriptor === undefined) continue;
+    for (const item of items) {
+      const codecId = new BinaryReader(item).string();
+      const written = JSON.stringify([section, codecId]);
+      if (seen.has(written)) continue;
+      seen.add(written);
+      storedCodec(codecId, codecOf(descriptor), { state: `operator state "${name}"`, operatorUid });
+    }
+  }
+}
+
+function descriptorOf(
+  { lists = {}, unionLists = {} }: DeclaredLists,
+  name: string,
+  redistribution: ListRedistribution,
+): ListDescriptor<unknown> | undefined {
+  const declared = redistribution === 'split' ? lists : unionLists;
+  return Object.hasOwn(declared, name) ? declared[name] : undefined;
+}
+
+function codecOf({ codec }: ListDescriptor<unknown>): Codec<unknown> {
+  return (codec ?? genericCodec) as Codec<unknown>;
+}
+
+function otherKind(
+  name: string,
+  declared: ListRedistribution,
+  found: ListRedistribution,
+  uid?: string,
+): MillraceError {
+  const message = `operator state "${name}" is declared as ${KIND[declared]}, but is ${KIND[found]} already`;
+  return uid === undefined
+    ? new MillraceError('STATE_TYPE_CHANGED', message)
+    : new MillraceError('STATE_TYPE_CHANGED', `${message} (operator ${uid})`, { where: { uid } });
+}
 
 /** The lists of one operator of one subtask. */
 export class OperatorLists implements OperatorStateStore {
@@ -99,7 +163,8 @@ export class OperatorLists implements OperatorStateStore {
     const declared = this.#lists.get(section);
     if (declared !== undefined) return declared as ListState<unknown> as ListState<T>;
     this.#checkKind(name, redistribution);
-    const codec = (options.codec ?? genericCodec) as Codec<unknown>;
+    const before = descriptorOf(this.#parts.declared ?? {}, name, redistribution);
+    const codec = (options.codec ?? before?.codec ?? genericCodec) as Codec<unknown>;
     const items = decodeItems(name, codec, this.#parts.restored(section));
     const list = new OperatorList<unknown>({ redistribution, codec, items, changes: this.#changes });
     this.#lists.set(section, list);
@@ -110,11 +175,11 @@ export class OperatorLists implements OperatorStateStore {
   #checkKind(name: string, redistribution: ListRedistribution): void {
     const other = redistribution === 'split' ? 'union' : 'split';
     const section = PREFIXES[other] + name;
-    if (!this.#lists.has(section) && !this.#parts.restoredNames.includes(section)) return;
-    throw new MillraceError(
-      'STATE_TYPE_CHANGED',
-      `operator state "${name}" is declared as ${KIND[redistribution]}, but is ${KIND[other]} already`,
-    );
+    const isOther =
+      this.#lists.has(section) ||
+      this.#parts.restoredNames.includes(section) ||
+      descriptorOf(this.#parts.declared ?? {}, name, other) !== undefined;
+    if (isOther) throw otherKind(name, redistribution, other);
   }
 
   // O2.

@@ -262,7 +262,7 @@ export class TestJob<
         jobDirectory: JOB_DIRECTORY,
         choice: { kind: 'latest' },
         allowNonRestored: false,
-        declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
+        declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
       }),
       slotSettings: {

@@ -106,7 +106,7 @@ export class SimulatedJob {
         jobDirectory,
         choice: options.choice ?? { kind: 'latest' },
         allowNonRestored: options.allowNonRestored ?? false,
-        declaredState: (uid) => compiled.factories.get(uid)?.().declaredState,
+        declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
       }),
       checkpoints,
