@@ -22,7 +22,7 @@ import type { Key } from '../base/key-groups.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
-import { JoinBuffers, type SortedRecords } from './join-buffers.ts';
+import { JoinBuffers, type SortedRecords, STEP } from './join-buffers.ts';
 import type { OperatorContext, OperatorStateWriter, Output, Pull, RecordRun } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
 import { handOn, pullOf, type Results } from './results.ts';
@@ -75,6 +75,8 @@ interface Partners {
   readonly time: number;
   readonly value: unknown;
   readonly records: SortedRecords;
+  /** From where the records count their times. */
+  readonly base: number;
   readonly end: number;
 }
 
@@ -157,9 +159,10 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     const index = this.#buffers.add(waiting, input, time, value);
     if (this.#isUndoable) this.#added = { records: waiting.side(input), index };
     const records = waiting.side(1 - input);
-    const end = records.firstAfter(time + side.to);
-    const first = records.firstAfter(time + side.from - 1);
-    if (first < end) return this.#join({ isLeft: input === 0, time, value, records, end }, first);
+    const base = this.#buffers.base(time);
+    const end = records.firstAfter(time - base + side.to);
+    const first = records.firstAfter(time - base + side.from - 1);
+    if (first < end) return this.#join({ isLeft: input === 0, time, value, records, base, end }, first);
   }
 
   #timeOf(timestamp: number): number {
@@ -180,18 +183,18 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
 
   #join(partners: Partners, first: number): void | Pull {
     const context = this.#context!;
-    const eager = Math.min(partners.end, first + EAGER_PAIRS);
+    const eager = Math.min(partners.end, first + EAGER_PAIRS * STEP);
     this.#hasPaired = true;
-    for (let index = first; index < eager; index++) {
+    for (let index = first; index < eager; index += STEP) {
       const pull = handOn(this.#call(partners, index), context.emitted, this.#output);
-      if (pull !== undefined) return this.#rest(partners, index + 1, pull);
+      if (pull !== undefined) return this.#rest(partners, index + STEP, pull);
     }
     if (eager < partners.end) return this.#rest(partners, eager, undefined);
   }
 
-  #call({ isLeft, time, value, records }: Partners, index: number): unknown {
-    const other = records.values[index];
-    const otherTime = records.times[index]!;
+  #call({ isLeft, time, value, records, base }: Partners, index: number): unknown {
+    const other = records.valueAt(index);
+    const otherTime = records.timeAt(index) + base;
     const context = this.#context!;
     if (isLeft) {
       context.moveToPair(time, otherTime, this.#isEventTime);
@@ -205,8 +208,8 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   #rest(partners: Partners, from: number, first: Pull | undefined): Pull {
     const context = this.#context!;
     return new PairPull(first, {
-      count: partners.end - from,
-      call: (pair) => this.#call(partners, from + pair),
+      count: (partners.end - from) / STEP,
+      call: (pair) => this.#call(partners, from + pair * STEP),
       timestamp: () => context.emitted,
     });
   }

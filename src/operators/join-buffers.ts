@@ -27,88 +27,94 @@ import type {
 import { value as valueState } from '../state/state.ts';
 import type { TimerDomain } from '../state/timer-domain.ts';
 
+/** From one record to the next. */
+export const STEP = 2;
 /** So many places of records that are gone are kept at most, unless they are the smaller half: what is looked at lies close together. */
-const GONE_MAX = 6;
+const GONE_MAX = 6 * STEP;
 /** Fewer records are looked through one by one. */
-const SEARCHED_MIN = 16;
+const SEARCHED_MIN = 16 * STEP;
 
 const BUFFER: StateDescriptor = { kind: 'map' };
 
 type StoredBuffer = readonly (readonly [time: number, values: readonly unknown[]])[];
 
-/** Records in the order of their times, of equal times in that of their arrival. */
+/**
+ * Records in the order of their times, of equal times in that of their arrival. Times count from the base of the buffers,
+ * so that they are small numbers, which lie in the array itself, beside their records.
+ */
 export class SortedRecords {
-  readonly times: number[] = [];
-  readonly values: unknown[] = [];
-  /** Those before are gone. */
-  first = 0;
-
-  get end(): number {
-    return this.times.length;
-  }
+  /** Time and record by turns. */
+  readonly #entries: unknown[] = [];
+  /** Entries before are gone. */
+  #first = 0;
 
   /** The last time; `-Infinity` when there is none. */
   get last(): number {
-    const { length } = this.times;
-    return this.first === length ? Number.NEGATIVE_INFINITY : this.times[length - 1]!;
+    const { length } = this.#entries;
+    return this.#first === length ? Number.NEGATIVE_INFINITY : (this.#entries[length - 2] as number);
   }
 
-  /** Where it stands now. */
+  timeAt(index: number): number {
+    return this.#entries[index] as number;
+  }
+
+  valueAt(index: number): unknown {
+    return this.#entries[index + 1];
+  }
+
+  /** Where it stands now, for {@link remove}. */
   insert(time: number, value: unknown): number {
-    const { times, values } = this;
-    let index = times.length;
-    if (index === this.first || times[index - 1]! <= time) {
-      times.push(time);
-      values.push(value);
-      return index;
-    }
-    index = this.firstAfter(time);
-    times.splice(index, 0, time);
-    values.splice(index, 0, value);
+    const entries = this.#entries;
+    if (this.last <= time) return entries.push(time, value) - STEP;
+    const index = this.firstAfter(time);
+    entries.splice(index, 0, time, value);
     return index;
   }
 
   remove(index: number): void {
-    this.times.splice(index, 1);
-    this.values.splice(index, 1);
+    this.#entries.splice(index, STEP);
   }
 
-  /** The first record that is later than a time. */
+  /** The first record that is later than a time; the next one is {@link STEP} behind it. */
   firstAfter(time: number): number {
-    const { times } = this;
-    let low = this.first;
-    let high = times.length;
+    const entries = this.#entries;
+    let low = this.#first;
+    let high = entries.length;
     while (high - low > SEARCHED_MIN) {
-      const middle = (low + high) >> 1;
-      if (times[middle]! <= time) low = middle + 1;
+      const middle = ((low + high) >> 1) & ~1;
+      if ((entries[middle] as number) <= time) low = middle + STEP;
       else high = middle;
     }
-    while (low < high && times[low]! <= time) low++;
+    while (low < high && (entries[low] as number) <= time) low += STEP;
     return low;
   }
 
   /** Whether `forget` would do anything. */
   holds(time: number): boolean {
-    return this.first < this.times.length && this.times[this.first]! <= time;
+    return this.#first < this.#entries.length && (this.#entries[this.#first] as number) <= time;
   }
 
   /** Takes out what is not later than a time. */
   forget(time: number): void {
-    const { times, values } = this;
-    while (this.first < times.length && times[this.first]! <= time) values[this.first++] = undefined;
-    if (this.first <= GONE_MAX || this.first * 2 < times.length) return;
-    moveToFront(times, this.first);
-    moveToFront(values, this.first);
-    this.first = 0;
+    const entries = this.#entries;
+    while (this.holds(time)) {
+      entries[this.#first + 1] = undefined;
+      this.#first += STEP;
+    }
+    if (this.#first <= GONE_MAX || this.#first * 2 < entries.length) return;
+    moveToFront(entries, this.#first);
+    this.#first = 0;
   }
 
-  /** What is later than a time. */
-  storedAfter(time: number): StoredBuffer {
+  /** What is later than a time; `base` is added to the times. */
+  storedAfter(time: number, base: number): StoredBuffer {
+    const entries = this.#entries;
     const stored: [number, unknown[]][] = [];
-    for (let index = this.firstAfter(time); index < this.times.length; index++) {
+    for (let index = this.firstAfter(time); index < entries.length; index += STEP) {
+      const at = (entries[index] as number) + base;
       const last = stored.at(-1);
-      if (last !== undefined && last[0] === this.times[index]) last[1].push(this.values[index]);
-      else stored.push([this.times[index]!, [this.values[index]]]);
+      if (last !== undefined && last[0] === at) last[1].push(entries[index + 1]);
+      else stored.push([at, [entries[index + 1]]]);
     }
     return stored;
   }
@@ -167,6 +173,7 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
   readonly #due = new TimeHeap<JoinKey>();
   #places!: OwnPlaces<JoinKey>;
   #frozenAt = 0;
+  #base: number | undefined;
   #taken: JoinKey | undefined;
 
   constructor({ domain, keepMs, now }: JoinBufferOptions) {
@@ -185,11 +192,17 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
     return found;
   }
 
+  /** From where the times of records are counted: the first one that came. */
+  base(time: number): number {
+    this.#base ??= time;
+    return this.#base;
+  }
+
   /** Adds a record; where it stands in its side. */
   add(waiting: JoinKey, side: number, time: number, value: unknown): number {
     waiting.place.beforeChange();
     if (this.#places.freezesValues) deepFreeze(value);
-    const index = waiting.side(side).insert(time, value);
+    const index = waiting.side(side).insert(time - this.base(time), value);
     if (!waiting.isScheduled) this.#schedule(waiting, time + this.#keepMs[side]!);
     return index;
   }
@@ -233,7 +246,8 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
       const keepMs = this.#keepMs[side]!;
       // J3: what was looked at then is all there.
       const gone = waiting.seenAt === this.#frozenAt ? Number.NEGATIVE_INFINITY : this.#frozenAt - keepMs;
-      const stored = waiting.side(side).storedAfter(gone);
+      const base = this.#base!;
+      const stored = waiting.side(side).storedAfter(gone - base, base);
       if (stored.length === 0) continue;
       to.value(side, undefined, stored);
       forgetAt = Math.min(forgetAt, stored[0]![0] + keepMs);
@@ -248,7 +262,7 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
     const canonical = canonicalKey(key);
     const waiting = this.#byKey.get(canonical) ?? this.#add(key, canonical, place);
     for (const [time, values] of value as StoredBuffer) {
-      for (const each of values) waiting.side(side).insert(time, each);
+      for (const each of values) waiting.side(side).insert(time - this.base(time), each);
     }
     const forgetAt = this.#lastForgetAt(waiting);
     if (!waiting.isScheduled && forgetAt !== undefined) this.#schedule(waiting, forgetAt);
@@ -268,8 +282,9 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
   /** J1. */
   #look(waiting: JoinKey, now: number): void {
     const { left, right } = waiting;
-    const leftGone = now - this.#keepMs[0];
-    const rightGone = now - this.#keepMs[1];
+    const from = this.#base ?? now;
+    const leftGone = now - from - this.#keepMs[0];
+    const rightGone = now - from - this.#keepMs[1];
     if (left.holds(leftGone) || right.holds(rightGone)) {
       waiting.place.beforeChange();
       left.forget(leftGone);
@@ -281,7 +296,7 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
   /** J2. */
   #lastForgetAt({ left, right }: JoinKey): number | undefined {
     const last = Math.max(left.last + this.#keepMs[0], right.last + this.#keepMs[1]);
-    return last === Number.NEGATIVE_INFINITY ? undefined : last;
+    return last === Number.NEGATIVE_INFINITY ? undefined : last + this.#base!;
   }
 
   #schedule(waiting: JoinKey, time: number): void {
