@@ -222,6 +222,11 @@ export const seams: readonly {
     why: 'decides how many threads this machine gets',
   },
   {
+    files: /^src\/cli\/rest-client\.ts$/,
+    may: ['network'],
+    why: 'asks the REST interface of a run or a cluster',
+  },
+  {
     files: /^src\/rest\/http-server\.ts$/,
     may: ['network'],
     why: 'serves the dashboard and the REST interface',

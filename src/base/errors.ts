@@ -738,6 +738,12 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Correct what esbuild names; its messages are above.',
   },
+  REST_REQUEST_REFUSED: {
+    title: 'the REST interface refused what was asked for',
+    owner: 'user',
+    retry: 'never',
+    remedy: 'Correct what the message says; `millrace list` says which jobs there are.',
+  },
   REST_UNAVAILABLE: {
     title: 'the dashboard and its REST interface have no port to listen on',
     owner: 'external',

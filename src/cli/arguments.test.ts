@@ -46,6 +46,26 @@ describe('the command line', () => {
     assert.match(usageOf('run job.ts --savepoint-on-stop'), /argument missing/);
   });
 
+  it('takes a savepoint of a job, stops with one, and disposes of one', () => {
+    const { kind, ...taken } = parse('savepoint 1f03 saved -t http://localhost:8081 --json');
+    assert.equal(kind, 'savepoint');
+    assert.deepEqual(taken, {
+      jobId: '1f03',
+      folder: 'saved',
+      json: true,
+      cluster: { state: undefined, target: 'http://localhost:8081' },
+    });
+    const stop = parse('stop 1f03 --drain -p saved');
+    assert.ok(stop.kind === 'stop' && stop.drain && stop.folder === 'saved');
+    assert.deepEqual(parse('savepoint dispose a/b --json'), {
+      kind: 'savepoint-dispose',
+      path: 'a/b',
+      json: true,
+    });
+    assert.match(usageOf('upgrade job.ts -s x'), /--dry-run/);
+    assert.match(usageOf('upgrade job.ts --dry-run'), /which savepoint/);
+  });
+
   it('gives what follows -- to the job, a second -- included', () => {
     const request = parse('run job.ts -p 2 -- --input x -- -p 9');
     assert.ok(request.kind === 'run');

@@ -71,9 +71,26 @@ export type Request =
       readonly json: boolean;
     }
   | {
-      readonly kind: 'cancel' | 'stop';
+      readonly kind: 'cancel';
       readonly cluster: ClusterOptions;
       readonly jobId: string;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'stop';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string;
+      /** Stop with a savepoint in this folder. */
+      readonly folder: string | undefined;
+      /** All input ends first; also with a savepoint. */
+      readonly drain: boolean;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'savepoint';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string;
+      readonly folder: string | undefined;
       readonly json: boolean;
     }
   | {
@@ -137,6 +154,8 @@ export function parseArguments(words: readonly string[], version: string): Reque
     request = found;
   }, args);
   program.version(version, '--version', 'print the version');
+  // What stands behind a command is its own, also where the command above it has an option of that name.
+  program.enablePositionalOptions();
   capture(program, printed);
   try {
     program.parse(own, { from: 'user' });
@@ -245,17 +264,24 @@ function addClusterCommands(program: Command, found: (request: Request) => void)
       const { json, all } = raw;
       found({ kind: 'list', cluster: clusterOptions(raw), all: all === true, json: json === true });
     });
-  for (const kind of ['cancel', 'stop'] as const) {
-    withCluster(program.command(kind))
-      .summary(
-        kind === 'cancel' ? 'cancel a job of a cluster' : 'stop a job of a cluster with a last checkpoint',
-      )
-      .argument('<job-id>', 'its id, as `millrace list` says it')
-      .action((jobId: string, raw: RawOptions) => {
-        found({ kind, cluster: clusterOptions(raw), jobId, json: raw.json === true });
-      });
-  }
+  withCluster(program.command('cancel'))
+    .summary('cancel a job')
+    .argument('<job-id>', JOB_ID)
+    .action((jobId: string, raw: RawOptions) => {
+      found({ kind: 'cancel', cluster: clusterOptions(raw), jobId, json: raw.json === true });
+    });
+  withCluster(program.command('stop'))
+    .summary('stop a job with a last checkpoint, or with a savepoint')
+    .argument('<job-id>', JOB_ID)
+    .option('-p, --savepoint-path <folder>', 'stop with a savepoint, made in this folder', notEmpty)
+    .option('-d, --drain', 'with a savepoint: end all input first, so that timers fire and windows emit')
+    .action((jobId: string, raw: RawOptions) => {
+      const { savepointPath: folder, drain = false, json = false } = raw;
+      found({ kind: 'stop', cluster: clusterOptions(raw), jobId, folder, drain, json });
+    });
 }
+
+const JOB_ID = 'its id, as `millrace list` and the dashboard say it';
 
 function withState(command: Command): Command {
   return command.option(
@@ -267,7 +293,11 @@ function withState(command: Command): Command {
 
 function withCluster(command: Command): Command {
   return withState(command)
-    .option('-t, --target <address>', 'host:port of its JobManager (default: as its files say)', notEmpty)
+    .option(
+      '-t, --target <address>',
+      'host:port of its JobManager (default: as its files say), or http://host:port of a REST interface',
+      notEmpty,
+    )
     .option('--json', 'print it as JSON');
 }
 
@@ -350,7 +380,17 @@ function stateCommands(program: Command, found: (request: Request) => void): voi
     .action((path: string, folder: string, { rename, remove, json = false }: RawStateOptions) => {
       found({ kind: 'state-convert', path, folder, renamed: rename ?? {}, removed: remove ?? [], json });
     });
-  const savepoint = program.command('savepoint').summary('remove a savepoint');
+  const savepoint = withCluster(program.command('savepoint'))
+    .enablePositionalOptions()
+    .summary('take a savepoint of a running job, or remove one')
+    .description(
+      'Takes a savepoint of a running job: of a cluster, or with --target http://… of a run with --ui.',
+    )
+    .argument('<job-id>', JOB_ID)
+    .argument('[folder]', 'where it is made (default: execution.checkpointing.savepoint-dir)')
+    .action((jobId: string, folder: string | undefined, raw: RawOptions) => {
+      found({ kind: 'savepoint', cluster: clusterOptions(raw), jobId, folder, json: raw.json === true });
+    });
   savepoint
     .command('dispose')
     .summary('remove a savepoint with its files')
@@ -393,6 +433,8 @@ interface RawOptions {
   readonly claim?: boolean;
   readonly savepointOnStop?: string;
   readonly dryRun?: boolean;
+  readonly savepointPath?: string;
+  readonly drain?: boolean;
   readonly allowNonRestoredState?: boolean;
   readonly jobId?: string;
   readonly fresh?: boolean;

@@ -18,6 +18,7 @@ import { ClusterFiles, isRunning, type ProcessRecord } from './cluster-files.ts'
 import { configurationOf } from './cluster-process.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
+import { isByRest, operateByRest } from './operate.ts';
 import type { JobHost } from './run-job.ts';
 
 /** One of the commands. */
@@ -50,7 +51,7 @@ export function runClusterCommand(request: ClusterCommand, host: JobHost): Promi
       return list(request, host);
     case 'cancel':
     case 'stop':
-      return operate(request, host);
+      return isByRest(request) ? operateByRest(request, host) : operate(request, host);
   }
 }
 

@@ -12,6 +12,7 @@ import { codeList, codes, errorCodeOf, explanationOf } from './explain.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
 import type { JobHost } from './run-job.ts';
+import type { OperateRequest } from './operate.ts';
 import type { StateRequest } from './state-commands.ts';
 import { screenOf } from './terminal.ts';
 
@@ -62,6 +63,8 @@ export async function runCommandLine(
     case 'check':
     case 'upgrade':
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
+    case 'savepoint':
+      return operate(request, hostOf({ words, resume: undefined, stdout, stderr }, false));
     default:
       return inCluster(request, { words, resume: undefined, stdout, stderr });
   }
@@ -132,6 +135,16 @@ async function runOrShow(
     return request.kind === 'info' ? await showPlan(request, host) : await showGuarantee(request, host);
   } catch (error) {
     given.stderr.write(host.describe(error));
+    return exitCodeOf(error);
+  }
+}
+
+async function operate(request: OperateRequest, host: JobHost): Promise<number> {
+  const { operateByRest } = await import('./operate.ts');
+  try {
+    return await operateByRest(request, host);
+  } catch (error) {
+    host.stderr.write(host.describe(error));
     return exitCodeOf(error);
   }
 }

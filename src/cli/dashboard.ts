@@ -24,8 +24,14 @@ export interface DashboardOptions {
 /** A dashboard that is served. */
 export interface Dashboard {
   readonly url: string;
+  /** Resolves when whoever asked for a savepoint has the answer, at most {@link ANSWERED_MS_MAX} later. */
+  answered(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** The answer to a stop comes after the job; who does not ask for it in so long does not want it. */
+const ANSWERED_MS_MAX = 5_000;
+const SENT_MS = 200;
 
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
 export async function serveDashboard(options: DashboardOptions): Promise<Dashboard> {
@@ -57,6 +63,16 @@ export async function serveDashboard(options: DashboardOptions): Promise<Dashboa
     });
     return {
       url: server.url,
+      answered: () =>
+        new Promise((resolve) => {
+          if (!master.savepointOperations.hasUnseen()) return resolve();
+          const timer = env.clock.timer(ANSWERED_MS_MAX, resolve, 'answers are asked for');
+          // The answer is still on its way when it was asked for.
+          master.savepointOperations.whenSeen(() => {
+            timer.cancel();
+            env.clock.timer(SENT_MS, resolve, 'an answer is sent');
+          });
+        }),
       close: async () => {
         await server.close();
         meter.close();

@@ -183,6 +183,7 @@ class Run {
       this.#progress.stop();
       this.#conclude(client, result);
       await this.#stayOnPage(result);
+      await this.#dashboard?.answered();
       return this.#exitCode(result);
     } finally {
       this.#progress.stop();

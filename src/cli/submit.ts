@@ -72,6 +72,7 @@ async function describe(
     load,
     workingDirectory,
     restore: options.restore,
+    ...(options.claim === undefined ? {} : { claimMode: options.claim ? 'CLAIM' : 'NO_CLAIM' }),
     fresh: options.fresh,
     allowNonRestoredState: options.allowNonRestoredState,
     discardLaterOutput: options.discardLaterOutput,

@@ -302,6 +302,8 @@ export interface Submission {
   readonly load: unknown;
   readonly workingDirectory: string;
   readonly restore: string | undefined;
+  /** Whose it is that `restore` names; absent = as configured. */
+  readonly claimMode?: 'CLAIM' | 'NO_CLAIM';
   readonly fresh: boolean;
   readonly allowNonRestoredState: boolean;
   readonly discardLaterOutput: boolean;

@@ -37,6 +37,7 @@ export async function runSubmitted(
       ...choiceOf(submission, restarts, isCheckpointing(configuration)),
       allowNonRestoredState: submission.allowNonRestoredState,
       discardLaterOutput: submission.discardLaterOutput,
+      ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
   );

@@ -93,8 +93,18 @@ it("serves its jobs and TaskManagers by Flink's REST interface, and takes savepo
   assert.ok(location.startsWith(folder), JSON.stringify(outcome));
   const again = await cluster.submit(misbehavingJob, '-p', '2', fast, '-s', location, ...words);
   await cluster.until(again, 'it runs again', ({ subtasksRunning }) => subtasksRunning === 4);
-  assert.equal((await fetch(`${rest}/jobs/${again}?mode=cancel`, { method: 'PATCH' })).status, 202);
-  assert.equal((await cluster.ended(again)).outcome?.status, 'CANCELED');
+  const taken = await cluster.run('savepoint', again, folder, '--json');
+  assert.equal(taken.code, 0, taken.output);
+  const { savepoint } = JSON.parse(taken.output) as { savepoint: string };
+  assert.ok(savepoint.startsWith(folder) && savepoint !== location, taken.output);
+  const stopped = await cluster.run('stop', again, '-p', folder, '--drain');
+  assert.match(stopped.output, /Savepoint completed\. Path: .*savepoint-/);
+  assert.equal((await cluster.ended(again)).outcome?.status, 'FINISHED');
+  const later = ['-s', savepoint, '--discard-later-output'];
+  const third = await cluster.submit(misbehavingJob, '-p', '2', fast, ...later, ...words);
+  await cluster.until(third, 'it runs from the savepoint', ({ subtasksRunning }) => subtasksRunning === 4);
+  assert.equal((await fetch(`${rest}/jobs/${third}?mode=cancel`, { method: 'PATCH' })).status, 202);
+  assert.equal((await cluster.ended(third)).outcome?.status, 'CANCELED');
 });
 
 it('keeps its secrets to its user, and stops all it started', async (test) => {

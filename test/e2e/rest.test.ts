@@ -11,9 +11,18 @@ import type {
   StateOverview,
   StreamEvents,
 } from '../../src/rest/contract.ts';
-import { cleanUp, loginsJob, pause, type Running, startMillrace, temporaryFolder } from './processes.ts';
+import {
+  cleanUp,
+  loginsJob,
+  millrace,
+  pause,
+  type Running,
+  startMillrace,
+  temporaryFolder,
+} from './processes.ts';
 
 interface Served {
+  readonly cwd: string;
   readonly base: string;
   readonly running: Running;
 }
@@ -32,7 +41,7 @@ async function serve(test: TestContext, jobWords: readonly string[] = ['--rate',
   cleanUp(test, () => running.child.kill('SIGKILL'));
   const address = /dashboard at (http:\/\/localhost:\d+)/;
   await running.outputMatches(address);
-  return { base: address.exec(running.output())![1]!, running };
+  return { cwd, base: address.exec(running.output())![1]!, running };
 }
 
 async function get(base: string, path: string): Promise<{ status: number; type: string; body: unknown }> {
@@ -375,3 +384,33 @@ class EventStream {
     }
   }
 }
+
+describe('the command line against a run with --ui', () => {
+  it('takes a savepoint, and stops the job with another one, drained', async (test) => {
+    const { base, cwd, running } = await serve(test);
+    const { jid: id } = await onlyJob(base);
+    await until(
+      () => json<{ counts: { completed: number } }>(base, `/jobs/${id}/checkpoints`),
+      ({ counts }) => counts.completed > 0,
+      'a checkpoint completes',
+    );
+    const taken = await millrace(['savepoint', id, 'saved', '-t', base], { cwd });
+    assert.equal(taken.code, 0, taken.output);
+    assert.match(taken.output, /Savepoint completed\. Path: .*saved\/savepoint-/);
+    const refused = await millrace(['savepoint', id, '/elsewhere', '-t', base], { cwd });
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /REST_REQUEST_REFUSED/);
+    const unknown = await millrace(['savepoint', 'nobody', 'saved', '-t', base], { cwd });
+    assert.match(unknown.output, /REST_REQUEST_REFUSED/);
+    const stopped = await millrace(['stop', id, '-p', 'saved', '--drain', '--json', '-t', base], { cwd });
+    assert.equal(stopped.code, 0, stopped.output);
+    const { savepoint } = JSON.parse(stopped.output) as { savepoint: string };
+    const ended = await running.ended;
+    assert.equal(ended.code, 0, ended.output);
+    assert.match(ended.output, /FINISHED/);
+    const disposed = await millrace(['savepoint', 'dispose', savepoint, '--json'], { cwd });
+    assert.deepEqual(JSON.parse(disposed.output), { disposed: savepoint });
+    const gone = await millrace(['stop', id, '-p', 'saved', '-t', base], { cwd });
+    assert.match(gone.output, /CLUSTER_UNREACHABLE/);
+  });
+});

@@ -277,7 +277,16 @@ test('operations by trigger id: the same id is the same operation, and its outco
   await run.end();
   assert.match(triggered[0]!, /^[0-9a-f]{32}$/);
   assert.equal(savepointsOn(kernel).length, 2);
-  for (const id of triggered) assert.equal(run.master.savepointOperations.outcome(id)?.kind, 'completed');
+  const operations = run.master.savepointOperations;
+  let seen = false;
+  operations.whenSeen(() => {
+    seen = true;
+  });
+  for (const id of triggered) {
+    assert.equal(seen, false, 'nobody was told of all of them');
+    assert.equal(operations.outcome(id)?.kind, 'completed');
+  }
+  assert.equal(seen, true);
   await kernel.runFor(5 * 60_000);
   for (const id of triggered) assert.equal(run.master.savepointOperations.outcome(id), undefined);
 });

@@ -6,6 +6,7 @@
  * SO-1 A trigger id that is known starts nothing: the operation that has it is meant (a request that was sent again).
  * SO-2 Outcomes are kept for {@link OUTCOME_KEPT_MS} after the end, and {@link OPERATIONS_MAX} at once; what still runs is
  *      never forgotten, and one more than that is refused.
+ * SO-3 Whoever ends the process may wait until outcomes were asked for: the answer to a stop comes after the job.
  */
 
 import type { Clock, Random } from '../../base/env.ts';
@@ -25,6 +26,8 @@ export type OperationOutcome =
 
 interface Operation {
   outcome: OperationOutcome;
+  /** Somebody was told how it ended. */
+  isSeen: boolean;
   /** Monotonic ms; Infinity while it runs. */
   endedAt: number;
 }
@@ -33,6 +36,7 @@ interface Operation {
 export class SavepointOperations {
   readonly #env: { readonly clock: Clock; readonly random: Random };
   readonly #operations = new Map<string, Operation>();
+  readonly #whenSeen: (() => void)[] = [];
 
   constructor(env: { readonly clock: Clock; readonly random: Random }) {
     this.#env = env;
@@ -44,7 +48,11 @@ export class SavepointOperations {
     if (this.#operations.has(triggerId)) return triggerId; // SO-1
     if (this.#operations.size >= OPERATIONS_MAX)
       throw new MillraceError('SAVEPOINT_FAILED', `${OPERATIONS_MAX} operations are under way already`);
-    const operation: Operation = { outcome: { kind: 'in-progress' }, endedAt: Number.POSITIVE_INFINITY };
+    const operation: Operation = {
+      outcome: { kind: 'in-progress' },
+      isSeen: false,
+      endedAt: Number.POSITIVE_INFINITY,
+    };
     this.#operations.set(triggerId, operation);
     const end = (outcome: OperationOutcome): void => {
       operation.outcome = outcome;
@@ -61,7 +69,22 @@ export class SavepointOperations {
   /** `undefined`: nobody has started it, or it ended too long ago. */
   outcome(triggerId: string): OperationOutcome | undefined {
     this.#forget();
-    return this.#operations.get(triggerId)?.outcome;
+    const operation = this.#operations.get(triggerId);
+    if (operation === undefined || operation.outcome.kind === 'in-progress') return operation?.outcome;
+    operation.isSeen = true;
+    if (!this.hasUnseen()) for (const run of this.#whenSeen.splice(0)) run();
+    return operation.outcome;
+  }
+
+  /** An operation is under way, or ended and nobody was told. */
+  hasUnseen(): boolean {
+    return [...this.#operations.values()].some(({ isSeen }) => !isSeen);
+  }
+
+  /** Calls `run` (once) when {@link hasUnseen} is over; at once when it is (SO-3). */
+  whenSeen(run: () => void): void {
+    if (this.hasUnseen()) this.#whenSeen.push(run);
+    else run();
   }
 
   // SO-2. In order of their starts, so that the oldest outcomes go first.
