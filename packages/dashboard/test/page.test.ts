@@ -141,6 +141,15 @@ describe('the page', () => {
     );
   });
 
+  it('chooses an operator of the graph by keyboard', async () => {
+    server.script(demo());
+    const { page } = await open({}, '#/graph');
+    await page.locator('[data-part="vertex-detail"] h2', { hasText: 'abnormal-in-a-row' }).waitFor();
+    await page.locator('.react-flow__node[data-id="0"]').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('[data-part="vertex-detail"] h2', { hasText: 'events' }).waitFor();
+  });
+
   it('goes through the strip of checkpoints by keyboard', async () => {
     server.script(demo(), { [`GET /v1/x/jobs/${jobId}/checkpoints/163`]: checkpoint(163) });
     const { page } = await open({}, '#/checkpoints');

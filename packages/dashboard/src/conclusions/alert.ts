@@ -70,7 +70,8 @@ export interface AlertGroup {
 /** The same alert again counts as one; the one that came last is first. */
 export function alertGroups(alerts: readonly Alert[]): AlertGroup[] {
   const groups = Map.groupBy(alerts, ({ kind, jobId, message, evidence }) =>
-    JSON.stringify([kind, jobId, message, evidence.vertex, evidence.workerId, evidence.slot]),
+    // Numbers in a message (a delay, a count) do not make it another one.
+    JSON.stringify([kind, jobId, message.replaceAll(/\d+/g, '#'), evidence.vertex]),
   );
   return [...groups.values()]
     .flatMap((entries) => {

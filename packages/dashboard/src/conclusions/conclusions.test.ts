@@ -330,7 +330,11 @@ describe('alerts', () => {
   });
 
   it('that say the same count together, the latest first', () => {
-    const groups = alertGroups([alert(1), alert(2, { message: 'other' }), alert(3)]);
+    const groups = alertGroups([
+      alert(1, { message: 'restart in 1000 ms' }),
+      alert(2, { message: 'other' }),
+      alert(3, { message: 'restart in 925 ms' }),
+    ]);
     assert.deepEqual(
       groups.map(({ latest, count, firstAt }) => [latest.alertId, count, firstAt]),
       [

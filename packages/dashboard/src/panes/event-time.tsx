@@ -56,14 +56,18 @@ function EventTime({ job }: { readonly job: ReadyJob }): ReactNode {
       {told.map(({ vertex, operator, lateness }) => (
         <WhatIf
           key={`${vertex}/${operator}`}
-          name={
-            job.description.vertices[vertex]?.operators[operator]?.name ?? labelOf(job.description, vertex)
-          }
+          name={operatorName(job, vertex, operator)}
           lateness={lateness}
         />
       ))}
     </>
   );
+}
+
+function operatorName({ description }: ReadyJob, vertex: number, operator: number): string {
+  const plan = description.vertices[vertex]?.operators[operator];
+  if (plan === undefined) return labelOf(description, vertex);
+  return plan.hasExplicitUid ? plan.uid : plan.name;
 }
 
 function Lanes({

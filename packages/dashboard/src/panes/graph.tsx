@@ -14,17 +14,18 @@ import {
   ReactFlow,
 } from '@xyflow/react';
 import '@xyflow/react/dist/style.css';
-import { type ReactNode, useMemo, useState } from 'react';
+import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import type {
   EdgeDescription,
   EdgeFigures,
   JobDescription,
   VertexDescription,
   VertexFiguresMessage,
+  WatermarkValue,
 } from '../../../../src/rest/contract.ts';
 import { culpritOf } from '../conclusions/culprit.ts';
 import { vertexLabel } from '../conclusions/names.ts';
-import { orderOf } from '../conclusions/watermark.ts';
+import { orderOf, watermarkLanes } from '../conclusions/watermark.ts';
 import { Badge, PaneHead, TimeBar, TimeLegend, Verdict } from '../parts/basic.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { VertexDetail } from '../parts/vertex-detail.tsx';
@@ -32,6 +33,7 @@ import { useText } from '../settings.tsx';
 
 const nodeWidth = 256;
 const nodeHeight = 148;
+const narrow = '(max-width: 700px)';
 
 /** The pane. */
 export function GraphPane(): ReactNode {
@@ -45,11 +47,14 @@ export function GraphPane(): ReactNode {
 
 interface VertexData extends Record<string, unknown> {
   readonly plan: VertexDescription;
+  /** Records flow from top to bottom instead of from left to right. */
+  readonly isNarrow: boolean;
   readonly figures: VertexFiguresMessage | undefined;
   readonly isCulprit: boolean;
   readonly isVictim: boolean;
-  /** How far its watermark is behind the furthest one of the job. */
-  readonly behindMs: number | undefined;
+  readonly watermark: WatermarkValue;
+  /** How far that is behind the furthest one of the job; not finite where there is none. */
+  readonly behindMs: number;
 }
 
 interface EdgeData extends Record<string, unknown> {
@@ -61,10 +66,12 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
   const { description, figures } = job;
   const { t } = useText();
   const [chosen, setChosen] = useState<number>();
-  const places = useMemo(() => layout(description), [description]);
-  const front = Math.max(
-    ...figures.vertices.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite),
-  );
+  const isNarrow = useIsNarrow();
+  const places = useMemo(() => layout(description, isNarrow), [description, isNarrow]);
+  const watermarks = watermarkLanes(description, figures)
+    .filter(({ split }) => split === null)
+    .map(({ watermark }) => watermark);
+  const front = Math.max(...watermarks.map(orderOf).filter(Number.isFinite));
   const shown = chosen ?? figures.culprit?.vertex ?? description.vertices.length - 1;
   const nodes: Node<VertexData>[] = description.vertices.map((plan, index) => {
     const own = figures.vertices[index];
@@ -80,13 +87,12 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
       ariaLabel: vertexLabel(plan),
       data: {
         plan,
+        isNarrow,
         figures: own,
         isCulprit: figures.culprit?.vertex === index,
         isVictim: figures.culprit?.victims.includes(index) ?? false,
-        behindMs:
-          own === undefined || !Number.isFinite(orderOf(own.watermark)) || !Number.isFinite(front)
-            ? undefined
-            : front - orderOf(own.watermark),
+        watermark: watermarks[index] ?? 'none',
+        behindMs: front - orderOf(watermarks[index] ?? 'none'),
       },
     };
   });
@@ -102,15 +108,21 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
     <>
       <Verdict conclusion={culpritOf(description, figures)} />
       <section className="card">
-        <div className="graph" style={{ height: Math.min(620, Math.max(240, places.height + 64)) }}>
+        <div
+          className="graph"
+          style={{ height: Math.min(isNarrow ? 1200 : 620, Math.max(240, places.height + 64)) }}
+        >
           <ReactFlow
+            key={String(isNarrow)}
             nodes={nodes}
             edges={edges}
             nodeTypes={nodeTypes}
             edgeTypes={edgeTypes}
             onNodeClick={(_event, node) => setChosen(Number(node.id))}
-            onSelectionChange={({ nodes: selected }) => {
-              if (selected[0] !== undefined) setChosen(Number(selected[0].id));
+            onNodesChange={(changes) => {
+              // Keys select a node by this alone.
+              const selected = changes.find((change) => change.type === 'select' && change.selected);
+              if (selected?.type === 'select') setChosen(Number(selected.id));
             }}
             fitView
             fitViewOptions={{ padding: { x: '16px', y: '16px', right: '72px' }, maxZoom: 1.1 }}
@@ -133,7 +145,7 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
 
 function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode {
   const { t, say } = useText();
-  const { plan, figures, isCulprit, isVictim, behindMs } = data;
+  const { plan, figures, isNarrow, isCulprit, isVictim, watermark, behindMs } = data;
   const rates =
     figures === undefined
       ? []
@@ -153,7 +165,9 @@ function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode 
       data-victim={isVictim}
       data-selected={selected}
     >
-      {!plan.isSource && <Handle type="target" position={Position.Left} isConnectable={false} />}
+      {!plan.isSource && (
+        <Handle type="target" position={isNarrow ? Position.Top : Position.Left} isConnectable={false} />
+      )}
       <div className="vertex-name">
         <b title={plan.name}>{vertexLabel(plan)}</b>
         <span className="number soft" title={t('word.parallelism')}>
@@ -181,12 +195,14 @@ function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode 
           <span>{t('graph.busy', { share: { kind: 'share', value: figures?.busyShareMax ?? 0 } })}</span>
         )}
         <span>
-          {behindMs === undefined
-            ? t(figures?.watermark === 'end' ? 'watermark.word.end' : 'graph.no-watermark')
-            : t('graph.behind', { age: say({ kind: 'duration', ms: behindMs }) })}
+          {Number.isFinite(behindMs)
+            ? t('graph.behind', { age: say({ kind: 'duration', ms: behindMs }) })
+            : t(watermark === 'end' ? 'watermark.word.end' : 'graph.no-watermark')}
         </span>
       </div>
-      {!plan.isSink && <Handle type="source" position={Position.Right} isConnectable={false} />}
+      {!plan.isSink && (
+        <Handle type="source" position={isNarrow ? Position.Bottom : Position.Right} isConnectable={false} />
+      )}
     </div>
   );
 }
@@ -216,6 +232,17 @@ function RateEdge(props: EdgeProps<Edge<EdgeData>>): ReactNode {
   );
 }
 
+function useIsNarrow(): boolean {
+  const [isNarrow, setNarrow] = useState(() => window.matchMedia(narrow).matches);
+  useEffect(() => {
+    const query = window.matchMedia(narrow);
+    const change = (): void => setNarrow(query.matches);
+    query.addEventListener('change', change);
+    return () => query.removeEventListener('change', change);
+  }, []);
+  return isNarrow;
+}
+
 const nodeTypes = { vertex: VertexNode };
 const edgeTypes = { rate: RateEdge };
 
@@ -227,12 +254,21 @@ function writtenBy(plan: VertexDescription, figures: VertexFiguresMessage): numb
   );
 }
 
-function layout(description: JobDescription): {
+function layout(
+  description: JobDescription,
+  isNarrow: boolean,
+): {
   readonly nodes: readonly { x: number; y: number }[];
   readonly height: number;
 } {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: 'LR', nodesep: 36, ranksep: 150, marginx: 0, marginy: 0 });
+  graph.setGraph({
+    rankdir: isNarrow ? 'TB' : 'LR',
+    nodesep: 36,
+    ranksep: isNarrow ? 80 : 150,
+    marginx: 0,
+    marginy: 0,
+  });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const index of description.vertices.keys()) {
     graph.setNode(String(index), { width: nodeWidth, height: nodeHeight });

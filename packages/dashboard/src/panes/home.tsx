@@ -236,7 +236,7 @@ function Jobs({ overview }: { readonly overview: Overview }): ReactNode {
                 <td className="number">{count(sum(Object.values(job.tasks)), language)}</td>
                 <td className="number">{say({ kind: 'rate', value: job.recordsReadPerSecond })}</td>
                 <td className="number">{count(job.restarts, language)}</td>
-                <td>
+                <td className="nowrap">
                   <code>{job.jobId}</code>
                 </td>
               </tr>

@@ -56,7 +56,7 @@ function WorkerCard({ worker, live }: { readonly worker: Worker; readonly live: 
           <Ago at={worker.heartbeatAt} />
         </span>
       </header>
-      <ul className="slots">
+      <ul className="slots" data-columns={columnsFor(worker.slots.length)}>
         {worker.slots.map((slot) => (
           <SlotBox key={slot.slot} slot={slot} live={live} />
         ))}
@@ -64,6 +64,12 @@ function WorkerCard({ worker, live }: { readonly worker: Worker; readonly live: 
       {live.hello?.mode === 'cluster' && <ProcessFacts process={worker.process} />}
     </section>
   );
+}
+
+// Nine slots are three rows of three, as they are drawn in every picture of a cluster.
+function columnsFor(slots: number): number {
+  if (slots < 4) return slots;
+  return slots % 3 === 0 && slots % 4 !== 0 ? 3 : 4;
 }
 
 function SlotBox({ slot, live }: { readonly slot: Slot; readonly live: LiveState }): ReactNode {

@@ -95,7 +95,7 @@ export function VertexDetail({
                 <td className="time-column">
                   <TimeBar busy={subtask.busyShare} pressure={subtask.backPressuredShare} />
                 </td>
-                <td>
+                <td className="nowrap">
                   <Watermark value={plan.isSource ? subtask.outputWatermark : subtask.inputWatermark} />
                 </td>
                 <td className="number">
