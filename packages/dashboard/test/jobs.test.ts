@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { goToPane, layoutShift, openBrowser, openPage, seriousFindings } from './browser.ts';
-import { type RunningJob, startJob } from './running-job.ts';
+import { type RunningJob, startJob, startJobInCluster } from './running-job.ts';
 
 const waitMsMax = 60_000;
 
@@ -20,8 +20,9 @@ describe('the page of a job that runs', { concurrency: false }, () => {
     path: string,
     words: readonly string[],
     run: (page: Page, job: RunningJob) => Promise<void>,
+    start = startJob,
   ): Promise<void> => {
-    const job = await startJob(path, words);
+    const job = await start(path, words);
     const { page, complaints } = await openPage(browser, job.url);
     page.setDefaultTimeout(waitMsMax);
     try {
@@ -36,12 +37,9 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         .locator('main')
         .innerText()
         .catch(() => '');
-      throw new Error(
-        `the page of ${path} showed:\n${shown}\nand the job:\n${job.process.output().slice(-2000)}`,
-        {
-          cause: error,
-        },
-      );
+      throw new Error(`the page of ${path} showed:\n${shown}\nand the job:\n${job.output().slice(-2000)}`, {
+        cause: error,
+      });
     } finally {
       await page.close();
       await job.end();
@@ -114,6 +112,27 @@ describe('the page of a job that runs', { concurrency: false }, () => {
     });
   });
 
+  it('draws the nine slots of a cluster, and kills a worker of it', async () => {
+    const words = ['-Dexecution.checkpointing.interval=1s', '--', '--speed', '40'];
+    const run = async (page: Page): Promise<void> => {
+      await page.getByText('The job is well').waitFor();
+      const cluster = (await page.locator('[data-part="cluster"]').innerText()).replaceAll('\n', ' ');
+      assert.match(cluster, /TaskManagers 3 .*Slots in use 3 \/ 9/);
+      await goToPane(page, 'workers');
+      await page.locator('[data-worker]').nth(2).waitFor();
+      assert.equal(await page.locator('.slot').count(), 9);
+      assert.equal(await page.locator('.slot[data-state="free"]').count(), 6);
+      await goToPane(page, 'drill');
+      await page.getByText(/would continue from checkpoint \d+/).waitFor();
+      await page.getByLabel('taskmanager-2').check();
+      await page.getByRole('button', { name: 'Kill this worker' }).click();
+      await page.locator('[data-drill="COMPLETED"]').waitFor();
+      await goToPane(page, 'recovery');
+      assert.match(await conclusionOf(page, 'recovery.caught-up'), /came from checkpoint \d+/);
+    };
+    await withJob('examples/abnormal-users.ts', words, run, startJobInCluster);
+  });
+
   it('names the slow sink, not those who wait for it', async () => {
     await withJob('test/jobs/slow-sink.ts', [], async (page) => {
       await goToPane(page, 'graph');
@@ -179,7 +198,7 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       const whatIf = page.locator('[data-part="what-if"]');
       await whatIf.getByText('How late records come: Timestamps/Watermarks').waitFor();
       assert.match(await conclusionOf(page, 'what-if.suggestion'), /A bound of .* would be enough/);
-      await process.ended;
+      await process?.ended;
       await page.getByText('■ ended: final state').waitFor();
       await goToPane(page, 'home');
       await page.getByText('has read all its input and has finished').waitFor();

@@ -1,14 +1,18 @@
-// A real job with its dashboard: `millrace run <job> --ui` as a process of its own, in a folder of its own.
+// A real job with its dashboard: `millrace run <job> --ui` as a process of its own, in a folder of its own; or in a
+// cluster of three TaskManagers with three slots each.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../../test/architecture/read.ts';
-import { type Running, startMillrace } from '../../../test/e2e/processes.ts';
+import { millrace, type Running, startMillrace } from '../../../test/e2e/processes.ts';
 
 /** A job that runs, and where its page is. */
 export interface RunningJob {
   readonly url: string;
-  readonly process: Running;
+  /** What the command line has printed so far. */
+  output(): string;
+  /** The process of the command line, unless the job runs in a cluster. */
+  readonly process: Running | undefined;
   /** Kills it, and removes what it wrote. */
   end(): Promise<void>;
 }
@@ -30,5 +34,33 @@ export async function startJob(path: string, words: readonly string[] = []): Pro
     await end();
     throw error;
   }
-  return { url: /dashboard at (http\S+)/.exec(process.output())?.[1] ?? '', process, end };
+  const url = /dashboard at (http\S+)/.exec(process.output())?.[1] ?? '';
+  return { url, process, output: process.output, end };
+}
+
+/** Starts a cluster, and a job in it; ends both. */
+export async function startJobInCluster(path: string, words: readonly string[] = []): Promise<RunningJob> {
+  const cwd = mkdtempSync(join(tmpdir(), 'millrace-dashboard-'));
+  const state = ['--state', join(cwd, 'cluster')];
+  let output = '';
+  const run = async (command: readonly string[]): Promise<string> => {
+    const ended = await millrace(command, { cwd });
+    output += ended.output;
+    if (ended.code !== 0)
+      throw new Error(`millrace ${command.join(' ')} ended with ${ended.code}:\n${output}`);
+    return ended.output;
+  };
+  const end = async (): Promise<void> => {
+    await millrace(['cluster', 'stop', ...state], { cwd });
+    rmSync(cwd, { recursive: true, force: true });
+  };
+  try {
+    const ports = ['-Drest.port=0', '-Djobmanager.rpc.port=0'];
+    const started = await run(['cluster', 'start', ...state, ...ports]);
+    await run(['run', '-d', join(root, path), ...state, ...words]);
+    return { url: /http:\S+/.exec(started)?.[0] ?? '', process: undefined, output: () => output, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }

@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { root } from '../../../test/architecture/read.ts';
 import { goToPane, openBrowser, openPage, type View } from './browser.ts';
-import { startJob } from './running-job.ts';
+import { startJob, startJobInCluster } from './running-job.ts';
 
 interface Scene {
+  /** In a cluster of three TaskManagers instead of one process. */
+  readonly inCluster?: boolean;
   readonly job: string;
   readonly words: readonly string[];
   /** How long the job runs before the first picture. */
@@ -37,7 +39,6 @@ const scenes: readonly Scene[] = [
     panes: {
       home: nothing,
       heat: nothing,
-      workers: nothing,
       checkpoints: nothing,
       barriers: async (page) => {
         for (let step = 0; step < 7; step += 1)
@@ -63,6 +64,13 @@ const scenes: readonly Scene[] = [
       recovery: nothing,
     },
   },
+  {
+    job: 'examples/abnormal-users.ts',
+    inCluster: true,
+    words: demo,
+    warmUpMs: 15_000,
+    panes: { workers: nothing },
+  },
   { job: 'test/jobs/slow-sink.ts', words: [], warmUpMs: 25_000, panes: { graph: nothing } },
   { job: 'test/jobs/stuck-watermark.ts', words: [], warmUpMs: 90_000, panes: { 'event-time': nothing } },
   {
@@ -76,7 +84,8 @@ const scenes: readonly Scene[] = [
 async function take(browser: Browser, scene: Scene, wanted: readonly string[]): Promise<void> {
   const panes = Object.entries(scene.panes).filter(([pane]) => wanted.length === 0 || wanted.includes(pane));
   if (panes.length === 0) return;
-  const job = await startJob(scene.job, scene.words);
+  const start = scene.inCluster === true ? startJobInCluster : startJob;
+  const job = await start(scene.job, scene.words);
   try {
     const pages = await Promise.all(
       views.map(async (view) => ({ view, page: (await openPage(browser, job.url, view)).page })),

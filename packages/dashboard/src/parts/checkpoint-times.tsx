@@ -8,6 +8,7 @@ import { useText } from '../settings.tsx';
 import { bytes, joined } from '../text/units.ts';
 
 const parts = ['start-delay', 'alignment', 'sync', 'async'] as const;
+const legend = [...parts, 'answer', 'publish'] as const;
 
 /** The chart, with the numbers beside the bars. */
 export function CheckpointTimes({
@@ -19,7 +20,11 @@ export function CheckpointTimes({
 }): ReactNode {
   const { t, say } = useText();
   const critical = checkpoint.criticalPath ?? criticalPathOf(checkpoint);
-  const totalMs = Math.max(1, checkpoint.durationMs, ...checkpoint.subtasks.map(endOf));
+  const totalMs = Math.max(
+    1,
+    checkpoint.durationMs,
+    ...checkpoint.subtasks.map((row) => answeredMs(row, checkpoint)),
+  );
   const rows = [...checkpoint.subtasks].sort(
     (left, right) => left.vertex - right.vertex || left.subtask - right.subtask,
   );
@@ -66,10 +71,16 @@ export function CheckpointTimes({
                           style={{ width: `${(timesOf(row)[part] / totalMs) * 100}%` }}
                         />
                       ))}
+                      <i
+                        data-part="answer"
+                        style={{
+                          width: `${((answeredMs(row, checkpoint) - endOf(row)) / totalMs) * 100}%`,
+                        }}
+                      />
                     </div>
                     <span className="unseen">{describe(row, t, say)}</span>
                   </td>
-                  <td className="number">{say({ kind: 'duration', ms: endOf(row) })}</td>
+                  <td className="number">{say({ kind: 'duration', ms: answeredMs(row, checkpoint) })}</td>
                   <td className="number">{joined(bytes(row.stateBytes))}</td>
                   <td className="number">{joined(bytes(row.inFlightBytes))}</td>
                 </tr>
@@ -95,7 +106,7 @@ export function CheckpointTimes({
         </table>
       </Scroll>
       <ul className="legend">
-        {[...parts, 'publish' as const].map((part) => (
+        {legend.map((part) => (
           <li key={part}>
             <i className="swatch" data-part={part} />
             {t(`checkpoint.part.${part}`)}
@@ -108,6 +119,11 @@ export function CheckpointTimes({
 
 function endOf(row: SubtaskCheckpoint): number {
   return row.startDelayMs + row.alignmentMs + row.syncMs + row.asyncMs;
+}
+
+/** When its answer was with the JobManager, ms after the trigger. */
+function answeredMs(row: SubtaskCheckpoint, { triggeredAt }: CheckpointMessage): number {
+  return Math.max(endOf(row), row.acknowledgedAt - triggeredAt);
 }
 
 function describe(

@@ -476,6 +476,7 @@ export const catalogue = {
   },
   'checkpoint.acknowledged-after': { en: 'Acknowledged after', ko: '응답까지' },
   'checkpoint.publish': { en: 'JobManager: metadata', ko: 'JobManager: 메타데이터' },
+  'checkpoint.part.answer': { en: 'answer on its way', ko: '응답 전달' },
   'checkpoint.part.publish': { en: 'publishing', ko: '공개' },
   'checkpoint.last': { en: 'last', ko: '마지막' },
   'checkpoint.part.start-delay': { en: 'waits for the barrier', ko: '배리어 대기' },
