@@ -35,7 +35,7 @@ export async function startJob(path: string, words: readonly string[] = []): Pro
     throw error;
   }
   const url = /dashboard at (http\S+)/.exec(process.output())?.[1] ?? '';
-  return { url, process, output: process.output, end };
+  return { url, process, output: () => process.output(), end };
 }
 
 /** Starts a cluster, and a job in it; ends both. */
