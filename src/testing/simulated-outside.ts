@@ -133,7 +133,10 @@ export class SimulatedOutside implements Outside {
     if (temporal === undefined) return [];
     const { Instant, Now } = temporal;
     const instant = (): InstantLike => Instant.fromEpochMilliseconds(this.#options.now());
-    const zoned = (zone: unknown = Now.timeZoneId()): ZonedLike => instant().toZonedDateTimeISO(zone);
+    const here = Now.zonedDateTimeISO.bind(Now);
+    // The zone stays the machine's, as for `Date`; older engines name it otherwise.
+    const zoneHere = (): unknown => here().timeZoneId ?? here().timeZone;
+    const zoned = (zone: unknown = zoneHere()): ZonedLike => instant().toZonedDateTimeISO(zone);
     return [
       this.#replace(Now, 'instant', instant),
       this.#replace(Now, 'zonedDateTimeISO', zoned),
@@ -194,6 +197,8 @@ interface InstantLike {
 }
 
 interface ZonedLike {
+  readonly timeZoneId?: string;
+  readonly timeZone?: unknown;
   toPlainDateTime(): unknown;
   toPlainDate(): unknown;
   toPlainTime(): unknown;
@@ -201,5 +206,5 @@ interface ZonedLike {
 
 interface TemporalLike {
   readonly Instant: { fromEpochMilliseconds(ms: number): InstantLike };
-  readonly Now: { timeZoneId(): string };
+  readonly Now: { zonedDateTimeISO(zone?: unknown): ZonedLike };
 }

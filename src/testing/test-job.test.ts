@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { files } from '../connectors/files/files.ts';
 import { atLeastOnceSink } from '../connectors/at-least-once.ts';
 import { type } from '../operators/process-context.ts';
@@ -107,6 +109,62 @@ describe('testJob', () => {
     assert.equal(Date, RealDate, 'outside it is the machine again');
   });
 
+  it('is the clock of Temporal, where it exists', async (t) => {
+    const temporal = engineTemporal();
+    if (temporal === undefined) return t.diagnostic('this engine has no Temporal');
+    const before = Object.getOwnPropertyDescriptor(globalThis, 'Temporal');
+    Object.defineProperty(globalThis, 'Temporal', { configurable: true, value: temporal });
+    t.after(() => {
+      if (before === undefined) Reflect.deleteProperty(globalThis, 'Temporal');
+      else Object.defineProperty(globalThis, 'Temporal', before);
+    });
+    const looks = job((env) => {
+      env
+        .fromSource(files.lines('/in'), { uid: 'in' })
+        .map(() => {
+          const { Now } = temporal;
+          return [
+            Now.instant(),
+            Now.zonedDateTimeISO('Asia/Tokyo'),
+            Now.plainDateTimeISO('UTC'),
+            Now.plainDateISO('UTC'),
+            Now.plainTimeISO('UTC'),
+            new Date(String(Now.zonedDateTimeISO()).replace(/\[.*$/, '')).toISOString(),
+          ].map(String);
+        })
+        .sinkTo(atLeastOnceSink<string[]>({ write: () => Promise.resolve() }), { uid: 'out' });
+    });
+    const test = await testJob(looks, {
+      inputs: { in: type<string>() },
+      outputs: { out: type<string[]>() },
+      startAt: Date.UTC(2001, 1, 3, 22, 5, 6, 7),
+    });
+    await test.inputs.in.push('a');
+    await test.advance('2 h');
+    await test.inputs.in.push('b');
+    assert.deepEqual(test.outputs.out.values, [
+      [
+        '2001-02-03T22:05:06.007Z',
+        '2001-02-04T07:05:06.007+09:00[Asia/Tokyo]',
+        '2001-02-03T22:05:06.007',
+        '2001-02-03',
+        '22:05:06.007',
+        '2001-02-03T22:05:06.007Z',
+      ],
+      [
+        '2001-02-04T00:05:06.007Z',
+        '2001-02-04T09:05:06.007+09:00[Asia/Tokyo]',
+        '2001-02-04T00:05:06.007',
+        '2001-02-04',
+        '00:05:06.007',
+        '2001-02-04T00:05:06.007Z',
+      ],
+    ]);
+    await test.finish();
+    const machine = new Date(String(temporal.Now.instant()).replace(/(\.\d{3})\d*Z$/, '$1Z')).getTime();
+    assert.ok(Math.abs(machine - Date.now()) < 60_000, 'outside it is the machine again');
+  });
+
   it('has the timers of functions wait for the clock of the test', async () => {
     const asks = job((env) => {
       env
@@ -168,6 +226,23 @@ describe('testJob', () => {
     t.diagnostic(`started in ${startedMs.toFixed(1)} ms, 10,000 records in ${allMs.toFixed(0)} ms`);
   });
 });
+
+interface TemporalOfEngine {
+  readonly Now: Readonly<
+    Record<
+      'instant' | 'zonedDateTimeISO' | 'plainDateTimeISO' | 'plainDateISO' | 'plainTimeISO',
+      (zone?: string) => unknown
+    >
+  >;
+}
+
+/** Its own, or the one that it has behind a flag. */
+function engineTemporal(): TemporalOfEngine | undefined {
+  const own = (globalThis as { Temporal?: TemporalOfEngine }).Temporal;
+  if (own !== undefined) return own;
+  setFlagsFromString('--harmony-temporal');
+  return runInNewContext('globalThis.Temporal') as TemporalOfEngine | undefined;
+}
 
 interface Seen {
   readonly now: number;
