@@ -62,6 +62,8 @@ const history: HistoryAnswer = {
 };
 
 const state: StateOverview = {
+  checkpointId: 165,
+  checkpointAt: startedAt + 1_650_000,
   operators: [
     {
       vertex: 1,

@@ -1,12 +1,12 @@
 // State browser: what each keyed operator keeps, how it is spread, and everything under one key.
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import type { StateAnswer, StateEntry, StateOverview } from '../../../../src/rest/contract.ts';
 import { labelOf } from '../conclusions/names.ts';
 import { useLive } from '../live/hooks.ts';
 import { ask } from '../live/server.ts';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
-import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
+import { Ago, Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 import { bytes, count, joined } from '../text/units.ts';
 
@@ -27,11 +27,13 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
   const { hello } = useLive();
   const isOffered = hello?.features.stateBrowser === true;
   const [chosen, setChosen] = useState<string>();
+  // What is shown is of a checkpoint: the next one brings something new, and nothing else does.
+  const last = job.checkpoints.findLast(({ status }) => status === 'COMPLETED')?.checkpointId;
   const overview = useQuery({
-    queryKey: ['state', job.jobId],
+    queryKey: ['state', job.jobId, last],
     queryFn: ({ signal }) => ask<StateOverview>(`/x/jobs/${job.jobId}/state`, signal),
-    enabled: isOffered,
-    refetchInterval: 5000,
+    enabled: isOffered && last !== undefined,
+    placeholderData: keepPreviousData,
   });
   if (!isOffered) {
     return (
@@ -53,6 +55,12 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
   const uid = chosen ?? operators[0]?.uid ?? '';
   return (
     <>
+      {overview.data !== undefined && (
+        <p className="soft">
+          {t('state.as-of', { id: String(overview.data.checkpointId) })}{' '}
+          <Ago at={overview.data.checkpointAt} />
+        </p>
+      )}
       {operators.map((operator) => (
         <section className="card" key={operator.uid} data-state-of={operator.uid}>
           <header>
@@ -69,7 +77,7 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
           <States states={operator.states} />
         </section>
       ))}
-      <Keys key={uid} job={job} uid={uid} />
+      <Keys key={uid} job={job} uid={uid} last={last} />
     </>
   );
 }
@@ -113,19 +121,27 @@ function States({ states }: { readonly states: StateOverview['operators'][number
   );
 }
 
-function Keys({ job, uid }: { readonly job: ReadyJob; readonly uid: string }): ReactNode {
+function Keys({
+  job,
+  uid,
+  last,
+}: {
+  readonly job: ReadyJob;
+  readonly uid: string;
+  readonly last: number | undefined;
+}): ReactNode {
   const { t } = useText();
   const [text, setText] = useState('');
   const [key, setKey] = useState('');
   const path = `/x/jobs/${job.jobId}/state/${encodeURIComponent(uid)}`;
   const found = useQuery({
-    queryKey: ['state', job.jobId, uid, key],
+    queryKey: ['state', job.jobId, uid, key, last],
     queryFn: ({ signal }) =>
       ask<StateAnswer>(
         key === '' ? `${path}?limit=${entriesShown}` : `${path}?key=${encodeURIComponent(asJson(key))}`,
         signal,
       ),
-    refetchInterval: 2000,
+    placeholderData: keepPreviousData,
   });
   const entries = found.data?.entries ?? [];
   return (

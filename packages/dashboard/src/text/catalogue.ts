@@ -758,10 +758,11 @@ export const catalogue = {
     en: 'Sizes of the state by subtask are in the heat map and in each checkpoint.',
     ko: '서브태스크별 상태 크기는 히트맵과 각 체크포인트에서 볼 수 있습니다.',
   },
+  'state.as-of': { en: 'As of checkpoint {id},', ko: '체크포인트 {id}번 기준,' },
   'state.none': { en: 'No keyed state', ko: '키별 상태가 없습니다' },
   'state.none.what': {
-    en: 'No operator of this job keeps state for keys. One line declares some in a process function:',
-    ko: '이 작업에는 키별 상태를 가진 연산자가 없습니다. process 함수에 한 줄이면 선언할 수 있습니다:',
+    en: 'State is shown as of the latest complete checkpoint. A process function declares some in one line:',
+    ko: '상태는 마지막으로 완료된 체크포인트 기준으로 보여 줍니다. process 함수에 한 줄이면 선언할 수 있습니다:',
   },
   'state.states': { en: 'States', ko: '상태 목록' },
   'state.name': { en: 'State', ko: '상태 이름' },
