@@ -240,10 +240,11 @@ describe('the page', () => {
     await page.getByText('abnormal: 2').waitFor();
     await page.getByText('key group 93, subtask 2').waitFor();
     await page.getByLabel('Key', { exact: true }).fill('user1');
-    await page.getByRole('button', { name: 'Look up' }).click();
-    await page.waitForRequest((request) =>
+    const asked = page.waitForRequest((request) =>
       request.url().endsWith(`abnormal-in-a-row?key=${encodeURIComponent('"user1"')}`),
     );
+    await page.getByRole('button', { name: 'Look up' }).click();
+    await asked;
   });
 
   it('stops a job only when it was asked twice', async () => {
