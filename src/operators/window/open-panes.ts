@@ -38,8 +38,6 @@ import { namespaceOfWindow, TimeWindow, windowOfNamespace, windowStart } from '.
 const NEVER = Number.POSITIVE_INFINITY;
 /** Panes found lately, by their number: a power of two. */
 const RECENT = 64;
-/** Beyond, a quotient of times need not be exact. */
-const EXACT_MAX = 2 ** 51;
 
 /** What one key has in one pane. */
 export class PaneCell implements LivePane<unknown> {
@@ -118,15 +116,15 @@ export class OpenPanes implements OwnKeyedState<PaneKey> {
 
   /** The start of the pane that holds a time. Hot path. */
   startOf(time: number): number {
-    const { sizeMs, offsetMs } = this.#sliding;
-    const begun = this.#lastStart(time, offsetMs);
-    return this.#isEven ? begun : Math.max(begun, this.#lastStart(time, offsetMs + sizeMs));
+    const { sizeMs, slideMs, offsetMs } = this.#sliding;
+    const begun = windowStart(time, offsetMs, slideMs);
+    return this.#isEven ? begun : Math.max(begun, windowStart(time, offsetMs + sizeMs, slideMs));
   }
 
   /** The first end of a window that is after a time. */
   firstEndAfter(time: number): number {
     const { sizeMs, slideMs, offsetMs } = this.#sliding;
-    return this.#lastStart(time, offsetMs + sizeMs) + slideMs;
+    return windowStart(time, offsetMs + sizeMs, slideMs) + slideMs;
   }
 
   /** What a key has in a pane. Hot path. */
@@ -286,13 +284,6 @@ export class OpenPanes implements OwnKeyedState<PaneKey> {
 
   #slot(start: number): number {
     return Math.floor(start / this.#sliding.slideMs) & (RECENT - 1);
-  }
-
-  /** The last time at which something begins that does so each slide, at `offset` too. */
-  #lastStart(time: number, offset: number): number {
-    const { slideMs } = this.#sliding;
-    if (time > EXACT_MAX || time < -EXACT_MAX) return windowStart(time, offset, slideMs);
-    return Math.floor((time - offset) / slideMs) * slideMs + offset;
   }
 
   #await(of: PaneKey, end: number): void {

@@ -92,8 +92,6 @@ interface Due {
 
 /** Windows found lately, by their number: a power of two. */
 const RECENT = 64;
-/** Beyond, a quotient of times need not be exact. */
-const EXACT_MAX = 2 ** 51;
 
 /** Stands for a window that holds no record. */
 export const NO_WINDOW: OpenWindow = new OpenWindow(new TimeWindow(Number.NaN, Number.NaN), MAX_TIMESTAMP);
@@ -123,9 +121,7 @@ export class OpenWindows implements OwnKeyedState<WindowCell> {
 
   /** The start of the last window that holds a time. Hot path. */
   startOf(time: number): number {
-    const { offsetMs, slideMs } = this.#times;
-    if (time > EXACT_MAX || time < -EXACT_MAX) return windowStart(time, offsetMs, slideMs);
-    return Math.floor((time - offsetMs) / slideMs) * slideMs + offsetMs;
+    return windowStart(time, this.#times.offsetMs, this.#times.slideMs);
   }
 
   /** The window that starts then, if there is one. Hot path. */

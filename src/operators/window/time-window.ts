@@ -35,9 +35,15 @@ export class TimeWindow {
 /** Holds everything and never ends. */
 export const GLOBAL_WINDOW: TimeWindow = new TimeWindow(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
 
-/** The start of the window of length `size` that holds `timestamp`, when one window starts at `offset`. */
+/** As long as numbers are no larger, the quotient of two whole ones is on the right side of each whole number. */
+const EXACT_MAX = 2 ** 51;
+
+/** The start of the window of length `size` that holds `timestamp`, when one window starts at `offset`. Hot path. */
 export function windowStart(timestamp: number, offset: number, size: number): number {
-  const remainder = (timestamp - offset) % size;
+  const since = timestamp - offset;
+  // A remainder takes several times as long.
+  if (since <= EXACT_MAX && since >= -EXACT_MAX) return Math.floor(since / size) * size + offset;
+  const remainder = since % size;
   return remainder < 0 ? timestamp - (remainder + size) : timestamp - remainder;
 }
 
