@@ -1,50 +1,19 @@
 // The benchmark: `npm run bench [-- --only NAME] [--json FILE] [--rounds N]`. Each workload runs beside its hand-written
 // limit, by turns in one process; RESULTS.md says how to read the figures and what is not measured.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { execute } from 'millrace';
-import { sinkTotals } from './jobs/checksum-sink.ts';
+import { FOLDER, runJob } from './job-run.ts';
 import { runLimit } from './limit.ts';
-import {
-  CHECKPOINT_INTERVAL,
-  CHECKPOINTS_MIN,
-  ROUNDS,
-  RUN_MS,
-  START_RECORDS,
-  type Workload,
-  workloads,
-} from './workloads.ts';
-
-/** What one workload comes to. */
-interface Result {
-  readonly name: string;
-  readonly recordsPerSecond: number;
-  readonly limitRecordsPerSecond: number;
-  /** The first over the second. */
-  readonly ratio: number;
-  /** Of all measured runs. */
-  readonly checkpoints: number;
-  /** Into checkpoints, over all measured runs. */
-  readonly bytesWritten: number;
-  readonly checksum: number;
-  readonly notes: string;
-}
-
-interface JobRun {
-  readonly elapsedMs: number;
-  readonly checkpoints: number;
-  readonly bytesWritten: number;
-  readonly checksum: number;
-}
+import { checkpointOverhead, latency, type Measure, memory } from './measures.ts';
+import { median, millions, range, type Result } from './result.ts';
+import { CHECKPOINTS_MIN, ROUNDS, RUN_MS, START_RECORDS, type Workload, workloads } from './workloads.ts';
 
 /** A limit that is slower here than in a process of its own would flatter the job. */
 const LIMIT_SHARE_MIN = 0.9;
-const FOLDER = join(tmpdir(), `millrace-bench-${process.pid}`);
 
 const { values: options } = parseArgs({
   options: {
@@ -62,13 +31,20 @@ if (chosen.length === 0) {
   throw new Error(`there is no workload "${options.only}"; there are: ${names}`);
 }
 
+/** The workloads that have no hand-written loop beside them. */
+const measures: Readonly<Record<string, Measure>> = {
+  'checkpoint-overhead': checkpointOverhead,
+  latency,
+  memory,
+};
+
 const results: Result[] = [];
 try {
   console.log(
     `Node ${process.version}, ${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; median of ${rounds}`,
   );
   for (const workload of chosen) {
-    const result = await measure(workload);
+    const result = await (measures[workload.name]?.(rounds) ?? measure(workload));
     results.push(result);
     console.log(row(workload, result));
   }
@@ -121,24 +97,6 @@ async function recordsFor({ name, records }: Workload): Promise<number> {
   return Math.max(records, Math.ceil(needed / 1_000_000) * 1_000_000);
 }
 
-async function runJob(name: string, count: number): Promise<JobRun> {
-  const report = join(FOLDER, 'report');
-  rmSync(FOLDER, { recursive: true, force: true });
-  mkdirSync(report, { recursive: true });
-  const { figures } = await execute(new URL(`./jobs/${name}.ts`, import.meta.url), {
-    args: ['--count', String(count), '--report', report],
-    configuration: { 'execution.checkpointing.interval': CHECKPOINT_INTERVAL, 'log.level': 'error' },
-    workingDirectory: FOLDER,
-  });
-  const { completed, averageBytes } = figures.checkpoints;
-  return {
-    elapsedMs: figures.elapsedMs,
-    checkpoints: completed,
-    bytesWritten: completed * averageBytes,
-    checksum: sinkTotals(report).checksum,
-  };
-}
-
 function aloneRate(name: string, count: number): number {
   const script = fileURLToPath(new URL('./limit.ts', import.meta.url));
   return Number(execFileSync(process.execPath, [script, name, String(count)], { encoding: 'utf8' }));
@@ -151,16 +109,4 @@ function row({ name, target }: Workload, result: Result): string {
     `ratio ${result.ratio.toFixed(2)} (target ${target} ${reached}), ${result.checkpoints} checkpoints\n` +
     `${' '.repeat(21)}${result.notes}`
   );
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
-}
-
-function range(values: readonly number[]): string {
-  return `${millions(Math.min(...values))} to ${millions(Math.max(...values))} M/s`;
-}
-
-function millions(value: number): string {
-  return (value / 1e6).toFixed(2);
 }

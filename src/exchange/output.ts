@@ -64,6 +64,8 @@ export class OutputPort {
   readonly #producer: number;
   readonly #channels: readonly OutputChannel[];
   readonly #router: Router;
+  /** -1: the router is asked. */
+  readonly #fixed: number;
   readonly #unaligned: boolean;
   readonly #batchRecords: number;
   readonly #bufferTimeoutMs: number;
@@ -83,6 +85,7 @@ export class OutputPort {
     this.#producer = options.producer;
     this.#channels = options.channels;
     this.#router = options.router;
+    this.#fixed = options.router.fixed ?? -1;
     this.#unaligned = options.unaligned;
     this.#bufferTimeoutMs = options.bufferTimeoutMs ?? BUFFER_TIMEOUT_MS;
     this.#batchRecords = this.#bufferTimeoutMs === 0 ? 1 : (options.batchRecords ?? BATCH_RECORDS);
@@ -99,7 +102,7 @@ export class OutputPort {
   emit(value: unknown, timestamp: number): void {
     if (this.#ended) this.#refuse();
     if (this.#freezeRecords) deepFreeze(value);
-    const channel = this.#router.route(value);
+    const channel = this.#fixed >= 0 ? this.#fixed : this.#router.route(value);
     if (channel !== ALL_CHANNELS) {
       this.#append(channel, value, timestamp);
       return;

@@ -16,6 +16,7 @@ export const OVERFLOW_BYTES_MAX = 256 * 1024 * 1024;
 const ELEMENT_BYTES = 64;
 const FIELD_BYTES = 16;
 const ESTIMATE_DEPTH_MAX = 3;
+const ESTIMATE_RECORDS_MAX = 32;
 
 /** The bound that the queues of one output share. */
 export class OverflowBound {
@@ -115,10 +116,16 @@ function recordsOf(element: ChannelElement): number {
   return element.kind === 'batch' ? element.batch.values.length : 1;
 }
 
+// Of a large batch a part is looked at, spread over all of it.
 function estimate(element: ChannelElement): number {
-  let bytes = ELEMENT_BYTES;
-  if (element.kind === 'batch') for (const value of element.batch.values) bytes += estimateValue(value, 0);
-  return bytes;
+  if (element.kind !== 'batch') return ELEMENT_BYTES;
+  const { values } = element.batch;
+  const step = Math.max(1, Math.floor(values.length / ESTIMATE_RECORDS_MAX));
+  let looked = 0;
+  let bytes = 0;
+  for (let index = 0; index < values.length; index += step, looked++)
+    bytes += estimateValue(values[index], 0);
+  return ELEMENT_BYTES + (bytes * values.length) / Math.max(1, looked);
 }
 
 function estimateValue(value: unknown, depth: number): number {

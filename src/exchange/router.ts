@@ -28,6 +28,8 @@ export const ALL_CHANNELS = -1;
 export interface Router {
   /** The channel, or {@link ALL_CHANNELS}. */
   route(value: unknown): number;
+  /** The channel of every record, where there is nothing to ask. */
+  readonly fixed?: number;
 }
 
 /** What a router needs; which fields must be there depends on the kind. */
@@ -51,7 +53,7 @@ export function createRouter(kind: PartitionerKind, options: RouterOptions): Rou
   switch (kind) {
     case 'forward':
     case 'global':
-      return { route: () => 0 };
+      return { route: () => 0, fixed: 0 };
     case 'broadcast':
       return { route: () => ALL_CHANNELS };
     case 'rescale':
