@@ -63,10 +63,10 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
       stop: true,
       triggerCheckpoint: true,
       savepoint: true,
-      tap: false,
-      stateBrowser: false,
+      tap: true,
+      stateBrowser: true,
       killWorker: true,
-      profile: false,
+      profile: true,
     },
     jobs: () =>
       dispatcher.mirrors().map((mirror) => {

@@ -19,6 +19,7 @@ import type { NetworkAddress } from '../base/network.ts';
 import type { CoordinatorConfig } from '../checkpoint/coordinator-messages.ts';
 import type { Guarantee } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
+import type { Inspection, TappedRecord } from '../hosts/inspection.ts';
 import type { SlotCommand, SlotReport, SlotSettings } from '../hosts/messages.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
 import type { CheckpointProgress } from './job-manager/checkpoint-progress.ts';
@@ -224,7 +225,8 @@ export type JobEvent =
   | { readonly kind: 'restore'; readonly checkpoint: CheckpointReference | undefined }
   | { readonly kind: 'execution'; readonly execution: Execution }
   | { readonly kind: 'progress'; readonly progress: CheckpointProgress }
-  | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry };
+  | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry }
+  | { readonly kind: 'tapped'; readonly tapId: string; readonly records: readonly TappedRecord[] };
 
 /** The picture, and what has happened since the one before. */
 export interface JobChange {
@@ -269,6 +271,12 @@ export type JobMasterAsked =
   | {
       readonly kind: 'stop-with-savepoint';
       readonly request: SavepointRequest & { readonly drain?: boolean | undefined };
+    }
+  | {
+      readonly kind: 'inspect';
+      readonly slot: number;
+      readonly inspection: Inspection;
+      readonly timeoutMs: number | undefined;
     };
 
 /** How a job ended. */

@@ -12,6 +12,8 @@ import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
 
+import type { Inspection, TappedRecord } from './inspection.ts';
+
 /** A subtask to run. */
 export interface TaskDeployment {
   readonly vertex: number;
@@ -85,6 +87,13 @@ export type SlotCommand =
       readonly vertex: number;
       readonly subtask: number;
       readonly records: number;
+    }
+  /** Asks something besides the work; `requestId` names the answer. */
+  | {
+      readonly kind: 'inspect';
+      readonly attempt: number;
+      readonly requestId: number;
+      readonly inspection: Inspection;
     }
   | { readonly kind: 'cancel'; readonly attempt: number }
   | { readonly kind: 'finish'; readonly attempt: number };
@@ -231,6 +240,22 @@ export type SlotReport =
       readonly accumulators: readonly AccumulatorReport[];
       /** Of a slot that has a thread of its own. */
       readonly thread: ThreadFigures | undefined;
+    }
+  | {
+      readonly kind: 'inspected';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly requestId: number;
+      readonly answer: unknown;
+      readonly error: SerializedError | undefined;
+    }
+  /** What a tap has seen. */
+  | {
+      readonly kind: 'tapped';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly tapId: string;
+      readonly records: readonly TappedRecord[];
     }
   /** What the slot's thread has written to its log; of any attempt. */
   | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry }

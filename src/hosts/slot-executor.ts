@@ -17,6 +17,8 @@ import type { ThreadFigures } from '../metrics/thread-figures.ts';
 import type { ChannelEnds } from './channels.ts';
 import { CreditedClientPort } from './client-port.ts';
 import type { AccumulatorReport, SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
+import type { Inspection } from './inspection.ts';
+import { SlotTaps } from './slot-taps.ts';
 import { TaskRunner } from './task-runner.ts';
 import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
 import { buildGate, buildPorts, restoredOperators } from './wiring.ts';
@@ -31,6 +33,8 @@ export interface ExecutorParts {
   readonly report: (report: SlotReport) => void;
   /** Measures the thread; absent where several slots share one. */
   readonly threadFigures?: () => ThreadFigures;
+  /** Profiles the thread for some milliseconds; absent where several slots share one. */
+  readonly threadProfile?: (durationMs: number) => Promise<string>;
 }
 
 /** A thread begins nothing new in a turn after so long, ms; with what it then still ends it is back in its event loop after 5. */
@@ -45,6 +49,7 @@ export class SlotExecutor {
   readonly #storage: SlotStorage;
   #runners: TaskRunner[] = [];
   readonly #byAddress = new Map<string, TaskRunner>();
+  readonly #taps: SlotTaps;
   readonly #clients = new Map<string, CreditedClientPort>();
   #attempt = 0;
   #scheduled = false;
@@ -55,6 +60,7 @@ export class SlotExecutor {
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
+    this.#taps = new SlotTaps(parts.env.clock);
     this.#storage = createSlotStorage(parts.settings, parts.env);
   }
 
@@ -91,6 +97,9 @@ export class SlotExecutor {
         return;
       case 'client-credit':
         this.#clients.get(address(command.vertex, command.subtask))?.credit(command.records);
+        return;
+      case 'inspect':
+        this.#inspect(command.requestId, command.inspection);
         return;
       case 'cancel':
         this.#close('canceled');
@@ -178,6 +187,42 @@ export class SlotExecutor {
     });
   }
 
+  // ---- for whoever looks ----
+
+  #inspect(requestId: number, inspection: Inspection): void {
+    const { slot, report } = this.#parts;
+    const answer = (value: unknown, error?: unknown): void =>
+      report({
+        kind: 'inspected',
+        ...{ slot, attempt: this.#attempt, requestId, answer: value },
+        error: error === undefined ? undefined : serializeError(error),
+      });
+    this.#lookAt(inspection).then(answer, (error: unknown) =>
+      answer(undefined, error ?? new Error('unknown')),
+    );
+  }
+
+  // Asynchronous so that whatever is thrown becomes the answer.
+  async #lookAt(inspection: Inspection): Promise<unknown> {
+    switch (inspection.kind) {
+      case 'tap': {
+        const runners = this.#runners.filter((runner) => runner.vertex === inspection.vertex);
+        this.#taps.begin(
+          inspection,
+          runners.flatMap((runner) => runner.tapped(inspection.operator) ?? []),
+        );
+        return undefined;
+      }
+      case 'untap':
+        return this.#taps.end(inspection.tapId);
+      case 'profile': {
+        const { threadProfile } = this.#parts;
+        if (threadProfile === undefined) throw new Error('the slot has no thread of its own');
+        return await threadProfile(inspection.durationMs);
+      }
+    }
+  }
+
   // ---- turns (X2, X3) ----
 
   #wakeUp(): void {
@@ -253,6 +298,8 @@ export class SlotExecutor {
   }
 
   #reportFigures(): void {
+    const { slot, report } = this.#parts;
+    for (const seen of this.#taps.take()) report({ kind: 'tapped', slot, attempt: this.#attempt, ...seen });
     const tasks = this.#runners.map((runner) => runner.figures());
     const accumulators = this.#runners.flatMap((runner) => this.#accumulatorsOf(runner));
     this.#parts.report({

@@ -30,6 +30,7 @@ import type { OutputPort } from '../exchange/output.ts';
 import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
+import type { TappedSubtask } from './slot-taps.ts';
 import type { AccumulatorReport, CheckpointFigures, SlotReport, TaskFigures } from './messages.ts';
 import type { StateHandle } from '../checkpoint/state-handle.ts';
 import type { TaskParts } from '../task/task.ts';
@@ -109,6 +110,21 @@ export class TaskRunner {
       },
     };
     this.task = new StreamTask({ ...parts.task, host });
+  }
+
+  get vertex(): number {
+    return this.#parts.vertex;
+  }
+
+  /** Where a tap may look at what an operator hands on; `undefined` while the task does not run. */
+  tapped(operator: number): TappedSubtask | undefined {
+    const link = this.task.chain.links[operator];
+    if (this.#phase !== 'running' || link === undefined) return undefined;
+    return {
+      subtask: this.#parts.subtask,
+      watermark: () => link.output.currentWatermark,
+      tap: (take) => this.task.chain.tap(operator, take),
+    };
   }
 
   get isSource(): boolean {

@@ -17,6 +17,7 @@ import { ThreadMeter } from '../metrics/thread-figures.ts';
 import { batchCodecs, warnOfGenericEdges } from './batch-codecs.ts';
 import { type ChannelAddress, type ChannelEnds, channelKey } from './channels.ts';
 import type { SlotCommand, SlotReport } from './messages.ts';
+import { threadProfile } from './thread-profile.ts';
 import { SlotExecutor } from './slot-executor.ts';
 import type { WorkerMessage, WorkerStart } from './thread.ts';
 
@@ -80,6 +81,7 @@ function createExecutor(
     channels: ringChannels(start, compiled, env),
     report: (report: SlotReport) => post(port, { kind: 'report', report }),
     threadFigures: () => meter.take(),
+    threadProfile: (durationMs) => threadProfile(durationMs, env.clock),
   });
 }
 

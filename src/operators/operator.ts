@@ -228,6 +228,8 @@ export interface Operator {
   resume?(): boolean;
   /** Of an operator with `resume`: all inputs have ended. True when nothing is under way; asked until then, before `finish`. */
   drain?(): boolean;
+  /** The way behind the output has changed: `Output.made` has to be asked for again. */
+  outputChanged?(): void;
   /** All inputs have ended; results may still be handed on. */
   finish?(): void | Pull;
   /** Of an operator that tells event time: how far records came behind; cumulative. */

@@ -153,6 +153,10 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
     return this.#output?.splitTimes() ?? [];
   }
 
+  outputChanged(): void {
+    this.#output?.outputChanged();
+  }
+
   checkpointComplete(checkpointId: number): void {
     this.#reader!.checkpointComplete?.(checkpointId);
   }
@@ -199,18 +203,27 @@ export function decodeSplit(bytes: Uint8Array): SourceSplit {
   return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as SourceSplit;
 }
 
+/** Made code, where there is any. */
+function wayBehind({ output }: OperatorContext): (value: unknown, timestamp?: number) => void {
+  return output.made ?? ((value, timestamp = MIN_TIMESTAMP) => output.emit(value, timestamp));
+}
+
 /** What the reader emits into: gives each record its time and hands it on. */
 abstract class TimedOutput<T> implements ReaderOutput<T> {
   protected readonly context: OperatorContext;
   /** Takes a record behind the source: made code itself, where there is any. Hot path: once per record. */
-  protected readonly handOn: (value: unknown, timestamp?: number) => void;
+  protected handOn: (value: unknown, timestamp?: number) => void;
   readonly #splitIds = new Set<string>();
   #idle = false;
 
   constructor(context: OperatorContext) {
-    const { output } = context;
     this.context = context;
-    this.handOn = output.made ?? ((value, timestamp = MIN_TIMESTAMP) => output.emit(value, timestamp));
+    this.handOn = wayBehind(context);
+  }
+
+  /** The code behind the source was made anew. */
+  outputChanged(): void {
+    this.handOn = wayBehind(this.context);
   }
 
   /** Nobody waits for this subtask: it was told to be idle. */

@@ -92,6 +92,7 @@ export class ClusterWatch {
   #messages = 0;
   #timer: Timer | undefined;
   #ticks = 0;
+  readonly #onTick = new Set<() => void>();
   #closed = false;
 
   constructor(cluster: ServedCluster, logs: LogRing) {
@@ -99,9 +100,9 @@ export class ClusterWatch {
     this.logs = logs;
     this.alerts = new AlertLog(
       () => this.#now(),
-      (alert) => this.#send('alert', alert, alert.jobId ?? undefined),
+      (alert) => this.send('alert', alert, alert.jobId ?? undefined),
     );
-    this.#stopLogs = logs.listen((line) => this.#send('log', line, line.jobId ?? undefined));
+    this.#stopLogs = logs.listen((line) => this.send('log', line, line.jobId ?? undefined));
     this.#look();
     this.#arm();
   }
@@ -130,7 +131,7 @@ export class ClusterWatch {
     this.#timer?.cancel();
     // Whoever stays on the page is left with the end, not with what was true a second before it.
     for (const watch of this.#watches.values()) watch.tick();
-    if (this.isWatched('overview')) this.#send('overview', this.overview(), undefined);
+    if (this.isWatched('overview')) this.send('overview', this.overview(), undefined);
     this.#stopLogs();
     for (const watch of this.#watches.values()) watch.close();
     for (const stream of this.#streams) this.#endStream(stream, 'shutting-down');
@@ -185,8 +186,13 @@ export class ClusterWatch {
     };
   }
 
+  /** Calls `run` about twice a second. */
+  onTick(run: () => void): void {
+    this.#onTick.add(run);
+  }
+
   /** Tells all who want to hear it. */
-  #send<Name extends keyof StreamEvents>(
+  send<Name extends keyof StreamEvents>(
     name: Name,
     data: StreamEvents[Name],
     jobId: string | undefined,
@@ -262,10 +268,10 @@ export class ClusterWatch {
       alerts: this.alerts,
       addressOf: (workerId) =>
         this.cluster.workers().find((worker) => worker.workerId === workerId)?.address ?? workerId,
-      send: (name, data, jobId) => this.#send(name, data, jobId),
+      send: (name, data, jobId) => this.send(name, data, jobId),
     });
     this.#watches.set(job.source.jobId, watch);
-    this.#send('job', watch.description, watch.jobId);
+    this.send('job', watch.description, watch.jobId);
   }
 
   #arm(): void {
@@ -284,10 +290,11 @@ export class ClusterWatch {
     this.#look();
     if (this.#ticks % (TICK_MS / FLUSH_MS) === 0) {
       for (const watch of this.#watches.values()) watch.tick();
-      if (this.isWatched('overview')) this.#send('overview', this.overview(), undefined);
+      if (this.isWatched('overview')) this.send('overview', this.overview(), undefined);
     } else {
       for (const watch of this.#watches.values()) watch.flush();
     }
+    for (const run of this.#onTick) run();
     const now = this.#now();
     for (const stream of this.#streams) {
       if (now - stream.lastAt < KEEP_ALIVE_MS) continue;

@@ -49,10 +49,10 @@ export function embeddedCluster(options: EmbeddedOptions): ServedCluster {
       stop: true,
       triggerCheckpoint: isStored,
       savepoint: true,
-      tap: false,
+      tap: true,
       stateBrowser: isStored,
       killWorker: isStored,
-      profile: false,
+      profile: true,
     },
     jobs: () => [job],
     workers: () => [

@@ -5,6 +5,8 @@ import type { ConfigOption } from '../base/config-values.ts';
 import { jobOf, listOf, numberOf, type RestContext } from './context.ts';
 import { type ConfigAnswer, STREAM_TOPICS, type StreamTopic } from './contract.ts';
 import { DrillBook } from './drills.ts';
+import { ProfileBook } from './profiles.ts';
+import { TapBook } from './taps.ts';
 import type { JobWatch } from './job-watch.ts';
 import { stateOfKeys, stateOverview } from './state-browser.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
@@ -14,6 +16,8 @@ import { masked } from './routes-cluster.ts';
 export function ownRoutes(context: RestContext): Route[] {
   const { watch } = context;
   const drills = new DrillBook(watch);
+  const taps = new TapBook(watch);
+  const profiles = new ProfileBook(watch);
   const view = { method: 'GET', role: 'view' } as const;
   return [
     {
@@ -121,6 +125,58 @@ export function ownRoutes(context: RestContext): Route[] {
         });
         return ok(answer);
       },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/taps',
+      summary: 'Looks at what an operator hands on; the records come in the stream as `sample`.',
+      handle: async (request) => ({
+        kind: 'json',
+        status: 201,
+        body: await taps.begin(jobOf(context, request), request.body),
+      }),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/taps',
+      summary: 'The taps of one job.',
+      handle: (request) => ok({ entries: taps.ofJob(jobOf(context, request)) }),
+    },
+    {
+      method: 'DELETE',
+      role: 'operate',
+      path: '/x/jobs/:jobid/taps/:tapid',
+      summary: 'Ends a tap.',
+      handle: (request) => {
+        taps.end(jobOf(context, request), request.params['tapid'] ?? '');
+        return ok({});
+      },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/taskmanagers/:taskmanagerid/profiles',
+      summary: "Takes a CPU profile of a slot's thread.",
+      handle: ({ params, body }) => accepted(profiles.begin(params['taskmanagerid'] ?? '', body)),
+    },
+    {
+      ...view,
+      path: '/x/taskmanagers/:taskmanagerid/profiles',
+      summary: 'The profiles of a worker that are kept.',
+      handle: ({ params }) => ok({ entries: profiles.ofWorker(params['taskmanagerid'] ?? '') }),
+    },
+    {
+      ...view,
+      path: '/x/taskmanagers/:taskmanagerid/profiles/:profileid',
+      summary: 'How far a profile is.',
+      handle: ({ params }) => ok(profiles.get(params['taskmanagerid'] ?? '', params['profileid'] ?? '')),
+    },
+    {
+      ...view,
+      path: '/x/taskmanagers/:taskmanagerid/profiles/:profileid/file',
+      summary: 'A profile to download: .cpuprofile.',
+      handle: ({ params }) => profiles.file(params['taskmanagerid'] ?? '', params['profileid'] ?? ''),
     },
     {
       method: 'POST',

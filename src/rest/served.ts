@@ -35,6 +35,7 @@ export type JobSource = Pick<
   | 'stop'
   | 'triggerCheckpoint'
   | 'killSlot'
+  | 'inspect'
   | 'triggerSavepoint'
   | 'stopWithSavepoint'
   | 'savepointOperations'

@@ -135,6 +135,13 @@ export class ChainLink {
   /** A record from the operator before, on the only input that a chained operator has. */
   deliver: Deliver = (value, timestamp) => this.deliverTo(0, value, timestamp);
 
+  /** Back to the plain path; `fuseWhenUsed` may follow. */
+  unfuse(): void {
+    this.deliver = (value, timestamp) => this.deliverTo(0, value, timestamp);
+    this.#deliverRun = undefined;
+    this.#rows = undefined;
+  }
+
   /** Code is made of this link and those behind it when the first record comes: everything is open then. */
   fuseWhenUsed(make: FuseRows): void {
     this.#rows = make;

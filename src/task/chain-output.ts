@@ -90,6 +90,18 @@ export class ChainOutput implements Output {
     };
   }
 
+  /**
+   * Shows each record of the main output to `take` too, until the function that comes back is called. Made code does not
+   * know of it: it has to be made anew.
+   */
+  tap(take: Deliver): () => void {
+    const tap: Downstream = { deliver: take, walkWatermark: () => [], walkStatus: () => [] };
+    this.#links = [tap, ...this.#links];
+    return () => {
+      this.#links = this.#links.filter((link) => link !== tap);
+    };
+  }
+
   /** The one receiver of every record of the main output, as it is; M1 of fused.ts. */
   onlyReceiver(): Downstream | TaskPort | undefined {
     if (this.#freeze || this.#links.length + this.#ports.length !== 1) return undefined;
@@ -97,7 +109,7 @@ export class ChainOutput implements Output {
   }
 
   /** What takes a record where `emit` does; asked for once everything behind is open. */
-  makeBy(make: () => MadeDeliver | undefined): void {
+  makeBy(make: (() => MadeDeliver | undefined) | undefined): void {
     this.#make = make;
   }
 

@@ -63,6 +63,26 @@ export class Chain {
     return this.links[0]!;
   }
 
+  /**
+   * Shows each record that an operator hands on to its main output, until the function that comes back is called. Made
+   * code is made anew without what is shown and with it again, so that a chain which nobody looks at pays nothing.
+   */
+  tap(operator: number, take: (value: unknown, timestamp: number) => void): () => void {
+    const end = this.links[operator]!.output.tap(take);
+    this.#fuseAnew();
+    return () => {
+      end();
+      this.#fuseAnew();
+    };
+  }
+
+  #fuseAnew(): void {
+    for (const link of this.links) link.unfuse();
+    this.head.output.makeBy(undefined);
+    this.#fuse(this.#vertex.source);
+    this.head.operator.outputChanged?.();
+  }
+
   /** Each link that is the only receiver of the one before, and the head, begins a row when it is used (M1 of fused.ts). */
   #fuse(source: boolean): void {
     const only = new Set<unknown>(this.links.map((link) => link.output.onlyReceiver()));

@@ -137,7 +137,15 @@ class GivenSource implements Operator {
     this.#values = values;
   }
 
-  open({ output }: OperatorContext): void {
+  #context!: OperatorContext;
+
+  open(context: OperatorContext): void {
+    this.#context = context;
+    this.outputChanged();
+  }
+
+  outputChanged(): void {
+    const { output } = this.#context;
     this.#emit = output.made ?? ((value, timestamp = MIN_TIMESTAMP) => output.emit(value, timestamp));
   }
 
@@ -258,7 +266,7 @@ function jobOf(operators: readonly Operator[], one: Case): CompiledJob {
 }
 
 /** All that can be seen of a task that takes these values. Frozen records forbid made code. */
-async function outcome(one: Case, plain: boolean) {
+async function outcome(one: Case, plain: boolean, lookAt?: (task: StreamTask, turn: number) => void) {
   const port = new RecordingPort(one.endThrowsAt);
   const written = new RecordingPort(one.endThrowsAt);
   const sink = new SinkWriterOperator<number>({
@@ -295,6 +303,7 @@ async function outcome(one: Case, plain: boolean) {
       task.onBatch(0, { values: one.values, timestamps });
     }
     for (let turn = 0, more = true; more; turn++) {
+      lookAt?.(task, turn);
       port.credits = written.credits = one.credits[turn % one.credits.length]!;
       more = one.head === 'source' && !task.busy() && task.poll() === 'more';
       task.run(Number.POSITIVE_INFINITY);
@@ -321,6 +330,59 @@ test('links made into code give what plain links give: records, times, counts, e
   );
   assert.ok(errors > RUNS / 10 && errors < RUNS * 0.9, `${errors} of ${RUNS} ended in an error`);
   console.log(`cases: links made into code ${RUNS} (minimum ${RUNS})`);
+});
+
+test('whoever looks at what operators hand on, from any moment to any other, changes nothing', async () => {
+  let seen = 0;
+  await fc.assert(
+    fc.asyncProperty(cases, fc.array(fc.nat(), { minLength: 1, maxLength: 5 }), async (one, choices) => {
+      const ends: (() => void)[] = [];
+      const looked = await outcome(one, false, (task, turn) => {
+        const choice = choices[turn % choices.length]!;
+        if (choice % 3 === 0) ends.shift()?.();
+        const operator = choice % task.chain.links.length;
+        const see = (): void => {
+          seen += 1;
+        };
+        if (choice % 2 === 0) ends.push(task.chain.tap(operator, see));
+      });
+      assert.deepEqual(looked, await outcome(one, true));
+    }),
+    { seed: SEED, numRuns: RUNS },
+  );
+  assert.ok(seen > RUNS, `${seen} records were seen`);
+  console.log(`cases: chains that were looked at ${RUNS} (minimum ${RUNS})`);
+});
+
+test('a tap sees each record that an operator hands on, with its time, and nothing else', async () => {
+  const one: Case = {
+    head: 'none',
+    steps: [
+      { kind: 'map', amount: 1, throwsAt: -1 },
+      { kind: 'filter', amount: 0, throwsAt: -1 },
+      { kind: 'map', amount: 5, throwsAt: -1 },
+    ],
+    end: 'sink',
+    endThrowsAt: -1,
+    keyless: -1,
+    values: Array.from({ length: 40 }, (_, index) => index),
+    credits: [7],
+  };
+  const seen: (readonly [number, unknown, number])[] = [];
+  const { counts, written } = await outcome(one, false, (task, turn) => {
+    if (turn > 0) return;
+    for (const [operator] of task.chain.links.entries()) {
+      task.chain.tap(operator, (value, timestamp) => seen.push([operator, value, timestamp]));
+    }
+  });
+  const of = (operator: number): unknown[] =>
+    seen.filter(([at]) => at === operator).map(([, value, timestamp]) => [value, timestamp]);
+  assert.deepEqual(
+    one.steps.map((_, operator) => of(operator).length),
+    one.steps.map((_, operator) => counts[operator]![1]),
+  );
+  assert.deepEqual(of(2), written);
+  assert.deepEqual(of(3), [], 'a sink hands nothing on');
 });
 
 test('what was made of a link is named in stack traces after its job and operator', async () => {

@@ -4,12 +4,16 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type {
   Drill,
+  JobDescription,
   JobFiguresMessage,
   Overview,
+  Profile,
   Recovery,
+  SampledRecord,
   StateAnswer,
   StateOverview,
   StreamEvents,
+  Tap,
 } from '../../src/rest/contract.ts';
 import {
   cleanUp,
@@ -329,6 +333,74 @@ describe('a job with --ui', () => {
     );
     assert.deepEqual((await json<StateAnswer>(base, `${path}?key=nobody`)).entries, []);
     assert.equal((await get(base, `/v1/x/jobs/${jid}/state/nothing`)).status, 404);
+  });
+
+  it('taps what operators hand on, also behind a restart and into a sink, and profiles a thread', async (test) => {
+    const { base } = await serve(test, ['--rate', '800']);
+    const { jid } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const stream = await EventStream.open(`${base}/v1/x/stream?topics=job,samples,recoveries,figures`, test);
+    const { vertices } = (await stream.find('job', () => true)) as JobDescription;
+    const begin = async (vertex: number, operator: number, mask: readonly string[] = []): Promise<Tap> => {
+      const response = await fetch(`${base}/v1/x/jobs/${jid}/taps`, {
+        method: 'POST',
+        body: JSON.stringify({ vertex, operator, perSecond: 20, mask }),
+      });
+      assert.equal(response.status, 201, await response.clone().text());
+      return (await response.json()) as Tap;
+    };
+    // What the source reads, what its chain makes of it, and what goes into the sink.
+    const last = vertices.length - 1;
+    const sink = vertices[last]!.operators.findIndex(({ kind }) => kind === 'sink');
+    const source = await begin(0, 0);
+    const parsed = await begin(0, vertices[0]!.operators.length - 1, ['user']);
+    const alerts = await begin(last, sink);
+    const samples = new Map<string, SampledRecord>();
+    const sampleOf = async ({ tapId }: Tap): Promise<SampledRecord> => {
+      for (;;) {
+        const found = samples.get(tapId);
+        if (found !== undefined) return found;
+        const { tapId: of, records } = await stream.find('sample', () => true);
+        samples.set(of, records[0]!);
+      }
+    };
+    const line = await sampleOf(source);
+    assert.equal(typeof line.value, 'string', JSON.stringify(line));
+    const event = await sampleOf(parsed);
+    assert.equal((event.value as { user?: string }).user, '***', JSON.stringify(event));
+    assert.equal(typeof event.timestamp, 'number');
+    const alert = await sampleOf(alerts);
+    assert.ok('key' in (alert.value as object), JSON.stringify(alert));
+
+    await post(base, `/v1/x/jobs/${jid}/drills`, { kind: 'kill-worker', workerId: 'embedded', slot: 0 });
+    await stream.find('recovery', ({ downtimeMs }) => downtimeMs !== null);
+    await stream.find('sample', ({ tapId }) => tapId === parsed.tapId);
+
+    for (const { tapId } of [source, parsed, alerts]) {
+      const ended = await fetch(`${base}/v1/x/jobs/${jid}/taps/${tapId}`, { method: 'DELETE' });
+      assert.equal(ended.status, 200);
+    }
+    assert.deepEqual(await json(base, `/v1/x/jobs/${jid}/taps`), { entries: [] });
+    const before = (await stream.find(
+      'figures',
+      ({ vertices: all }) => all[0]!.recordsOut > 0,
+    )) as JobFiguresMessage;
+    const goesOn = ({ vertices: all }: JobFiguresMessage): boolean =>
+      all[0]!.recordsOut > before.vertices[0]!.recordsOut;
+    await stream.find('figures', goesOn);
+
+    const path = '/v1/x/taskmanagers/embedded/profiles';
+    const { profileId } = await post<Profile>(base, path, { slot: 1, durationMs: 300 });
+    await until(
+      () => json<Profile>(base, `${path}/${profileId}`),
+      ({ status }) => status === 'COMPLETED',
+      'the profile is taken',
+    );
+    const profile = await json<{ nodes: unknown[]; samples: unknown[] }>(base, `${path}/${profileId}/file`);
+    assert.ok(profile.nodes.length > 0 && profile.samples.length > 10, 'nodes and samples');
   });
 
   it('ends by itself where nobody sits at a terminal', async (test) => {

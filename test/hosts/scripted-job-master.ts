@@ -218,6 +218,9 @@ class Attempt {
       `X4: a slot that left reports ${report.kind}`,
     );
     switch (report.kind) {
+      case 'inspected':
+      case 'tapped':
+        return;
       case 'canceled':
       case 'finished':
         this.#left.add(report.slot);

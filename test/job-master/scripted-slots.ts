@@ -236,6 +236,7 @@ export class ScriptedDeployment {
       case 'abort':
       case 'client-credit':
       case 'max-watermark':
+      case 'inspect':
         return;
     }
   }

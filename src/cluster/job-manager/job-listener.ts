@@ -8,6 +8,7 @@
 import type { Env } from '../../base/env.ts';
 import type { LogEntry } from '../../base/log.ts';
 import type { CheckpointProgress } from './checkpoint-progress.ts';
+import type { TappedRecord } from '../../hosts/inspection.ts';
 import type { ExceptionEntry } from './exception-history.ts';
 import type { Execution } from './execution-graph.ts';
 import type { JobState } from './job-states.ts';
@@ -26,6 +27,8 @@ export interface JobListener {
   onExecution?(execution: Execution): void;
   /** How far a checkpoint has come; of one that has ended nothing more is told. */
   onCheckpointProgress?(progress: CheckpointProgress): void;
+  /** What a tap has seen; see `JobMaster.inspect`. */
+  onTapped?(tapId: string, records: readonly TappedRecord[]): void;
   /** What a slot's thread has written to its log. */
   onLog?(slot: number, entry: LogEntry): void;
 }

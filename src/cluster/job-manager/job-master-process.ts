@@ -29,7 +29,6 @@ import { dialPeer, listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import type { JobMaster, JobResult } from './job-master.ts';
 import { JobReporter } from './job-reporter.ts';
-import type { CheckpointReference } from './job-storage.ts';
 import { RemoteSlots } from './remote-slots.ts';
 
 /** A job that was built and runs. */
@@ -168,7 +167,7 @@ export class JobMasterProcess {
     }
   }
 
-  #answer(asked: JobMasterAsked): Promise<CheckpointReference> {
+  #answer(asked: JobMasterAsked): Promise<unknown> {
     const answer = this.#carryOut(asked);
     this.#asked.add(answer);
     // The connection answers in the turns after this one is settled.
@@ -177,7 +176,7 @@ export class JobMasterProcess {
     return answer;
   }
 
-  #carryOut(asked: JobMasterAsked): Promise<CheckpointReference> {
+  #carryOut(asked: JobMasterAsked): Promise<unknown> {
     const master = this.#master;
     if (master === undefined) {
       return Promise.reject(new MillraceError('JOB_NOT_RUNNING', 'the job is not built yet'));
@@ -189,6 +188,8 @@ export class JobMasterProcess {
         return master.triggerSavepoint(asked.request);
       case 'stop-with-savepoint':
         return master.stopWithSavepoint(asked.request);
+      case 'inspect':
+        return master.inspect(asked.slot, asked.inspection, asked.timeoutMs);
     }
   }
 }

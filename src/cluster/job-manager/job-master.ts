@@ -44,6 +44,8 @@ import { FileCache } from './file-cache.ts';
 import { type Execution, isOver, type SubtaskId } from './execution-graph.ts';
 import { Inbox } from './inbox.ts';
 import type { CheckpointProgress } from './checkpoint-progress.ts';
+import type { Inspection } from '../../hosts/inspection.ts';
+import { Inspections } from './inspections.ts';
 import { JobListeners, type JobListener } from './job-listener.ts';
 import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
@@ -56,6 +58,8 @@ export type { JobListener } from './job-listener.ts';
 
 /** A final or last checkpoint that failed and was tolerated is tried again after so long. */
 const REQUEST_AGAIN_MS = 100;
+/** A slot that answers at all answers between two turns. */
+const INSPECTION_TIMEOUT_MS = 10_000;
 
 /** What a job runs with. */
 export interface JobMasterOptions {
@@ -167,6 +171,7 @@ export class JobMaster {
   /** The executions of the deployment before, once it is gone. */
   #lastExecutions: readonly Execution[] = [];
   readonly #threads = new Map<number, ThreadReport>();
+  readonly #inspections: Inspections;
   /** Savepoints by trigger id. */
   readonly #savepoints: SavepointOperations;
   #resolveEnded: (result: JobResult) => void = () => {};
@@ -194,6 +199,7 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     this.#options = options;
     this.#env = options.env;
+    this.#inspections = new Inspections(options.env.clock);
     this.#listeners = new JobListeners(options.env, options.listener);
     this.startedAt = options.env.clock.now();
     this.#stateTimes.INITIALIZING = this.startedAt;
@@ -286,6 +292,21 @@ export class JobMaster {
   /** For drills: ends the host of a slot as if it had died. False when nothing runs there that could be ended alone. */
   killSlot(slot: number): boolean {
     return this.#phase === 'running' && this.#deployment?.kill(slot) === true;
+  }
+
+  /**
+   * Asks a slot something besides its work. Rejected with JOB_NOT_RUNNING when nothing runs there, the deployment ends
+   * meanwhile, or no answer comes within `timeoutMs`.
+   */
+  inspect(slot: number, inspection: Inspection, timeoutMs = INSPECTION_TIMEOUT_MS): Promise<unknown> {
+    const deployment = this.#deployment;
+    if (this.#phase !== 'running' || deployment === undefined) {
+      return Promise.reject(new MillraceError('JOB_NOT_RUNNING', `the job is ${this.#state}`));
+    }
+    return this.#inspections.ask(
+      (requestId) => deployment.send(slot, { kind: 'inspect', requestId, inspection }),
+      timeoutMs,
+    );
   }
 
   /** Begins; once. */
@@ -558,6 +579,12 @@ export class JobMaster {
         if (report.thread !== undefined)
           this.#threads.set(report.slot, { at: this.#env.clock.now(), figures: report.thread });
         return this.#vertexFigures.report(report.tasks);
+      case 'inspected':
+        return this.#inspections.answered(report);
+      case 'tapped': {
+        const { tapId, records } = report;
+        return this.#listeners.tell((listener) => listener.onTapped?.(tapId, records));
+      }
       case 'canceled':
       case 'finished':
         return deployment.left(report.slot, report.kind);
@@ -572,7 +599,18 @@ export class JobMaster {
     deployment: Deployment,
     report: Exclude<
       SlotReport,
-      { readonly kind: 'ready' | 'client' | 'figures' | 'log' | 'canceled' | 'finished' | 'failed' }
+      {
+        readonly kind:
+          | 'ready'
+          | 'client'
+          | 'figures'
+          | 'log'
+          | 'inspected'
+          | 'tapped'
+          | 'canceled'
+          | 'finished'
+          | 'failed';
+      }
     >,
   ): void {
     switch (report.kind) {
@@ -966,6 +1004,7 @@ export class JobMaster {
   #gone(): void {
     this.#timer?.cancel();
     this.#lastExecutions = this.executions();
+    this.#inspections.abandon();
     this.#threads.clear();
     this.#deployment = undefined;
     this.#inbox.post('gone', () => {

@@ -16,6 +16,7 @@ import { deserializeError, MillraceError } from '../../base/errors.ts';
 import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { checkpointDirectoryOf } from '../../checkpoint/job-folder.ts';
 import { type CompiledJob, type JobGraph, NO_DECLARATIONS } from '../../graph/job-graph.ts';
+import type { Inspection } from '../../hosts/inspection.ts';
 import type { JobChange, JobDescription, JobMasterAsked, JobPicture, JobEvent } from '../messages.ts';
 import type { ExceptionEntry } from './exception-history.ts';
 import type { Execution } from './execution-graph.ts';
@@ -161,6 +162,10 @@ export class JobMirror {
     return this.#port.ask({ kind: 'stop-with-savepoint', request });
   }
 
+  inspect(slot: number, inspection: Inspection, timeoutMs?: number): Promise<unknown> {
+    return this.#port.ask({ kind: 'inspect', slot, inspection, timeoutMs });
+  }
+
   // ---- what comes from the job master (JX-1) ----
 
   /** The job master says what has happened. */
@@ -203,6 +208,8 @@ export class JobMirror {
           return listener.onCheckpointProgress?.(event.progress);
         case 'log':
           return listener.onLog?.(event.slot, event.entry);
+        case 'tapped':
+          return listener.onTapped?.(event.tapId, event.records);
       }
     });
   }

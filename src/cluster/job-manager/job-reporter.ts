@@ -4,7 +4,7 @@
  * Owns: what has happened and is not told yet. Partners: the job master, which it watches; the connection.
  *
  * JR-1 What happens within {@link GATHER_MS} is told in one message, in its order, with the picture as of its sending.
- * JR-2 At most EVENTS_MAX wait; then lines of logs are left out first, and after them the oldest events.
+ * JR-2 At most EVENTS_MAX wait; then lines of logs and what taps have seen are left out first, and after them the oldest events.
  */
 
 import type { Clock, Timer } from '../../base/env.ts';
@@ -44,6 +44,7 @@ export class JobReporter {
       onExecution: (execution) => this.#add({ kind: 'execution', execution }),
       onCheckpointProgress: (progress) => this.#add({ kind: 'progress', progress }),
       onLog: (slot, entry) => this.#add({ kind: 'log', slot, entry }),
+      onTapped: (tapId, records) => this.#add({ kind: 'tapped', tapId, records }),
     });
   }
 
@@ -94,6 +95,8 @@ export class JobReporter {
 
   /** JR-2. */
   #leaveOut(): void {
-    this.#events = this.#events.filter(({ kind }) => kind !== 'log').slice(-EVENTS_MAX / 2);
+    this.#events = this.#events
+      .filter(({ kind }) => kind !== 'log' && kind !== 'tapped')
+      .slice(-EVENTS_MAX / 2);
   }
 }

@@ -1,0 +1,32 @@
+/** What a slot is asked besides its work, and what it shows of it: plain data. */
+
+/** A question; its answer comes as `inspected`. */
+export type Inspection =
+  /** From now on records that an operator hands on are shown, `recordsPerReport` of each subtask between two reports. */
+  | {
+      readonly kind: 'tap';
+      readonly tapId: string;
+      readonly vertex: number;
+      readonly operator: number;
+      readonly recordsPerReport: number;
+      /** Names of fields whose values do not leave the thread. */
+      readonly mask: readonly string[];
+    }
+  | { readonly kind: 'untap'; readonly tapId: string }
+  /** What the thread computes in the next milliseconds; the answer is a CPU profile as the tools of Node read it, JSON. */
+  | { readonly kind: 'profile'; readonly durationMs: number };
+
+/** A record as it left an operator. */
+export interface TappedRecord {
+  readonly vertex: number;
+  readonly operator: number;
+  readonly subtask: number;
+  /** ms since the epoch. */
+  readonly at: number;
+  /** `MIN_TIMESTAMP` without one. */
+  readonly timestamp: number;
+  readonly watermark: number;
+  /** Plain JSON of a bounded size. */
+  readonly value: unknown;
+  readonly isCut: boolean;
+}
