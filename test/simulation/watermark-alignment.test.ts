@@ -14,7 +14,7 @@ import type {
 } from '../../src/operators/source.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { ONLY, replayable, seeds } from '../property/seeds.ts';
-import { committed, kill, SimulatedJob } from '../property/simulated-job.ts';
+import { committed, kill, SimulatedJob, type SimulatedOptions } from '../property/simulated-job.ts';
 
 const RUNS = 120;
 const LIVES_MAX = 3;
@@ -44,6 +44,7 @@ interface Paced {
 }
 
 const IDLE_AFTER_MS = 100;
+const HOUR_MS = 3_600_000;
 const MAX_DRIFT_MS = 500;
 
 /** Sees every record when it is read. */
@@ -307,13 +308,12 @@ test('the same sources run far ahead where nobody waits', async () => {
   console.log('cases: sources that do not wait 20 (minimum 20)');
 });
 
-test('checkpoints and a stop pass while a source waits for one that does not come, and it goes on waiting after them', async () => {
-  const kernel = new Kernel({ seed: 5, shuffle: true });
+/** A source of which 200 records could be read at once, and one that has three, with an hour between them. */
+function waiting(): { options: Omit<SimulatedOptions, 'args'> & { args: [] }; sources: Paced[] } {
   const pace = { splits: 1, stepMs: 100, perPoll: 1, silenceMs: 0, parallelism: 1, pausesSplits: false };
-  const hour = 3_600_000;
   const sources: Paced[] = [
     { ...pace, name: 'a', records: 200, pauseMs: 5 },
-    { ...pace, name: 'b', records: 3, pauseMs: hour },
+    { ...pace, name: 'b', records: 3, pauseMs: HOUR_MS },
   ];
   const witness = new Witness(sources);
   // Without idleness: who says nothing is waited for.
@@ -327,7 +327,15 @@ test('checkpoints and a stop pass while a source waits for one that does not com
     );
     a!.union(b!).sinkTo(files.linesSink('/output'), { uid: 'output' });
   });
-  const options = { definition, args: [], parallelism: 1, checkpoints: { intervalMs: hour * 10 } };
+  return {
+    options: { definition, args: [], parallelism: 1, checkpoints: { intervalMs: HOUR_MS * 10 } },
+    sources,
+  };
+}
+
+test('checkpoints and a stop pass while a source waits for one that does not come, and it goes on waiting after them', async () => {
+  const kernel = new Kernel({ seed: 5, shuffle: true });
+  const { options, sources } = waiting();
   const first = new SimulatedJob(kernel, options);
   await kernel.runFor(60_000);
   await kernel.settle(first.master.triggerCheckpoint());
@@ -341,7 +349,21 @@ test('checkpoints and a stop pass while a source waits for one that does not com
   await kernel.settle(again.master.triggerCheckpoint());
   await kernel.runFor(100);
   assert.ok(committed(kernel, '/output').length < 40, 'it still waits');
-  await kernel.runFor(3 * hour);
+  await kernel.runFor(3 * HOUR_MS);
   assert.equal(again.result?.status, 'FINISHED');
   assert.deepEqual(committed(kernel, '/output').sort(), expectedOf(sources));
+});
+
+test('a stop with drain ends a source that waits, and commits what it has read', async () => {
+  const kernel = new Kernel({ seed: 6, shuffle: true });
+  const { options } = waiting();
+  const running = new SimulatedJob(kernel, options);
+  await kernel.runFor(60_000);
+  const savepoint = running.master.stopWithSavepoint({ target: '/savepoints', drain: true });
+  const { path } = await kernel.settle(savepoint);
+  const { status } = await running.end();
+  assert.notEqual(status, 'FAILED');
+  assert.match(path, /^\/savepoints\//);
+  const read = committed(kernel, '/output');
+  assert.ok(read.length >= 5 && read.length < 40, `${read.length} were read`);
 });
