@@ -242,6 +242,13 @@ export const ERROR_TABLE = {
     remedy:
       'The job goes on from the state of the savepoint. Correct what the cause says and stop it again; remove this savepoint, or keep it as one that was taken on the way.',
   },
+  UPGRADE_STUCK: {
+    title: 'an upgrade could neither go on nor back',
+    owner: 'external',
+    retry: 'never',
+    remedy:
+      'The savepoint that the message names was not touched. Look at the job (millrace list --all), and start one of the two versions from it: millrace run -d <job> -s <savepoint> --discard-later-output.',
+  },
   SAVEPOINT_OPERATOR_UNKNOWN: {
     title: 'a savepoint holds no operator with this uid',
     owner: 'user',

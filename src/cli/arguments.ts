@@ -111,6 +111,22 @@ export type Request =
       readonly json: boolean;
     }
   | {
+      /** A job of a cluster gets a new version, and the old one back if that fails. */
+      readonly kind: 'upgrade-cluster';
+      readonly jobId: string;
+      readonly job: string;
+      readonly options: JobOptions;
+      readonly args: readonly string[];
+      readonly cluster: ClusterOptions;
+      /** Where the savepoint is made. */
+      readonly folder: string | undefined;
+      /** The first checkpoint of the new version has to be there by then. */
+      readonly deadlineMs: number;
+      /** Only compare. */
+      readonly dryRun: boolean;
+      readonly json: boolean;
+    }
+  | {
       /** What a savepoint holds, or with a uid each entry of an operator. */
       readonly kind: 'state-read';
       readonly path: string;
@@ -203,19 +219,7 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
       found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
   addClusterCommands(program, found);
-  withJobOptions(program.command('upgrade'))
-    .summary('compare a new version of a job with a savepoint of the old one')
-    .description(
-      'Says what becomes of a savepoint in a new version of the job, and whether the job would start from it.',
-    )
-    .option('--dry-run', 'only say it; without this an upgrade needs a cluster')
-    .option('--json', 'print it as JSON')
-    .addHelpText('after', UPGRADE_EXAMPLES)
-    .action((job: string, raw: RawOptions) => {
-      const message = upgradeProblem(raw);
-      if (message !== undefined) found({ kind: 'usage', message });
-      else found({ kind: 'upgrade', job, options: jobOptions(raw), args, json: raw.json === true });
-    });
+  addUpgradeCommand(program, found, args);
   stateCommands(program, found);
   program
     .command('explain')
@@ -315,18 +319,65 @@ function processOptions({ state, D = {}, verbose }: RawOptions): ClusterProcessO
   return { state, configuration: D, verbose: verbose === true };
 }
 
+/** Seconds until the first checkpoint of a new version has to be there. */
+const UPGRADE_SECONDS = 120;
+
+function addUpgradeCommand(
+  program: Command,
+  found: (request: Request) => void,
+  args: readonly string[],
+): void {
+  withJobOptions(program.command('upgrade'))
+    .argument('[new-job]', 'the file of the new version; then <job> is the id of a job in a cluster')
+    .summary('replace a running job by a new version, or say what would become of its state')
+    .description(
+      'Stops a job of a cluster with a savepoint, starts its new version from it, and goes back to the old one when that does not complete a checkpoint. With a job file alone, -s and --dry-run: says what becomes of a savepoint in this version of the job.',
+    )
+    .option('--dry-run', 'change nothing, only say what would become of the state')
+    .option('--savepoint-path <folder>', 'where the savepoint is made', notEmpty)
+    .option(
+      '--deadline <seconds>',
+      'for the first checkpoint of the new version',
+      positiveInteger,
+      UPGRADE_SECONDS,
+    )
+    .option(
+      '-t, --target <address>',
+      'host:port of the JobManager (default: as the files of the cluster say)',
+      notEmpty,
+    )
+    .option('--state <folder>', 'the folder of the files of the cluster', notEmpty)
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', UPGRADE_EXAMPLES)
+    .action((job: string, newJob: string | undefined, raw: RawOptions) => {
+      found(newJob === undefined ? upgradeHere(job, raw, args) : upgradeOf(job, newJob, raw, args));
+    });
+}
+
 const UPGRADE_EXAMPLES = `
 Examples:
-  millrace upgrade job.ts -s saved/savepoint-1a… --dry-run      would the new job.ts start from it?
-  millrace run old.ts --savepoint-on-stop saved                 stop the old version (Ctrl-C)
-  millrace run job.ts -s saved/savepoint-1a…                    start the new one`;
+  millrace upgrade <job-id> job.ts --savepoint-path saved       of a job in a cluster, and back if it fails
+  millrace upgrade <job-id> job.ts --dry-run                    would the new job.ts start from its checkpoint?
+  millrace upgrade job.ts -s saved/savepoint-1a… --dry-run      and from this savepoint?`;
 
-function upgradeProblem({ dryRun, fromSavepoint }: RawOptions): string | undefined {
-  if (dryRun !== true)
-    return 'an upgrade is carried out by a cluster. Here: upgrade --dry-run, stop the job with a savepoint, and run the new one from it.';
-  if (fromSavepoint === undefined || fromSavepoint === 'latest')
-    return 'which savepoint? Name the directory of a savepoint or checkpoint with -s.';
-  return undefined;
+function upgradeHere(job: string, raw: RawOptions, args: readonly string[]): Request {
+  const { dryRun, fromSavepoint, json = false } = raw;
+  const isNamed = fromSavepoint !== undefined && fromSavepoint !== 'latest';
+  if (dryRun === true && isNamed) return { kind: 'upgrade', job, options: jobOptions(raw), args, json };
+  const message = isNamed
+    ? 'which job is to be replaced? Of a cluster: upgrade <job-id> <new-job>. Without one: --dry-run says what would become of the state.'
+    : 'which savepoint? Name the directory of a savepoint or checkpoint with -s, or the id of a job in a cluster before the file.';
+  return { kind: 'usage', message };
+}
+
+function upgradeOf(jobId: string, job: string, raw: RawOptions, args: readonly string[]): Request {
+  const { savepointPath: folder, deadline = UPGRADE_SECONDS, dryRun = false, json = false } = raw;
+  if (raw.fromSavepoint !== undefined)
+    return { kind: 'usage', message: 'an upgrade takes its own savepoint: -s has no place in it.' };
+  const cluster = clusterOptions(raw);
+  const deadlineMs = deadline * 1_000;
+  const options = jobOptions(raw);
+  return { kind: 'upgrade-cluster', jobId, job, options, args, cluster, folder, deadlineMs, dryRun, json };
 }
 
 interface RawStateOptions {
@@ -433,6 +484,7 @@ interface RawOptions {
   readonly claim?: boolean;
   readonly savepointOnStop?: string;
   readonly dryRun?: boolean;
+  readonly deadline?: number;
   readonly savepointPath?: string;
   readonly drain?: boolean;
   readonly allowNonRestoredState?: boolean;

@@ -62,6 +62,7 @@ export async function runCommandLine(
     case 'info':
     case 'check':
     case 'upgrade':
+    case 'upgrade-cluster':
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
     case 'savepoint':
       return operate(request, hostOf({ words, resume: undefined, stdout, stderr }, false));
@@ -118,7 +119,7 @@ function hostOf(given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>, 
 }
 
 async function runOrShow(
-  request: Request & { kind: 'run' | 'info' | 'check' | 'upgrade' },
+  request: Request & { kind: 'run' | 'info' | 'check' | 'upgrade' | 'upgrade-cluster' },
   given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>,
 ): Promise<number> {
   hideExperimentalWarnings();
@@ -131,6 +132,10 @@ async function runOrShow(
       return await submitJob({ ...request, cluster: request.cluster }, host);
     }
     if (request.kind === 'run') return await runJob(request, host);
+    if (request.kind === 'upgrade-cluster') {
+      const { upgradeInCluster } = await import('./upgrade-cluster.ts');
+      return await upgradeInCluster(request, host);
+    }
     if (request.kind === 'upgrade') return await showUpgrade(request, host);
     return request.kind === 'info' ? await showPlan(request, host) : await showGuarantee(request, host);
   } catch (error) {

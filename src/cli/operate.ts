@@ -48,7 +48,7 @@ export async function operateByRest(request: OperateRequest, host: OperateHost):
 }
 
 /** Where the REST interface is: as `--target` says, or as the files of the cluster do. */
-function restOf({ target, state }: ClusterOptions): string {
+export function restOf({ target, state }: ClusterOptions): string {
   if (target !== undefined && isRestUrl(target)) return target;
   if (target !== undefined) {
     throw new MillraceError('CLUSTER_UNREACHABLE', `"${target}" is no REST interface`, {

@@ -380,7 +380,7 @@ export function configurationOf(options: JobOptions, host: JobHost): Promise<Con
 
 /** What a request says about how its job is run. */
 export function submissionOf(
-  { options, args }: RunRequest | ShowRequest,
+  { options, args }: Pick<RunRequest, 'options' | 'args'>,
   host: JobHost,
   configuration: Configuration,
 ): ExecuteOptions {

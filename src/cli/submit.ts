@@ -32,16 +32,11 @@ const POLL_MS = 500;
 
 /** Submits a job; unless it is detached, waits for its end. */
 export async function submitJob(request: SubmitRequest, host: JobHost): Promise<number> {
-  const { workingDirectory } = host;
-  const file = findJobFile(request.job, { workingDirectory, bundle: true });
-  const folder = packageFolderOf(file);
-  if (folder !== ownPackageFolder()) return runElsewhere(commandLineOf(folder));
-  const bundle = await bundleForCluster(file, workingDirectory);
-  const submission = await describe(request, host, bundle).catch((error: unknown) => {
-    throw explainLoadError(error, file);
-  });
+  const prepared = await prepareSubmission(request, host);
+  if (prepared.kind === 'elsewhere') return prepared.run();
+  const { submission, bundle } = prepared;
   return withCluster(request.cluster, async (client) => {
-    const jobId = await client.ask<string>({ kind: 'submit', submission, bundle: bundle.bytes });
+    const jobId = await client.ask<string>({ kind: 'submit', submission, bundle });
     if (!request.json) host.stdout.write(`Job has been submitted with JobID ${jobId}\n`);
     if (request.cluster.detached) {
       if (request.json) host.stdout.write(`${JSON.stringify({ jobId, jobName: submission.jobName })}\n`);
@@ -51,11 +46,41 @@ export async function submitJob(request: SubmitRequest, host: JobHost): Promise<
   });
 }
 
+/** A job that is ready to be handed in. */
+export interface PreparedSubmission {
+  readonly kind: 'here';
+  readonly submission: Submission;
+  readonly bundle: Uint8Array;
+  readonly planned: Planned;
+}
+
+type Planned = Awaited<ReturnType<typeof planOf>>;
+
+/** What of a request says which job it is. */
+type DescribedJob = Pick<Request & { readonly kind: 'run' }, 'job' | 'options' | 'args'>;
+
+/** Bundles a job and plans it; `elsewhere`: it uses another copy of Millrace, whose command line takes over. */
+export async function prepareSubmission(
+  request: DescribedJob,
+  host: JobHost,
+): Promise<PreparedSubmission | { readonly kind: 'elsewhere'; readonly run: () => Promise<number> }> {
+  const { workingDirectory } = host;
+  const file = findJobFile(request.job, { workingDirectory, bundle: true });
+  const folder = packageFolderOf(file);
+  if (folder !== ownPackageFolder())
+    return { kind: 'elsewhere', run: () => runElsewhere(commandLineOf(folder)) };
+  const bundle = await bundleForCluster(file, workingDirectory);
+  const described = await describe(request, host, bundle).catch((error: unknown) => {
+    throw explainLoadError(error, file);
+  });
+  return { kind: 'here', bundle: bundle.bytes, ...described };
+}
+
 async function describe(
-  request: SubmitRequest,
+  request: DescribedJob,
   host: JobHost,
   bundle: { readonly name: string; readonly bytes: Uint8Array },
-): Promise<Submission> {
+): Promise<{ readonly submission: Submission; readonly planned: Planned }> {
   const { workingDirectory } = host;
   const { options } = request;
   // What the job says goes into the logs of the cluster, where nobody is disturbed by it.
@@ -64,7 +89,7 @@ async function describe(
   checkGuarantee(planned.compiled, planned.configuration);
   const { graph } = planned.compiled;
   const load: SubmittedLoad = { args: request.args, argv: process.argv, layers: layersOf(configuration) };
-  return {
+  const submission: Submission = {
     jobId: options.jobId ?? jobIdOf(graph.name),
     jobName: graph.name,
     bundleName: bundle.name,
@@ -77,6 +102,7 @@ async function describe(
     allowNonRestoredState: options.allowNonRestoredState,
     discardLaterOutput: options.discardLaterOutput,
   };
+  return { submission, planned };
 }
 
 /** The bundle as a file here, where it finds Millrace; named by its content. */

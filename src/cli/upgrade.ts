@@ -34,7 +34,7 @@ export type UpgradeRequest = Request & { readonly kind: 'upgrade' };
 
 /** Shows what an upgrade would do; exit code 1 when a start would be refused. */
 export async function compareWithSavepoint(
-  { json }: UpgradeRequest,
+  { json }: Pick<UpgradeRequest, 'json'>,
   savepoint: Savepoint,
   planned: Awaited<ReturnType<typeof planOf>>,
   { allowNonRestored, host }: { readonly allowNonRestored: boolean; readonly host: UpgradeHost },

@@ -294,6 +294,8 @@ export type ClientRequest =
   | { readonly kind: 'list' }
   | { readonly kind: 'overview' }
   | { readonly kind: 'job'; readonly jobId: string }
+  /** Answered with a {@link SubmittedJob}: what it takes to submit the job again. */
+  | { readonly kind: 'submission'; readonly jobId: string }
   | { readonly kind: 'cancel'; readonly jobId: string }
   | { readonly kind: 'stop'; readonly jobId: string }
   | { readonly kind: 'checkpoint'; readonly jobId: string };
@@ -315,6 +317,12 @@ export interface Submission {
   readonly fresh: boolean;
   readonly allowNonRestoredState: boolean;
   readonly discardLaterOutput: boolean;
+}
+
+/** What a job was submitted with. */
+export interface SubmittedJob {
+  readonly submission: Submission;
+  readonly bundle: Uint8Array;
 }
 
 /** A job as a client sees it. */

@@ -53,14 +53,14 @@ test('a random job that goes from savepoint to savepoint, changed and rescaled, 
   }
   if (ONLY !== undefined) return;
   console.log(`cases: jobs that went over savepoints ${cases} (minimum ${SEEDS})`);
-  console.log(`cases: continued from the savepoint of a stop ${counts.stopped} (minimum ${SEEDS / 4})`);
-  console.log(`cases: continued from an earlier savepoint ${counts.taken} (minimum ${SEEDS / 10})`);
+  console.log(`cases: continued from the savepoint of a stop ${counts.stopped} (minimum ${SEEDS / 10})`);
+  console.log(`cases: continued from an earlier savepoint ${counts.taken} (minimum ${SEEDS / 20})`);
   console.log(`cases: crashed while stopping ${counts.crashedWhileStopping} (minimum ${SEEDS / 5})`);
   console.log(
     `cases: savepoints complete after a crash ${counts.completeAfterCrash} (minimum ${SEEDS / 50})`,
   );
-  console.log(`cases: state of a removed operator dropped ${counts.dropped} (minimum ${SEEDS / 10})`);
-  console.log(`cases: refused because of it first ${counts.refused} (minimum ${SEEDS / 10})`);
+  console.log(`cases: state of a removed operator dropped ${counts.dropped} (minimum ${SEEDS / 20})`);
+  console.log(`cases: refused because of it first ${counts.refused} (minimum ${SEEDS / 20})`);
 });
 
 /** Numbers a second apart, counted in windows of ten seconds, and a timer at the end of time. */

@@ -96,6 +96,15 @@ export class DispatchedJob {
     this.accepted.catch(() => undefined);
   }
 
+  /** As it was handed in. */
+  get submission(): Submission {
+    return this.#parts.submission;
+  }
+
+  get bundle(): BundleReference {
+    return this.#parts.bundle;
+  }
+
   get #jobName(): string {
     return this.#mirror?.description.jobName ?? this.#parts.submission.jobName;
   }

@@ -23,6 +23,7 @@ import type {
   JobListing,
   SlotAssignment,
   Submission,
+  SubmittedJob,
   TaskManagerOrders,
   TaskManagerReport,
 } from '../messages.ts';
@@ -248,6 +249,10 @@ export class Dispatcher {
     this.#clients.add(rpc as RpcConnection);
   }
 
+  async #submitted({ submission, bundle }: DispatchedJob): Promise<SubmittedJob> {
+    return { submission, bundle: await this.#blobs.get(bundle) };
+  }
+
   async #answer(request: ClientRequest): Promise<unknown> {
     switch (request.kind) {
       case 'submit':
@@ -258,6 +263,8 @@ export class Dispatcher {
         return this.overview();
       case 'job':
         return this.job(request.jobId).listing();
+      case 'submission':
+        return this.#submitted(this.job(request.jobId));
       case 'cancel':
         return this.job(request.jobId).cancel();
       case 'stop':
