@@ -141,6 +141,41 @@ describe('the page', () => {
     );
   });
 
+  it('leads from an alert to the checkpoint that it is about', async () => {
+    const nothing = { vertex: null, subtask: null, vertexName: null, workerId: null, slot: null };
+    const evidence = {
+      ...nothing,
+      checkpointId: 120,
+      exceptionId: null,
+      attempt: null,
+      value: null,
+      limit: null,
+    };
+    const failed = checkpoint(120, { status: 'FAILED', failure: 'the disk is full', subtasks: [] });
+    server.script(
+      demo([
+        {
+          name: 'alert',
+          data: {
+            alertId: 1,
+            jobId,
+            kind: 'checkpoint-failed',
+            severity: 'warning',
+            at: Date.now(),
+            resolvedAt: null,
+            message: 'the disk is full',
+            evidence,
+          },
+        },
+      ]),
+      { ...answers, [`GET /v1/x/jobs/${jobId}/checkpoints/120`]: failed },
+    );
+    const { page } = await open({}, '#/alerts');
+    await page.getByRole('link', { name: 'Show the evidence' }).click();
+    await page.getByRole('heading', { name: 'Checkpoint 120' }).waitFor();
+    await page.getByText('Checkpoint 120 failed: the disk is full').waitFor();
+  });
+
   it('chooses an operator of the graph by keyboard', async () => {
     server.script(demo());
     const { page } = await open({}, '#/graph');

@@ -38,10 +38,13 @@ function measured(kind: AlertKind, value: number | null): Quantity {
   }
 }
 
-/** Where the evidence of an alert is to be seen. */
-export function evidenceLink({ kind }: Pick<Alert, 'kind'>): string {
+/** Where the evidence of an alert is to be seen: the pane, and in it the very thing. */
+export function evidenceLink({ kind, evidence }: Pick<Alert, 'kind' | 'evidence'>): string {
   switch (kind) {
     case 'checkpoint-failed':
+      return evidence.checkpointId === null
+        ? '#/checkpoints'
+        : `#/checkpoints?checkpoint=${evidence.checkpointId}`;
     case 'checkpoints-missing':
       return '#/checkpoints';
     case 'job-failed':
@@ -53,7 +56,7 @@ export function evidenceLink({ kind }: Pick<Alert, 'kind'>): string {
     case 'heap-nearly-full':
       return '#/workers';
     case 'back-pressure':
-      return '#/graph';
+      return evidence.vertex === null ? '#/graph' : `#/graph?vertex=${evidence.vertex}`;
     case 'watermark-stuck':
     case 'records-late':
       return '#/event-time';

@@ -13,7 +13,7 @@ import {
 } from '../../test/scripted-job.ts';
 import type { LiveJob } from '../live/state.ts';
 import { barrierFrame, barrierMoments, barrierSaying } from './barriers.ts';
-import { alertGroups, alertSaying } from './alert.ts';
+import { alertGroups, alertSaying, evidenceLink } from './alert.ts';
 import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
 import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
@@ -327,6 +327,14 @@ describe('alerts', () => {
     assert.equal(told.key, 'alert.back-pressure');
     assert.equal(told.values['operator'], 'abnormal-in-a-row');
     assert.deepEqual(told.values['value'], { kind: 'share', value: 0.8 });
+  });
+
+  it('lead to the very thing that they are about', () => {
+    const { evidence } = alert(1);
+    assert.equal(evidenceLink(alert(1)), '#/graph?vertex=1');
+    const failed = alert(1, { kind: 'checkpoint-failed', evidence: { ...evidence, checkpointId: 12 } });
+    assert.equal(evidenceLink(failed), '#/checkpoints?checkpoint=12');
+    assert.equal(evidenceLink(alert(1, { kind: 'job-restarted' })), '#/recovery');
   });
 
   it('that say the same count together, the latest first', () => {

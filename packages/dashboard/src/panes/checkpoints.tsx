@@ -2,6 +2,7 @@
 import { type ReactNode, useState } from 'react';
 import type { CheckpointSummary } from '../../../../src/rest/contract.ts';
 import { averagesOf, checkpointConclusion } from '../conclusions/checkpoint.ts';
+import { addressNumber } from '../live/address.ts';
 import { useCheckpoint } from '../live/checkpoint.ts';
 import { useLive } from '../live/hooks.ts';
 import { act } from '../live/server.ts';
@@ -27,7 +28,7 @@ export function CheckpointsPane(): ReactNode {
 
 function Checkpoints({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t, language } = useText();
-  const [chosen, setChosen] = useState<number>();
+  const [chosen, setChosen] = useState(() => addressNumber('checkpoint'));
   const { checkpoints } = job.figures;
   const last = job.checkpoints.findLast(({ status }) => status !== 'IN_PROGRESS');
   const shown = chosen ?? last?.checkpointId;

@@ -26,6 +26,7 @@ import type {
 import { culpritOf } from '../conclusions/culprit.ts';
 import { vertexLabel } from '../conclusions/names.ts';
 import { orderOf, watermarkLanes } from '../conclusions/watermark.ts';
+import { addressNumber } from '../live/address.ts';
 import { Badge, PaneHead, TimeBar, TimeLegend, Verdict } from '../parts/basic.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { VertexDetail } from '../parts/vertex-detail.tsx';
@@ -65,7 +66,7 @@ interface EdgeData extends Record<string, unknown> {
 function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
   const { description, figures } = job;
   const { t } = useText();
-  const [chosen, setChosen] = useState<number>();
+  const [chosen, setChosen] = useState(() => addressNumber('vertex'));
   const isNarrow = useIsNarrow();
   const places = useMemo(() => layout(description, isNarrow), [description, isNarrow]);
   const watermarks = watermarkLanes(description, figures)

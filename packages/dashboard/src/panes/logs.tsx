@@ -1,6 +1,7 @@
 // Logs, live: what the job and the engine write, with filters that the server need not know.
 import { type ReactNode, useMemo, useState } from 'react';
 import type { LogLine } from '../../../../src/rest/contract.ts';
+import { addressValue } from '../live/address.ts';
 import { useLive, useTopics } from '../live/hooks.ts';
 import { Empty, PaneHead, Scroll } from '../parts/basic.tsx';
 import { Moment } from '../parts/job.tsx';
@@ -16,13 +17,13 @@ export function LogsPane(): ReactNode {
   const { logs } = useLive();
   const [level, setLevel] = useState<LogLine['level']>('debug');
   const [search, setSearch] = useState('');
-  const [vertex, setVertex] = useState('');
+  const [vertex, setVertex] = useState(() => addressValue('vertex') ?? '');
   const [paused, setPaused] = useState<readonly LogLine[]>();
   const shown = paused ?? logs;
-  const vertices = useMemo(
-    () => [...new Set(logs.flatMap((line) => (line.vertex === null ? [] : [line.vertex])))].sort(),
-    [logs],
-  );
+  const vertices = useMemo(() => {
+    const named = logs.flatMap((line) => (line.vertex === null ? [] : [line.vertex]));
+    return [...new Set([...named, ...(vertex === '' ? [] : [vertex])])].sort();
+  }, [logs, vertex]);
   const fitting = shown.filter(
     (line) =>
       levels.indexOf(line.level) >= levels.indexOf(level) &&

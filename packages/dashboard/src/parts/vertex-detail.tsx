@@ -27,7 +27,8 @@ export function VertexDetail({
             parallelism: String(plan.parallelism),
             max: String(plan.maxParallelism),
             group: plan.slotSharingGroup,
-          })}
+          })}{' '}
+          <a href={`#/logs?vertex=${encodeURIComponent(plan.name)}`}>{t('detail.logs')}</a>
         </span>
       </header>
       <Scroll label={t('detail.operators')}>

@@ -216,6 +216,7 @@ export const catalogue = {
     en: 'parallelism {parallelism} of at most {max}, slot sharing group {group}',
     ko: '병렬도 {parallelism} (최대 {max}), 슬롯 공유 그룹 {group}',
   },
+  'detail.logs': { en: 'its log', ko: '로그 보기' },
   'detail.operators': { en: 'Operators of the chain', ko: '체인의 연산자' },
   'detail.kind': { en: 'Kind', ko: '종류' },
   'detail.in': { en: 'In', ko: '입력' },
