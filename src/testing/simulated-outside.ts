@@ -2,10 +2,12 @@
  * Time and chance as functions of users reach them, from the simulation: `Date`, timers, `performance`, `Math.random`,
  * `crypto.randomUUID`, and `Temporal.Now` where there is one. Only while an event of the simulation happens (`isArmed`).
  *
- * A timer belongs to the node whose event started it, and is gone when that crashes. What a function imports from
+ * A timer belongs to the node whose event started it, and is gone when that crashes. What it throws fails the task that
+ * started it, as in a run. What a function imports from
  * `node:timers` or `node:crypto` is not covered.
  */
 
+import { callAs, callOrigin } from '../base/call-origin.ts';
 import type { Random, Timer } from '../base/env.ts';
 import type { Outside } from './outside-trap.ts';
 
@@ -91,13 +93,15 @@ export class SimulatedOutside implements Outside {
       (fixedMs?: number) =>
       (run: AnyFunction, ...given: unknown[]): StartedTimer => {
         const [ms = 0, ...args] = fixedMs === undefined ? given : [fixedMs, ...given];
-        return started(() => timer(delayOf(ms), () => void run(...(args as never[]))));
+        const call = inOrigin(() => run(...(args as never[])));
+        return started(() => timer(delayOf(ms), call));
       };
     const every = (run: AnyFunction, ms?: number, ...args: unknown[]): StartedTimer => {
       let current: Timer;
+      const call = inOrigin(() => run(...(args as never[])));
       const again = (): void => {
         current = timer(delayOf(ms), again);
-        run(...(args as never[]));
+        call();
       };
       current = timer(delayOf(ms), again);
       return startedTimer(() => current.cancel());
@@ -154,6 +158,19 @@ export class SimulatedOutside implements Outside {
     };
     return { owner, name, before: descriptor(owner, name), value };
   }
+}
+
+/** In the name of whoever calls this, who is also told of what it throws. */
+function inOrigin(run: () => unknown): () => void {
+  const origin = callOrigin();
+  if (origin === undefined) return () => void run();
+  return () => {
+    try {
+      callAs(origin, run);
+    } catch (error) {
+      origin.failedLater(error);
+    }
+  };
 }
 
 const STARTED = new WeakSet<StartedTimer>();

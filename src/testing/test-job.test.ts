@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { isMillraceError } from '../base/errors.ts';
 import { files } from '../connectors/files/files.ts';
 import { atLeastOnceSink } from '../connectors/at-least-once.ts';
 import { type } from '../operators/process-context.ts';
@@ -108,6 +109,42 @@ describe('testJob', () => {
     assert.notEqual((await clockOf(8))[0]!.uuid, first.uuid);
     assert.equal(Date, RealDate, 'outside it is the machine again');
   });
+
+  for (const timer of ['setTimeout', 'setInterval', 'setImmediate'] as const) {
+    it(`fails the task whose function left a timer behind that throws (${timer})`, async () => {
+      const leaves = job((env) => {
+        env.configure({ 'restart-strategy.type': 'none' });
+        env
+          .fromSource(files.lines('/in'), { uid: 'in' })
+          .rebalance()
+          .map((line) => {
+            globalThis[timer](() => {
+              throw new RangeError('nobody waits');
+            }, 100);
+            return line;
+          })
+          .disableChaining()
+          .name('leaves')
+          .sinkTo(atLeastOnceSink<string>({ write: () => Promise.resolve() }), { uid: 'out' });
+      });
+      const test = await testJob(leaves, {
+        inputs: { in: type<string>() },
+        outputs: { out: type<string>() },
+      });
+      await assert.rejects(
+        async () => {
+          await test.inputs.in.push('a');
+          await test.advance('1 s');
+        },
+        ({ cause }: Error) => {
+          assert.ok(isMillraceError(cause, 'OPERATOR_FAILED_LATER'), String(cause));
+          assert.match(cause.message, /RangeError: nobody waits/);
+          assert.deepEqual([cause.where.operator, cause.where.subtask], ['leaves', 0]);
+          return true;
+        },
+      );
+    });
+  }
 
   it('is the clock of Temporal, where it exists', async (t) => {
     const temporal = engineTemporal();
