@@ -52,6 +52,8 @@ export class TestReport {
 
   fail(title: string, detail: string, file?: string): void {
     this.failures.push(file === undefined ? { title, detail } : { title, detail, file });
+    // The details come at the end, which may be minutes away.
+    console.log(`FAILED ${title}`);
   }
 
   /** Fails for a skip that test/skips.md does not list and, after a whole run, for a listed one that is gone. */
