@@ -11,6 +11,7 @@ import { ExceptionsPane } from './panes/exceptions.tsx';
 import { GraphPane } from './panes/graph.tsx';
 import { HeatPane } from './panes/heat.tsx';
 import { HomePane } from './panes/home.tsx';
+import { LatencyPane } from './panes/latency.tsx';
 import { LogsPane } from './panes/logs.tsx';
 import { MetricsPane } from './panes/metrics.tsx';
 import { RecoveryPane } from './panes/recovery.tsx';
@@ -47,6 +48,7 @@ export const paneGroups: readonly {
     title: 'group.time',
     panes: [
       { path: 'event-time', title: 'event-time.title', Pane: EventTimePane },
+      { path: 'latency', title: 'latency.title', Pane: LatencyPane },
       { path: 'tap', title: 'tap.title', Pane: TapPane, feature: 'tap' },
       { path: 'state', title: 'state.title', Pane: StatePane, feature: 'stateBrowser' },
     ],

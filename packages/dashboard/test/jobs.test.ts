@@ -94,6 +94,11 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         /Total \d+ .*Completed \d+ 0 failed .*Average size [\d.]+ ?K?B .*Average time [\d.]+ ?(ms|s)/,
       );
 
+      await goToPane(page, 'latency');
+      await page
+        .getByText(/placed shows its results with the checkpoint behind them.* to [\d.]+ s later/)
+        .waitFor();
+
       await goToPane(page, 'state');
       await page.getByRole('row', { name: /"user1".*key group 93, subtask 2.*abnormal: \d/ }).waitFor();
       await page.getByRole('row', { name: /^abnormal value 3 \[0\] 1 \[1\] 0 \[2\] 2$/ }).waitFor();

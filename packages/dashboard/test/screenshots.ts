@@ -47,6 +47,7 @@ const scenes: readonly Scene[] = [
             .filter({ hasText: /Next step|다음 단계/ })
             .click();
       },
+      latency: nothing,
       metrics: nothing,
       config: nothing,
       logs: nothing,

@@ -19,6 +19,7 @@ import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
 import { failureGroups } from './failures.ts';
 import { healthOf } from './health.ts';
+import { eventTimeLags, isHistory, sinkDelays } from './latency.ts';
 import { lateShareAt, latenessBars, suggestedBoundMs } from './lateness.ts';
 import { vertexLabel } from './names.ts';
 import { pipelineSayings } from './pipeline.ts';
@@ -225,6 +226,34 @@ describe('event time', () => {
     const ticks = [withWatermarks(1, 1, 0), withWatermarks(2, 2, 1000), withWatermarks(2, 2, 5000)];
     assert.equal(stillFor(ticks), 4000);
     assert.equal(stillFor([{ ...ticks[1]!, attempt: 0 }, ticks[2]!]), 0);
+  });
+});
+
+describe('latency', () => {
+  const withWatermark = (watermark: number | 'none') =>
+    figures({
+      vertices: [vertex([subtask(0, { outputWatermark: watermark })]), vertex([subtask(0)], { watermark })],
+    });
+
+  it('of a sink that commits with checkpoints is bounded by their interval, of another it is nothing', () => {
+    assert.deepEqual(
+      sinkDelays(description, 61).map(({ name, told }) => [name, told.key, told.values['most']]),
+      [
+        ['print', 'latency.at-once', undefined],
+        ['placed', 'latency.with-checkpoint', { kind: 'duration', ms: 10_061 }],
+      ],
+    );
+    const [, placed] = sinkDelays({ ...description, checkpointing: null }, 0);
+    assert.equal(placed?.told.key, 'latency.at-once');
+  });
+
+  it('of event time is told against the clock, unless the data are history', () => {
+    const { at } = figures();
+    assert.deepEqual(eventTimeLags(description, withWatermark(at - 1500)), [1500, 1500]);
+    assert.deepEqual(eventTimeLags(description, withWatermark('none')), [undefined, undefined]);
+    assert.equal(isHistory(description, withWatermark(at - 1500)), false);
+    assert.equal(isHistory(description, withWatermark(at - 400 * 86_400_000)), true);
+    assert.equal(isHistory(description, withWatermark('none')), false);
   });
 });
 

@@ -403,6 +403,40 @@ export const catalogue = {
     ko: '{bound}면 충분합니다. 늦은 것으로 처리될 레코드는 {late}이며, 목표는 {wanted} 이하입니다.',
   },
 
+  // ---- latency ----
+  'latency.title': { en: 'Latency', ko: '지연 시간' },
+  'latency.lead': {
+    en: 'When can a result be seen, and how far is event time behind the clock?',
+    ko: '결과는 언제 보이는가, 이벤트 시간은 시계보다 얼마나 뒤에 있는가?',
+  },
+  'latency.sinks': { en: 'When results can be seen', ko: '결과가 보이는 때' },
+  'latency.no-sink': { en: 'This job has no sink.', ko: '이 작업에는 싱크가 없습니다.' },
+  'latency.at-once': {
+    en: '{sink} writes each result at once; after a failure some may come again.',
+    ko: '{sink}에는 결과를 바로 씁니다. 장애 후에는 일부가 다시 나올 수 있습니다.',
+  },
+  'latency.with-checkpoint': {
+    en: '{sink} shows its results with the checkpoint behind them, so that none comes twice: {least} to {most} later. Most of that is the interval of {interval}; a shorter one makes results come sooner.',
+    ko: '{sink}에는 결과가 체크포인트와 함께 나타나 두 번 나오지 않습니다: {least}~{most} 뒤. 대부분은 간격 {interval} 때문이며, 간격을 줄이면 더 빨리 보입니다.',
+  },
+  'latency.event-time': { en: 'Event time behind the clock', ko: '시계보다 늦은 이벤트 시간' },
+  'latency.lag': { en: 'Behind the clock', ko: '시계와의 차이' },
+  'latency.lag.note': { en: 'at {operator}', ko: '{operator} 기준' },
+  'latency.history': { en: 'The data are from another day', ko: '다른 날의 데이터입니다' },
+  'latency.history.why': {
+    en: 'This job reads history: how far its times are behind the clock says nothing of the job. How far the operators are behind each other is under',
+    ko: '과거 데이터를 읽는 작업이라 시계와의 차이는 의미가 없습니다. 연산자 사이의 차이는 다음에서 볼 수 있습니다:',
+  },
+  'latency.no-event-time': { en: 'No event time', ko: '이벤트 시간이 없습니다' },
+  'latency.no-event-time.why': {
+    en: 'This job uses processing time, so there is no time in the data that could be behind the clock. How a stream gets one is told under',
+    ko: '처리 시간을 쓰는 작업이라 시계와 비교할 데이터 시간이 없습니다. 이벤트 시간을 정하는 방법은 다음에서 볼 수 있습니다:',
+  },
+  'latency.not-measured': {
+    en: 'Single records are not followed through the job, so there are no percentiles of them.',
+    ko: '레코드 하나하나를 추적하지 않으므로 백분위수는 없습니다.',
+  },
+
   // ---- checkpoints ----
   'checkpoints.title': { en: 'Checkpoints', ko: '체크포인트' },
   'checkpoints.lead': {
