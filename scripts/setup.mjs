@@ -108,7 +108,10 @@ async function buildPage(reason) {
   const fresh = join(root, `dist.new-${process.pid}`);
   const vite = join(modules, 'vite', 'bin', 'vite.js');
   const options = ['--outDir', fresh, '--logLevel', 'warn'];
-  const code = await run(process.execPath, [vite, 'build', join(root, pageSources), ...options], 'inherit');
+  // Vite asks for a newer Node than the one that this may run on; the development version is installed by now.
+  const own = join(modules, 'node', 'bin', 'node');
+  const node = existsSync(own) ? own : process.execPath;
+  const code = await run(node, [vite, 'build', join(root, pageSources), ...options], 'inherit');
   if (code !== 0) {
     rmSync(fresh, { recursive: true, force: true });
     say('the dashboard cannot be built; vite says why above. The old dist/dashboard is unchanged.');
