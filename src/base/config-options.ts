@@ -132,6 +132,10 @@ export const CONFIG_OPTIONS = {
     description: 'State of at most this size is stored in the metadata instead of a file of its own.',
     aliases: ['state.storage.fs.memory-threshold', 'state.backend.fs.memory-threshold'],
   }),
+  'state.memory.size': size({
+    default: 4 * 1024 ** 3,
+    description: 'What the typed state of one slot may take outside of the heap; more is an error.',
+  }),
   'execution.state-recovery.path': text({
     default: undefined,
     description: 'The checkpoint or savepoint to start from, or `latest`.',

@@ -146,6 +146,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Run the version of Millrace that wrote the checkpoint, or a newer one.',
   },
+  STATE_MEMORY_EXCEEDED: {
+    title: 'the state of a slot takes more memory outside of the heap than it may',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Raise state.memory.size where the machine has the memory, run the operator at a higher parallelism, or let state expire (ttl).',
+  },
   STATE_READ_ONLY: {
     title: 'broadcast state is changed outside of processBroadcast',
     owner: 'user',

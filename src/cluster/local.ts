@@ -86,6 +86,7 @@ export class LocalCluster {
         cachedFiles: cachedFilesOf(submission),
         autoWatermarkIntervalMs: configuration.get('pipeline.auto-watermark-interval'),
         bufferTimeoutMs: bufferTimeoutMsOf(configuration),
+        stateMemoryBytes: configuration.get('state.memory.size'),
         freezeRecords: submission.freezeRecords ?? false,
         alwaysEncode: submission.alwaysEncode ?? false,
         inlineThresholdBytes,

@@ -43,6 +43,8 @@ export interface SlotSettings {
   readonly alwaysEncode: boolean;
   /** State of at most so many bytes is stored in the metadata, not in a file of its own. */
   readonly inlineThresholdBytes: number;
+  /** What typed state of a slot may take outside of the heap; default 4 GiB. */
+  readonly stateMemoryBytes?: number;
 }
 
 /** From the job master to a slot. `attempt` counts the deployments within the process, from 1. */

@@ -19,6 +19,7 @@ import { CreditedClientPort } from './client-port.ts';
 import type { AccumulatorReport, SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
 import type { Inspection } from './inspection.ts';
 import { SlotTaps } from './slot-taps.ts';
+import { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskRunner } from './task-runner.ts';
 import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
 import { buildGate, buildPorts, restoredOperators } from './wiring.ts';
@@ -47,6 +48,7 @@ const FIGURES_INTERVAL_MS = 500;
 export class SlotExecutor {
   readonly #parts: ExecutorParts;
   readonly #storage: SlotStorage;
+  readonly #stateMemory: MemoryBudget;
   #runners: TaskRunner[] = [];
   readonly #byAddress = new Map<string, TaskRunner>();
   readonly #taps: SlotTaps;
@@ -62,6 +64,7 @@ export class SlotExecutor {
     this.#parts = parts;
     this.#taps = new SlotTaps(parts.env.clock);
     this.#storage = createSlotStorage(parts.settings, parts.env);
+    this.#stateMemory = new MemoryBudget(parts.settings.stateMemoryBytes);
   }
 
   /** Takes a command; never throws: what goes wrong is reported as the failure of a task. */
@@ -174,6 +177,7 @@ export class SlotExecutor {
         restoredCheckpointId,
         autoWatermarkIntervalMs: settings.autoWatermarkIntervalMs,
         freezeRecords: settings.freezeRecords,
+        stateMemory: this.#stateMemory,
         checkFence: () => this.#storage.checkFence(),
       },
       ports: buildPorts({ ...this.#parts, random: env.random, vertex, subtask }),

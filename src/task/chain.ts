@@ -182,6 +182,7 @@ export class Chain {
       maxParallelism: info.maxParallelism,
       freezeValues: freezeRecords,
       operatorUid: planned.uid,
+      memory: this.#parts.host.stateMemory,
       now: () => this.#parts.host.env.clock.now(),
     });
     for (const { keyGroup, bytes } of this.#parts.restored.get(planned.uid)?.keyGroups ?? []) {

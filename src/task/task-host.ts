@@ -6,6 +6,7 @@
 import type { Env } from '../base/env.ts';
 import type { ClientPort } from '../operators/operator.ts';
 import type { StreamEvent } from '../exchange/events.ts';
+import type { MemoryBudget } from '../state/memory-budget.ts';
 
 /** One outgoing edge of the task. */
 export interface TaskPort {
@@ -38,6 +39,8 @@ export interface TaskHost {
   /** Absolute paths by name. */
   readonly cachedFiles: Readonly<Record<string, string>>;
   readonly autoWatermarkIntervalMs: number;
+  /** That of the slot, for typed state; by default each operator has one of its own. */
+  readonly stateMemory?: MemoryBudget | undefined;
   /** Tests: freeze what one operator hands to the next. */
   readonly freezeRecords: boolean;
   /** By index of the job graph's edges. */

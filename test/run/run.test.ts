@@ -97,6 +97,29 @@ test('a line that is too long is named by its own number, in the message and in 
   });
 });
 
+test('typed state that needs more memory than its slot may take fails the job with a code and its operator', async () => {
+  const definition = job((env) => {
+    env
+      .fromSequence(1, 200_000)
+      .keyBy((n) => n)
+      .process({
+        uid: 'count',
+        state: { count: state.value(0) },
+        process(_, ctx) {
+          ctx.state.count.update(ctx.state.count.value() + 1);
+        },
+      })
+      .print();
+  });
+  const configuration = { ...QUIET, 'execution.checkpointing.interval': 0, 'state.memory.size': '1 mb' };
+  await assert.rejects(execute(definition, { host: 'in-process', configuration }), (error: Error) => {
+    assert.ok(isMillraceError(error.cause, 'STATE_MEMORY_EXCEEDED'));
+    assert.match(error.cause.message, /1048576 are allowed/);
+    assert.equal(error.cause.where.uid, 'count');
+    return true;
+  });
+});
+
 for (const parallelism of [1, 2]) {
   test(`what is no key names the operator behind keyBy, at parallelism ${parallelism}`, async () => {
     const definition = job((env) => {

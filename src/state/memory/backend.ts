@@ -23,6 +23,7 @@ import {
 import { BinaryWriter } from '../../codecs/binary.ts';
 import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
+import { MemoryBudget } from '../memory-budget.ts';
 import type { OwnEntry, OwnKeyedState, OwnPlaces } from '../own-state.ts';
 import { canonicalKey } from './canonical-key.ts';
 import {
@@ -57,6 +58,8 @@ export interface MemoryStateBackendOptions {
   readonly freezeValues: boolean;
   /** For messages. */
   readonly operatorUid: string;
+  /** That of the slot; by default one of its own. */
+  readonly memory?: MemoryBudget | undefined;
   /** ms since the epoch: the time by which state with a time to live expires. */
   readonly now: () => number;
 }
@@ -71,6 +74,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly timers: MemoryTimers;
   readonly #options: MemoryStateBackendOptions;
   readonly #context: KeyContext;
+  readonly #memory: MemoryBudget;
   /** By key group minus start of the range; a hole holds nothing. */
   readonly #groups: (KeyGroupState | undefined)[];
   readonly #states = new Map<string, DeclaredState>();
@@ -89,6 +93,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   constructor(options: MemoryStateBackendOptions) {
     const { start, end } = options.keyGroupRange;
     this.#options = options;
+    this.#memory = options.memory ?? new MemoryBudget();
     this.#context = new KeyContext(options.operatorUid);
     this.#groups = new Array<KeyGroupState | undefined>(Math.max(0, end - start + 1)).fill(undefined);
     this.timers = new MemoryTimers(this.#context);
@@ -280,6 +285,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
         typeof descriptor.initial === 'number' &&
         scope === 'key' &&
         layout.ttl === undefined,
+      memory: this.#memory,
       now,
     });
     for (const group of this.#groups) {

@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { MillraceError } from '../../base/errors.ts';
 import { type Key, keyHash } from '../../base/key-groups.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
+import { MemoryBudget } from '../memory-budget.ts';
 import { layoutOf } from './declared-layout.ts';
 import type { Cell } from './key-group-state.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText, PROBES_MAX } from './number-table.ts';
@@ -71,8 +73,8 @@ function check(table: NumberTable, keys: readonly Key[], all: readonly Step[]): 
 test('a typed table holds what a map holds', () => {
   fc.assert(
     fc.property(steps, (all) => {
-      check(new NumbersByText(), texts, all);
-      check(new NumbersByNumber(), numbers, all);
+      check(new NumbersByText(new MemoryBudget()), texts, all);
+      check(new NumbersByNumber(new MemoryBudget()), numbers, all);
     }),
     { seed: SEED, numRuns: RUNS },
   );
@@ -81,8 +83,8 @@ test('a typed table holds what a map holds', () => {
 
 test('a table with more keys of one hash than a lookup looks at refuses the rest and loses none', () => {
   const cases: [NumberTable, Key[]][] = [
-    [new NumbersByText(), textsOfOneHash(8)],
-    [new NumbersByNumber(), numbersOfOneHash(256)],
+    [new NumbersByText(new MemoryBudget()), textsOfOneHash(8)],
+    [new NumbersByNumber(new MemoryBudget()), numbersOfOneHash(256)],
   ];
   for (const [table, keys] of cases) {
     const places = keys.map((key) => table.add(key, keyHash(key), 7));
@@ -96,7 +98,7 @@ test('a table with more keys of one hash than a lookup looks at refuses the rest
 });
 
 test('what a table cannot hold is refused: long strings, and units above U+00FF', () => {
-  const table = new NumbersByText();
+  const table = new NumbersByText(new MemoryBudget());
   for (const key of ['x'.repeat(20), '\u0100', '漢字']) {
     assert.equal(table.add(key, keyHash(key), 1), -1);
     assert.equal(table.find(key, keyHash(key)), -1);
@@ -105,8 +107,8 @@ test('what a table cannot hold is refused: long strings, and units above U+00FF'
 });
 
 test('a table that becomes crowded grows before it refuses a key whose hash is its own', () => {
-  const byNumber = new NumbersByNumber();
-  const byText = new NumbersByText();
+  const byNumber = new NumbersByNumber(new MemoryBudget());
+  const byText = new NumbersByText(new MemoryBudget());
   let key = 1;
   for (let count = 0; count < 200_000; count++) {
     key = Math.imul(key, 1_664_525) + 1_013_904_223;
@@ -117,7 +119,7 @@ test('a table that becomes crowded grows before it refuses a key whose hash is i
 });
 
 test('a hundred thousand keys are found, and found gone', () => {
-  const table = new NumbersByText();
+  const table = new NumbersByText(new MemoryBudget());
   const keys = Array.from({ length: 100_000 }, (_, index) => `user-${index}`);
   for (const [index, key] of keys.entries()) assert.ok(table.add(key, keyHash(key), index) >= 0);
   for (const [index, key] of keys.entries()) assert.equal(table.at(table.find(key, keyHash(key))), index);
@@ -152,7 +154,7 @@ test('typed tables become the bytes that cells become', () => {
   };
   fc.assert(
     fc.property(fc.array(fc.tuple(key, value), { maxLength: 60, size: 'max' }), (all) => {
-      const numbers = new PackedNumbers();
+      const numbers = new PackedNumbers(new MemoryBudget());
       for (const pair of all) numbersIn(numbers.tableOf(pair[0])!, [pair]);
       // What no typed table holds, behind what they do.
       const rest: [unknown, Cell][] = [['text', { key: true, value: { text: 'not a number' } }]];
@@ -166,4 +168,23 @@ test('typed tables become the bytes that cells become', () => {
     { seed: SEED, numRuns: RUNS },
   );
   console.log(`cases: bytes of typed tables ${RUNS} (minimum ${RUNS})`);
+});
+
+test('a table takes its memory from the budget and gives it back, and one that may not grow keeps what it has', () => {
+  const memory = new MemoryBudget(100_000);
+  const table = new NumbersByNumber(memory);
+  const least = memory.taken;
+  let held = 0;
+  assert.throws(
+    () => {
+      for (; held < 100_000; held++) table.add(held, keyHash(held), held);
+    },
+    (error: MillraceError) =>
+      error.code === 'STATE_MEMORY_EXCEEDED' && /100000 are allowed/.test(error.message),
+  );
+  assert.ok(held > 1_000 && table.size === held, `${held} keys`);
+  for (let key = 0; key < held; key++) assert.equal(table.at(table.find(key, keyHash(key))), key);
+  assert.equal(memory.taken, table.places * 16);
+  for (let key = 0; key < held; key++) table.remove(table.find(key, keyHash(key)));
+  assert.equal(memory.taken, least);
 });

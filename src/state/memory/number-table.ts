@@ -13,11 +13,13 @@
  * P2 A place is good until the next `add` or `remove` of the same table.
  * P3 From an eighth to three quarters of the places are taken: a table follows its keys up and down. It keeps its size
  *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed.
+ * P4 Every block was taken from the budget of the slot before it was allocated, and is given back when it is dropped.
  */
 
 import { Buffer } from 'node:buffer';
 import { type Key, keyHash, writeKey, writePlainKey } from '../../base/key-groups.ts';
 import type { BinaryWriter } from '../../codecs/binary.ts';
+import type { MemoryBudget } from '../memory-budget.ts';
 import { GENERIC_NUMBER_BYTES_MAX, writeGenericNumber } from '../../codecs/generic-number.ts';
 
 /** How many places a lookup looks at. */
@@ -61,8 +63,17 @@ export abstract class NumberTable<B extends Block = Block> {
   /** The size that was tried last, and in which a key that is here would have had no place. */
   #refusedBits = -1;
 
-  constructor() {
-    this.block = this.emptyBlock(BITS_MIN);
+  readonly #memory: MemoryBudget;
+
+  constructor(memory: MemoryBudget) {
+    this.#memory = memory;
+    this.block = this.#allocate(BITS_MIN);
+  }
+
+  /** P4. */
+  #allocate(bits: number): B {
+    this.#memory.take(this.bytesOf(bits));
+    return this.emptyBlock(bits);
   }
 
   /** Of memory, taken or free. */
@@ -88,6 +99,8 @@ export abstract class NumberTable<B extends Block = Block> {
   /** Writes the numbers as the generic codec does, in that order. */
   abstract writeNumbers(out: BinaryWriter): void;
 
+  /** Bytes of a block of this size. */
+  protected abstract bytesOf(bits: number): number;
   protected abstract emptyBlock(bits: number): B;
   /** False for a key that no place can hold. */
   protected abstract fits(key: Key): boolean;
@@ -128,16 +141,18 @@ export abstract class NumberTable<B extends Block = Block> {
   /** False, and nothing happened, where a key would have no place (P1). */
   #resize(bits: number): boolean {
     if (bits === this.#refusedBits || bits > BITS_MAX) return false;
-    const block = this.emptyBlock(bits);
+    const block = this.#allocate(bits);
     for (let from = 0; from < this.places; from++) {
       if (this.block.isFree(from)) continue;
       const place = freePlace(block, bits, this.block.hashAt(from));
       if (place < 0) {
+        this.#memory.give(this.bytesOf(bits));
         this.#refusedBits = bits;
         return false;
       }
       block.copy(place, this.block, from);
     }
+    this.#memory.give(this.bytesOf(this.bits));
     this.block = block;
     this.bits = bits;
     this.#refusedBits = -1;
@@ -241,6 +256,10 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
       }
       return at;
     });
+  }
+
+  protected bytesOf(bits: number): number {
+    return 16 << bits;
   }
 
   protected emptyBlock(bits: number): NumberBlock {
@@ -350,6 +369,10 @@ export class NumbersByText extends NumberTable<TextBlock> {
       }
       return at;
     });
+  }
+
+  protected bytesOf(bits: number): number {
+    return 32 << bits;
   }
 
   protected emptyBlock(bits: number): TextBlock {

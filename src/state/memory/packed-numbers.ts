@@ -2,12 +2,18 @@
 
 import type { Key } from '../../base/key-groups.ts';
 import type { BinaryWriter } from '../../codecs/binary.ts';
+import type { MemoryBudget } from '../memory-budget.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText } from './number-table.ts';
 
 /** A typed table for each type of key that has one. */
 export class PackedNumbers {
-  readonly #byNumber = new NumbersByNumber();
-  readonly #byText = new NumbersByText();
+  readonly #byNumber: NumbersByNumber;
+  readonly #byText: NumbersByText;
+
+  constructor(memory: MemoryBudget) {
+    this.#byNumber = new NumbersByNumber(memory);
+    this.#byText = new NumbersByText(memory);
+  }
 
   get size(): number {
     return this.#byNumber.size + this.#byText.size;

@@ -12,6 +12,7 @@ import { keyGroupOf, keyHash } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import type { StateScope } from '../backend.ts';
+import type { MemoryBudget } from '../memory-budget.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import { checkStored } from './declared-layout.ts';
@@ -38,6 +39,8 @@ export interface StateTableParts {
   readonly scope: StateScope;
   /** Numbers are held in typed tables where they can be. */
   readonly packsNumbers: boolean;
+  /** What typed tables take their memory from. */
+  readonly memory: MemoryBudget;
   /** ms since the epoch; only states with a time to live ask. */
   readonly now: () => number;
 }
@@ -51,6 +54,7 @@ export class StateTable {
   readonly #index: number;
   readonly #maxParallelism: number;
   readonly #isNamespaced: boolean;
+  readonly #memory: MemoryBudget;
   readonly #now: () => number;
   #generation = -1;
   #table: Table = NOTHING;
@@ -64,6 +68,7 @@ export class StateTable {
     this.#maxParallelism = parts.maxParallelism;
     this.#isNamespaced = parts.scope === 'namespace';
     this.packsNumbers = parts.packsNumbers;
+    this.#memory = parts.memory;
     this.#now = parts.now;
   }
 
@@ -151,7 +156,7 @@ export class StateTable {
     const section = group.restored.get(this.layout.name);
     const table = section === undefined ? new Map<unknown, Cell>() : this.#decode(group, section);
     group.restored.delete(this.layout.name);
-    if (this.packsNumbers) group.numbers[this.#index] = packed(table);
+    if (this.packsNumbers) group.numbers[this.#index] = packed(table, this.#memory);
     group.tables[this.#index] = table;
     return table;
   }
@@ -206,8 +211,8 @@ export class StateTable {
 }
 
 /** Moves what typed tables can hold out of the cells. */
-function packed(table: Table): PackedNumbers {
-  const numbers = new PackedNumbers();
+function packed(table: Table, memory: MemoryBudget): PackedNumbers {
+  const numbers = new PackedNumbers(memory);
   for (const [canonical, { key, value }] of table) {
     if (typeof value !== 'number' || key instanceof NamespacedKey) continue;
     const place = numbers.tableOf(key)?.add(key, keyHash(key), value) ?? -1;

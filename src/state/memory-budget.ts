@@ -1,0 +1,43 @@
+/**
+ * What the typed state of one slot may take outside of the heap, where nobody else would stop it before the machine does.
+ *
+ * Owner: the slot. Shared by the typed tables of all its operators, which run in one thread.
+ */
+
+import { assert } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+
+/** Bytes of a slot that is told nothing else. */
+export const STATE_MEMORY_BYTES = 4 * 1024 ** 3;
+
+/** Counts bytes up to a bound. */
+export class MemoryBudget {
+  readonly max: number;
+  #taken = 0;
+
+  constructor(max: number = STATE_MEMORY_BYTES) {
+    this.max = max;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** To be called before memory is allocated; throws STATE_MEMORY_EXCEEDED, having changed nothing, when that is too much. */
+  take(bytes: number): void {
+    if (this.#taken + bytes > this.max) {
+      throw new MillraceError(
+        'STATE_MEMORY_EXCEEDED',
+        `the typed state of this slot takes ${this.#taken} bytes outside of the heap and needs ${bytes} more; ` +
+          `${this.max} are allowed (state.memory.size)`,
+      );
+    }
+    this.#taken += bytes;
+  }
+
+  /** Memory was given back. */
+  give(bytes: number): void {
+    this.#taken -= bytes;
+    assert(this.#taken >= 0, 'what is given back was taken');
+  }
+}
