@@ -35,7 +35,9 @@ export interface LogQuery {
 }
 
 const LEVELS: readonly LogLine['level'][] = ['debug', 'info', 'warn', 'error'];
-const ELSEWHERE: ReadonlySet<string> = new Set(['uid', 'subtask', 'attempt', 'code', 'operator']);
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  ...['job', 'vertex', 'uid', 'subtask', 'attempt', 'code', 'operator'],
+]);
 const NOWHERE: LogOrigin = {
   jobId: null,
   workerId: null,
@@ -96,7 +98,7 @@ function lineOf(logId: number, entry: LogEntry, origin: LogOrigin): LogLine {
     level: entry.level,
     message: entry.message,
     jobId: origin.jobId,
-    vertex: (uid === null ? undefined : origin.vertexOf(uid)) ?? null,
+    vertex: textOf(fields['vertex']) ?? (uid === null ? undefined : origin.vertexOf(uid)) ?? null,
     uid,
     subtask: numberOf(fields['subtask']),
     attempt: numberOf(fields['attempt']) ?? origin.attempt,

@@ -1,6 +1,7 @@
 /** Builds the chain of one vertex: operators, outputs, state backends and contexts, wired together. */
 
 import { assert } from '../base/assert.ts';
+import type { Log } from '../base/env.ts';
 import { MillraceError, isMillraceError } from '../base/errors.ts';
 import { keyGroupRange } from '../base/key-groups.ts';
 import type { CompiledJob, JobVertex, PlannedOperator } from '../graph/job-graph.ts';
@@ -45,10 +46,14 @@ export class Chain {
   readonly metrics: readonly MetricRegistry[];
   readonly #parts: ChainParts;
   readonly #vertex: JobVertex;
+  /** Every line says whose it is. */
+  readonly #log: Log;
 
   constructor(parts: ChainParts) {
     this.#parts = parts;
     this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
+    const { jobName: job, subtask, attempt } = parts.host.info;
+    this.#log = parts.host.env.log.child({ job, vertex: this.#vertex.name, subtask, attempt });
     const { operators, source } = this.#vertex;
     this.links = operators.map((planned) => this.#link(planned));
     this.accumulators = new AccumulatorSet(parts.compiled.declarations.accumulators);
@@ -170,7 +175,11 @@ export class Chain {
       locate: (error, operator) => this.#locate(error, operator),
       onPoison: (error) => {
         this.#count('recordsGivenUp', 1);
-        host.env.log.warn('a record was given up', { uid: planned.uid, error: error.message });
+        this.#log.warn('a record was given up', {
+          uid: planned.uid,
+          code: isMillraceError(error) ? error.code : undefined,
+          error: error.message,
+        });
       },
     });
   }
@@ -192,15 +201,16 @@ export class Chain {
   }
 
   #registry({ uid }: PlannedOperator): MetricRegistry {
-    const { clock, log } = this.#parts.host.env;
+    const { clock } = this.#parts.host.env;
     return new MetricRegistry(clock, (metric, error) => {
-      log.warn('a gauge could not be read', { uid, metric, error: String(error) });
+      this.#log.warn('a gauge could not be read', { uid, metric, error: String(error) });
     });
   }
 
   #context(link: ChainLink, registry: MetricRegistry): OperatorContext {
     const { compiled, host, restored, fail } = this.#parts;
     return new ChainOperatorContext({
+      log: this.#log,
       planned: link.planned,
       host,
       output: link.output,

@@ -10,6 +10,8 @@ import type { TaskHost } from './task-host.ts';
 
 /** What a context is made of. */
 export interface ContextParts {
+  /** That of the task: it knows job, vertex, subtask and attempt. */
+  readonly log: Log;
   readonly planned: PlannedOperator;
   readonly host: TaskHost;
   readonly output: Output;
@@ -44,7 +46,7 @@ export class ChainOperatorContext implements OperatorContext {
     this.clock = guardedClock(host.env.clock, parts.fail);
     this.random = host.env.random.fork(`${planned.uid}#${host.info.subtask}`);
     this.files = host.env.files;
-    this.log = host.env.log.child({ uid: planned.uid, subtask: host.info.subtask });
+    this.log = parts.log.child({ uid: planned.uid });
     this.client = host.client;
     this.runtime = parts.runtime;
     this.checkpointing = host.checkpointing;

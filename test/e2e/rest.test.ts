@@ -208,6 +208,101 @@ describe('a job with --ui', () => {
         },
       ],
     });
+    const states = ['CREATED', 'SCHEDULED', 'DEPLOYING', 'RUNNING', 'FINISHED', 'CANCELING', 'CANCELED'];
+    const byState = Object.fromEntries(
+      [...states, 'FAILED', 'RECONCILING', 'INITIALIZING'].map((name) => [name, number]),
+    );
+    const io = {
+      'read-bytes': number,
+      'read-bytes-complete': 'boolean',
+      'write-bytes': number,
+      'write-bytes-complete': 'boolean',
+      'read-records': number,
+      'read-records-complete': 'boolean',
+      'write-records': number,
+      'write-records-complete': 'boolean',
+      'accumulated-backpressured-time': number,
+      'accumulated-idle-time': number,
+      'accumulated-busy-time': number,
+    };
+    const details = shapeOf(await json(base, `/jobs/${jid}`)) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(details).sort(), [
+      ...['duration', 'end-time', 'isStoppable', 'jid', 'job-type', 'maxParallelism', 'name', 'now'],
+      ...['pending-operators', 'plan', 'schedulerType', 'start-time', 'state', 'status-counts', 'timestamps'],
+      'vertices',
+    ]);
+    assert.deepEqual(details['status-counts'], byState);
+    assert.deepEqual(details['vertices'], [
+      {
+        id: string,
+        slotSharingGroupId: string,
+        name: string,
+        maxParallelism: number,
+        parallelism: number,
+        status: string,
+        'start-time': number,
+        'end-time': number,
+        duration: number,
+        tasks: byState,
+        metrics: io,
+      },
+    ]);
+    const { plan } = await json<{ plan: { nodes: Record<string, unknown>[] } }>(base, `/jobs/${jid}/plan`);
+    assert.deepEqual(shapeOf(plan.nodes[1]), {
+      id: string,
+      parallelism: number,
+      operator: string,
+      operator_strategy: string,
+      description: string,
+      inputs: [{ num: number, id: string, ship_strategy: string, exchange: string }],
+      optimizer_properties: {},
+    });
+    assert.ok(!('inputs' in plan.nodes[0]!), 'a source has no inputs');
+    const subtask = shapeOf(await json(base, `/jobs/${jid}/vertices/${vertices[0]!.id}/subtasks/0`));
+    assert.deepEqual(subtask, {
+      subtask: number,
+      status: string,
+      attempt: number,
+      endpoint: string,
+      'start-time': number,
+      'end-time': number,
+      duration: number,
+      metrics: io,
+      'taskmanager-id': string,
+      'status-duration': Object.fromEntries(
+        ['CREATED', 'SCHEDULED', 'DEPLOYING', 'INITIALIZING', 'RUNNING'].map((name) => [name, number]),
+      ),
+      'other-concurrent-attempts': [],
+    });
+    const summary = Object.fromEntries(
+      ['min', 'max', 'avg', 'p50', 'p90', 'p95', 'p99', 'p999'].map((name) => [name, number]),
+    );
+    const checkpoints = await until(
+      () => json<Record<string, Record<string, unknown>>>(base, `/jobs/${jid}/checkpoints`),
+      ({ latest }) => latest?.['completed'] !== null,
+      'a checkpoint completes',
+    );
+    const of = [
+      ...['checkpointed_size', 'state_size', 'end_to_end_duration', 'alignment_buffered', 'processed_data'],
+      'persisted_data',
+    ];
+    assert.deepEqual(shapeOf(checkpoints['summary']), Object.fromEntries(of.map((name) => [name, summary])));
+    assert.deepEqual(shapeOf(checkpoints['latest']!['completed']), {
+      className: string,
+      id: number,
+      status: string,
+      is_savepoint: 'boolean',
+      savepointFormat: 'null',
+      trigger_timestamp: number,
+      latest_ack_timestamp: number,
+      ...Object.fromEntries(of.map((name) => [name, number])),
+      num_subtasks: number,
+      num_acknowledged_subtasks: number,
+      checkpoint_type: string,
+      tasks: {},
+      external_path: string,
+      discarded: 'boolean',
+    });
     const metrics = `/jobs/${jid}/vertices/${vertices[0]!.id}/metrics`;
     assert.deepEqual(shapeOf(await json(base, metrics)), [{ id: string }]);
     const named = await json<unknown[]>(
