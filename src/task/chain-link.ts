@@ -146,9 +146,11 @@ export class ChainLink {
   fuseWhenUsed(make: FuseRows): void {
     this.#rows = make;
     const plain = this.deliver;
+    let used: Deliver | undefined;
+    // A row before this link goes on calling this function.
     this.deliver = (value, timestamp) => {
-      this.deliver = make.deliver() ?? plain;
-      this.deliver(value, timestamp);
+      if (used === undefined) this.deliver = used = make.deliver() ?? plain;
+      used(value, timestamp);
     };
   }
 

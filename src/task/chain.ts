@@ -127,6 +127,7 @@ export class Chain {
       steps: row.links.map((link) => link.step()!),
       next: row.next,
       endsInLink: row.endsInLink,
+      isKeyed: begin.backend !== undefined,
       frames: this.#parts.frames,
       waiting: undefined,
       counts,

@@ -31,8 +31,8 @@ interface Step {
 }
 
 interface Case {
-  /** What the first operator is: a source that is polled, or one that is fed by batches. */
-  readonly head: 'source' | 'keyed' | 'reduce' | 'none';
+  /** What the first operator is: a source that is polled, or one that is fed by batches, which may be of a keyed stream. */
+  readonly head: 'source' | 'keyed' | 'reduce' | 'selected' | 'none';
   readonly steps: readonly Step[];
   readonly end: 'sink' | 'port';
   readonly endThrowsAt: number;
@@ -42,7 +42,7 @@ interface Case {
 }
 
 const cases = fc.record<Case>({
-  head: fc.constantFrom('source', 'keyed', 'reduce', 'none'),
+  head: fc.constantFrom('source', 'keyed', 'reduce', 'selected', 'none'),
   steps: fc.array(
     fc.record<Step>({
       kind: fc.constantFrom('map', 'map', 'filter', 'process', 'plain'),
@@ -165,7 +165,7 @@ class GivenSource implements Operator {
 function headOf(one: Case): Operator[] {
   if (one.head === 'source') return [new GivenSource(one.values)];
   if (one.head === 'reduce') return [new ReduceOperator<number>((sum, value) => (sum + value) % VALUE_MAX)];
-  if (one.head === 'none') return [];
+  if (one.head === 'none' || one.head === 'selected') return [];
   const count: ValueDescriptor<number> = { kind: 'value', initial: 0 };
   return [
     new KeyedProcessOperator<number, number, { count: typeof count }, Record<never, never>, undefined>({
@@ -215,7 +215,7 @@ function jobOf(operators: readonly Operator[], one: Case): CompiledJob {
       id: `op${index}`,
       name: `op${index}`,
       kind: 'test',
-      keyed: index === 0 && (one.head === 'keyed' || one.head === 'reduce'),
+      keyed: index === 0 && one.head !== 'source' && one.head !== 'none',
       stateful: false,
       poison: 'fail',
       chained: index === last ? [] : [{ to: index + 1, tag: undefined }],
@@ -266,7 +266,12 @@ function jobOf(operators: readonly Operator[], one: Case): CompiledJob {
 }
 
 /** All that can be seen of a task that takes these values. Frozen records forbid made code. */
-async function outcome(one: Case, plain: boolean, lookAt?: (task: StreamTask, turn: number) => void) {
+async function outcome(
+  one: Case,
+  plain: boolean,
+  lookAt?: (task: StreamTask, turn: number) => void,
+  given: readonly Operator[] = [...headOf(one), ...one.steps.map(operatorOf)],
+) {
   const port = new RecordingPort(one.endThrowsAt);
   const written = new RecordingPort(one.endThrowsAt);
   const sink = new SinkWriterOperator<number>({
@@ -278,7 +283,7 @@ async function outcome(one: Case, plain: boolean, lookAt?: (task: StreamTask, tu
       prepareCommit: () => Promise.resolve([]),
     }),
   });
-  const operators = [...headOf(one), ...one.steps.map(operatorOf), ...(one.end === 'sink' ? [sink] : [])];
+  const operators = [...given, ...(one.end === 'sink' ? [sink] : [])];
   const host: TaskHost = {
     info: { jobId: 'j', jobName: 'test', subtask: 0, parallelism: 1, maxParallelism: 128, attempt: '1-1' },
     env: new Kernel({ seed: 1 }).env('node'),
@@ -383,6 +388,39 @@ test('a tap sees each record that an operator hands on, with its time, and nothi
   );
   assert.deepEqual(of(2), written);
   assert.deepEqual(of(3), [], 'a sink hands nothing on');
+});
+
+const SELECTED: Case = {
+  head: 'selected',
+  steps: [{ kind: 'map', amount: 1, throwsAt: -1 }],
+  end: 'port',
+  endThrowsAt: -1,
+  keyless: 5,
+  values: [1, 2, 5, 6],
+  credits: [9],
+};
+
+test('a record of a keyed stream must have a key, also where no state asks for it', async () => {
+  for (const plain of [true, false]) {
+    const { thrown, out } = await outcome(SELECTED, plain);
+    assert.deepEqual(thrown, ['RangeError: no key of 5', 'op0']);
+    assert.equal(out.length, 2);
+  }
+});
+
+test('whether a link behind a row can be made is asked once, not with every record', async () => {
+  let asked = 0;
+  class Asked extends PlainOperator {
+    get code(): undefined {
+      asked++;
+      return undefined;
+    }
+  }
+  const step: Step = { kind: 'plain', amount: 0, throwsAt: -1 };
+  const one: Case = { ...SELECTED, head: 'none', values: Array.from({ length: 500 }, (_, at) => at) };
+  const { out } = await outcome(one, false, undefined, [new MapOperator((value) => value), new Asked(step)]);
+  assert.ok(out.length > 500);
+  assert.ok(asked < 20, `${asked} times`);
 });
 
 test('what was made of a link is named in stack traces after its job and operator', async () => {

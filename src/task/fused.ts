@@ -53,6 +53,8 @@ export interface FusedParts {
   readonly next: Deliver | undefined;
   /** `next` is a link, of which anything may come, and no port. */
   readonly endsInLink: boolean;
+  /** A record has a key, which is selected before the first step, whether or not that asks for it. */
+  readonly isKeyed: boolean;
   readonly frames: { readonly pushed: boolean };
   /** Of a source, which emits many records in one call: the plain way of what comes behind work that waits (M2). */
   readonly waiting: Deliver | undefined;
@@ -87,7 +89,7 @@ const { values, timestamps } = run;
 const before = run.position;
 let at = 0;
 try {
-${mayLeaveWork(parts) || isKeyed(parts) ? LOOP_OF_RECORDS : LOOP_OF_STRETCHES}
+${mayLeaveWork(parts) || parts.isKeyed ? LOOP_OF_RECORDS : LOOP_OF_STRETCHES}
 ${stepsOf(parts, 'continue')}}
 } catch (error) {
   throw failed(at, error);
@@ -111,10 +113,6 @@ const v0 = values[index], timestamp = timestamps[index];`;
 /** Whether a record may leave work behind that comes before the next one. */
 export function mayLeaveWork({ steps, endsInLink }: Pick<FusedParts, 'steps' | 'endsInLink'>): boolean {
   return endsInLink || steps.some(({ code }) => code.kind === 'process');
-}
-
-function isKeyed({ steps }: FusedParts): boolean {
-  return steps.some(({ code }) => code.kind === 'reduce');
 }
 
 /** `away` ends the work on a record. */
