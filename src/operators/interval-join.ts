@@ -99,8 +99,8 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   #context: PairContext<O, L> | undefined;
   #isUndoable = false;
   #added: Added | undefined;
-  /** The record before has made a pair. */
-  #hasPaired = false;
+  /** The record before has made a pair, or it was late. */
+  #hasEmitted = false;
 
   constructor(interval: Interval, definition: ProcessJoinFunction<A, B, O, L, Results>) {
     super(definition);
@@ -139,12 +139,16 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     const { input, values, timestamps } = run;
     const keys = run.keys!;
     for (let end = run.stretch(); end >= 0; end = run.stretch()) {
-      this.#hasPaired = false;
-      // Pairs may give any number of results.
-      while (run.position < end && !this.#hasPaired) {
+      this.#hasEmitted = false;
+      // Pairs may give any number of results, and whoever takes a late record leave work behind.
+      while (run.position < end && !this.#hasEmitted) {
         const index = run.position++;
-        if (index >= keys.length) run.select(index);
-        const pull = this.#take(input, keys[index]!, values[index], timestamps[index]!);
+        let key = keys[index];
+        if (key === undefined) {
+          run.select(index);
+          key = this.#keyed.currentKey();
+        }
+        const pull = this.#take(input, key, values[index], timestamps[index]!);
         if (pull !== undefined) return pull;
       }
     }
@@ -177,6 +181,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   }
 
   #giveUp(side: Side, value: unknown, timestamp: number): void {
+    this.#hasEmitted = true;
     if (side.lateTag === undefined) this.#operator.count(LATE);
     else this.#output.side(side.lateTag, value, timestamp);
   }
@@ -184,7 +189,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   #join(partners: Partners, first: number): void | Pull {
     const context = this.#context!;
     const eager = Math.min(partners.end, first + EAGER_PAIRS * STEP);
-    this.#hasPaired = true;
+    this.#hasEmitted = true;
     for (let index = first; index < eager; index += STEP) {
       const pull = handOn(this.#call(partners, index), context.emitted, this.#output);
       if (pull !== undefined) return this.#rest(partners, index + STEP, pull);

@@ -131,6 +131,23 @@ describe('windows of one length that only time fires', () => {
     ]);
   });
 
+  it('take the key that a record has when it is its turn, also where it had none ahead of that', async () => {
+    let calls = 0;
+    const selectors = [
+      (item: Item): Key => {
+        if (++calls === 2) throw new Error('not yet');
+        return item.key;
+      },
+    ];
+    const harness = await OperatorHarness.open({ ...fixed(), keySelectors: selectors });
+    harness.batch([of('a', 1), of('b', 2), of('b', 3)] as { record: Item; timestamp: number }[]);
+    harness.do({ watermark: 9 });
+    assert.deepEqual(harness.records, [
+      ['a', 0, 10, 1],
+      ['b', 0, 10, 2],
+    ]);
+  });
+
   it('are taken only where nothing but time fires them', () => {
     const takes = (given: Partial<WindowDefinition<Item>>, isGuarded = false): boolean =>
       windowPath(definitionOf(given), isGuarded).factory() instanceof FixedWindowOperator;

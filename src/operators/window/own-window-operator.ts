@@ -58,8 +58,8 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
   #hasNamespace = false;
   /** State with a time to live is looked through a little whenever a record makes its key current. */
   #selectsKeys = false;
-  /** A record has made a window fire. */
-  #hasFired = false;
+  /** A record has made a window fire, or it was too late. */
+  #hasEmitted = false;
 
   constructor(definition: OwnWindowDefinition<In>) {
     super(definition.function ?? {});
@@ -100,12 +100,16 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
     const { input, values, timestamps } = run;
     const keys = run.keys!;
     for (let end = run.stretch(); end >= 0; end = run.stretch()) {
-      this.#hasFired = false;
-      // A firing may give any number of results.
-      while (run.position < end && !this.#hasFired) {
+      this.#hasEmitted = false;
+      // A firing may give any number of results, and whoever takes a late record leave work behind.
+      while (run.position < end && !this.#hasEmitted) {
         const index = run.position++;
-        if (index >= keys.length || this.#selectsKeys) run.select(index);
-        this.#take(keys[index]!, this.taken(input, values[index]), timestamps[index]!);
+        let key = keys[index];
+        if (key === undefined || this.#selectsKeys) {
+          run.select(index);
+          key = this.#keyed.currentKey();
+        }
+        this.#take(key, this.taken(input, values[index]), timestamps[index]!);
       }
     }
   }
@@ -124,7 +128,7 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
 
   /** A record makes a window fire whose end is over. */
   protected fireAgain(firing: Firing): void {
-    this.#hasFired = true;
+    this.#hasEmitted = true;
     if (this.#function !== undefined) this.#keyed.setCurrentKey(firing.key);
     this.fire(firing);
   }
@@ -153,6 +157,7 @@ export abstract class OwnWindowOperator<In, E extends OwnEntry> extends Function
   // W2.
   #giveUp(value: unknown, timestamp: number): void {
     const { lateTag } = this.#definition;
+    this.#hasEmitted = true;
     if (lateTag === undefined) this.context.count(LATE_RECORDS_DROPPED);
     else this.#output.side(lateTag, value, timestamp);
   }
