@@ -234,8 +234,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'snapshot-before-barrier-goes-on',
     teaches: 'a timer or a record between barrier and snapshot is in both',
     file: RUNNER,
-    from: '    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));\n    const snapshot = this.task.snapshot(barrier.id);',
-    to: '    const snapshot = this.task.snapshot(barrier.id);\n    if (this.task.busy()) this.task.run(Number.POSITIVE_INFINITY);\n    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));',
+    from: '    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));\n    const snapshot = this.task.snapshot(barrier);',
+    to: '    const snapshot = this.task.snapshot(barrier);\n    if (this.task.busy()) this.task.run(Number.POSITIVE_INFINITY);\n    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));',
   },
   {
     name: 'old-barriers-are-taken',
@@ -353,8 +353,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'batch-being-filled-not-kept',
     teaches: 'I-U2: a batch that is being filled when an unaligned barrier goes ahead is lost',
     file: 'src/exchange/output.ts',
-    from: "if (values.length > 0) frames.push(writer.encode({ kind: 'batch', batch: { values, timestamps } }));",
-    to: 'void timestamps;',
+    from: "if (builder.size > 0) frames.push(writer.encode({ kind: 'batch', batch: builder.batch() }));",
+    to: 'void builder;',
   },
   {
     name: 'barrier-overtakes-on-all-edges',
