@@ -118,6 +118,21 @@ describe('windows of one length that only time fires', () => {
     assert.equal((await restored.snapshot()).keyed.size, 0);
   });
 
+  it('give at the end of time what the plain path gives, and keep what is never forgotten', async () => {
+    const forever = { allowedLatenessMs: Number.MAX_SAFE_INTEGER };
+    const last = { assigner: tumbling(2 ** 52) };
+    for (const given of [forever, last, { ...forever, assigner: sliding(10, 5) }]) {
+      const steps = [of('a', 1), { watermark: 12 }, of('b', 2), of('a', 3), { end: true } as const];
+      const outcomes: unknown[] = [];
+      for (const made of [plain(given), fixed(given)]) {
+        const harness = await OperatorHarness.open(made);
+        for (const step of steps) harness.do(step);
+        outcomes.push([harness.emitted, (await harness.snapshot()).keyed]);
+      }
+      assert.deepEqual(outcomes[1], outcomes[0]);
+    }
+  });
+
   it('a snapshot is that of the barrier, whatever the record after it does', async () => {
     const harness = await OperatorHarness.open(fixed());
     for (const step of [of('a', 1), of('a', 2), of('b', 3)]) harness.do(step);
