@@ -117,12 +117,18 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const ahead = this.#ahead;
     // What was prepared before is gone.
     this.#context.ahead = -1;
+    if (this.#own !== undefined) {
+      // Its entries are found by the key alone: few of these keys become current.
+      ahead.keys = keys;
+      return;
+    }
     ahead.prepare(keys, maxParallelism, this.#groupOf);
     for (const state of this.#numbers) state.prepare(ahead);
   }
 
   /** Hot path: runs once per record; a repeated key costs a comparison. */
   setPreparedKey(index: number): void {
+    if (this.#own !== undefined) return this.setCurrentKey(this.#ahead.keys[index]!);
     if (this.#sweeps.length > 0) for (const sweep of this.#sweeps) sweep.step();
     const ahead = this.#ahead;
     const key = ahead.keys[index]!;

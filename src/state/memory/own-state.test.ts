@@ -225,6 +225,21 @@ describe('state in a form of its own', () => {
     assert.equal(backend.timers.next('event'), 11);
   });
 
+  it('lets keys that were prepared become current, and refuses those of others', () => {
+    const backend = backendOf(0, 2);
+    opened(backend);
+    const keys = Array.from({ length: 20 }, (_, index) => index);
+    backend.prepareKeys(keys);
+    const { start, end } = keyGroupRange(0, 2, MAX_PARALLELISM);
+    for (const [index, key] of keys.entries()) {
+      const keyGroup = keyGroupOf(key, MAX_PARALLELISM);
+      if (keyGroup >= start && keyGroup <= end) {
+        backend.setPreparedKey(index);
+        assert.equal(backend.currentKey(), key);
+      } else assert.throws(() => backend.setPreparedKey(index), { code: 'KEY_GROUP_OUT_OF_RANGE' });
+    }
+  });
+
   it('refuses what was stored as another kind', () => {
     const before = backendOf();
     before.setCurrentKey('a');
