@@ -130,14 +130,7 @@ function idleMemory(): object {
 /** From the submission, its bundle included, until all subtasks have said that they run. */
 function timeToRunning(): object {
   const from = performance.now();
-  const id = submit('hundred-subtasks', [
-    '-p',
-    '9',
-    '-Dexecution.checkpointing.interval=1h',
-    '--',
-    '--report',
-    folder,
-  ]);
+  const id = submit('hundred-subtasks', ['-p', '9', '-Dexecution.checkpointing.interval=1h']);
   const accepted = performance.now();
   const times: number[] = [];
   for (;;) {

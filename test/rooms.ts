@@ -47,7 +47,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'hosts',
   ],
   rest: ['base', 'metrics', 'checkpoint', 'graph', 'savepoints', 'cluster'],
-  run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/worker', 'streams', 'cluster'],
+  run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/thread', 'hosts/worker', 'streams', 'cluster'],
   savepoints: ['base', 'codecs', 'state', 'checkpoint'],
   cli: ['base', 'graph', 'savepoints', 'run', 'cluster', 'rest', 'table'],
   testing: [

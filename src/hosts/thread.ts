@@ -65,6 +65,8 @@ export interface ThreadOptions {
 /** The part of a job's slots that run in this process, and how the others are reached (H5). */
 export interface ThreadPart {
   readonly slots: ReadonlySet<number>;
+  /** Bytes of the ring of a producer whose consumer is elsewhere: the same in all processes of the job. */
+  readonly windowBytes: number;
   /** What threads ring when a ring to or from another process needs attention. */
   readonly doorbell: SharedArrayBuffer;
   /** Called once, before a thread starts, with the rings that have one end elsewhere. */
@@ -138,9 +140,11 @@ function planOf({ graph, part, ringBytes: given }: ThreadOptions, slots: number)
     const { fromSlot, toSlot } = route;
     if (fromSlot === toSlot || !(isOwn(fromSlot) || isOwn(toSlot))) continue;
     const isInlet = !isOwn(fromSlot);
-    const ring = allocateRing(isInlet ? inletRingBytes(ringBytes) : ringBytes);
+    const isRemote = isInlet || !isOwn(toSlot);
+    const outletBytes = isRemote ? part!.windowBytes : ringBytes;
+    const ring = allocateRing(isInlet ? inletRingBytes(outletBytes) : outletBytes);
     rings.push({ ...route, ring });
-    if (isOwn(fromSlot) && isOwn(toSlot)) continue;
+    if (!isRemote) continue;
     const [ownSlot, remoteSlot] = isInlet ? [toSlot, fromSlot] : [fromSlot, toSlot];
     const end = isInlet ? 'consumer' : 'producer';
     remote.push({ channel, end, ring, doorbell: doorbells[ownSlot]!, remoteSlot });

@@ -72,10 +72,11 @@ function choiceOf(
 }
 
 /** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */
-export function localLoad(
-  load: unknown,
-  bundlePath: string,
-): { readonly load: unknown; readonly graph: JobGraph } {
-  const recipe = load as LoadRecipe;
-  return { load: { ...recipe, module: pathToFileURL(bundlePath).href }, graph: recipe.graph };
+export function localLoad(load: unknown, bundlePath: string): LoadRecipe {
+  return { ...(load as LoadRecipe), module: pathToFileURL(bundlePath).href };
+}
+
+/** The plan that the job master has built. */
+export function graphOf(load: unknown): JobGraph {
+  return (load as LoadRecipe).graph;
 }

@@ -11,8 +11,9 @@ import { tcpNetwork } from '../base/tcp.ts';
 import { JobMasterProcess } from '../cluster/job-manager/job-master-process.ts';
 import type { ProcessStart } from '../cluster/processes.ts';
 import { JobProcess } from '../cluster/task-manager/job-process.ts';
+import { threadSlots } from '../hosts/thread.ts';
 import { WORKER } from '../run.ts';
-import { localLoad, runSubmitted } from './cluster-job.ts';
+import { graphOf, localLoad, runSubmitted } from './cluster-job.ts';
 
 /** Exit codes; 0 after a last word. */
 const FAILED = 1;
@@ -46,8 +47,15 @@ async function begin({ kind, start }: ProcessStart): Promise<void> {
     network,
     start,
     processId: process.pid,
-    entry: WORKER,
-    localLoad,
+    graphOf,
+    slotsOf: ({ load, bundlePath, part }) =>
+      threadSlots({
+        entry: WORKER,
+        load: localLoad(load, bundlePath),
+        graph: graphOf(load),
+        clock: env.clock,
+        part,
+      }),
     onOver: (error) => process.exit(error === undefined ? 0 : FENCED),
   }).start();
 }

@@ -36,7 +36,7 @@ export function ringSlots(options: {
           settings,
           compiled: options.build(),
           env,
-          channels: ends(slot, rings, doorbells, options.channelElements),
+          channels: ringEnds(slot, rings, { own, of: (other) => doorbells[other] }, options.channelElements),
           report: (report) => reports.send(report),
         });
         const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) =>
@@ -59,7 +59,7 @@ export function ringSlots(options: {
 }
 
 /** As `SharedDoorbell`: rings that come before the poll give one poll. */
-class KernelDoorbell implements Bell {
+export class KernelDoorbell implements Bell {
   readonly ends: RingEnd[] = [];
   readonly #env: Env;
   #rung = false;
@@ -88,13 +88,23 @@ class KernelDoorbell implements Bell {
   }
 }
 
-function ends(
+/** The ends of one slot; the doorbell of a slot that is not there yet rings nowhere: who comes looks first. */
+export function ringEnds(
   slot: number,
   rings: ReadonlyMap<string, SharedArrayBuffer>,
-  doorbells: readonly KernelDoorbell[],
+  bells: { readonly own: KernelDoorbell; readonly of: (slot: number) => KernelDoorbell | undefined },
   capacityElements: number,
 ): ChannelEnds {
-  const own = doorbells[slot]!;
+  const { own } = bells;
+  const peers = new Set<number>();
+  const bellOf = (other: number): Bell => {
+    peers.add(other);
+    return {
+      ring: () => bells.of(other)?.ring(),
+      ringLater: () => bells.of(other)?.ringLater(),
+      hurry: () => bells.of(other)?.hurry(),
+    };
+  };
   const local = new Map<string, ReturnType<typeof createLocalChannel>>();
   const localOf = (key: string): ReturnType<typeof createLocalChannel> => {
     const channel = local.get(key) ?? createLocalChannel({ capacityElements });
@@ -105,19 +115,19 @@ function ends(
     writer: (address) => {
       const key = channelKey(address);
       if (address.consumer === slot) return localOf(key).writer;
-      const end = createRingWriter(rings.get(key)!, doorbells[address.consumer]!);
+      const end = createRingWriter(rings.get(key)!, bellOf(address.consumer));
       own.ends.push(end);
       return end;
     },
     reader: (address) => {
       const key = channelKey(address);
       if (address.producer === slot) return localOf(key).reader;
-      const end = createRingReader(rings.get(key)!, doorbells[address.producer]!);
+      const end = createRingReader(rings.get(key)!, bellOf(address.producer));
       own.ends.push(end);
       return end;
     },
     settle: () => {
-      for (const doorbell of doorbells) doorbell.hurry();
+      for (const peer of peers) bells.of(peer)?.hurry();
     },
   };
 }

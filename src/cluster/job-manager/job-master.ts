@@ -28,7 +28,13 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
-import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
+import {
+  deserializeError,
+  type ErrorCode,
+  isMillraceError,
+  MillraceError,
+  serializeError,
+} from '../../base/errors.ts';
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { discardsAtEnd, type RetentionPolicy, type Termination } from '../../checkpoint/retention.ts';
 import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
@@ -925,7 +931,7 @@ export class JobMaster {
 
   #intentAfter(error: Error): Intent {
     if (isFatal(error)) return { kind: 'fail', error, reason: FATAL_REASON };
-    const hasStarted = this.#attempt > 1 || this.#deployment !== undefined;
+    const hasStarted = this.#attempt > 1 || this.#deployment !== undefined || isOfCluster(error);
     if (!hasStarted) return { kind: 'fail', error, reason: 'the job could not be started' };
     const now = this.#env.clock.monotonic();
     const failure = { now, chance: this.#env.random.float() };
@@ -1166,6 +1172,13 @@ function isFatal(error: unknown): boolean {
     if (isMillraceError(cause) && cause.retry === 'never') return true;
   }
   return false;
+}
+
+/** Losses that say nothing about the job: it would have started elsewhere. */
+const OF_CLUSTER: readonly ErrorCode[] = ['EXCHANGE_LOST', 'RPC_LOST', 'SLOTS_MISSING', 'TASK_MANAGER_LOST'];
+
+function isOfCluster(error: Error): boolean {
+  return isMillraceError(error) && OF_CLUSTER.includes(error.code);
 }
 
 function consequence(intent: Intent, now: number): string {

@@ -9,6 +9,7 @@
  *      more. Whatever was started for nothing is terminated.
  * RS-3 The loss of a process is told for each of its slots, once; its slots count as gone: their connection is closed, and a
  *      process without its job master ends itself.
+ * RS-4 Slots that are lost before their process has attached are replaced: nothing was started in them.
  */
 
 import type { Clock, Log, Timer } from '../../base/env.ts';
@@ -81,9 +82,10 @@ export class RemoteSlots implements SlotProvider {
   /** The JobManager has lost a TaskManager. */
   taskManagerLost(taskManager: string, why: string): void {
     const process = this.#processes.get(taskManager);
-    if (process === undefined) return;
-    process.rpc.close();
-    this.#lost(taskManager, process.rpc, new MillraceError('TASK_MANAGER_LOST', why));
+    process?.rpc.close();
+    if (process !== undefined)
+      this.#lost(taskManager, process.rpc, new MillraceError('TASK_MANAGER_LOST', why));
+    this.#current?.slotsGone(taskManager);
   }
 
   /** The job has ended: its processes do, too. */
@@ -179,10 +181,7 @@ class RemoteDeployment {
     const unwanted = (): void => this.#fail(asError(signal?.reason));
     signal?.addEventListener('abort', unwanted);
     try {
-      this.#parts.requestSlots(settings.slots).then(
-        (slots) => this.#assigned(slots),
-        (error: unknown) => this.#fail(asError(error)),
-      );
+      this.#ask();
       await this.#started.promise;
     } finally {
       signal?.removeEventListener('abort', unwanted);
@@ -192,6 +191,21 @@ class RemoteDeployment {
   }
 
   // ---- what happens (RS-2) ----
+
+  #ask(): void {
+    this.#parts.requestSlots(this.#settings!.slots).then(
+      (slots) => this.#assigned(slots),
+      (error: unknown) => this.#fail(asError(error)),
+    );
+  }
+
+  /** The JobManager has given slots up that this deployment waits for: it asks for others (RS-4). */
+  slotsGone(taskManager: string): void {
+    if (this.#phase !== 'attaching' || !this.#taskManagers.includes(taskManager)) return;
+    this.#phase = 'asking';
+    this.#timer?.cancel();
+    this.#ask();
+  }
 
   #assigned(slots: readonly SlotAssignment[]): void {
     if (this.#phase !== 'asking') return;

@@ -10,6 +10,8 @@
  * TP-3 It fences itself: when the job master gives no sign of life, the process ends, and with it every thread.
  * TP-4 A link that breaks is the loss of a slot: the job master decides what becomes of the deployment.
  * TP-5 `ready` is said when all threads have built the job and all links are there.
+ * TP-6 A report that cannot become bytes (a record for the client that is an instance of a class) is the loss of its slot, with
+ *      the reason: between threads it would have been copied.
  */
 
 import type { Env, Timer } from '../../base/env.ts';
@@ -18,8 +20,10 @@ import type { Network, NetworkAddress, NetworkListener } from '../../base/networ
 import type { Introduced } from '../../exchange/handshake.ts';
 import { NetworkEndpoint } from '../../exchange/tcp.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
-import type { SlotGateway } from '../../hosts/messages.ts';
-import { type RemoteRing, threadSlots } from '../../hosts/thread.ts';
+import type { SlotGateway, SlotProvider, SlotReport } from '../../hosts/messages.ts';
+import { channelsOf } from '../../hosts/channels.ts';
+import type { RemoteRing, ThreadPart } from '../../hosts/thread.ts';
+import { windowBytesOf } from './network-memory.ts';
 import type { JobProcessCommand, JobProcessMessage, LinkSubject } from '../messages.ts';
 import type { JobProcessStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
@@ -31,15 +35,21 @@ export interface JobProcessParts {
   readonly network: Network;
   readonly start: JobProcessStart;
   readonly processId: number;
-  /** The file of a slot's thread. */
-  readonly entry: URL;
-  /** What a thread loads, from what the job master sent; the bundle is the one of this process. */
-  readonly localLoad: (
-    load: unknown,
-    bundlePath: string,
-  ) => { readonly load: unknown; readonly graph: JobGraph };
+  /** The plan that the job master sent, for where its channels are. */
+  readonly graphOf: (load: unknown) => JobGraph;
+  /** Slots in threads of this process; in a simulation, in turns of it. */
+  readonly slotsOf: (request: SlotsRequest) => SlotProvider;
   /** Ends the process: its job has ended, or it fences itself (TP-3). */
   readonly onOver: (error: Error | undefined) => void;
+}
+
+/** The slots of one deployment that this process has. */
+export interface SlotsRequest {
+  readonly deployment: number;
+  /** What a thread loads; the bundle is the one of this process. */
+  readonly load: unknown;
+  readonly bundlePath: string;
+  readonly part: ThreadPart;
 }
 
 type StartCommand = JobProcessCommand & { readonly kind: 'start' };
@@ -208,16 +218,16 @@ class DeployedPart {
 
   /** Starts threads and links; `early` are those who dialed before. */
   begin(early: ReadonlyMap<number, Introduced>): void {
-    const { env, start, entry, localLoad } = this.#parts;
-    const { load, settings } = this.#command;
+    const { start, graphOf, slotsOf } = this.#parts;
+    const { load, settings, processOfSlot } = this.#command;
     this.#phase = 'linking';
-    const local = localLoad(load, start.bundlePath);
-    const provider = threadSlots({
-      entry,
-      ...local,
-      clock: env.clock,
+    const provider = slotsOf({
+      deployment: this.number,
+      load,
+      bundlePath: start.bundlePath,
       part: {
         slots: new Set(this.#slots),
+        windowBytes: windowBytesOf(channelsOf(graphOf(load)), processOfSlot),
         doorbell: this.#endpoint.doorbell,
         connect: (rings) => this.#connect(rings, early),
       },
@@ -226,7 +236,7 @@ class DeployedPart {
     this.#threads = provider
       .start(
         settings,
-        (report) => this.#send({ kind: 'report', deployment, report }),
+        (report) => this.#report(report),
         (slot, error) => this.#send({ kind: 'slot-lost', deployment, slot, error: serializeError(error) }),
         this.#giveUp.signal,
       )
@@ -234,6 +244,16 @@ class DeployedPart {
         (gateways) => this.#started(gateways),
         (error: unknown) => this.#fail(error),
       );
+  }
+
+  /** TP-6. */
+  #report(report: SlotReport): void {
+    const deployment = this.number;
+    try {
+      this.#send({ kind: 'report', deployment, report });
+    } catch (error) {
+      this.#send({ kind: 'slot-lost', deployment, slot: report.slot, error: serializeError(error) });
+    }
   }
 
   obey(command: SlotOrder): void {

@@ -1,0 +1,310 @@
+// A whole cluster on one seed: the real JobManager, TaskManagers, job masters, job processes and slot executors, what they
+// say to each other, and the checkpoints of the job; only the machine below them is simulated. Records between processes go
+// through rings that both see: what a network does to them is tested beside the links.
+
+import assert from 'node:assert/strict';
+import { Configuration } from '../../src/base/config.ts';
+import type { Env } from '../../src/base/env.ts';
+import { Dispatcher } from '../../src/cluster/job-manager/dispatcher.ts';
+import { JobMasterProcess, type RunningJob } from '../../src/cluster/job-manager/job-master-process.ts';
+import { LocalCluster } from '../../src/cluster/local.ts';
+import type { JobDescription, JobListing, ProcessFigures, Submission } from '../../src/cluster/messages.ts';
+import type {
+  ChildProcessHandle,
+  JobMasterStart,
+  ProcessSpawner,
+  ProcessStart,
+} from '../../src/cluster/processes.ts';
+import { JobProcess, type SlotsRequest } from '../../src/cluster/task-manager/job-process.ts';
+import { TaskManager } from '../../src/cluster/task-manager/task-manager.ts';
+import type { CompiledJob } from '../../src/graph/job-graph.ts';
+import { planJob } from '../../src/graph/plan.ts';
+import { channelKey, channelsOf } from '../../src/hosts/channels.ts';
+import { Fifo } from '../../src/hosts/fifo.ts';
+import type { SlotCommand, SlotProvider, SlotReport } from '../../src/hosts/messages.ts';
+import { SlotExecutor } from '../../src/hosts/slot-executor.ts';
+import { describeJob } from '../../src/streams/describe.ts';
+import type { Kernel } from '../../src/testing/kernel.ts';
+import { allocateRing } from '../../src/exchange/ring-memory.ts';
+import { KernelDoorbell, ringEnds } from '../hosts/ring-slots.ts';
+import fixedJob from '../simulation/fixed-job.ts';
+import { SimulatedNetwork } from './simulated-network.ts';
+
+const HEARTBEAT = { intervalMs: 50, timeoutMs: 400 };
+const JOB_MANAGER = { host: '127.0.0.1', port: 6123 };
+const JOB_ID = 'simulated';
+const NO_FIGURES = {} as ProcessFigures; // They are only handed on.
+
+interface Child {
+  readonly name: string;
+  readonly parent: string;
+  readonly onExit: (how: string) => void;
+}
+
+/** See the head of the file. */
+export class SimulatedCluster {
+  readonly kernel: Kernel;
+  readonly network: SimulatedNetwork;
+  readonly #children = new Map<string, Child>();
+  readonly #alive = new Set<string>();
+  readonly #rings = new Map<string, ReadonlyMap<string, SharedArrayBuffer>>();
+  readonly #bells = new Map<string, Map<number, KernelDoorbell>>();
+  #dispatcher: Dispatcher | undefined;
+  #started = 0;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.network = new SimulatedNetwork(kernel);
+  }
+
+  // ---- processes ----
+
+  async startJobManager(): Promise<void> {
+    const env = this.#begin('jm');
+    this.#dispatcher = new Dispatcher({
+      env,
+      network: this.network.of('jm'),
+      spawner: this.#spawner('jm'),
+      processId: 1,
+      address: JOB_MANAGER,
+      secret: 'secret',
+      token: 'token',
+      heartbeat: HEARTBEAT,
+      slotRequestTimeoutMs: 5_000,
+      blobDirectory: '/blobs/jm',
+    });
+    await this.#dispatcher.start();
+  }
+
+  startTaskManager(name: string): void {
+    const env = this.#begin(name);
+    const taskManager = new TaskManager({
+      env,
+      network: this.network.of(name),
+      spawner: this.#spawner(name),
+      taskManager: name,
+      host: name,
+      processId: 1,
+      slots: 2,
+      jobManager: JOB_MANAGER,
+      secret: 'secret',
+      heartbeat: HEARTBEAT,
+      registrationTimeoutMs: 86_400_000,
+      data: { host: name, port: 0 },
+      blobDirectory: `/blobs/${name}`,
+      processFigures: () => NO_FIGURES,
+      onStopped: () => this.crash(name),
+    });
+    this.kernel.schedule({ node: name, afterMs: 1, why: 'starts', run: () => taskManager.start() });
+  }
+
+  /** Ends a process as `kill -9` does; its children notice, and end. */
+  crash(name: string): void {
+    if (!this.#alive.delete(name)) return;
+    this.kernel.crash(name);
+    this.network.crashed(name);
+    for (const child of this.#children.values()) {
+      if (child.parent !== name) continue;
+      this.kernel.schedule({
+        afterMs: this.kernel.random.int(4),
+        why: 'its parent is gone',
+        run: () => this.crash(child.name),
+      });
+    }
+    const own = this.#children.get(name);
+    if (own === undefined || !this.#alive.has(own.parent)) return;
+    const exited = (): void => own.onExit('killed');
+    this.kernel.schedule({
+      node: own.parent,
+      afterMs: this.kernel.random.int(4),
+      why: `${name} has ended`,
+      run: exited,
+    });
+  }
+
+  isAlive(name: string): boolean {
+    return this.#alive.has(name);
+  }
+
+  /** The processes of a kind that live. */
+  alive(kind: 'tm' | 'job-master' | 'job-process'): string[] {
+    return [...this.#alive].filter((name) =>
+      kind === 'tm' ? /^tm\d$/.test(name) : name.includes(`/${kind}-`),
+    );
+  }
+
+  #begin(name: string): Env {
+    const isNew = !this.#known.has(name);
+    this.#known.add(name);
+    this.#alive.add(name);
+    return isNew ? this.kernel.env(name) : this.kernel.restart(name);
+  }
+
+  readonly #known = new Set<string>();
+
+  #spawner(parent: string): ProcessSpawner {
+    return {
+      spawn: (start, { onExit }) => {
+        const name = `${parent}/${start.kind}-${++this.#started}`;
+        this.#children.set(name, { name, parent, onExit });
+        const env = this.#begin(name);
+        const handle: ChildProcessHandle = { processId: this.#started, kill: () => this.crash(name) };
+        this.kernel.schedule({
+          node: name,
+          afterMs: 1 + this.kernel.random.int(20),
+          why: 'starts',
+          run: () => this.#run(name, env, start),
+        });
+        return handle;
+      },
+    };
+  }
+
+  #run(name: string, env: Env, start: ProcessStart): void {
+    const network = this.network.of(name);
+    const over = (): void => this.crash(name);
+    const process =
+      start.kind === 'job-master'
+        ? new JobMasterProcess({
+            env,
+            network,
+            start: start.start,
+            run: (own, slotsOf) => runFixed(env, own, slotsOf),
+            onOver: over,
+          })
+        : new JobProcess({
+            env,
+            network,
+            start: start.start,
+            processId: this.#started,
+            graphOf: () => build().graph,
+            slotsOf: (request) => this.#slots(name, request),
+            onOver: over,
+          });
+    process.start().catch(over);
+  }
+
+  // ---- the job ----
+
+  /** Submits the fixed job; `latest` continues. */
+  submit(restore: 'latest' | undefined): Promise<string> {
+    const submission: Submission = {
+      jobId: JOB_ID,
+      jobName: 'fixed',
+      bundleName: 'fixed.mjs',
+      fingerprint: build().graph.fingerprint,
+      load: undefined,
+      workingDirectory: '/',
+      restore,
+      fresh: false,
+      allowNonRestoredState: false,
+      discardLaterOutput: false,
+    };
+    return this.#dispatcher!.submit(submission, new Uint8Array([1, 2, 3]));
+  }
+
+  listing(): JobListing | undefined {
+    return this.#dispatcher?.jobs().find(({ jobId }) => jobId === JOB_ID);
+  }
+
+  overview(): ReturnType<Dispatcher['overview']> {
+    return this.#dispatcher!.overview();
+  }
+
+  // ---- slots: executors in turns of their process, rings that all processes of a deployment see ----
+
+  #slots(name: string, { deployment, part, load }: SlotsRequest): SlotProvider {
+    return {
+      start: (settings, onReport) => {
+        const key = `${load as string} ${settings.processAttempt} ${deployment}`;
+        const rings = this.#ringsOf(key);
+        const bells = this.#bells.get(key) ?? new Map<number, KernelDoorbell>();
+        this.#bells.set(key, bells);
+        part.connect([]);
+        const gateways = [...part.slots].map((slot) => {
+          const env = this.kernel.env(name, `slot ${slot} of ${deployment}`);
+          const own = new KernelDoorbell(env);
+          bells.set(slot, own);
+          const reports = new Fifo<SlotReport>(env.clock, `report of slot ${slot}`, onReport);
+          const executor = new SlotExecutor({
+            slot,
+            settings,
+            compiled: build(),
+            env,
+            channels: ringEnds(slot, rings, { own, of: (other) => bells.get(other) }, 2),
+            report: (report) => reports.send(report),
+          });
+          const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) =>
+            executor.handle(command),
+          );
+          return {
+            slot,
+            send: (command: SlotCommand) => commands.send(command),
+            terminate: async () => {
+              commands.close();
+              reports.close();
+              own.ends.length = 0;
+              await executor.terminate();
+            },
+          };
+        });
+        return Promise.resolve(gateways);
+      },
+    };
+  }
+
+  #ringsOf(key: string): ReadonlyMap<string, SharedArrayBuffer> {
+    const known = this.#rings.get(key);
+    if (known !== undefined) return known;
+    const rings = new Map(
+      channelsOf(build().graph).map((address) => [channelKey(address), allocateRing(256)]),
+    );
+    this.#rings.set(key, rings);
+    return rings;
+  }
+}
+
+const CONFIGURATION = Configuration.defaults.withLayer('command line', {
+  'execution.checkpointing.interval': '20ms',
+  'restart-strategy.type': 'fixed-delay',
+  'restart-strategy.fixed-delay.attempts': 1_000,
+  'restart-strategy.fixed-delay.delay': '5ms',
+});
+
+function build(): CompiledJob {
+  const inputs = { args: ['--rate', '40'], configuration: CONFIGURATION };
+  return planJob(describeJob(fixedJob, inputs), CONFIGURATION, 'fixed').compiled;
+}
+
+let masters = 0;
+
+/** Builds the fixed job and starts its job master, as `run/cluster-job.ts` does it for a bundle. */
+function runFixed(
+  env: Env,
+  { restarts, submission }: JobMasterStart,
+  slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+): Promise<RunningJob> {
+  const compiled = build();
+  const provider = slotsOf({ fingerprint: compiled.graph.fingerprint, load: `master ${++masters}` });
+  const isContinued = restarts > 0 || submission.restore === 'latest';
+  const master = new LocalCluster(env).submit({
+    jobId: JOB_ID,
+    compiled,
+    configuration: CONFIGURATION,
+    host: { kind: 'elsewhere', provider },
+    checkpointsDirectory: '/checkpoints',
+    choice: isContinued ? { kind: 'latest' } : { kind: 'none' },
+    allowNonRestored: false,
+    workingDirectory: '/',
+    discardLaterOutput: false,
+  });
+  const description = {
+    jobId: JOB_ID,
+    jobName: 'fixed',
+    graph: compiled.graph,
+    jobParameters: {},
+    checkpointsDirectory: `/checkpoints/${JOB_ID}`,
+  } as unknown as JobDescription;
+  assert.equal(submission.fingerprint, compiled.graph.fingerprint);
+  return Promise.resolve({ master, description });
+}

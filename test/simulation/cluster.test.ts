@@ -1,0 +1,125 @@
+// A whole cluster on many seeds, with crashes, partitions and stalls at any moment: committed output is a part of what it
+// should be at every look, all of it in the end, and then nothing is left behind.
+import assert from 'node:assert/strict';
+import process from 'node:process';
+import { it } from 'node:test';
+import { Kernel } from '../../src/testing/kernel.ts';
+import { SimulatedCluster } from '../cluster/simulated-cluster.ts';
+import { committed } from '../property/simulated-job.ts';
+import { expectedLines, INPUT } from './fixed-job.ts';
+import { assertWithin } from './fixed-run.ts';
+
+const seeds = process.env['MILLRACE_SEED'] === undefined ? Number(process.env['MILLRACE_SEEDS'] ?? 40) : 1;
+const first = Number(process.env['MILLRACE_SEED'] ?? 1);
+const EXPECTED = expectedLines();
+
+async function begin(seed: number): Promise<SimulatedCluster> {
+  const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
+  const { files } = kernel.env('operator');
+  await kernel.settle(
+    (async () => {
+      await files.makeDirectory('/input');
+      for (const [path, visits] of INPUT) {
+        const file = await files.open(path, 'create');
+        await file.write(
+          new TextEncoder().encode(visits.map((visit) => `${JSON.stringify(visit)}\n`).join('')),
+        );
+        await file.sync();
+        await file.close();
+      }
+    })(),
+  );
+  const cluster = new SimulatedCluster(kernel);
+  await kernel.settle(cluster.startJobManager());
+  for (const name of ['tm1', 'tm2', 'tm3']) cluster.startTaskManager(name);
+  return cluster;
+}
+
+/** One misfortune by chance; says what it was. */
+async function misfortune(cluster: SimulatedCluster): Promise<string> {
+  const { kernel, network } = cluster;
+  const { random } = kernel;
+  const pick = (names: readonly string[]): string | undefined => names[random.int(Math.max(1, names.length))];
+  switch (random.int(8)) {
+    case 0:
+    case 1: {
+      const name = pick(cluster.alive('tm'));
+      if (name === undefined) return 'nothing';
+      cluster.crash(name);
+      await kernel.runFor(random.int(200));
+      cluster.startTaskManager(name);
+      return 'a TaskManager crashed';
+    }
+    case 2:
+    case 3: {
+      const name = pick(cluster.alive('job-process'));
+      if (name !== undefined) cluster.crash(name);
+      return 'a job process crashed';
+    }
+    case 4: {
+      const name = pick(cluster.alive('job-master'));
+      if (name !== undefined) cluster.crash(name);
+      return 'a job master crashed';
+    }
+    case 5: {
+      const name = pick([...cluster.alive('tm'), ...cluster.alive('job-process')])!;
+      if (name === undefined) return 'nothing';
+      network.cutOff(name);
+      await kernel.runFor(random.int(1_500));
+      network.heal();
+      return 'a process was cut off';
+    }
+    case 6: {
+      const name = pick([
+        ...cluster.alive('tm'),
+        ...cluster.alive('job-process'),
+        ...cluster.alive('job-master'),
+      ]);
+      if (name === undefined) return 'nothing';
+      kernel.pause(name, random.int(1_500));
+      return 'a process stood still';
+    }
+    default: {
+      cluster.crash('jm');
+      await kernel.runFor(20 + random.int(300));
+      await kernel.settle(cluster.startJobManager());
+      await kernel.settle(cluster.submit('latest'));
+      return 'the JobManager crashed';
+    }
+  }
+}
+
+it('whatever happens to the processes of a cluster, its job commits everything once', async () => {
+  const happened = new Map<string, number>();
+  let cases = 0;
+  for (let seed = first; seed < first + seeds; seed++) {
+    const cluster = await begin(seed);
+    const { kernel } = cluster;
+    await kernel.settle(cluster.submit(undefined));
+    for (let round = 0; round < 6; round++) {
+      await kernel.runFor(kernel.random.int(400));
+      if (cluster.listing()?.outcome !== undefined) break;
+      const what = await misfortune(cluster);
+      happened.set(what, (happened.get(what) ?? 0) + 1);
+      assertWithin(committed(cluster.kernel, '/output'));
+      cases++;
+    }
+    const isOver = (): boolean => cluster.listing()?.outcome !== undefined;
+    if (!isOver()) await kernel.run({ until: isOver, maxVirtualMs: 120_000 });
+    const { outcome } = cluster.listing()!;
+    assert.match(outcome!.status, /FINISHED/, `seed ${seed}: ${JSON.stringify(outcome)}`);
+    assert.deepEqual(
+      committed(cluster.kernel, '/output').sort(),
+      EXPECTED,
+      `seed ${seed}: the committed output`,
+    );
+    // Everything is given back, and no process of the job is left.
+    await kernel.runFor(3_000);
+    const { slotsTotal, slotsFree } = cluster.overview();
+    assert.deepEqual([slotsTotal, slotsFree], [6, 6], `seed ${seed}`);
+    assert.deepEqual([...cluster.alive('job-process'), ...cluster.alive('job-master')], [], `seed ${seed}`);
+  }
+  console.log(`cases: misfortunes of a simulated cluster ${cases} (minimum ${2 * seeds})`);
+  console.log([...happened].map(([what, count]) => `${what} ${count}`).join(', '));
+  assert.ok(cases >= 2 * seeds);
+});
