@@ -119,7 +119,8 @@ function Records({ records }: { readonly records: readonly SampledRecord[] }): R
             </tr>
           </thead>
           <tbody>
-            {records
+            {[...records]
+              .sort((left, right) => left.at - right.at)
               .slice(-rowsMax)
               .reverse()
               .map((record, index) => (
