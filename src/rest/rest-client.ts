@@ -1,0 +1,354 @@
+/**
+ * A typed client of the REST interface: for scripts, tests and pages that watch or operate a run with `--ui`, or a cluster.
+ *
+ * The types are those of the server (`contract.ts`). Errors are `MillraceError`s: REST_REQUEST_REFUSED with what the
+ * server says, CLUSTER_UNREACHABLE when nobody answers.
+ */
+
+import { systemClock } from '../base/clock.ts';
+import { MillraceError } from '../base/errors.ts';
+import type {
+  Alert,
+  CheckpointMessage,
+  CheckpointSummary,
+  ConfigEntryMessage,
+  Drill,
+  DrillRequest,
+  ExceptionMessage,
+  JobDescription,
+  JobFiguresMessage,
+  JobSummary,
+  LogLine,
+  Overview,
+  Profile,
+  ProfileRequest,
+  Recovery,
+  StateAnswer,
+  StateOverview,
+  StreamEvents,
+  StreamTopic,
+  Tap,
+  TapRequest,
+} from './contract.ts';
+
+/** How a server is reached. */
+export interface RestClientOptions {
+  /** For a server that asks for one. */
+  readonly token?: string;
+  /** Ends whatever is under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** One message of the live stream: the name says what the data is. */
+export type StreamMessage = {
+  readonly [Name in keyof StreamEvents]: { readonly name: Name; readonly data: StreamEvents[Name] };
+}[keyof StreamEvents];
+
+/** What of the stream is wanted. */
+export interface StreamOptions {
+  /** Default: everything. */
+  readonly topics?: readonly StreamTopic[];
+  /** Default: all jobs. */
+  readonly jobId?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Which lines of the logs are wanted. */
+export interface LogOptions {
+  readonly level?: LogLine['level'];
+  readonly job?: string;
+  readonly vertex?: string;
+  readonly uid?: string;
+  readonly subtask?: number;
+  readonly worker?: string;
+  readonly text?: string;
+  /** Lines before this one. */
+  readonly before?: number;
+  readonly limit?: number;
+}
+
+/** Looks at an operation, at most: an hour. */
+const LOOKS_MAX = 36_000;
+
+/**
+ * A client of one server.
+ *
+ * ```ts
+ * import { RestClient } from 'millrace/rest-client';
+ *
+ * const client = new RestClient('http://localhost:8081');
+ * for (const { jobId, name, state } of await client.jobs()) console.log(jobId, name, state);
+ * ```
+ */
+export class RestClient {
+  readonly #base: string;
+  readonly #options: RestClientOptions;
+
+  /** `base`: for example `http://localhost:8081`. */
+  constructor(base: string, options: RestClientOptions = {}) {
+    this.#base = base.replace(/\/+$/, '');
+    this.#options = options;
+  }
+
+  /** Jobs, workers and slots. */
+  overview(): Promise<Overview> {
+    return this.get('/x/overview');
+  }
+
+  /** All jobs, the newest first. */
+  async jobs(): Promise<readonly JobSummary[]> {
+    return (await this.overview()).jobs;
+  }
+
+  /** The plan of a job, and all its figures. */
+  job(jobId: string): Promise<{ readonly job: JobDescription; readonly figures: JobFiguresMessage }> {
+    return this.get(`/x/jobs/${encodeURIComponent(jobId)}`);
+  }
+
+  /** All checkpoints that are kept, oldest first. */
+  checkpoints(jobId: string): Promise<readonly CheckpointSummary[]> {
+    return this.#entries(`/x/jobs/${encodeURIComponent(jobId)}/checkpoints`);
+  }
+
+  /** One checkpoint with its subtasks. */
+  checkpoint(jobId: string, checkpointId: number): Promise<CheckpointMessage> {
+    return this.get(`/x/jobs/${encodeURIComponent(jobId)}/checkpoints/${checkpointId}`);
+  }
+
+  /** The failures that are kept, oldest first. */
+  exceptions(jobId: string): Promise<readonly ExceptionMessage[]> {
+    return this.#entries(`/x/jobs/${encodeURIComponent(jobId)}/exceptions`);
+  }
+
+  /** The recoveries that are kept, oldest first. */
+  recoveries(jobId: string): Promise<readonly Recovery[]> {
+    return this.#entries(`/x/jobs/${encodeURIComponent(jobId)}/recoveries`);
+  }
+
+  /** Every option with its value and where that comes from. */
+  configuration(jobId: string): Promise<readonly ConfigEntryMessage[]> {
+    return this.#entries(`/x/jobs/${encodeURIComponent(jobId)}/config`);
+  }
+
+  /** The alerts that are kept, oldest first. */
+  alerts(): Promise<readonly Alert[]> {
+    return this.#entries('/x/alerts');
+  }
+
+  /** Lines of the logs of all threads, oldest first. */
+  logs(options: LogOptions = {}): Promise<readonly LogLine[]> {
+    return this.#entries(`/x/logs${queryOf({ ...options })}`);
+  }
+
+  /** Keyed state by operator, as of the latest complete checkpoint. */
+  state(jobId: string): Promise<StateOverview> {
+    return this.get(`/x/jobs/${encodeURIComponent(jobId)}/state`);
+  }
+
+  /** What one key of an operator holds. */
+  stateOfKey(jobId: string, uid: string, key: unknown): Promise<StateAnswer> {
+    const path = `/x/jobs/${encodeURIComponent(jobId)}/state/${encodeURIComponent(uid)}`;
+    return this.get(`${path}${queryOf({ key: JSON.stringify(key) })}`);
+  }
+
+  /** Takes a checkpoint now, and gives its id. */
+  async triggerCheckpoint(jobId: string): Promise<number> {
+    const job = `/jobs/${encodeURIComponent(jobId)}`;
+    const begun = await this.send<Begun>('POST', `${job}/checkpoints`, {});
+    const done = await this.#ended<{
+      readonly checkpointId: number | null;
+      readonly failureCause: Cause | null;
+    }>(`${job}/checkpoints/${begun['request-id']}`);
+    if (done.checkpointId === null) throw refused(`${job}/checkpoints`, done.failureCause);
+    return done.checkpointId;
+  }
+
+  /** Takes a savepoint, in `folder` when one is named, and gives its path. */
+  savepoint(jobId: string, folder?: string): Promise<string> {
+    return this.#savepoint(jobId, 'savepoints', { 'target-directory': folder });
+  }
+
+  /** Stops a job with a savepoint, and gives its path; with `drain`, all input ends first. */
+  stopWithSavepoint(
+    jobId: string,
+    { folder, drain = false }: { readonly folder?: string; readonly drain?: boolean } = {},
+  ): Promise<string> {
+    return this.#savepoint(jobId, 'stop', { targetDirectory: folder, drain });
+  }
+
+  /** Stops a job at a last checkpoint. */
+  async stop(jobId: string): Promise<void> {
+    await this.send('POST', `/x/jobs/${encodeURIComponent(jobId)}/stop`);
+  }
+
+  /** Cancels a job; what is committed stays. */
+  async cancel(jobId: string): Promise<void> {
+    await this.send('PATCH', `/jobs/${encodeURIComponent(jobId)}?mode=cancel`);
+  }
+
+  /** Kills a worker, to see how the job recovers. */
+  drill(jobId: string, request: DrillRequest): Promise<Drill> {
+    return this.send('POST', `/x/jobs/${encodeURIComponent(jobId)}/drills`, request);
+  }
+
+  /** Begins to show what an operator hands on; the records come by {@link RestClient.events}. */
+  tap(jobId: string, request: TapRequest): Promise<Tap> {
+    return this.send('POST', `/x/jobs/${encodeURIComponent(jobId)}/taps`, request);
+  }
+
+  /** Ends a tap. */
+  async endTap({ jobId, tapId }: Tap): Promise<void> {
+    await this.send('DELETE', `/x/jobs/${encodeURIComponent(jobId)}/taps/${tapId}`);
+  }
+
+  /** Begins a CPU profile of a slot's thread. */
+  profile(workerId: string, request: ProfileRequest): Promise<Profile> {
+    return this.send('POST', `/x/taskmanagers/${encodeURIComponent(workerId)}/profiles`, request);
+  }
+
+  /**
+   * The live stream: first the whole picture, then what changes; ends when the server ends it, or with the signal.
+   *
+   * ```ts
+   * import { RestClient } from 'millrace/rest-client';
+   *
+   * const client = new RestClient('http://localhost:8081');
+   * for await (const { name, data } of client.events({ topics: ['alerts'] })) {
+   *   if (name === 'alert') console.log(data.severity, data.message);
+   * }
+   * ```
+   */
+  async *events({ topics, jobId, signal }: StreamOptions = {}): AsyncGenerator<StreamMessage, void> {
+    const query = queryOf({ topics: topics?.join(','), job: jobId });
+    const response = await this.#fetch('GET', `/x/stream${query}`, undefined, signal);
+    if (!response.ok || response.body === null) throw await refusedBy('GET /x/stream', response);
+    const text = new TextDecoderStream();
+    const reader = response.body.pipeThrough(text).getReader();
+    let pending = '';
+    try {
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        pending += part.value;
+        for (let end = pending.indexOf('\n\n'); end >= 0; end = pending.indexOf('\n\n')) {
+          const message = messageOf(pending.slice(0, end));
+          pending = pending.slice(end + 2);
+          if (message !== undefined) yield message;
+        }
+      }
+    } finally {
+      await reader.cancel().catch(() => undefined);
+    }
+  }
+
+  /** Any route: the path without `/v1`. */
+  get<T>(path: string): Promise<T> {
+    return this.send('GET', path);
+  }
+
+  /** Any route, with a body of JSON. */
+  async send<T>(
+    method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
+    path: string,
+    body?: object,
+  ): Promise<T> {
+    const response = await this.#fetch(method, path, body, undefined);
+    if (!response.ok) throw await refusedBy(`${method} ${path}`, response);
+    return (await response.json()) as T;
+  }
+
+  async #entries<T>(path: string): Promise<readonly T[]> {
+    return (await this.get<{ readonly entries: readonly T[] }>(path)).entries;
+  }
+
+  async #savepoint(jobId: string, what: 'savepoints' | 'stop', body: object): Promise<string> {
+    const job = `/jobs/${encodeURIComponent(jobId)}`;
+    const begun = await this.send<Begun>('POST', `${job}/${what}`, body);
+    const done = await this.#ended<{ readonly location?: string; readonly 'failure-cause'?: Cause }>(
+      `${job}/savepoints/${begun['request-id']}`,
+    );
+    if (done.location === undefined) throw refused(`${job}/${what}`, done['failure-cause']);
+    return done.location;
+  }
+
+  /** Asks until the operation has ended. */
+  async #ended<T>(path: string): Promise<T> {
+    for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+      const { status, operation } = await this.get<{
+        readonly status: { readonly id: string };
+        readonly operation?: T;
+      }>(path);
+      if (status.id === 'COMPLETED' && operation !== undefined) return operation;
+      await new Promise<void>((resolve) => {
+        systemClock().timer(POLL_MS, resolve, 'an operation is looked at again');
+      });
+    }
+    throw refused(path, undefined);
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const { token } = this.#options;
+    const signals = [signal, this.#options.signal].filter((each) => each !== undefined);
+    try {
+      return await fetch(`${this.#base}/v1${path}`, {
+        method,
+        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      if (signals.some(({ aborted }) => aborted)) throw error;
+      throw new MillraceError('CLUSTER_UNREACHABLE', `nobody answers at ${this.#base}`, { cause: error });
+    }
+  }
+}
+
+/** Between two looks at an operation, ms. */
+const POLL_MS = 100;
+
+interface Begun {
+  readonly 'request-id': string;
+}
+
+interface Cause {
+  readonly class: string;
+  readonly 'stack-trace': string;
+}
+
+function messageOf(text: string): StreamMessage | undefined {
+  const name = /^event: (.*)$/m.exec(text)?.[1];
+  const data = /^data: (.*)$/m.exec(text)?.[1];
+  if (name === undefined || data === undefined) return undefined;
+  return { name, data: JSON.parse(data) as unknown } as StreamMessage;
+}
+
+function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+async function refusedBy(what: string, response: Response): Promise<MillraceError> {
+  const text = await response.text().catch(() => '');
+  let why = text;
+  try {
+    why = (JSON.parse(text) as { readonly errors: readonly string[] }).errors.join('; ');
+  } catch {
+    // Not in the shape of the interface: something else answers there.
+  }
+  return new MillraceError('REST_REQUEST_REFUSED', `${what}: ${response.status} ${why}`);
+}
+
+function refused(what: string, cause: Cause | undefined | null): MillraceError {
+  const why = cause?.['stack-trace'].split('\n', 1)[0] ?? 'it has not ended';
+  return new MillraceError('REST_REQUEST_REFUSED', `${what}: ${why}`);
+}
