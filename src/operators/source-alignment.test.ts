@@ -174,6 +174,19 @@ test('a reader that can pause a split reads on with the others', async () => {
   assert.deepEqual(context.output.values, [1_000, 500, 501, 1_001]);
 });
 
+test('a split that begins to wait is told at once, however far the others are behind (SA-2)', async () => {
+  const { fill, step, tick, operator, reader } = rig(new PausingReader(), aligned(100), ['a', 'b']);
+  operator.alignTo(100_000);
+  fill('a', 1_000);
+  fill('b', 500);
+  assert.deepEqual(step(), { watermark: 499, waiting: false });
+  fill('a', 200_000);
+  assert.equal(step(), undefined);
+  assert.deepEqual(await tick(), { watermark: 499, waiting: true });
+  assert.deepEqual([...reader.paused], ['a']);
+  assert.equal(await tick(), undefined);
+});
+
 test('a reader that cannot pause a split waits as a whole, by the least of its splits', async () => {
   const { fill, tick, operator, context } = rig(new QueueReader(), aligned(100), ['a', 'b']);
   fill('a', 1_000);
