@@ -49,10 +49,10 @@ test('what lasts is told when it begins and when it is over, and once each', () 
   assert.deepEqual(alerts.all()[0]?.evidence.vertex, 1);
   at(60);
   alerts.lasting(true, STUCK);
-  assert.deepEqual([...alerts.open('j')], [['watermark-stuck', 1]]);
+  assert.equal(alerts.all().at(-1)?.resolvedAt, null);
   at(70);
   alerts.jobEnded('j');
-  assert.deepEqual([...alerts.open('j')], []);
+  assert.equal(alerts.all().at(-1)?.resolvedAt, 70);
 });
 
 test('events are over at once, and only the last ones are kept', () => {

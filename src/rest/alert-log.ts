@@ -77,16 +77,6 @@ export class AlertLog {
     }
   }
 
-  /** How many last, by kind. */
-  open(jobId: string): ReadonlyMap<AlertKind, number> {
-    const counts = new Map<AlertKind, number>();
-    for (const alert of this.#alerts) {
-      if (alert.jobId === jobId && alert.resolvedAt === null)
-        counts.set(alert.kind, (counts.get(alert.kind) ?? 0) + 1);
-    }
-    return counts;
-  }
-
   #add({ jobId, kind, severity, message, evidence }: Raised, at: number, resolvedAt: number | null): number {
     const alert: Alert = {
       alertId: this.#next,

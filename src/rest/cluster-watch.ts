@@ -11,7 +11,6 @@
  */
 
 import type { Timer } from '../base/env.ts';
-import { isTerminal } from '../cluster/job-manager/job-states.ts';
 import { AlertLog } from './alert-log.ts';
 import {
   CONTRACT_VERSION,
@@ -306,9 +305,4 @@ export class ClusterWatch {
   #now(): number {
     return this.cluster.env.clock.now();
   }
-}
-
-/** True when no job runs any more. */
-export function allEnded(cluster: ServedCluster): boolean {
-  return cluster.jobs().every(({ source }) => isTerminal(source.state));
 }
