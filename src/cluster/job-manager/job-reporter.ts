@@ -5,10 +5,13 @@
  *
  * JR-1 What happens within {@link GATHER_MS} is told in one message, in its order, with the picture as of its sending.
  * JR-2 At most EVENTS_MAX wait; then lines of logs and what taps have seen are left out first, and after them the oldest events.
+ * JR-3 What a user's accumulator came to may be no plain data: then its error is told in its place.
  */
 
 import type { Clock, Timer } from '../../base/env.ts';
 import { serializeError } from '../../base/errors.ts';
+import { BinaryWriter } from '../../codecs/binary.ts';
+import { genericCodec } from '../../codecs/generic.ts';
 import type { JobChange, JobEvent, JobPicture } from '../messages.ts';
 import type { JobMaster } from './job-master.ts';
 
@@ -54,8 +57,9 @@ export class JobReporter {
     const accumulators: Record<string, unknown> = {};
     const failedAccumulators: JobPicture['failedAccumulators'] = {};
     for (const [name, value] of Object.entries(master.accumulators())) {
-      if (value instanceof Error) failedAccumulators[name] = serializeError(value);
-      else accumulators[name] = value;
+      const error = value instanceof Error ? value : errorOfCrossing(value);
+      if (error === undefined) accumulators[name] = value;
+      else failedAccumulators[name] = serializeError(error);
     }
     return {
       state: master.state,
@@ -98,5 +102,15 @@ export class JobReporter {
     this.#events = this.#events
       .filter(({ kind }) => kind !== 'log' && kind !== 'tapped')
       .slice(-EVENTS_MAX / 2);
+  }
+}
+
+/** Why a value cannot cross to another process; `undefined` when it can. */
+function errorOfCrossing(value: unknown): Error | undefined {
+  try {
+    genericCodec.encode(value, new BinaryWriter());
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
