@@ -20,7 +20,6 @@ import { Buffer } from 'node:buffer';
 import { type Key, keyHash, writeKey, writePlainKey } from '../../base/key-groups.ts';
 import type { BinaryWriter } from '../../codecs/binary.ts';
 import type { MemoryBudget } from '../memory-budget.ts';
-import { GENERIC_NUMBER_BYTES_MAX, writeGenericNumber } from '../../codecs/generic-number.ts';
 
 /** How many places a lookup looks at. */
 export const PROBES_MAX = 64;
@@ -94,10 +93,8 @@ export abstract class NumberTable<B extends Block = Block> {
   abstract set(place: number, value: number): void;
   /** Calls back for each key. */
   abstract visit(each: (key: Key, value: number) => void): void;
-  /** Writes the keys as `writeKey` does, in the order of `visit`. */
-  abstract writeKeys(out: BinaryWriter): void;
-  /** Writes the numbers as the generic codec does, in that order. */
-  abstract writeNumbers(out: BinaryWriter): void;
+  /** Writes the keys as `writeKey` does, in the order of `visit`, and adds the number of each to `numbers`: one walk through the memory. */
+  abstract writeKeys(out: BinaryWriter, numbers: number[]): void;
 
   /** Bytes of a block of this size. */
   protected abstract bytesOf(bits: number): number;
@@ -235,24 +232,15 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
   }
 
   // Hot path, here and below: once per key of a snapshot.
-  writeKeys(out: BinaryWriter): void {
+  writeKeys(out: BinaryWriter, numbers: number[]): void {
     const { cells } = this.block;
     out.fill(this.size * NUMBER_KEY_BYTES, (bytes, offset) => {
       let at = offset;
       for (let cell = 0; cell < cells.length; cell += 2) {
         const key = cells[cell]!;
-        if (!Number.isNaN(key)) at = writeKey(key, bytes, at);
-      }
-      return at;
-    });
-  }
-
-  writeNumbers(out: BinaryWriter): void {
-    const { cells } = this.block;
-    out.fill(this.size * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
-      let at = offset;
-      for (let cell = 0; cell < cells.length; cell += 2) {
-        if (!Number.isNaN(cells[cell]!)) at = writeGenericNumber(cells[cell + 1]!, bytes, at);
+        if (Number.isNaN(key)) continue;
+        at = writeKey(key, bytes, at);
+        numbers.push(cells[cell + 1]!);
       }
       return at;
     });
@@ -346,8 +334,8 @@ export class NumbersByText extends NumberTable<TextBlock> {
     }
   }
 
-  writeKeys(out: BinaryWriter): void {
-    const { bytes: units } = this.block;
+  writeKeys(out: BinaryWriter, numbers: number[]): void {
+    const { bytes: units, values } = this.block;
     out.fill(this.size * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
       let at = offset;
       for (let from = 5; from < units.length; from += 32) {
@@ -355,17 +343,7 @@ export class NumbersByText extends NumberTable<TextBlock> {
         if (length < 0) continue;
         const end = writePlainKey(units, { from, length }, bytes, at);
         at = end >= 0 ? end : writeKey(units.toString('latin1', from, from + length), bytes, at);
-      }
-      return at;
-    });
-  }
-
-  writeNumbers(out: BinaryWriter): void {
-    const { bytes: units, values } = this.block;
-    out.fill(this.size * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
-      let at = offset;
-      for (let place = 0; place < this.places; place++) {
-        if (units[place * 32 + 4] !== 0) at = writeGenericNumber(values[place * 4 + 3]!, bytes, at);
+        numbers.push(values[(from + 19) >> 3]!);
       }
       return at;
     });

@@ -33,15 +33,9 @@ export class PackedNumbers {
     this.#byText.visit(each);
   }
 
-  /** Writes the keys, in the order of `visit`. */
-  writeKeys(out: BinaryWriter): void {
-    this.#byNumber.writeKeys(out);
-    this.#byText.writeKeys(out);
-  }
-
-  /** Writes the numbers as the generic codec does, in that order. */
-  writeNumbers(out: BinaryWriter): void {
-    this.#byNumber.writeNumbers(out);
-    this.#byText.writeNumbers(out);
+  /** Writes the keys, in the order of `visit`, and adds the number of each to `numbers`. */
+  writeKeys(out: BinaryWriter, numbers: number[]): void {
+    this.#byNumber.writeKeys(out, numbers);
+    this.#byText.writeKeys(out, numbers);
   }
 }

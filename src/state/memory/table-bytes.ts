@@ -43,10 +43,11 @@ export function encodeTable(
 ): void {
   out.varint(table.size + (numbers?.size ?? 0));
   if (numbers !== undefined && numbers.size > 0 && layout.codec.id === GENERIC_CODEC_ID) {
-    numbers.writeKeys(out);
+    const packed: number[] = [];
+    numbers.writeKeys(out, packed);
     for (const { key } of table.values()) encodeScopedKey(key, out);
     const others = Array.from(table.values(), ({ value }) => value);
-    encodeNumbersAndValues(numbers.size, (to) => numbers.writeNumbers(to), others, out);
+    encodeNumbersAndValues(packed, others, out);
     return;
   }
   // The table is walked once: where it is large, that is what costs.
