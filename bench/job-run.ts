@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { execute } from 'millrace';
 import { sinkTotals } from './jobs/checksum-sink.ts';
+import { cpuMs } from './limit.ts';
 import { CHECKPOINT_INTERVAL } from './workloads.ts';
 
 /** What one run came to. */
 export interface JobRun {
   readonly elapsedMs: number;
+  /** Of all threads, with what it takes to start them. */
+  readonly cpuMs: number;
   readonly checkpoints: number;
   readonly bytesWritten: number;
   readonly checksum: number;
@@ -32,6 +35,7 @@ export async function runJob(name: string, count: number, options: JobRunOptions
   const { args = [], checkpoints = true } = options;
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(REPORTS, { recursive: true });
+  const cpuFrom = cpuMs();
   const { figures } = await execute(new URL(`./jobs/${name}.ts`, import.meta.url), {
     args: ['--count', String(count), '--report', REPORTS, ...args],
     configuration: {
@@ -43,6 +47,7 @@ export async function runJob(name: string, count: number, options: JobRunOptions
   const { completed, averageBytes } = figures.checkpoints;
   return {
     elapsedMs: figures.elapsedMs,
+    cpuMs: cpuMs() - cpuFrom,
     checkpoints: completed,
     bytesWritten: completed * averageBytes,
     checksum: sinkTotals(REPORTS).checksum,

@@ -1,5 +1,6 @@
-// The benchmark: `npm run bench [-- --only NAME] [--json FILE] [--rounds N]`. Each workload runs beside its hand-written
-// limit, by turns in one process; RESULTS.md says how to read the figures and what is not measured.
+// The benchmark: `npm run bench [-- --only NAME] [--json FILE] [--rounds N] [--cpu] [--without-checkpoints]`. Each workload
+// runs beside its hand-written limit, by turns in one process; RESULTS.md says how to read the figures and what is not
+// measured.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
@@ -20,6 +21,9 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     json: { type: 'string' },
     rounds: { type: 'string', default: `${ROUNDS}` },
+    // By the CPU time of all threads: for a machine that others use too.
+    cpu: { type: 'boolean', default: false },
+    'without-checkpoints': { type: 'boolean', default: false },
   },
 });
 const rounds = Number(options.rounds);
@@ -60,19 +64,21 @@ async function measure(workload: Workload): Promise<Result> {
   await runLimit(name, count); // Warms up.
   const rates: number[] = [];
   const limitRates: number[] = [];
-  let [checkpoints, bytesWritten, checksum] = [0, 0, 0];
+  const checkpoints = !options['without-checkpoints'];
+  let [completed, bytesWritten, checksum] = [0, 0, 0];
   for (let round = 0; round < rounds; round++) {
     const limit = await runLimit(name, count);
-    const start = await runJob(name, START_RECORDS);
-    const job = await runJob(name, count);
+    const start = await runJob(name, START_RECORDS, { checkpoints });
+    const job = await runJob(name, count, { checkpoints });
     if (job.checksum !== limit.checksum) {
       throw new Error(`${name}: the checksum of the job is ${job.checksum}, of its limit ${limit.checksum}`);
     }
-    if (job.checkpoints < CHECKPOINTS_MIN)
+    if (checkpoints && job.checkpoints < CHECKPOINTS_MIN)
       throw new Error(`${name}: ${job.checkpoints} checkpoints in a run`);
-    limitRates.push(limit.recordsPerSecond);
-    rates.push(((count - START_RECORDS) / (job.elapsedMs - start.elapsedMs)) * 1_000);
-    checkpoints += job.checkpoints;
+    limitRates.push(options.cpu ? limit.recordsPerCpuSecond : limit.recordsPerSecond);
+    const tookMs = options.cpu ? job.cpuMs - start.cpuMs : job.elapsedMs - start.elapsedMs;
+    rates.push(((count - START_RECORDS) / tookMs) * 1_000);
+    completed += job.checkpoints;
     bytesWritten += job.bytesWritten;
     checksum = job.checksum;
   }
@@ -87,7 +93,16 @@ async function measure(workload: Workload): Promise<Result> {
     `${millions(count)} M records a run; job ${range(rates)}, limit ${range(limitRates)}, ` +
     `limit alone ${millions(alone)} M/s`;
   const ratio = recordsPerSecond / limitRecordsPerSecond;
-  return { name, recordsPerSecond, limitRecordsPerSecond, ratio, checkpoints, bytesWritten, checksum, notes };
+  return {
+    name,
+    recordsPerSecond,
+    limitRecordsPerSecond,
+    ratio,
+    checkpoints: completed,
+    bytesWritten,
+    checksum,
+    notes,
+  };
 }
 
 /** Even, so that two splits share them; the first run also warms up the disk cache and the loader. */
@@ -99,7 +114,8 @@ async function recordsFor({ name, records }: Workload): Promise<number> {
 
 function aloneRate(name: string, count: number): number {
   const script = fileURLToPath(new URL('./limit.ts', import.meta.url));
-  return Number(execFileSync(process.execPath, [script, name, String(count)], { encoding: 'utf8' }));
+  const given = [script, name, String(count), options.cpu ? 'cpu' : 'wall'];
+  return Number(execFileSync(process.execPath, given, { encoding: 'utf8' }));
 }
 
 function row({ name, target }: Workload, result: Result): string {
