@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isMillraceError } from '../base/errors.ts';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import { type Emitted, OperatorHarness, type Step } from '../testing/operator-harness.ts';
 import { verifyOperator } from '../testing/verify-operator.ts';
 import { type Interval, IntervalJoinOperator } from './interval-join.ts';
@@ -164,6 +165,26 @@ describe('an interval join', () => {
       emitted,
       many.map((_, index) => ({ record: `a${index}a`, timestamp: Math.max(index, 100) })),
     );
+  });
+
+  it('pairs exactly whatever the first time was', async () => {
+    const far = MIN_TIMESTAMP + 1;
+    const now = 1_700_000_000_001;
+    const harness = await OperatorHarness.open(pairing({ lower: 0, upper: 0 }));
+    for (const step of [left('x', far), left('a', now), right('a', now + 1), right('a', now)])
+      harness.do(step);
+    assert.deepEqual(harness.emitted, [{ record: 'aa', timestamp: now }]);
+  });
+
+  it('can be stored and forgotten also where a record waits for more than all time', async () => {
+    const last = MAX_TIMESTAMP - 1;
+    const harness = await OperatorHarness.open(pairing());
+    for (const step of [left('z', last), { watermark: last }]) harness.do(step);
+    const restored = await OperatorHarness.open({ ...pairing(), restored: await harness.snapshot() });
+    restored.do(right('z', last));
+    assert.deepEqual(restored.records, ['zz']);
+    restored.do({ watermark: MAX_TIMESTAMP });
+    assert.equal((await restored.snapshot()).keyed.size, 0);
   });
 
   it('gives what all pairs of records within the bounds give, whatever comes late', async () => {

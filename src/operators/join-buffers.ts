@@ -9,11 +9,13 @@
  * J2 Each key is due when the last of its records is to be forgotten, as known when that was said: it is looked at then, so
  *    that a key that nobody uses goes too.
  * J3 What came at this very moment stays until time goes on, also when it is to be forgotten at this moment.
+ * J4 At the end of time all is forgotten, also what would be so later.
  */
 
 import { deepFreeze } from '../base/freeze.ts';
 import type { Key } from '../base/key-groups.ts';
 import { TimeHeap } from '../base/time-heap.ts';
+import { MAX_TIMESTAMP } from '../base/time.ts';
 import type { StateDescriptor } from '../state/descriptors.ts';
 import { canonicalKey } from '../state/memory/canonical-key.ts';
 import type {
@@ -33,6 +35,9 @@ export const STEP = 2;
 const GONE_MAX = 6 * STEP;
 /** Fewer records are looked through one by one. */
 const SEARCHED_MIN = 16 * STEP;
+
+/** No time that is meant is further from the epoch: 71,000 years. */
+const EXACT_MAX = 2 ** 51;
 
 const BUFFER: StateDescriptor = { kind: 'map' };
 
@@ -192,9 +197,9 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
     return found;
   }
 
-  /** From where the times of records are counted: the first one that came. */
+  /** From where the times of records are counted: the first one that came, unless that is so far off that sums of it were not exact. */
   base(time: number): number {
-    this.#base ??= time;
+    this.#base ??= Math.abs(time) <= EXACT_MAX ? time : 0;
     return this.#base;
   }
 
@@ -253,6 +258,7 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
       forgetAt = Math.min(forgetAt, stored[0]![0] + keepMs);
     }
     if (forgetAt === Number.POSITIVE_INFINITY) return;
+    forgetAt = Math.min(forgetAt, MAX_TIMESTAMP);
     to.value(2, undefined, forgetAt);
     to.timer(forgetAt, undefined);
   }
@@ -283,14 +289,19 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
   #look(waiting: JoinKey, now: number): void {
     const { left, right } = waiting;
     const from = this.#base ?? now;
-    const leftGone = now - from - this.#keepMs[0];
-    const rightGone = now - from - this.#keepMs[1];
+    const leftGone = this.#goneUntil(0, now) - from;
+    const rightGone = this.#goneUntil(1, now) - from;
     if (left.holds(leftGone) || right.holds(rightGone)) {
       waiting.place.beforeChange();
       left.forget(leftGone);
       right.forget(rightGone);
     }
     waiting.seenAt = now;
+  }
+
+  /** J4. */
+  #goneUntil(side: 0 | 1, now: number): number {
+    return now === MAX_TIMESTAMP ? MAX_TIMESTAMP : now - this.#keepMs[side];
   }
 
   /** J2. */
@@ -301,6 +312,6 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
 
   #schedule(waiting: JoinKey, time: number): void {
     waiting.isScheduled = true;
-    this.#due.push(time, waiting);
+    this.#due.push(Math.min(time, MAX_TIMESTAMP), waiting);
   }
 }
