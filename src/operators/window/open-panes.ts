@@ -13,6 +13,8 @@
  * O1 A key has panes, and a next window as long as it has some.
  * O2 A key that stands under the end of another window than its next one is passed over.
  * O3 Keys whose windows end together are handed out in their order: the same after a restore.
+ * O4 A window ends where those of the job do, also after a restore by a job whose windows lie otherwise; panes are in it by
+ *    their starts then, and each of them in one at least.
  */
 
 import type { Key } from '../../base/key-groups.ts';
@@ -235,8 +237,17 @@ export class OpenPanes implements OwnKeyedState<PaneKey> {
     if (namespace === undefined) return false;
     const { end } = windowOfNamespace(namespace);
     const of = this.#byKey.get(canonicalKey(key));
-    if (of !== undefined && end < of.nextEnd) this.#await(of, end);
+    if (of === undefined) return true;
+    const next = this.#endAnew(of, end);
+    if (next < of.nextEnd) this.#await(of, next);
     return true;
+  }
+
+  /** O4: what it was when windows lie as they did; else the first that is not before, but none that has lost the oldest pane. */
+  #endAnew({ panes }: PaneKey, end: number): number {
+    const { sizeMs, slideMs, offsetMs } = this.#sliding;
+    const lastOfOldest = windowStart(panes.oldest!.start, offsetMs, slideMs) + sizeMs;
+    return Math.min(this.firstEndAfter(end - 1), lastOfOldest);
   }
 
   #addKey(key: Key, canonical: unknown, place: KeyPlace): PaneKey {

@@ -129,6 +129,44 @@ describe('sliding windows that share panes', () => {
     }
   });
 
+  it('lie as the job says after a restore too, and no record is lost when it says otherwise than before', async () => {
+    const listing: Aggregate = {
+      createAccumulator: () => [],
+      add: (value, held) => [...(held as number[]), value],
+      merge: (left, right) => [...(left as number[]), ...(right as number[])],
+      result: (held) => (held as number[]).toSorted((left, right) => left - right).join(' '),
+    };
+    const lying = (size: number, slide: number, offset: number) => {
+      const definition = {
+        ...definitionOf(listing, size, slide),
+        assigner: sliding(size, slide, { offset }),
+      };
+      const trigger = definition.assigner.defaultTrigger as AnyTriggerOf<number>;
+      const panes = sharingOf({ ...definition, trigger }).panes!;
+      return { operator: () => new PaneWindowOperator(panes), keySelectors };
+    };
+    const before = await OperatorHarness.open(lying(10, 5, 0));
+    for (const time of [1, 4, 7, 12]) before.record(time, time);
+    before.watermark(6);
+    const snapshot = await before.snapshot();
+    for (const [size, slide, offset, expected] of [
+      [10, 5, 0, ['10: 1 4 7', '15: 7 12 13', '20: 12 13']],
+      // As of the start of a pane, which is where its records are.
+      [10, 5, 2, ['7: 1 4 7', '12: 7 12', '17: 12 13', '22: 13']],
+      [5, 2, 0, ['5: 1 4', '7: 7', '9: 7', '11: 12', '13: 12', '15: 12 13', '17: 13']],
+      [20, 5, 0, ['10: 1 4 7', '15: 1 4 7 12 13', '20: 1 4 7 12 13', '25: 7 12 13', '30: 12 13']],
+    ] as const) {
+      const after = await OperatorHarness.open({ ...lying(size, slide, offset), restored: snapshot });
+      after.record(13, 13);
+      after.watermark(1_000);
+      const shown = after.emitted.flatMap((each) =>
+        'record' in each ? [`${each.timestamp! + 1}: ${String(each.record)}`] : [],
+      );
+      assert.deepEqual(shown, expected, `${size} ${slide} ${offset}`);
+      assert.equal((await after.snapshot()).keyed.size, 0);
+    }
+  });
+
   it('refuse a record without timestamp', async () => {
     const harness = await OperatorHarness.open(sharedOptions(counting(false).aggregate));
     assert.throws(() => harness.record(1), { code: 'TIMESTAMP_MISSING' });
