@@ -10,6 +10,9 @@ import type { CompiledJob, PlannedOperator, PoisonPolicy } from '../graph/job-gr
 import type { Operator, OperatorContext, Pull, RecordRun } from '../operators/operator.ts';
 import { ProcessOperator } from '../operators/process.ts';
 import type { Nothing } from '../operators/process-context.ts';
+import { session, tumbling, type WindowAssigner } from '../operators/window/assigners.ts';
+import type { AnyTriggerOf } from '../operators/window/trigger-runner.ts';
+import { WindowOperator } from '../operators/window/window-operator.ts';
 import type { ListState, ValueState } from '../state/descriptors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
@@ -407,6 +410,37 @@ test('the operator state of a function is what it was before a record that is gi
   task.run(Number.POSITIVE_INFINITY);
   assert.deepEqual(list.get(), [1, 2, 3]);
   assert.deepEqual(failures, []);
+});
+
+test('a window whose last firing is given up is forgotten all the same', async () => {
+  const forgotten: unknown[] = [];
+  for (const assigner of [tumbling(10), session(5)]) {
+    const operator = new WindowOperator<number>({
+      assigner: assigner as WindowAssigner<number>,
+      trigger: assigner.defaultTrigger as AnyTriggerOf<number>,
+      evictor: undefined,
+      allowedLatenessMs: 0,
+      lateTag: undefined,
+      fold: { kind: 'all' },
+      function: {
+        process: () => {
+          throw new Error('poison');
+        },
+        clear: ({ window }) => {
+          forgotten.push(window.end);
+        },
+      },
+    });
+    const { task } = await rig([operator], [{ keyed: true, stateful: true, poison: 'skip' }], () => 'a');
+    task.onBatch(0, { values: [1, 2], timestamps: [1, 2] });
+    task.run(Number.POSITIVE_INFINITY);
+    assert.notEqual(task.chain.head.backend!.size(), 0);
+    task.onWatermark(0, 9);
+    task.run(Number.POSITIVE_INFINITY);
+    assert.equal(task.chain.counters['recordsGivenUp'], 1);
+    assert.equal(task.chain.head.backend!.size(), 0);
+  }
+  assert.deepEqual(forgotten, [10, 7]);
 });
 
 test('without a policy the error names operator and subtask and keeps the cause', async () => {

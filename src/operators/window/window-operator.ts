@@ -8,6 +8,8 @@
  * W2 A record that came too late for all its windows goes to the late output, or is counted and dropped.
  * W3 Results carry the last timestamp of their window.
  * W4 A window that fires at its end and is forgotten then has one timer, from its first record on.
+ * W5 When the firing at its clean-up time is given up (a poison policy), the window is forgotten all the same: nobody would
+ *    come for it again.
  */
 
 import { MillraceError } from '../../base/errors.ts';
@@ -55,6 +57,8 @@ export class WindowOperator<In> extends FunctionOperator<unknown> {
   #function: WindowFunctionContext<unknown, unknown> | undefined;
   /** W4. */
   readonly #firesOnce: boolean;
+  /** W5: what fires now and is to be forgotten then. */
+  #closing: TimeWindow | undefined;
 
   constructor(definition: WindowDefinition<In>) {
     super(definition.function ?? {});
@@ -110,12 +114,23 @@ export class WindowOperator<In> extends FunctionOperator<unknown> {
     const window = windowOfNamespace(this.#keyed.currentNamespace()!);
     // A window that was merged is gone; what its trigger has not deleted has nobody to call.
     if (this.#stateWindow(window) === undefined) return;
+    const isLast = domain === assigner.time && time === this.#cleanupTime(window);
+    this.#closing = isLast ? window : undefined;
     const result =
       domain === 'event'
         ? trigger.onEventTime?.(time, window, this.#trigger)
         : trigger.onProcessingTime?.(time, window, this.#trigger);
     this.#apply(result ?? 'continue', window);
-    if (domain === assigner.time && time === this.#cleanupTime(window)) this.#forget(window);
+    this.#closing = undefined;
+    if (isLast) this.#forget(window);
+  }
+
+  // W5.
+  override undo(): void {
+    super.undo();
+    const window = this.#closing;
+    this.#closing = undefined;
+    if (window !== undefined) this.#forget(window);
   }
 
   #add(window: TimeWindow, value: In, timestamp: number): void {
