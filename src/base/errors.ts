@@ -148,7 +148,7 @@ export const ERROR_TABLE = {
   },
   STATE_MEMORY_EXCEEDED: {
     title: 'the state of a slot takes more memory outside of the heap than it may',
-    owner: 'user',
+    owner: 'external',
     retry: 'never',
     remedy:
       'Raise state.memory.size where the machine has the memory, run the operator at a higher parallelism, or let state expire (ttl).',

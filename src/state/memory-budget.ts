@@ -23,9 +23,14 @@ export class MemoryBudget {
     return this.#taken;
   }
 
+  /** Whether so much more may be taken. */
+  fits(bytes: number): boolean {
+    return this.#taken + bytes <= this.max;
+  }
+
   /** To be called before memory is allocated; throws STATE_MEMORY_EXCEEDED, having changed nothing, when that is too much. */
   take(bytes: number): void {
-    if (this.#taken + bytes > this.max) {
+    if (!this.fits(bytes)) {
       throw new MillraceError(
         'STATE_MEMORY_EXCEEDED',
         `the typed state of this slot takes ${this.#taken} bytes outside of the heap and needs ${bytes} more; ` +

@@ -188,3 +188,17 @@ test('a table takes its memory from the budget and gives it back, and one that m
   for (let key = 0; key < held; key++) table.remove(table.find(key, keyHash(key)));
   assert.equal(memory.taken, least);
 });
+
+test('whoever is at the end of the budget can forget, and no record is to blame', () => {
+  const memory = new MemoryBudget(100_000);
+  const table = new NumbersByNumber(memory);
+  for (let key = 0; key < 2_000; key++) table.add(key, keyHash(key), key);
+  memory.take(memory.max - memory.taken);
+  for (let key = 0; key < 2_000; key++) table.remove(table.find(key, keyHash(key)));
+  assert.equal(table.size, 0);
+  assert.throws(
+    () => memory.take(1),
+    // One of a user would be given up as poison.
+    (error: MillraceError) => error.code === 'STATE_MEMORY_EXCEEDED' && error.owner === 'external',
+  );
+});

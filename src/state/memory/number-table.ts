@@ -132,7 +132,9 @@ export abstract class NumberTable<B extends Block = Block> {
     block.free(hole);
     this.size--;
     // Half as many places are a quarter full then: many changes come before the next resize.
-    if (this.size * 8 < this.places && bits > BITS_MIN) this.#resize(bits - 1);
+    if (this.size * 8 >= this.places || bits === BITS_MIN) return;
+    // Both blocks are there for a moment; where that is too much, nobody is refused to forget.
+    if (this.#memory.fits(this.bytesOf(bits - 1))) this.#resize(bits - 1);
   }
 
   /** False, and nothing happened, where a key would have no place (P1). */
