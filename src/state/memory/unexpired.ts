@@ -46,10 +46,11 @@ function unexpiredEntries(
   isOver: (time: number) => boolean,
 ): MapBuffer | undefined {
   const left = new MapBuffer();
-  for (const [key, value] of map.entries()) {
-    if (isOver((value as Stamped<unknown>).time)) continue;
+  // Not by its entries: a small map would become a large one.
+  map.visit((key, value) => {
+    if (isOver((value as Stamped<unknown>).time)) return;
     left.set(canonicalMapKey(key, layout.keyCodec), key, value);
-  }
+  });
   if (left.size === map.size) return map;
   return left.size === 0 ? undefined : left;
 }
