@@ -22,12 +22,15 @@ const gap = env.args.duration('gap', '30m');
 const bound = env.args.duration('bound', '60s');
 
 const sessions = env
-  .fromSource(files.lines(input), { uid: 'lines' })
+  // One file has one order: one subtask reads it, as a second one without a file would hold event time back for a moment.
+  .fromSource(files.lines(input), { uid: 'lines', parallelism: 1 })
   .flatMap(requests)
+  .setParallelism(1)
   // A watermark after each record, not every 200 ms: which records are late depends on the log and not on the machine.
   .assignTimestampsAndWatermarks(
     watermarks.punctuated<{ at: number }>(({ at }) => at - bound - 1).withTimestamps(({ at }) => at),
   )
+  .setParallelism(1)
   .keyBy('client')
   .window(session(gap))
   .sideOutputLateData('late')
