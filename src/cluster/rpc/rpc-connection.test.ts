@@ -96,6 +96,31 @@ test('a request is answered, or refused with the error that was thrown', async (
   assert.equal(error.message, 'there is no job 7');
 });
 
+test('a handler that throws, and an answer that cannot become bytes, are told to whoever asked', async () => {
+  const { network, near, far } = pair('throws', (body) => {
+    if (body === 'throws') throw new MillraceError('JOB_NOT_FOUND', 'there is no job 7');
+    return Promise.resolve(() => body);
+  });
+  const thrown = near.rpc.request('throws', 1_000).catch((error: unknown) => error);
+  const unsendable = near.rpc.request('a function', 1_000).catch((error: unknown) => error);
+  for (let round = 0; round < 3; round++) {
+    network.settle();
+    await turns();
+  }
+  assert.ok(isMillraceError(await thrown, 'JOB_NOT_FOUND'));
+  assert.ok((await unsendable) instanceof Error);
+  assert.deepEqual([near.losses, far.losses], [[], []]);
+});
+
+test('a request that cannot become bytes is rejected at once, and leaves no timer behind', async () => {
+  const { network, clock, near } = pair('unsendable');
+  const before = clock.pending;
+  await assert.rejects(near.rpc.request(() => 1, 3_600_000));
+  assert.equal(clock.pending, before);
+  network.settle();
+  assert.deepEqual(near.losses, []);
+});
+
 test('a request that is not answered in time is RPC_TIMEOUT, and a late answer is nobody’s', async () => {
   const answer = Promise.withResolvers<unknown>();
   const { network, clock, near } = pair('late', () => answer.promise);

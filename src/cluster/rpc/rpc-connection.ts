@@ -22,6 +22,8 @@
  * RC-4 Bounded: a piece by PIECE_BYTES_MAX, a message by MESSAGE_BYTES_MAX, what waits to be sent by WAITING_BYTES_MAX,
  *      requests by REQUESTS_MAX; whoever exceeds them is cut off.
  * RC-5 An unknown outcome is its own: a request whose connection broke is rejected with RPC_LOST, and may have had its effect.
+ * RC-6 What is asked does not end this process: a handler that throws, and an answer that cannot become bytes, are told to
+ *      whoever asked. A request that cannot become bytes waits for nothing.
  */
 
 import type { Clock, Timer } from '../../base/env.ts';
@@ -150,7 +152,11 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
         'a request has to be answered',
       );
       this.#waiting.set(id, { resolve, reject, timer });
-      this.#send(REQUEST, id, body);
+      try {
+        this.#send(REQUEST, id, body);
+      } catch (error) {
+        this.#settle(id, ({ reject: refuse }) => refuse(error as Error)); // RC-6
+      }
     }) as Promise<Answer>;
   }
 
@@ -261,11 +267,27 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
   }
 
   #answer(id: number, body: Asked): void {
-    const asked = this.#options.handlers.request?.(body) ?? Promise.reject(notAnswered());
-    asked.then(
-      (value) => this.#send(ANSWER, id, value),
+    this.#ask(body).then(
+      (value) => this.#sendAnswer(id, value),
       (error: unknown) => this.#send(FAILURE, id, serializeError(error)),
     );
+  }
+
+  #ask(body: Asked): Promise<unknown> {
+    try {
+      return this.#options.handlers.request?.(body) ?? Promise.reject(notAnswered());
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** RC-6. */
+  #sendAnswer(id: number, value: unknown): void {
+    try {
+      this.#send(ANSWER, id, value);
+    } catch (error) {
+      this.#send(FAILURE, id, serializeError(error));
+    }
   }
 
   #settle(id: number, how: (waiting: Waiting) => void): void {
