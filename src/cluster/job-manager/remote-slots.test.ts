@@ -187,6 +187,22 @@ test('slots that are lost before their process came are replaced', async () => {
   assert.equal((await started).length, 3);
 });
 
+test('slots that are lost together with the answer that gives them are asked for again', async () => {
+  const here = world();
+  const started = here.start();
+  here.give(['a', 'b', 'a']);
+  here.slots.taskManagerLost('a', 'killed'); // In the same piece of the network: the answer is not handled yet.
+  const b = here.process('b');
+  await here.settle();
+  assert.deepEqual(here.asked, [3, 3]);
+  here.give(['c', 'b', 'b']);
+  const c = here.process('c');
+  await here.settle();
+  for (const each of [b, c]) each.say({ kind: 'ready', deployment: 1 });
+  await here.settle();
+  assert.equal((await started).length, 3);
+});
+
 test('a start that one process cannot make ends everywhere, with its reason', async () => {
   const here = world();
   const started = here.start().catch((error: unknown) => error);

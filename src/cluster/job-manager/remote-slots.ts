@@ -158,6 +158,8 @@ class RemoteDeployment {
   #find: (taskManager: string) => Attached | undefined = () => undefined;
   readonly #ready = new Set<string>();
   readonly #lostOnes = new Set<string>();
+  /** TaskManagers that were lost while slots were asked for. */
+  readonly #goneMeanwhile = new Set<string>();
   /** By slot: who waits until it is gone. */
   readonly #going = new Map<number, { readonly promise: Promise<void>; readonly resolve: () => void }>();
   #phase: 'asking' | 'attaching' | 'starting' | 'running' | 'leaving' | 'failed' = 'asking';
@@ -201,6 +203,7 @@ class RemoteDeployment {
 
   /** The JobManager has given slots up that this deployment waits for: it asks for others (RS-4). */
   slotsGone(taskManager: string): void {
+    if (this.#phase === 'asking') this.#goneMeanwhile.add(taskManager);
     if (this.#phase !== 'attaching' || !this.#taskManagers.includes(taskManager)) return;
     this.#phase = 'asking';
     this.#timer?.cancel();
@@ -209,6 +212,10 @@ class RemoteDeployment {
 
   #assigned(slots: readonly SlotAssignment[]): void {
     if (this.#phase !== 'asking') return;
+    const isOutdated = slots.some(({ taskManager }) => this.#goneMeanwhile.has(taskManager));
+    this.#goneMeanwhile.clear();
+    // The answer and the loss may have come together: who has those slots is asked again (RS-4).
+    if (isOutdated) return this.#ask();
     this.#slots = slots;
     this.#taskManagers = [...new Set(slots.map(({ taskManager }) => taskManager))];
     this.#phase = 'attaching';

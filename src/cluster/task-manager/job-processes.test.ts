@@ -172,3 +172,19 @@ test('an order that is gone before its bundle came starts nothing', async () => 
   await turns();
   assert.equal(children.length, 0);
 });
+
+test('the end of what was ordered before leaves alone what has the same allocation now', async () => {
+  const bundles = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  let asked = 0;
+  const { jobs, children } = processes({ pathOf: () => bundles[asked++]!.promise });
+  jobs.follow([order('a')]);
+  jobs.follow([]);
+  jobs.follow([order('a')]); // Of a JobManager that was started again.
+  bundles[1]!.resolve('/bundle.mjs');
+  await turns();
+  bundles[0]!.reject(new Error('the JobManager is lost'));
+  await turns();
+  assert.equal(jobs.report().length, 1);
+  jobs.follow([]);
+  assert.ok(children[0]!.killed);
+});

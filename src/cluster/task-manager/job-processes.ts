@@ -200,6 +200,8 @@ export class JobProcesses {
 
   #move(entry: Entry, event: JobProcessEvent): void {
     entry.state = moveJobProcess(entry.state, event);
-    if (entry.state === 'GONE') this.#entries.delete(entry.order.allocation);
+    const { allocation } = entry.order;
+    // A JobManager that was started again counts its allocations from the beginning: another entry may be there by now.
+    if (entry.state === 'GONE' && this.#entries.get(allocation) === entry) this.#entries.delete(allocation);
   }
 }
