@@ -138,6 +138,8 @@ export class DispatchedJob {
         lost: () => this.#process?.kill(),
       },
     });
+    // It was asked for when there was nobody to tell.
+    if (this.#isCanceled) this.#rpc.send({ kind: 'cancel' });
   }
 
   /** All that is known of it; `undefined` before it was built for the first time. */
@@ -197,6 +199,8 @@ export class DispatchedJob {
     if (this.isOver) return;
     const error = serializeError(new MillraceError('JOB_MASTER_LOST', 'the JobManager was stopped'));
     this.#end('abandoned', { status: 'FAILED', error });
+    // Users' code may keep it from seeing that it is alone.
+    this.#process?.kill();
   }
 
   // ---- the process ----
