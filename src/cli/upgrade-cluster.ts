@@ -112,7 +112,7 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
   return {
     stopOld: () => rest.stop(jobId, { folder: target, drain: false }),
     startNew: async (savepoint) => {
-      await submit({ ...next.submission, jobId, restore: savepoint, fresh: false }, next.bundle);
+      await submit({ ...next.submission, ...startFrom(savepoint), jobId }, next.bundle);
     },
     proveNew: () =>
       until('the new version has not completed a checkpoint', deadlineMs, (job) => {
@@ -128,7 +128,12 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
     },
     startOld: async (savepoint) => {
       const { submission, bundle } = old;
-      await submit({ ...submission, restore: savepoint, fresh: false, discardLaterOutput: true }, bundle);
+      await submit({ ...submission, ...startFrom(savepoint), discardLaterOutput: true }, bundle);
     },
   };
+}
+
+/** US-1: whatever the versions were configured or once started with, neither claims the savepoint of the upgrade. */
+export function startFrom(savepoint: string): Pick<Submission, 'restore' | 'claimMode' | 'fresh'> {
+  return { restore: savepoint, claimMode: 'NO_CLAIM', fresh: false };
 }
