@@ -164,18 +164,22 @@ export interface PlannedSlots {
   readonly recipe: LoadRecipe;
 }
 
-/** As {@link executeAsync}, over slots that `slotsOf` makes: those of a cluster. */
+/**
+ * As {@link executeAsync}, over slots that `slotsOf` makes: those of a cluster. `run` names what several processes are a part
+ * of, one after the other: what to continue from is chosen by the first of them.
+ */
 export async function executeOver(
   job: RunnableJob,
   options: ExecuteOptions,
   slotsOf: ((planned: PlannedSlots) => SlotProvider) | undefined,
+  run?: string,
 ): Promise<JobClient> {
   // A script waits for its job inside its own module, which is loaded before the job starts.
   const ended = Promise.withResolvers<JobExecutionResult>();
   // Only a script hears of it here; everybody else asks the client.
   ended.promise.catch(() => {});
   const loaded = await load(job, options, ended.promise);
-  const client = start(loaded, job instanceof URL ? job : undefined, { ...options, slotsOf });
+  const client = start(loaded, job instanceof URL ? job : undefined, { ...options, slotsOf, run });
   client
     .result()
     .then((result) => executionResult(orThrow(result)))
@@ -212,7 +216,7 @@ async function load(
 function start(
   job: LoadedJob,
   module: URL | undefined,
-  options: ExecuteOptions & Pick<HostOptions, 'slotsOf'>,
+  options: ExecuteOptions & Pick<HostOptions, 'slotsOf' | 'run'>,
   isScript = false,
 ): JobClient {
   const { compiled, configuration } = job;
@@ -231,6 +235,7 @@ function start(
     checkpointsDirectory: directory,
     savepointDirectory: savepointDirectory(configuration, workingDirectory),
     choice: choiceOf(options, configuration, workingDirectory),
+    run: options.run,
     allowNonRestored:
       options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),
     workingDirectory,
@@ -369,6 +374,7 @@ interface HostOptions extends ExecuteOptions {
   readonly env: Env;
   readonly isScript: boolean;
   readonly slotsOf?: ((planned: PlannedSlots) => SlotProvider) | undefined;
+  readonly run?: string | undefined;
 }
 
 function hostOf(job: LoadedJob, module: URL | undefined, options: HostOptions): LocalHost {

@@ -54,6 +54,8 @@ export interface AttemptBase {
     | undefined;
   /** The first id that this attempt may have used. */
   readonly firstId: number;
+  /** The run that the attempt is a part of; absent for a process that is its own run. */
+  readonly run?: string;
 }
 
 /** The terminal marker of a job that ended well. */

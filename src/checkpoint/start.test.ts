@@ -81,6 +81,38 @@ test('ids continue above those that were used and removed', async () => {
   assert.ok((await surveyFolder(files, JOB_DIRECTORY)).highestId >= 5);
 });
 
+test('processes of one run: the first that records its base has chosen for those after it', async () => {
+  const files = memoryFiles();
+  await run(files, 3);
+  const path: RestoreChoice = { kind: 'path', path: chk(1) };
+  for (const choice of [path, { kind: 'fresh' } as const]) {
+    const options = { jobDirectory: JOB_DIRECTORY, jobId: JOB_ID, choice, run: `run of ${choice.kind}` };
+    const startOf = async (): Promise<StartedAttempt> => {
+      const found = await startAttempt({ files, log: silent }, options);
+      assert.ok(found.kind === 'started');
+      return found;
+    };
+    const chosen = choice.kind === 'path' ? 1 : undefined;
+    // It dies while it waits for slots: nothing was chosen, and the next one begins as was asked.
+    assert.equal(restoredId(await startOf()), chosen);
+    const second = await startOf();
+    assert.equal(restoredId(second), chosen);
+    await second.recordBase();
+    // From here on the choice was carried out: to carry it out again would take back what was committed since.
+    assert.equal(restoredId(await startOf()), chosen);
+    const outcome = await publishCheckpoint(storageOf(files, second.attempt), second.nextId, second.attempt);
+    assert.equal(outcome.kind, 'fenced'); // Others have started meanwhile.
+    const third = await startOf();
+    await third.recordBase();
+    await publishCheckpoint(storageOf(files, third.attempt), third.nextId, third.attempt);
+    assert.equal(restoredId(await startOf()), third.nextId);
+    // Another run chooses for itself.
+    const found = await startAttempt({ files, log: silent }, { ...options, run: 'another' });
+    assert.ok(found.kind === 'started');
+    assert.equal(restoredId(found), chosen);
+  }
+});
+
 test('a damaged latest checkpoint is an error that names the file and the older one to choose', async () => {
   const files = memoryFiles();
   await run(files, 3);

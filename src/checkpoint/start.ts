@@ -55,6 +55,11 @@ export interface StartOptions {
   readonly jobDirectory: string;
   readonly jobId: string;
   readonly choice: RestoreChoice;
+  /**
+   * A name of the run that several processes are a part of, one after the other. The first one that records a base has chosen
+   * for all of them: those after it continue from the latest checkpoint, those before it begin as was asked.
+   */
+  readonly run?: string | undefined;
 }
 
 /** Claims the folder of a job and finds what to continue from. Throws CHECKPOINT_EXISTS when nothing was said about a run that can be continued. */
@@ -69,7 +74,7 @@ export async function startAttempt(
   }
   // Before the claim, so that a start that does nothing writes nothing.
   const before = await surveyFolder(env.files, jobDirectory);
-  const finished = await refuse(env, options, before);
+  const finished = await refuse(env, continued(options, before), before);
   if (finished !== undefined) return finished;
   const attempt = await claimAttempt(env.files, jobDirectory);
   return fencedFirst(
@@ -78,13 +83,20 @@ export async function startAttempt(
   );
 }
 
+/** What is asked for, or the latest checkpoint where the same run has chosen already. */
+function continued(options: StartOptions, { lineage }: JobFolder): StartOptions {
+  if (options.run === undefined || lineage.head?.run !== options.run) return options;
+  return { ...options, choice: { kind: 'latest' } };
+}
+
 async function afterClaim(
   env: Pick<Env, 'files' | 'log'>,
-  options: StartOptions,
+  asked: StartOptions,
   attempt: number,
 ): Promise<StartedAttempt | AlreadyFinished> {
   // Again after the claim: O-3.
-  const folder = await surveyFolder(env.files, options.jobDirectory);
+  const folder = await surveyFolder(env.files, asked.jobDirectory);
+  const options = continued(asked, folder);
   const finishedMeanwhile = await refuse(env, options, folder);
   if (finishedMeanwhile !== undefined) return finishedMeanwhile;
   const checkpoint = await choose(env, options, folder);
@@ -163,7 +175,7 @@ function isIn(jobDirectory: string, { directory }: LoadedCheckpoint): boolean {
 
 async function started(
   env: Pick<Env, 'files' | 'log'>,
-  { jobDirectory, choice }: StartOptions,
+  { jobDirectory, choice, run }: StartOptions,
   found: {
     attempt: number;
     folder: JobFolder;
@@ -198,7 +210,8 @@ async function started(
     claimed,
     orphans: choice.kind === 'fresh' ? [...complete, ...torn].sort((a, b) => a - b) : torn,
     warnings: isHere ? deadBranch(folder, checkpoint) : [],
-    recordBase: () => recordBase(env, jobDirectory, { attempt, restored, firstId }),
+    recordBase: () =>
+      recordBase(env, jobDirectory, { attempt, restored, firstId, ...(run === undefined ? {} : { run }) }),
   };
 }
 

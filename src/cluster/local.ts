@@ -35,6 +35,8 @@ export interface LocalSubmission {
   /** Folder of the checkpoints of all jobs; a job has a folder in it, named by its id. */
   readonly checkpointsDirectory: string;
   readonly choice: RestoreChoice;
+  /** A name of the run that several processes are a part of: those after the first continue it, whatever `choice` is. */
+  readonly run?: string | undefined;
   readonly allowNonRestored: boolean;
   /** Where savepoints go when nobody says; absolute. */
   readonly savepointDirectory?: string | undefined;
@@ -75,6 +77,7 @@ export class LocalCluster {
         graph: compiled.graph,
         jobDirectory,
         choice,
+        run: submission.run,
         allowNonRestored: submission.allowNonRestored,
         declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,

@@ -31,8 +31,8 @@ export interface JobMasterStart {
   readonly bindHost: string;
   readonly bundlePath: string;
   readonly submission: Submission;
-  /** How often the job master was started before. */
-  readonly restarts: number;
+  /** A name of this submission only: a job master that takes the place of one that died continues what that one had begun. */
+  readonly run: string;
 }
 
 /** A process that was started. */

@@ -21,7 +21,7 @@ export interface SubmittedLoad {
 
 /** Builds the job of a submission and starts its job master over the slots of the cluster. */
 export async function runSubmitted(
-  { bundlePath, submission, restarts }: JobMasterStart,
+  { bundlePath, submission, run }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
 ): Promise<RunningJob> {
   const load = submission.load as SubmittedLoad;
@@ -34,12 +34,14 @@ export async function runSubmitted(
       configuration,
       jobId: submission.jobId,
       workingDirectory: submission.workingDirectory,
-      ...choiceOf(submission, restarts, isCheckpointing(configuration)),
+      fresh: submission.fresh,
+      ...(submission.restore === undefined ? {} : { restore: submission.restore }),
       allowNonRestoredState: submission.allowNonRestoredState,
       discardLaterOutput: submission.discardLaterOutput,
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
+    run,
   );
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
   const { compiled } = master;
@@ -59,16 +61,6 @@ export async function runSubmitted(
     configuration: layersOf(client.configuration),
   };
   return { master, description };
-}
-
-/** A job master that takes the place of one that died continues where that one was. */
-function choiceOf(
-  { restore, fresh }: JobMasterStart['submission'],
-  restarts: number,
-  hasCheckpoints: boolean,
-): { readonly restore?: string; readonly fresh?: boolean } {
-  if (restarts > 0 && hasCheckpoints) return { restore: 'latest' };
-  return { fresh, ...(restore === undefined ? {} : { restore }) };
 }
 
 /** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */

@@ -281,19 +281,19 @@ let masters = 0;
 /** Builds the fixed job and starts its job master, as `run/cluster-job.ts` does it for a bundle. */
 function runFixed(
   env: Env,
-  { restarts, submission }: JobMasterStart,
+  { run, submission }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
 ): Promise<RunningJob> {
   const compiled = build();
   const provider = slotsOf({ fingerprint: compiled.graph.fingerprint, load: `master ${++masters}` });
-  const isContinued = restarts > 0 || submission.restore === 'latest';
   const master = new LocalCluster(env).submit({
     jobId: JOB_ID,
     compiled,
     configuration: CONFIGURATION,
     host: { kind: 'elsewhere', provider },
     checkpointsDirectory: '/checkpoints',
-    choice: isContinued ? { kind: 'latest' } : { kind: 'none' },
+    choice: submission.restore === 'latest' ? { kind: 'latest' } : { kind: 'none' },
+    run,
     allowNonRestored: false,
     workingDirectory: '/',
     discardLaterOutput: false,

@@ -4,8 +4,8 @@
  * Owns: the process and the connection to it; the job's secret. Partners: the dispatcher above, the resource manager, the
  * job master.
  *
- * DJ-1 A process that ends without a last word is replaced by one that continues from the latest checkpoint, RESTARTS_MAX
- *      times in a row; a job without checkpoints has failed, because what it did cannot be told.
+ * DJ-1 A process that ends without a last word is replaced by one that continues from the latest checkpoint of the same run,
+ *      or begins as was asked when nothing of it was chosen yet, RESTARTS_MAX times in a row; a job without checkpoints has failed, because what it did cannot be told.
  * DJ-2 The next process is started when the former one is gone. The claim of the job's folder fences whatever is left of it.
  * DJ-3 The outcome of a job is final.
  */
@@ -74,6 +74,7 @@ export class DispatchedJob {
   readonly accepted: Promise<void>;
   readonly #parts: DispatchedJobParts;
   readonly #startedAt: number;
+  readonly #run: string;
   readonly #acceptedResolvers = Promise.withResolvers<void>();
   #state: DispatchedJobState = 'STARTING';
   #process: ChildProcessHandle | undefined;
@@ -92,6 +93,7 @@ export class DispatchedJob {
     this.jobId = parts.submission.jobId;
     this.secret = parts.secret;
     this.#startedAt = parts.env.clock.now();
+    this.#run = parts.env.random.id();
     this.accepted = this.#acceptedResolvers.promise;
     this.accepted.catch(() => undefined);
   }
@@ -215,7 +217,7 @@ export class DispatchedJob {
       bindHost,
       bundlePath,
       submission,
-      restarts: this.#restarts,
+      run: this.#run,
     };
     this.#process = spawner.spawn(
       { kind: 'job-master', start },

@@ -86,6 +86,8 @@ export interface JobStorageOptions {
   /** `<dir>/<job-id>`; `undefined` = store nothing. */
   readonly jobDirectory: string | undefined;
   readonly choice: RestoreChoice;
+  /** As in `StartOptions`. */
+  readonly run?: string | undefined;
   readonly allowNonRestored: boolean;
   /** What operators declare: a checkpoint that does not fit is refused before any task starts. */
   readonly declaredState?: RestoreOptions['declaredState'];
@@ -115,8 +117,8 @@ class FolderStorage implements JobStorage {
   }
 
   async recover(): Promise<Recovery> {
-    const { env, jobDirectory, jobId, choice, inlineThresholdBytes } = this.#options;
-    const found = await startAttempt(env, { jobDirectory, jobId, choice });
+    const { env, jobDirectory, jobId, choice, run, inlineThresholdBytes } = this.#options;
+    const found = await startAttempt(env, { jobDirectory, jobId, choice, run });
     if (found.kind === 'finished') return { kind: 'finished' };
     const { attempt, checkpoint, nextId, durable, orphans, warnings } = found;
     this.#started = found;
