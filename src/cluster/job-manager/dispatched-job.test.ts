@@ -18,8 +18,8 @@ interface Played {
   readonly job: DispatchedJob;
   readonly exit: (how: string) => void;
   readonly killed: () => boolean;
-  /** The job master dials; what it is told. */
-  readonly attach: () => JobMasterCommand[];
+  /** The job master dials, and says what is given; what it is told. */
+  readonly attach: (...said: readonly unknown[]) => JobMasterCommand[];
 }
 
 function started(): Played {
@@ -57,10 +57,10 @@ function started(): Played {
     heartbeat: HEARTBEAT,
   });
   job.start();
-  const attach = (): JobMasterCommand[] => {
+  const attach = (...said: readonly unknown[]): JobMasterCommand[] => {
     const [near, far] = network.pair();
     const heard: JobMasterCommand[] = [];
-    new RpcConnection<unknown, JobMasterCommand>({
+    const rpc = new RpcConnection<unknown, JobMasterCommand>({
       connection: near,
       rest: new Uint8Array(0),
       clock: new ManualClock(),
@@ -68,6 +68,7 @@ function started(): Played {
       handlers: { message: (command) => void heard.push(command), lost: () => {} },
     });
     job.attach({ connection: far, subject: '', rest: new Uint8Array(0) });
+    for (const message of said) rpc.send(message);
     network.settle();
     return heard;
   };
@@ -97,4 +98,15 @@ test('a JobManager that ends leaves no job master behind', () => {
   job.abandon();
   assert.ok(killed());
   assert.equal(job.listing().outcome?.status, 'FAILED');
+});
+
+test('a job master that says what cannot be is ended, and the JobManager goes on', () => {
+  for (const said of [undefined, { kind: 'ended', outcome: { status: 'FINISHED' } }, { kind: 'accepted' }]) {
+    const { job, attach, exit, killed } = started();
+    attach(said);
+    assert.ok(killed());
+    assert.ok(!job.isOver);
+    exit('signal SIGKILL');
+    assert.equal(job.listing().outcome?.status, 'FAILED');
+  }
 });

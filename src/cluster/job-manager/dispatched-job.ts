@@ -5,9 +5,11 @@
  * job master.
  *
  * DJ-1 A process that ends without a last word is replaced by one that continues from the latest checkpoint of the same run,
- *      or begins as was asked when nothing of it was chosen yet, RESTARTS_MAX times in a row; a job without checkpoints has failed, because what it did cannot be told.
+ *      or begins as was asked when nothing of it was chosen yet, RESTARTS_MAX times in a row; a job without checkpoints has
+ *      failed, because what it did cannot be told.
  * DJ-2 The next process is started when the former one is gone. The claim of the job's folder fences whatever is left of it.
  * DJ-3 The outcome of a job is final.
+ * DJ-4 A job master that says what cannot be (it runs code of users) is ended: no other job hears of it.
  */
 
 import type { Env, Timer } from '../../base/env.ts';
@@ -131,10 +133,11 @@ export class DispatchedJob {
       clock: env.clock,
       heartbeat,
       handlers: {
-        message: (message: JobMasterMessage) => this.#heard(message),
+        message: (message: JobMasterMessage) => this.#guarded(() => this.#heard(message)),
         request: ({ count }: SlotsRequest) => this.#requestSlots(count),
         heartbeat: (picture) => {
-          if (picture !== undefined) this.#mirror?.changed({ picture: picture as JobPicture, events: [] });
+          if (picture === undefined) return;
+          this.#guarded(() => this.#mirror?.changed({ picture: picture as JobPicture, events: [] }));
         },
         // Without a sign of life it is as good as dead; the exit of its process tells the rest.
         lost: () => this.#process?.kill(),
@@ -259,6 +262,20 @@ export class DispatchedJob {
   }
 
   // ---- what it says ----
+
+  /** DJ-4. */
+  #guarded(hear: () => void): void {
+    try {
+      hear();
+    } catch (error) {
+      const { env } = this.#parts;
+      env.log.error('a job master said what cannot be: it is ended', {
+        job: this.jobId,
+        error: String(error),
+      });
+      this.#process?.kill();
+    }
+  }
 
   #heard(message: JobMasterMessage): void {
     switch (message.kind) {
