@@ -11,7 +11,8 @@
  *     blobs-*           bundles, a folder for each process
  * ```
  *
- * CF-1 A secret is made once, by whoever creates the file first; it is 256 bits of chance.
+ * CF-1 A secret is made once, by whoever gives the file its name first; it is 256 bits of chance, and there whole or not at
+ *      all. A file that holds anything else is refused: an empty secret would let everybody in.
  * CF-2 The file of a process says that it may run; whether it does, the machine says. A process id that is another program's
  *      by now is not touched.
  */
@@ -19,6 +20,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -28,6 +30,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { MillraceError } from '../base/errors.ts';
 import { secretText } from '../base/random.ts';
 
 /** A process of a cluster, as its file says. */
@@ -105,14 +108,24 @@ export class ClusterFiles {
   /** CF-1. */
   #secretIn(name: string): string {
     const path = join(this.directory, name);
-    if (!existsSync(path)) {
-      try {
-        writeFileSync(path, `${secretText()}\n`, { mode: 0o600, flag: 'wx' });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
+    if (!existsSync(path)) this.#makeSecret(path);
+    const secret = readFileSync(path, 'utf8').trim();
+    if (/^[0-9a-f]{64}$/.test(secret)) return secret;
+    throw new MillraceError('CONFIG_INVALID', `${path} holds no secret of 64 hexadecimal digits`, {
+      remedy: 'Stop the cluster and remove the file: the next start makes another one.',
+    });
+  }
+
+  #makeSecret(path: string): void {
+    const unfinished = `${path}.${process.pid}`;
+    writeFileSync(unfinished, `${secretText()}\n`, { mode: 0o600, flush: true });
+    try {
+      linkSync(unfinished, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(unfinished, { force: true });
     }
-    return readFileSync(path, 'utf8').trim();
   }
 
   #pathOf({ role, id }: Pick<ProcessRecord, 'role' | 'id'>): string {
