@@ -176,6 +176,20 @@ test('a folder that cannot be made refuses the request, whatever it is, and the 
   }
 });
 
+test('a stop that comes while one with a savepoint is refused is not forgotten', async () => {
+  for (const drain of [false, true]) {
+    const { run } = start();
+    await run.until(() => run.completed() === 1);
+    const target = '/checkpoints/job/attempts/1/base/savepoints';
+    const answer = ask(run, (master) => master.stopWithSavepoint({ target, drain }));
+    run.act((master) => master.stop());
+    const result = await run.end();
+    assert.equal(answer.error?.code, 'SAVEPOINT_FAILED');
+    assert.equal(result.status, 'STOPPED');
+    assert.equal(result.error, undefined);
+  }
+});
+
 test('a savepoint is refused while nothing runs, twice at a stop, and without a folder', async () => {
   const { run } = start();
   const early = ask(run, (master) => master.triggerSavepoint({ target: FOLDER }));

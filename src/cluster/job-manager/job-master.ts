@@ -797,7 +797,10 @@ export class JobMaster {
       this.#ending = undefined;
       this.#savepointStop = undefined;
       stop.giveUp('nothing was begun', error);
-      return this.#checkAllEnded();
+      this.#checkAllEnded();
+      // A stop without a savepoint that came meanwhile waited for this one to end the job.
+      if (this.#stopAfterwards) this.#stopRunning();
+      return;
     }
     // The restart is the way back to reading, not the consequence of a failure: no strategy is asked.
     const goesOn = this.#recovery?.store !== undefined && !this.#stopAfterwards;
