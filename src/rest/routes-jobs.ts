@@ -156,13 +156,6 @@ export function jobRoutes(context: RestContext): Route[] {
         return cancel(jobOf(context, request));
       },
     },
-    {
-      ...view,
-      role: 'operate',
-      path: '/jobs/:jobid/yarn-cancel',
-      summary: 'Cancels one job; for clients that cannot send PATCH.',
-      handle: (request) => cancel(jobOf(context, request)),
-    },
   ];
 }
 
