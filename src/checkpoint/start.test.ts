@@ -93,7 +93,7 @@ test('processes of one run: the first that records its base has chosen for those
       return found;
     };
     const chosen = choice.kind === 'path' ? 1 : undefined;
-    // It dies while it waits for slots: nothing was chosen, and the next one begins as was asked.
+    // It dies before its choice is recorded: the next one begins as was asked.
     assert.equal(restoredId(await startOf()), chosen);
     const second = await startOf();
     assert.equal(restoredId(second), chosen);

@@ -1,11 +1,12 @@
-// The secrets of a cluster: made once, whole, for their owner only.
+// The secrets of a cluster: made once, whole, for their owner only. And its processes, which end when they want.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ClusterFiles } from './cluster-files.ts';
+import { ClusterFiles, signalProcess } from './cluster-files.ts';
 
 function withFiles(check: (files: ClusterFiles) => void): void {
   const parent = mkdtempSync(join(tmpdir(), 'millrace-cluster-files-'));
@@ -44,4 +45,10 @@ test('a file that was never filled is no secret: nobody is let in by an empty on
       }
     }
   });
+});
+
+test('a process that has ended before its signal came keeps nobody from ending the others', () => {
+  const { pid } = spawnSync(process.execPath, ['--eval', '']);
+  assert.throws(() => process.kill(pid, 'SIGTERM'), { code: 'ESRCH' });
+  signalProcess(pid, 'SIGTERM');
 });

@@ -133,6 +133,15 @@ export class ClusterFiles {
   }
 }
 
+/** Sends a signal to a process; one that has ended meanwhile needs none. */
+export function signalProcess(processId: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(processId, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** CF-2. */
 export function isRunning({ processId, role }: ProcessRecord): boolean {
   try {

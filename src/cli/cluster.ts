@@ -14,7 +14,7 @@ import { addressText } from '../base/network.ts';
 import type { ClusterOverview, JobListing } from '../cluster/messages.ts';
 import type { Request } from './arguments.ts';
 import { withCluster } from './cluster-client.ts';
-import { ClusterFiles, isRunning, type ProcessRecord } from './cluster-files.ts';
+import { ClusterFiles, isRunning, type ProcessRecord, signalProcess } from './cluster-files.ts';
 import { configurationOf } from './cluster-process.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
@@ -176,10 +176,10 @@ async function stop(files: ClusterFiles, json: boolean, host: JobHost): Promise<
 async function endAll(files: ClusterFiles): Promise<ProcessRecord[]> {
   const records = files.records().reverse();
   const running = records.filter(isRunning);
-  for (const { processId } of running) process.kill(processId, 'SIGTERM');
+  for (const { processId } of running) signalProcess(processId, 'SIGTERM');
   const deadline = performance.now() + STOP_DEADLINE_MS;
   while (running.some(isRunning) && performance.now() < deadline) await pause();
-  for (const record of running.filter(isRunning)) process.kill(record.processId, 'SIGKILL');
+  for (const record of running.filter(isRunning)) signalProcess(record.processId, 'SIGKILL');
   for (const record of records) files.forget(record);
   return running;
 }
