@@ -42,7 +42,7 @@ async function overheadOf({ keys, texts }: (typeof STATES)[number], rounds: numb
   const args = ['--keys', String(keys), ...(texts ? ['--texts'] : [])];
   const first = 4 * keys;
   const { elapsedMs } = await runJob(name, first, { args });
-  const count = Math.max(first, Math.ceil((first * RUN_MS * 1.2) / elapsedMs / 1_000_000) * 1_000_000);
+  const count = Math.max(first, Math.ceil((first * RUN_MS * 1.5) / elapsedMs / 1_000_000) * 1_000_000);
   const [rates, limitRates, lost]: number[][] = [[], [], []];
   let [checkpoints, bytesWritten, checksum] = [0, 0, 0];
   for (let round = 0; round < rounds; round++) {

@@ -108,7 +108,7 @@ async function measure(workload: Workload): Promise<Result> {
 /** Even, so that two splits share them; the first run also warms up the disk cache and the loader. */
 async function recordsFor({ name, records }: Workload): Promise<number> {
   const { elapsedMs } = await runJob(name, records);
-  const needed = records * ((RUN_MS * 1.2) / elapsedMs);
+  const needed = records * ((RUN_MS * 1.5) / elapsedMs);
   return Math.max(records, Math.ceil(needed / 1_000_000) * 1_000_000);
 }
 

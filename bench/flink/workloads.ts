@@ -41,8 +41,8 @@ export const flinkWorkloads: readonly FlinkWorkload[] = [
   made('session-window', 2_000_000),
 ];
 
-/** Records that take the faster side about a fifth longer than a run must take. */
+/** Records that take the faster side about half as long again as a run must take. */
 export function recordsFor({ records, runMs }: FlinkWorkload, fasterMs: number): number {
-  const needed = (records * runMs * 1.2) / fasterMs;
+  const needed = (records * runMs * 1.5) / fasterMs;
   return Math.max(records, Math.ceil(needed / RECORDS_STEP) * RECORDS_STEP);
 }
