@@ -352,7 +352,8 @@ class WorldRun {
     this.#counts.restarts += restarts;
     for (const { error } of result?.exceptions ?? master.exceptions()) {
       this.#checkCause(error);
-      const isExplained = !this.#isCalm || EXPLAINED.has(error.code ?? '') || isFenced(error);
+      // Who slept is fenced also by the system outside.
+      const isExplained = !this.#isCalm || this.#slept || EXPLAINED.has(error.code ?? '');
       if (!isExplained) throw new Violation('failure without a fault', textOf(error));
     }
     if (result?.restoredFrom !== undefined) this.#counts.restores++;

@@ -271,7 +271,11 @@ function keyedLines(
           ],
         });
       // What comes late counts in the group of its window, so that nothing may be lost that way either.
-      const late = results.sideOutput('late').map((item) => lateLine(keyed, item));
+      // Not chained at some parallelisms only: as the sink.
+      const late = results
+        .sideOutput('late')
+        .map((item) => lateLine(keyed, item))
+        .disableChaining();
       return results.union(late);
     }
   }
