@@ -224,11 +224,6 @@ export const seams: readonly {
     why: 'decides how many threads this machine gets',
   },
   {
-    files: /^src\/cli\/rest-client\.ts$/,
-    may: ['network'],
-    why: 'asks the REST interface of a run or a cluster',
-  },
-  {
     files: /^src\/rest\/http-server\.ts$/,
     may: ['network'],
     why: 'serves the dashboard and the REST interface',
@@ -236,7 +231,7 @@ export const seams: readonly {
   {
     files: /^src\/rest\/rest-client\.ts$/,
     may: ['network'],
-    why: 'asks a server that runs elsewhere',
+    why: 'asks the REST interface of a run or a cluster',
   },
   {
     files: /^src\/rest\/process-meter\.ts$/,

@@ -1,12 +1,11 @@
 /** `millrace savepoint`, and `stop` with a savepoint and `cancel` by REST: of a run with `--ui` as of a cluster. */
 
 import { resolve } from 'node:path';
-import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
+import { RestClient } from '../rest/rest-client.ts';
 import type { ClusterOptions, Request } from './arguments.ts';
 import { ClusterFiles, isRunning } from './cluster-files.ts';
 import { EXIT } from './exit.ts';
-import { RestClient } from './rest-client.ts';
 import type { Screen } from './terminal.ts';
 
 /** The process in which a command runs. */
@@ -28,7 +27,7 @@ export function isByRest(request: OperateRequest): boolean {
 /** Asks, waits for the outcome, and prints it as Flink's command line does. */
 export async function operateByRest(request: OperateRequest, host: OperateHost): Promise<number> {
   const { jobId, json } = request;
-  const client = new RestClient(restOf(request.cluster), systemClock());
+  const client = new RestClient(restOf(request.cluster));
   const say = (line: string): void => host.stderr.write(json ? '' : `${line}\n`);
   if (request.kind === 'cancel') {
     await client.cancel(jobId);
@@ -40,7 +39,10 @@ export async function operateByRest(request: OperateRequest, host: OperateHost):
   say(isStop ? `Suspending job "${jobId}" with a savepoint.` : `Triggering savepoint for job ${jobId}.`);
   say('Waiting for response...');
   const savepoint = isStop
-    ? await client.stop(jobId, { folder, drain: request.drain })
+    ? await client.stopWithSavepoint(jobId, {
+        ...(folder === undefined ? {} : { folder }),
+        drain: request.drain,
+      })
     : await client.savepoint(jobId, folder);
   host.stdout.write(json ? jsonLine({ jobId, savepoint }) : `Savepoint completed. Path: ${savepoint}\n`);
   say('You can resume your program from this savepoint with the run command.');

@@ -10,11 +10,11 @@ import { systemClock } from '../base/clock.ts';
 import { deserializeError, isMillraceError, MillraceError } from '../base/errors.ts';
 import type { JobListing, Submission, SubmittedJob } from '../cluster/messages.ts';
 import { openSavepoint } from '../savepoints/index.ts';
+import { RestClient } from '../rest/rest-client.ts';
 import type { Request } from './arguments.ts';
 import { type ClusterClient, withCluster } from './cluster-client.ts';
 import { EXIT } from './exit.ts';
 import { restOf } from './operate.ts';
-import { RestClient } from './rest-client.ts';
 import type { JobHost } from './run-job.ts';
 import { prepareSubmission, type PreparedSubmission } from './submit.ts';
 import { compareWithSavepoint } from './upgrade.ts';
@@ -97,7 +97,7 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
   const { jobId, folder, deadlineMs } = request;
   const target = folder === undefined ? undefined : resolve(host.workingDirectory, folder);
   const clock = systemClock();
-  const rest = new RestClient(restOf(request.cluster), clock);
+  const rest = new RestClient(restOf(request.cluster));
   const ask = (): Promise<JobListing> => client.ask<JobListing>({ kind: 'job', jobId });
   const submit = (submission: Submission, bundle: Uint8Array): Promise<string> =>
     client.ask<string>({ kind: 'submit', submission, bundle });
@@ -110,7 +110,7 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
     }
   };
   return {
-    stopOld: () => rest.stop(jobId, { folder: target, drain: false }),
+    stopOld: () => rest.stopWithSavepoint(jobId, target === undefined ? {} : { folder: target }),
     startNew: async (savepoint) => {
       await submit({ ...next.submission, ...startFrom(savepoint), jobId }, next.bundle);
     },

@@ -2,7 +2,7 @@
  * A typed client of the REST interface: for scripts, tests and pages that watch or operate a run with `--ui`, or a cluster.
  *
  * The types are those of the server (`contract.ts`). Errors are `MillraceError`s: REST_REQUEST_REFUSED with what the
- * server says, CLUSTER_UNREACHABLE when nobody answers.
+ * server says, SAVEPOINT_FAILED with why there is none, CLUSTER_UNREACHABLE when nobody answers.
  */
 
 import { systemClock } from '../base/clock.ts';
@@ -67,6 +67,8 @@ export interface LogOptions {
   readonly limit?: number;
 }
 
+/** An answer that did not come by then will not, ms. */
+const ANSWER_MS_MAX = 60_000;
 /** Looks at an operation, at most: an hour. */
 const LOOKS_MAX = 36_000;
 
@@ -250,9 +252,17 @@ export class RestClient {
     path: string,
     body?: object,
   ): Promise<T> {
-    const response = await this.#fetch(method, path, body, undefined);
-    if (!response.ok) throw await refusedBy(`${method} ${path}`, response);
-    return (await response.json()) as T;
+    const deadline = new AbortController();
+    const timer = systemClock().timer(ANSWER_MS_MAX, () => deadline.abort(), 'an answer is waited for');
+    try {
+      const response = await this.#fetch(method, path, body, deadline.signal);
+      if (!response.ok) throw await refusedBy(`${method} ${path}`, response);
+      return (await response.json()) as T;
+    } catch (error) {
+      throw deadline.signal.aborted ? this.#unreachable(error) : error;
+    } finally {
+      timer.cancel();
+    }
   }
 
   async #entries<T>(path: string): Promise<readonly T[]> {
@@ -265,7 +275,8 @@ export class RestClient {
     const done = await this.#ended<{ readonly location?: string; readonly 'failure-cause'?: Cause }>(
       `${job}/savepoints/${begun['request-id']}`,
     );
-    if (done.location === undefined) throw refused(`${job}/${what}`, done['failure-cause']);
+    if (done.location === undefined)
+      throw new MillraceError('SAVEPOINT_FAILED', firstLineOf(done['failure-cause']));
     return done.location;
   }
 
@@ -304,8 +315,12 @@ export class RestClient {
       });
     } catch (error) {
       if (signals.some(({ aborted }) => aborted)) throw error;
-      throw new MillraceError('CLUSTER_UNREACHABLE', `nobody answers at ${this.#base}`, { cause: error });
+      throw this.#unreachable(error);
     }
+  }
+
+  #unreachable(cause: unknown): MillraceError {
+    return new MillraceError('CLUSTER_UNREACHABLE', `nobody answers at ${this.#base}`, { cause });
   }
 }
 
@@ -349,6 +364,9 @@ async function refusedBy(what: string, response: Response): Promise<MillraceErro
 }
 
 function refused(what: string, cause: Cause | undefined | null): MillraceError {
-  const why = cause?.['stack-trace'].split('\n', 1)[0] ?? 'it has not ended';
-  return new MillraceError('REST_REQUEST_REFUSED', `${what}: ${why}`);
+  return new MillraceError('REST_REQUEST_REFUSED', `${what}: ${firstLineOf(cause)}`);
+}
+
+function firstLineOf(cause: Cause | undefined | null): string {
+  return cause?.['stack-trace'].split('\n', 1)[0] ?? 'it has not ended';
 }
