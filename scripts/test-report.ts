@@ -10,6 +10,7 @@ export interface Failure {
   readonly file?: string;
 }
 
+const digestCharactersMax = 1_500;
 const outputCharactersMax = 20_000;
 const casesLine = /^cases: (.+?) ([\d,_]+) \(minimum ([\d,_]+)\)\s*$/;
 const skipLine = /^- `(.+)`: (.+)$/;
@@ -17,7 +18,9 @@ const skipLine = /^- `(.+)`: (.+)$/;
 /** Gathers the events of all test processes. */
 export class TestReport {
   passed = 0;
-  readonly failures: Failure[] = [];
+  failures: Failure[] = [];
+  /** Failures of files that passed when they ran again. */
+  readonly notRepeated: Failure[] = [];
   readonly skips: { readonly key: string; readonly reason: string }[] = [];
   readonly cases: string[] = [];
   readonly filesWithCases = new Set<string>();
@@ -56,6 +59,33 @@ export class TestReport {
     console.log(`FAILED ${title}`);
   }
 
+  /** Those of the files in which something failed. */
+  failedFiles(files: readonly string[]): string[] {
+    return files.filter((file) => this.failures.some((failure) => failure.file === file));
+  }
+
+  /** Takes the failures of the files that passed in a second run for passes, and keeps them to be told. */
+  forgive(files: readonly string[], secondRun: TestReport): void {
+    const passing = new Set(files.filter((file) => secondRun.failedFiles([file]).length === 0));
+    const isForgiven = ({ file }: Failure): boolean => file !== undefined && passing.has(file);
+    const forgiven = this.failures.filter(isForgiven);
+    this.failures = this.failures.filter((failure) => !isForgiven(failure));
+    this.notRepeated.push(...forgiven);
+    this.passed += forgiven.length;
+    for (const file of secondRun.filesWithCases) if (passing.has(file)) this.filesWithCases.add(file);
+    this.cases.push(...secondRun.cases.filter((line) => !this.cases.includes(line)));
+  }
+
+  /** What failed, in short: a file for whoever reads only the end of a long log. */
+  digest(): string {
+    const told = (how: string, { title, detail }: Failure): string =>
+      `${how}: ${title}\n${indent(detail.slice(0, digestCharactersMax))}\n`;
+    return [
+      ...this.notRepeated.map((failure) => told('NOT REPEATED', failure)),
+      ...this.failures.map((failure) => told('FAILED', failure)),
+    ].join('');
+  }
+
   /** Fails for a skip that test/skips.md does not list and, after a whole run, for a listed one that is gone. */
   checkSkips(isWholeRun: boolean): void {
     const listed = new Set<string>();
@@ -88,6 +118,9 @@ export class TestReport {
   print(durationMs: number): void {
     for (const line of this.cases) console.log(line);
     for (const { key, reason } of this.skips) console.log(`${reason}: ${key}`);
+    for (const { title, detail } of this.notRepeated) {
+      console.log(`\nNOT REPEATED when its file ran again alone: ${title}\n${indent(detail)}`);
+    }
     for (const [index, failure] of this.failures.entries()) {
       console.log(`\nFAILED ${index + 1}: ${failure.title}\n${indent(failure.detail)}`);
     }
@@ -97,7 +130,7 @@ export class TestReport {
   }
 
   #printOutputOfFailures(): void {
-    for (const file of new Set(this.failures.map((failure) => failure.file))) {
+    for (const file of new Set([...this.notRepeated, ...this.failures].map((failure) => failure.file))) {
       const text = file === undefined ? '' : (this.#outputs.get(file)?.text ?? '').trimEnd();
       if (text !== '') console.log(`\noutput of ${file}:\n${indent(text)}`);
     }

@@ -1,7 +1,7 @@
 // The test runner, run on small folders of tests: what it counts, what fails it, and its last line.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -43,6 +43,25 @@ describe('npm test', () => {
     assert.match(text, /FAILED 1: test\/rescale\/two\.test\.ts:2 > adds\n {4}Error: wrong sum/);
     assert.match(text, /output of test\/rescale\/two\.test\.ts:\n {4}clue/);
     assert.equal(lines.at(-1), '1 passed, 1 failed');
+  });
+
+  it('runs a file that failed once more when it is asked to, and tells what did not fail again', () => {
+    const onceFailing = `import { existsSync, writeFileSync } from 'node:fs';
+      it('settles', () => {
+        if (existsSync('tried')) return;
+        writeFileSync('tried', '');
+        throw new Error('too early');
+      });
+      it('adds', () => {});`;
+    put('test/rescale/two.test.ts', head + onceFailing);
+    put('test/rescale/three.test.ts', `${head}it('fails', () => { throw new Error('wrong sum'); });`);
+    const { code, text, lines } = run('--again', '--digest', 'digest');
+    assert.equal(code, 1);
+    assert.match(text, /NOT REPEATED [^\n]*two\.test\.ts:3 > settles\n {4}Error: too early/);
+    assert.equal(lines.at(-1), '3 passed, 1 failed');
+    const digest = readFileSync(join(folder, 'digest'), 'utf8');
+    assert.match(digest, /^NOT REPEATED: .* > settles$/m);
+    assert.match(digest, /^FAILED: .*three\.test\.ts:2 > fails\n {4}Error: wrong sum$/m);
   });
 
   it('fails for a skip that is not listed, and for a listed one that is not skipped', () => {

@@ -9,8 +9,11 @@
 //   --name <pattern>   only tests whose name matches
 //   --verbose          print what the tests print
 //   --list             print the files that would run
+//   --again            a file of its own process that failed runs once more, alone; what does not fail again is printed
+//                      as NOT REPEATED and does not fail the run (for machines that do other things meanwhile)
+//   --digest <file>    adds what failed to that file, in short
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +27,7 @@ interface Group {
   readonly name: string;
   readonly files: readonly string[];
   readonly isIsolated: boolean;
+  readonly filesAtOnce: number;
   /** A test process that reports nothing for so long is taken for hung. */
   readonly silenceMsMax: number;
 }
@@ -43,7 +47,7 @@ const foldersInBrowser = ['packages/dashboard/test/'];
 const foldersMonitored = ['test/monitoring/'];
 const foldersWithCases = ['test/simulation/', 'test/property/'];
 const filesAtOnce = 2;
-const idleMsMax = 30_000;
+const idleMsMax = 90_000;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -53,6 +57,8 @@ async function main(): Promise<number> {
       name: { type: 'string' },
       verbose: { type: 'boolean' },
       list: { type: 'boolean' },
+      again: { type: 'boolean' },
+      digest: { type: 'string' },
     },
     allowPositionals: true,
   });
@@ -70,12 +76,16 @@ async function main(): Promise<number> {
   if (files.length === 0)
     report.fail('no test file', `no path contains ${positionals.join(' or ')}; see npm test -- --list`);
   const runnable = await withBuild(files, report);
-  for (const group of groupsOf(runnable)) await runGroup(group, report, values.name);
+  for (const group of groupsOf(runnable)) {
+    await runGroup(group, report, values.name);
+    if (values.again === true && group.isIsolated) await runAgain(group, report, values.name);
+  }
   if (values.name === undefined) {
     report.checkSkips(positionals.length === 0 && !inBrowser && !isMonitored);
     report.checkCases(runnable.filter((file) => isIn(file, foldersWithCases)));
   }
   report.print(performance.now() - startedAt);
+  if (values.digest !== undefined) appendFileSync(values.digest, report.digest());
   return report.failures.length === 0 ? 0 : 1;
 }
 
@@ -113,8 +123,14 @@ function groupsOf(files: readonly string[]): Group[] {
   const isolated = files.filter((file) => isIn(file, isolatedFolders));
   const unit = files.filter((file) => !isolated.includes(file));
   return [
-    { name: 'unit tests', files: unit, isIsolated: false, silenceMsMax: 120_000 },
-    { name: 'tests in their own process', files: isolated, isIsolated: true, silenceMsMax: 300_000 },
+    { name: 'unit tests', files: unit, isIsolated: false, filesAtOnce, silenceMsMax: 120_000 },
+    {
+      name: 'tests in their own process',
+      files: isolated,
+      isIsolated: true,
+      filesAtOnce,
+      silenceMsMax: 300_000,
+    },
   ].filter((group) => group.files.length > 0);
 }
 
@@ -129,6 +145,16 @@ async function runGroup(group: Group, report: TestReport, namePattern: string | 
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const counts = `${report.passed - passedBefore} passed, ${report.failures.length - failedBefore} failed`;
   console.log(`${group.name}: ${group.files.length} files, ${counts} (${seconds} s)`);
+}
+
+/** Runs the files that failed once more, one at a time: what failed only beside other files is told, but is no failure. */
+async function runAgain(group: Group, report: TestReport, namePattern: string | undefined): Promise<void> {
+  const files = report.failedFiles(group.files);
+  if (files.length === 0) return;
+  console.log(`${group.name}: ${files.length} files failed and run again, one at a time`);
+  const again = new TestReport(root, false);
+  const died = await runProcess({ ...group, files, filesAtOnce: 1 }, again, namePattern);
+  if (died === undefined || again.failures.length > 0) report.forgive(files, again);
 }
 
 /** Runs the files of a group; returns why the process ended badly, if it did. `always` says a failed test is no excuse. */
@@ -206,7 +232,7 @@ function start(group: Group, namePattern: string | undefined): ChildProcess {
     '--test',
     `--test-reporter=${new URL('test-reporter.ts', import.meta.url).href}`,
     '--test-reporter-destination=stdout',
-    ...(group.isIsolated ? [`--test-concurrency=${filesAtOnce}`] : ['--test-isolation=none']),
+    ...(group.isIsolated ? [`--test-concurrency=${group.filesAtOnce}`] : ['--test-isolation=none']),
     ...(namePattern === undefined ? [] : [`--test-name-pattern=${namePattern}`]),
     ...group.files,
   ];

@@ -85,11 +85,12 @@ test('a sink that takes nothing stops the source, in worker threads', async (con
         'execution.checkpointing.unaligned.enabled': stopped.unaligned,
       },
     });
-    const read = await whenItRests(client);
-    assert.ok(read > 0 && read <= READ_IN_THREADS_MAX, `${read} records were read`);
+    await untilItRests(client);
     while (!enoughSeen(stopped, client.figures().checkpoints)) await pause(100);
     checkCheckpoints(stopped, client.figures().checkpoints);
-    assert.equal(recordsOf(client), read, 'the source has stopped');
+    // That it rested may have been a busy machine; that it is still within what fits into the rings was not.
+    const read = recordsOf(client);
+    assert.ok(read > 0 && read <= READ_IN_THREADS_MAX, `${read} records were read`);
     writeFileSync(gateFile, '');
     const { status, exceptions, figures } = await client.result();
     assert.deepEqual([status, exceptions], ['FINISHED', []]);
@@ -124,13 +125,13 @@ function checkCheckpoints(stopped: Stopped, counts: Counts): void {
   }
 }
 
-/** The records that the source has emitted, when they have not grown for a while. */
-async function whenItRests(client: JobClient): Promise<number> {
+/** Until the number of records that the source has emitted has not grown for a while. */
+async function untilItRests(client: JobClient): Promise<void> {
   for (let last = -1, same = 0; ; ) {
     await pause(100);
     const now = recordsOf(client);
     same = now === last && now > 0 ? same + 1 : 0;
-    if (same === 15) return now;
+    if (same === 15) return;
     last = now;
   }
 }
