@@ -272,6 +272,23 @@ export const CONFIG_OPTIONS = {
     description:
       'Port of the dashboard and its REST interface (run --ui); 0 takes any. Unless it is set, the next free one is taken.',
   }),
+  'metrics.latency.interval': duration({
+    default: 0,
+    min: 0,
+    description:
+      'How often each source subtask sends a latency marker through the job; 0: none, unless somebody looks at the Latency pane.',
+  }),
+  'metrics.latency.granularity': oneOf(['single', 'operator', 'subtask'], {
+    default: 'operator',
+    description:
+      'Latency is measured from all sources as one, from each source, or from each subtask of a source.',
+  }),
+  'metrics.latency.history-size': int({
+    default: 128,
+    min: 1,
+    max: 100_000,
+    description: 'Latency is the distribution of so many last markers.',
+  }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',
     description: 'How important a line must be to be logged.',

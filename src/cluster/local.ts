@@ -10,7 +10,7 @@ import { inProcessSlots } from '../hosts/in-process.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import { type JobListener, JobMaster } from './job-manager/job-master.ts';
-import { bufferTimeoutMsOf, isCheckpointing, jobSettings } from './job-manager/job-settings.ts';
+import { bufferTimeoutMsOf, isCheckpointing, jobSettings, latencyOf } from './job-manager/job-settings.ts';
 import { createJobStorage } from './job-manager/job-storage.ts';
 
 /** Where the subtasks of a job run. */
@@ -89,6 +89,7 @@ export class LocalCluster {
         cachedFiles: cachedFilesOf(submission),
         autoWatermarkIntervalMs: configuration.get('pipeline.auto-watermark-interval'),
         bufferTimeoutMs: bufferTimeoutMsOf(configuration),
+        latency: latencyOf(configuration),
         stateMemoryBytes: configuration.get('state.memory.size'),
         freezeRecords: submission.freezeRecords ?? false,
         alwaysEncode: submission.alwaysEncode ?? false,

@@ -17,9 +17,22 @@ export interface CheckpointBarrier {
   readonly savepoint?: boolean;
 }
 
+/**
+ * Follows one way through the job, a random channel at each edge, behind the records and before the next ones: operators
+ * measure how long it took. It is never part of a checkpoint.
+ */
+export interface LatencyMarker {
+  /** When the source made it, ms since the epoch. */
+  readonly at: number;
+  /** The source: its vertex, and which subtask of it. */
+  readonly vertex: number;
+  readonly subtask: number;
+}
+
 /** An element of a channel. */
 export type StreamEvent =
   | { readonly kind: 'watermark'; readonly timestamp: number }
   | { readonly kind: 'status'; readonly idle: boolean }
   | { readonly kind: 'barrier'; readonly barrier: CheckpointBarrier }
+  | { readonly kind: 'latency-marker'; readonly marker: LatencyMarker }
   | { readonly kind: 'end-of-data' };

@@ -37,6 +37,11 @@ const golden: [string, ChannelElement, string][] = [
     },
     '10000000 04 09 0000 0000000000001c40 0000000000408f40 000000000000f03f',
   ],
+  [
+    'latency marker',
+    { kind: 'event', event: { kind: 'latency-marker', marker: { at: 1000, vertex: 3, subtask: 2 } } },
+    '08000000 06 00 0000 0000000000408f40 03000000 02000000',
+  ],
   ['batch without records', batchOf([], []), '01000000 01 00 0000 0000000000000000 00'],
 ];
 
@@ -122,7 +127,7 @@ test('a frame with an unknown type, flag, port or argument is refused', () => {
   for (const [, given] of golden) {
     const bytes = encodeElement(given);
     refused(bytes.with(4, 0));
-    refused(bytes.with(4, 6));
+    refused(bytes.with(4, 7));
     refused(bytes.with(5, 0x80));
     refused(bytes.with(6, 1));
   }

@@ -17,6 +17,7 @@
  *                kind (2-3),
  *                savepoint (4)
  *  5 end-of-data 0                     0               -
+ *  6 latency     0                     made at         vertex u32, subtask u32 (never kept in a checkpoint)
  *
  *  flags bit 7   the payload goes on in the next frame (only within a ring, see ring-layout.ts)
  *  timestamps    see timestamp-column.ts
@@ -34,7 +35,7 @@ import { BinaryReader, BinaryWriter } from '../codecs/binary.ts';
 import { type BatchCodec, BatchLayout, GENERIC } from '../codecs/batch-codec.ts';
 import type { RecordBatch } from './batch.ts';
 import type { ChannelElement } from './channel.ts';
-import type { AlignmentMode, CheckpointBarrier } from './events.ts';
+import type { AlignmentMode, CheckpointBarrier, LatencyMarker } from './events.ts';
 import { readTimestamps, timestampBytes, timestampLayout, writeTimestamps } from './timestamp-column.ts';
 
 /** Bytes before the payload. */
@@ -55,6 +56,7 @@ const WATERMARK = 2;
 const STATUS = 3;
 const BARRIER = 4;
 const END_OF_DATA = 5;
+const LATENCY_MARKER = 6;
 
 const ALIGNMENTS: readonly AlignmentMode[] = ['aligned', 'unaligned', 'at-least-once'];
 const BARRIER_KINDS: readonly CheckpointBarrier['kind'][] = ['periodic', 'stop', 'final', 'savepoint'];
@@ -85,7 +87,14 @@ export function writeElement(element: ChannelElement, out: BinaryWriter, codec: 
       return writeBarrier(event.barrier, out);
     case 'end-of-data':
       return writeHeader(out, END_OF_DATA, 0, 0);
+    case 'latency-marker':
+      return writeMarker(event.marker, out);
   }
+}
+
+/** True for the frame of a latency marker: no checkpoint keeps it, whose time would be over. */
+export function isMarkerFrame(frame: Uint8Array): boolean {
+  return frame[TYPE_AT] === LATENCY_MARKER;
 }
 
 /** The error for a frame over {@link FRAME_BYTES_MAX}; a batch of several records may be divided. */
@@ -128,6 +137,9 @@ export function decodeElement(bytes: Uint8Array, codec: BatchCodec = GENERIC): C
     case END_OF_DATA:
       expect(flags === 0 && length === 0 && argument === 0, 'an end of data');
       return { kind: 'event', event: { kind: 'end-of-data' } };
+    case LATENCY_MARKER:
+      expect(flags === 0 && Number.isSafeInteger(argument), 'a latency marker');
+      return { kind: 'event', event: { kind: 'latency-marker', marker: readMarker(argument, payload) } };
     default:
       throw invalid(`its type is ${type}`);
   }
@@ -153,6 +165,19 @@ function readBatch(flags: number, count: number, payload: Uint8Array, codec: Bat
   const values = codec.read(flags >> LAYOUT_SHIFT, count, reader);
   reader.end();
   return { values, timestamps: readTimestamps(viewOf(payload), timestamps, count) };
+}
+
+function writeMarker({ at, vertex, subtask }: LatencyMarker, out: BinaryWriter): void {
+  writeHeader(out, LATENCY_MARKER, 0, at);
+  out.u32(vertex);
+  out.u32(subtask);
+  out.patchU32(0, out.length - FRAME_HEADER_BYTES);
+}
+
+function readMarker(at: number, payload: Uint8Array): LatencyMarker {
+  expect(payload.length === 8, 'a latency marker');
+  const view = viewOf(payload);
+  return { at, vertex: view.getUint32(0, true), subtask: view.getUint32(4, true) };
 }
 
 function writeBarrier(barrier: CheckpointBarrier, out: BinaryWriter): void {

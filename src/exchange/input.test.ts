@@ -66,6 +66,8 @@ function nameOf(element: GateElement | undefined): string | undefined {
       return `barrier ${element.barrier.id}`;
     case 'end-of-data':
       return `${element.input}:end`;
+    case 'latency-marker':
+      return `marker ${element.marker.at}`;
   }
 }
 
@@ -186,6 +188,24 @@ test('an unaligned barrier is taken in the middle of a batch, whose rest is in f
     { edge: 0, producer: 0, consumer: 4, values: [batch('rest', 9), batch('a1', 0)] },
     { edge: 0, producer: 1, consumer: 4, values: [batch('b0', 0)] },
   ]);
+});
+
+test('a latency marker keeps its place among the records, and no checkpoint keeps it', () => {
+  const marker = (at: number): StreamEvent => ({
+    kind: 'latency-marker',
+    marker: { at, vertex: 0, subtask: 0 },
+  });
+  const { gate, writers } = givenGate([{}, {}]);
+  send(writers[0], 'a0', marker(1), 'a1');
+  send(writers[1], marker(2), 'b0');
+  writers[0]!.writePriority(barrierOf(1, 'unaligned'));
+  assert.deepEqual(readAll(gate), ['barrier 1', '0:a0', 'marker 2', 'marker 1', '0:b0', '0:a1']);
+  writers[1]!.writePriority(barrierOf(1, 'unaligned'));
+  gate.next(0);
+  const kept = gate
+    .takeInFlight(1)!
+    .flatMap(({ frames }) => frames.map((frame) => decodeElement(frame).kind));
+  assert.deepEqual(kept, ['batch', 'batch', 'batch']);
 });
 
 test('an unaligned barrier waits for the channels that may not be overtaken', () => {

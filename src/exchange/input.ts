@@ -19,8 +19,8 @@ import { Alignment } from './alignment.ts';
 import type { RecordBatch } from './batch.ts';
 import { addBytes, type ChannelElement, type ChannelReader } from './channel.ts';
 import type { ChannelStateSection, RecoveredSection } from './channel-state.ts';
-import type { CheckpointBarrier, StreamEvent } from './events.ts';
-import { encodeElement } from './frame.ts';
+import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts';
+import { encodeElement, isMarkerFrame } from './frame.ts';
 import { InFlightRecorder } from './in-flight-recorder.ts';
 import { RecoveredInput } from './recovered-input.ts';
 import { WatermarkMerge } from './watermark-merge.ts';
@@ -51,6 +51,8 @@ export type GateElement =
   | { readonly kind: 'status'; readonly input: number; readonly idle: boolean }
   /** The snapshot has to be taken now, then the barrier forwarded. */
   | BarrierElement
+  /** Passes by what operators do, behind the records before it. */
+  | { readonly kind: 'latency-marker'; readonly marker: LatencyMarker }
   /** All channels of the input have ended; barriers may follow. */
   | { readonly kind: 'end-of-data'; readonly input: number };
 
@@ -284,7 +286,7 @@ export class InputGate {
 
   #record(index: number, frame: Uint8Array): void {
     const checkpointId = this.#recorder.checkpointId();
-    if (checkpointId === 0 || this.#recorder.add(index, frame)) return;
+    if (checkpointId === 0 || isMarkerFrame(frame) || this.#recorder.add(index, frame)) return;
     this.abort(checkpointId);
     this.#givenUp = checkpointId;
   }
@@ -319,6 +321,7 @@ export class InputGate {
       this.#onBarrier(index, element.event.barrier, channel.reader.position(), now);
       return this.#takeSnapshot(now, undefined);
     }
+    if (element.event.kind === 'latency-marker') return element.event;
     this.#onEvent(index, element.event);
     return this.#pending.shift() ?? this.#takeSnapshot(now, undefined);
   }

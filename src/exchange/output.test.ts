@@ -70,6 +70,28 @@ test('a batch carries the timestamp of each record', () => {
   });
 });
 
+test('a latency marker goes to one channel by chance, behind the records of that channel', () => {
+  const { port, readers } = givenPort({ random: { int: () => 1 } });
+  const marker = { at: 5, vertex: 0, subtask: 1 };
+  port.emitAll(['a', 'b'], 1);
+  port.latencyMarker(marker);
+  assert.deepEqual(readers.map(readAll), [[], ['[b]', 'latency-marker']]);
+  port.flush();
+  assert.deepEqual(readers.map(readAll), [['[a]'], []]);
+});
+
+test('a latency marker that an unaligned barrier overtakes is in no checkpoint', () => {
+  const { port } = givenPort({ channelsOf: 1, capacityElements: 1 });
+  port.emit('a', 1);
+  port.flush();
+  port.latencyMarker({ at: 5, vertex: 0, subtask: 1 });
+  port.emit('b', 1);
+  const kept = port
+    .barrier(barrier('unaligned'))
+    .flatMap(({ frames }) => frames.map((frame) => nameOf(decodeElement(frame))));
+  assert.deepEqual(kept, ['[b]']);
+});
+
 test('an event goes to every channel behind all records', () => {
   const { port, readers } = givenPort();
   port.emit('a', 1);

@@ -17,13 +17,14 @@
  */
 
 import { assert } from '../base/assert.ts';
+import type { Random } from '../base/env.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { RecordBatch } from './batch.ts';
 import { addBytes, type ChannelElement, type ChannelWriter } from './channel.ts';
 import type { ChannelStateSection } from './channel-state.ts';
-import type { CheckpointBarrier, StreamEvent } from './events.ts';
+import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts';
 import { OverflowBound, OverflowQueue } from './overflow-queue.ts';
 import { ALL_CHANNELS, type Router } from './router.ts';
 
@@ -54,6 +55,8 @@ export interface OutputPortOptions {
   readonly bufferTimeoutMs?: number;
   /** Freezes what is emitted (tests). */
   readonly freezeRecords?: boolean;
+  /** Chooses the channel of a latency marker; without it that is the first one. */
+  readonly random?: Pick<Random, 'int'>;
   readonly overflowRecordsMax?: number;
   readonly overflowBytesMax?: number;
 }
@@ -70,6 +73,7 @@ export class OutputPort {
   readonly #batchRecords: number;
   readonly #bufferTimeoutMs: number;
   readonly #freezeRecords: boolean;
+  readonly #random: Pick<Random, 'int'> | undefined;
   readonly #builders: Builder[];
   readonly #overflow: OverflowQueue[];
   readonly #bound: OverflowBound;
@@ -90,6 +94,7 @@ export class OutputPort {
     this.#bufferTimeoutMs = options.bufferTimeoutMs ?? BUFFER_TIMEOUT_MS;
     this.#batchRecords = this.#bufferTimeoutMs === 0 ? 1 : (options.batchRecords ?? BATCH_RECORDS);
     this.#freezeRecords = options.freezeRecords ?? false;
+    this.#random = options.random;
     this.#builders = options.channels.map(() => new Builder(this.#batchRecords));
     this.#bound = new OverflowBound({
       ...(options.overflowRecordsMax === undefined ? {} : { recordsMax: options.overflowRecordsMax }),
@@ -123,6 +128,7 @@ export class OutputPort {
   /** Sends a watermark, a status or the end of data to every channel, behind all records. */
   event(event: StreamEvent): void {
     assert(event.kind !== 'barrier', 'a barrier is sent by `barrier`');
+    assert(event.kind !== 'latency-marker', 'a latency marker is sent by `latencyMarker`');
     if (this.#ended) this.#refuse();
     if (event.kind === 'watermark') {
       assert(event.timestamp >= this.#watermark, 'I-W1: the watermarks of an output only grow');
@@ -130,6 +136,14 @@ export class OutputPort {
     }
     if (event.kind === 'end-of-data') this.#ended = true;
     this.#broadcast(event);
+  }
+
+  /** Sends a latency marker to one channel, at random, behind all records of that channel. */
+  latencyMarker(marker: LatencyMarker): void {
+    if (this.#ended) this.#refuse();
+    const channel = this.#channels.length === 1 ? 0 : (this.#random?.int(this.#channels.length) ?? 0);
+    if (this.#builders[channel]!.size > 0) this.#seal(channel);
+    this.#send(channel, { kind: 'event', event: { kind: 'latency-marker', marker } });
   }
 
   /**
@@ -241,12 +255,13 @@ export class OutputPort {
     }
   }
 
-  // What an unaligned barrier overtakes outside the channel. A barrier that it overtakes is of no checkpoint any more.
+  // What an unaligned barrier overtakes outside the channel. A barrier that it overtakes is of no checkpoint any more, and
+  // the time of a latency marker is over when it is restored.
   #outside(channel: number): Uint8Array[] {
     const { writer } = this.#channels[channel]!;
     const frames: Uint8Array[] = [];
     for (const element of this.#overflow[channel]!.elements()) {
-      if (element.kind === 'event' && element.event.kind === 'barrier') continue;
+      if (element.kind === 'event' && isPassing(element.event)) continue;
       frames.push(writer.encode(element));
     }
     const builder = this.#builders[channel]!;
@@ -325,6 +340,10 @@ function offer(writer: ChannelWriter, element: ChannelElement): 'taken' | 'full'
     if (isDivisible(element) && isMillraceError(error, 'EXCHANGE_RECORD_TOO_LARGE')) return 'too-large';
     throw error;
   }
+}
+
+function isPassing({ kind }: StreamEvent): boolean {
+  return kind === 'barrier' || kind === 'latency-marker';
 }
 
 function isDivisible(element: ChannelElement): boolean {

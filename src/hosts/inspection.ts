@@ -13,6 +13,8 @@ export type Inspection =
       readonly mask: readonly string[];
     }
   | { readonly kind: 'untap'; readonly tapId: string }
+  /** From now on the sources of the slot send a latency marker every so often; 0 = no more. */
+  | { readonly kind: 'latency-markers'; readonly intervalMs: number }
   /** What the thread computes in the next milliseconds; the answer is a CPU profile as the tools of Node read it, JSON. */
   | { readonly kind: 'profile'; readonly durationMs: number };
 

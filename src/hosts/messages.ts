@@ -8,6 +8,7 @@ import type { SerializedError } from '../base/errors.ts';
 import type { LogEntry } from '../base/log.ts';
 import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
+import type { LatencyFigures, LatencySettings } from '../metrics/latency.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
@@ -37,6 +38,8 @@ export interface SlotSettings {
   readonly cachedFiles: Readonly<Record<string, string>>;
   readonly autoWatermarkIntervalMs: number;
   readonly bufferTimeoutMs: number;
+  /** Latency markers; default: none. */
+  readonly latency?: LatencySettings;
   /** Freeze records at operator boundaries (tests). */
   readonly freezeRecords: boolean;
   /** Encode also within a thread (tests). */
@@ -106,6 +109,8 @@ export interface OperatorFigures {
   readonly recordsOut: number;
   /** Of a source, or another operator, that tells event time. */
   readonly lateness?: LatenessFigures | undefined;
+  /** Of the latency markers that have come here, by source. */
+  readonly latency?: readonly LatencyFigures[] | undefined;
 }
 
 /** How far one split of a source has come. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claimAttempt } from '../checkpoint/ownership.ts';
 import { seededRandom } from '../base/random.ts';
+import { NO_LATENCY } from '../metrics/latency.ts';
 import { compile } from '../graph/compile.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import { collectionSource } from '../connectors/collection.ts';
@@ -220,6 +221,7 @@ async function runCase(
       cachedFiles: {},
       autoWatermarkIntervalMs: 1 + random.int(5),
       bufferTimeoutMs: spec.bufferTimeoutMs,
+      latency: { ...NO_LATENCY, intervalMs: [0, 1, 5][spec.seed % 3]! },
       freezeRecords: true,
       alwaysEncode: spec.alwaysEncode,
       inlineThresholdBytes: 1e9,

@@ -130,8 +130,13 @@ export class SlotExecutor {
     }
     // Consumers before producers, so that a chain is ready when its input begins.
     this.#runners.reverse();
+    this.#markEvery(this.#parts.settings.latency?.intervalMs ?? 0);
     for (const runner of this.#runners) runner.open().catch((error: unknown) => runner.fail(error));
     this.#armFigures();
+  }
+
+  #markEvery(intervalMs: number): void {
+    for (const runner of this.#runners) runner.markEvery(intervalMs);
   }
 
   #reportFailure(task: TaskDeployment, error: unknown): void {
@@ -176,6 +181,7 @@ export class SlotExecutor {
         cachedFiles: settings.cachedFiles,
         restoredCheckpointId,
         autoWatermarkIntervalMs: settings.autoWatermarkIntervalMs,
+        latency: settings.latency,
         freezeRecords: settings.freezeRecords,
         stateMemory: this.#stateMemory,
         checkFence: () => this.#storage.checkFence(),
@@ -219,6 +225,8 @@ export class SlotExecutor {
       }
       case 'untap':
         return this.#taps.end(inspection.tapId);
+      case 'latency-markers':
+        return this.#markEvery(inspection.intervalMs);
       case 'profile': {
         const { threadProfile } = this.#parts;
         if (threadProfile === undefined) throw new Error('the slot has no thread of its own');

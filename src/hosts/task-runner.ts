@@ -17,6 +17,8 @@
  *     for the group itself; after the barrier of a stop it tells nothing.
  * R10 Every call of the task is made in its name: what a function left behind (a promise, a timer) and failed later fails
  *     the task, and not the thread.
+ * R11 A latency marker of a source goes out between two polls, while the outputs have room; at most one is due at a time.
+ *     Its time begins when it goes out.
  */
 
 import { callAs, type CallOrigin } from '../base/call-origin.ts';
@@ -92,6 +94,10 @@ export class TaskRunner {
   readonly #origin: CallOrigin = {
     failedLater: (error) => this.fail(this.task.chain.failedLater(error)),
   };
+  /** R11. */
+  #markerEveryMs = 0;
+  #markerTimer: Timer | undefined;
+  #markerDue = false;
   #gateTimer: Timer | undefined;
   #gateDeadline: number | undefined;
 
@@ -151,7 +157,26 @@ export class TaskRunner {
     if (this.#phase !== 'created') return;
     this.#phase = 'running';
     this.#report({ kind: 'running', ...this.#address });
+    this.#armMarker();
     this.#parts.wakeUp();
+  }
+
+  /** Sources: from now on a latency marker every so often; 0 = no more. */
+  markEvery(intervalMs: number): void {
+    if (!this.isSource || intervalMs === this.#markerEveryMs) return;
+    this.#markerEveryMs = intervalMs;
+    this.#markerDue = false;
+    this.#armMarker();
+  }
+
+  #armMarker(): void {
+    this.#markerTimer?.cancel();
+    if (this.#markerEveryMs <= 0 || this.#phase !== 'running' || this.#sourceEnd || this.#stopped) return;
+    const due = (): void => {
+      this.#markerDue = true;
+      this.#parts.wakeUp();
+    };
+    this.#markerTimer = this.#parts.env.clock.timer(this.#markerEveryMs, due, 'a latency marker is due');
   }
 
   fail(error: unknown): void {
@@ -227,6 +252,7 @@ export class TaskRunner {
     this.#pending = [];
     this.#commands = [];
     this.#gateTimer?.cancel();
+    this.#markerTimer?.cancel();
     await callAs(this.#origin, () => this.task.close());
   }
 
@@ -314,6 +340,11 @@ export class TaskRunner {
 
   #pollSource(): 'next' | 'rest' {
     if (this.#stopped || this.#sourceEnd) return 'rest';
+    if (this.#markerDue) {
+      this.#markerDue = false;
+      this.task.emitLatencyMarker();
+      this.#armMarker();
+    }
     const status = this.task.poll();
     if (status === 'end') {
       this.#endSource();
@@ -359,6 +390,8 @@ export class TaskRunner {
         return this.task.onEndOfInput(element.input, this.#parts.inputs);
       case 'barrier':
         return this.#take(element.barrier);
+      case 'latency-marker':
+        return this.task.onLatencyMarker(element.marker);
     }
   }
 
@@ -519,10 +552,11 @@ export class TaskRunner {
       subtask: this.#parts.subtask,
       recordsIn: this.task.recordsIn,
       recordsOut: this.task.recordsOut,
-      operators: this.task.chain.links.map(({ recordsIn, output, operator }) => ({
+      operators: this.task.chain.links.map(({ recordsIn, output, operator, latency }) => ({
         recordsIn,
         recordsOut: output.recordsOut,
         lateness: operator.lateness?.(),
+        latency: latency.figures(),
       })),
       busyMs: this.#busyMs,
       // A wait that lasts counts already.

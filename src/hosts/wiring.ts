@@ -103,6 +103,7 @@ export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
         unaligned: edge.unaligned,
         bufferTimeoutMs: edge.bufferTimeoutMs ?? settings.bufferTimeoutMs,
         freezeRecords: settings.freezeRecords,
+        random: random.fork(`markers on edge ${edge.index} of ${vertex}#${subtask}`),
       }),
     );
   }

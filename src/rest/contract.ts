@@ -307,6 +307,8 @@ export interface JobFiguresMessage {
   readonly checkpoints: CheckpointCountsMessage;
   /** Who slows the job down, when somebody does. */
   readonly culprit: Culprit | null;
+  /** How often each source subtask sends a latency marker; 0 while latency is not measured. */
+  readonly latencyIntervalMs: number;
   /** What functions count and accumulate, by name; values as text. */
   readonly counters: Readonly<Record<string, number>>;
   readonly accumulators: Readonly<Record<string, string>>;
@@ -367,8 +369,26 @@ export interface OperatorFiguresMessage {
   readonly lateRecordsDropped: number;
   /** Of an operator that tells event time. */
   readonly lateness: Lateness | null;
+  /** How long latency markers took from each source to here; empty without markers. */
+  readonly latency: readonly OperatorLatency[];
   /** What its functions registered, by name: of all subtasks together. */
   readonly metrics: Readonly<Record<string, MetricValue>>;
+}
+
+/**
+ * From a source to an operator, over the last markers of each subtask. Quantiles of several subtasks are those of the
+ * slowest one: what nobody is behind.
+ */
+export interface OperatorLatency {
+  /** Its vertex; `null` where all sources are measured as one. */
+  readonly source: number | null;
+  readonly markers: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** The subtask whose 99th percentile is the highest. */
+  readonly slowestSubtask: number;
 }
 
 /** How far records come behind: which share each bound of out-of-orderness would make late. */
@@ -674,6 +694,24 @@ export interface SampledRecord {
   /** Plain JSON: bounded depth, length and breadth; what JSON cannot say is text. */
   readonly value: unknown;
   readonly isCut: boolean;
+}
+
+// ---- latency ----
+
+/**
+ * `POST /v1/x/jobs/:jobid/latency`: has latency measured while somebody watches, by markers from each source subtask every
+ * `intervalMs` (50 to 60,000; default 500). It ends at `endsAt` unless it is asked for again; then
+ * `metrics.latency.interval` holds. What was measured is in `figures`. The answer is 202 with a {@link LatencyWatch}.
+ */
+export interface LatencyRequest {
+  readonly intervalMs?: number;
+}
+
+/** Latency is measured until then. */
+export interface LatencyWatch {
+  readonly jobId: string;
+  readonly intervalMs: number;
+  readonly endsAt: number;
 }
 
 // ---- the state browser ----

@@ -12,6 +12,7 @@ import type {
   JobDescription,
   MetricValue,
   OperatorFiguresMessage,
+  OperatorLatency,
   SubtaskFiguresMessage,
   TaskRates,
   VertexFiguresMessage,
@@ -173,8 +174,29 @@ function operatorMessage(
     // Only the first operator of a chain has windows: its records are partitioned by key before it.
     lateRecordsDropped: operator === 0 ? lateOf(totals.counters) : 0,
     lateness: lateness ?? null,
+    latency: latencyOf(totals, operator),
     metrics: mergedMetrics(totals.subtasks.map(({ metrics }) => metrics[operator] ?? {})),
   };
+}
+
+/** See {@link OperatorLatency}. */
+function latencyOf({ subtasks }: VertexTotals, operator: number): OperatorLatency[] {
+  const bySource = new Map<number | null, OperatorLatency>();
+  for (const { subtask, operators } of subtasks) {
+    for (const { source = null, count, p50, p95, p99, max } of operators[operator]?.latency ?? []) {
+      const before = bySource.get(source);
+      bySource.set(source, {
+        source,
+        markers: count + (before?.markers ?? 0),
+        p50Ms: Math.max(p50, before?.p50Ms ?? 0),
+        p95Ms: Math.max(p95, before?.p95Ms ?? 0),
+        p99Ms: Math.max(p99, before?.p99Ms ?? 0),
+        maxMs: Math.max(max, before?.maxMs ?? 0),
+        slowestSubtask: before === undefined || p99 > before.p99Ms ? subtask : before.slowestSubtask,
+      });
+    }
+  }
+  return [...bySource.values()];
 }
 
 function subtaskMessage(

@@ -59,6 +59,8 @@ export class JobWatch {
   readonly description: JobDescription;
   readonly checkpoints: CheckpointLog;
   readonly rates = new RateBook();
+  /** What source subtasks were told last; whoever tells them another one says so. */
+  latencyIntervalMs: number;
   readonly #host: WatchHost;
   readonly #recoveries: RecoveryLog;
   readonly #replay = new ReplayCount();
@@ -78,6 +80,7 @@ export class JobWatch {
     const { graph } = source.compiled;
     this.job = job;
     this.#host = host;
+    this.latencyIntervalMs = job.configuration.get('metrics.latency.interval');
     this.description = describe(job);
     this.checkpoints = new CheckpointLog({
       jobId: source.jobId,
@@ -323,6 +326,7 @@ export class JobWatch {
         restored: figures.checkpoints.restored,
       },
       culprit: findCulprit(source.compiled.graph, vertices),
+      latencyIntervalMs: this.latencyIntervalMs,
       counters: figures.counters,
       accumulators: Object.fromEntries(
         Object.entries(source.accumulators()).map(([name, value]) => [name, textOf(value)]),

@@ -6,6 +6,7 @@
  */
 
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
+import type { LatencyFigures } from '../metrics/latency.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
@@ -133,6 +134,41 @@ export function jobMetrics(watch: JobWatch, now: number): Metric[] {
     { name: 'lastCheckpointExternalPath', value: last?.path ?? 'n/a' },
     { name: 'lastCheckpointRestoreTimestamp', value: restored === undefined ? -1 : runningSince(watch) },
   ];
+}
+
+/** What one operator of one subtask knows of latency markers from one source. */
+export interface LatencyMetric {
+  /** By the names of Flink's groups: `source_id`, `source_subtask_index`, `operator_id`, `operator_subtask_index`. */
+  readonly groups: Readonly<Record<string, string | number>>;
+  readonly figures: LatencyFigures;
+}
+
+/** Latency markers by Flink's scope: they belong to the job. Empty while latency is not measured. */
+export function latencyOfJob(watch: JobWatch): LatencyMetric[] {
+  const { vertices } = watch.job.source.compiled.graph;
+  return vertices.flatMap((vertex, index) =>
+    (watch.totals().vertices[index]?.subtasks ?? []).flatMap(({ subtask, operators }) =>
+      vertex.operators.flatMap(({ id }, operator) =>
+        (operators[operator]?.latency ?? []).map((figures) => ({
+          groups: {
+            ...(figures.source !== undefined && { source_id: vertices[figures.source]!.operators[0]!.id }),
+            ...(figures.sourceSubtask !== undefined && { source_subtask_index: figures.sourceSubtask }),
+            operator_id: id,
+            operator_subtask_index: subtask,
+          },
+          figures,
+        })),
+      ),
+    ),
+  );
+}
+
+/** The same as a flat list, under Flink's names. */
+export function latencyMetrics(watch: JobWatch): Metric[] {
+  return latencyOfJob(watch).flatMap(({ groups, figures }) => {
+    const scope = Object.entries(groups).map(([name, value]) => `${name}.${value}`);
+    return ownMetric(`latency.${scope.join('.')}.latency`, { kind: 'histogram', ...figures });
+  });
 }
 
 function runningSince({ job: { source } }: JobWatch): number {

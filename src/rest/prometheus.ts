@@ -11,6 +11,7 @@ import type { JobWatch } from './job-watch.ts';
 import {
   coordinatorMetrics,
   jobMetrics,
+  latencyOfJob,
   type Metric,
   operatorMetrics,
   taskMetrics,
@@ -54,6 +55,7 @@ function addJob(families: Families, watch: JobWatch, now: number): void {
   const { graph } = source.compiled;
   const jobLabels = { job_id: source.jobId, job_name: graph.name };
   add(families, 'jobmanager_job', { host: 'localhost', ...jobLabels }, jobMetrics(watch, now));
+  addLatency(families, watch, jobLabels);
   const { vertices } = watch.figures();
   for (const [index, vertex] of graph.vertices.entries()) {
     for (const { subtask, workerId, attempt } of vertices[index]!.subtasks) {
@@ -73,6 +75,19 @@ function addJob(families: Families, watch: JobWatch, now: number): void {
         add(families, scope, operatorLabels, operatorMetrics(watch, index, subtask, at));
       }
     }
+  }
+}
+
+/** As Flink's reporter does with a histogram: a line for each quantile, and how many there were. */
+function addLatency(families: Families, watch: JobWatch, jobLabels: Labels): void {
+  for (const { groups, figures } of latencyOfJob(watch)) {
+    const scope = ['taskmanager_job_latency', ...Object.keys(groups)].join('_');
+    const { p50, p75, p95, p99, p999, count } = figures;
+    const quantiles = Object.entries({ '0.5': p50, '0.75': p75, '0.95': p95, '0.99': p99, '0.999': p999 });
+    for (const [quantile, value] of quantiles) {
+      add(families, scope, { ...jobLabels, ...groups, quantile }, [{ name: 'latency', value }]);
+    }
+    add(families, scope, { ...jobLabels, ...groups }, [{ name: 'latency_count', value: count }]);
   }
 }
 

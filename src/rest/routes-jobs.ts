@@ -6,7 +6,7 @@ import type { ExceptionMessage } from './contract.ts';
 import { jobDetails, jobDetailsInfo, plan } from './flink-shapes.ts';
 import type { JobWatch } from './job-watch.ts';
 import { aggregatedAnswer, metricsAnswer } from './metric-answers.ts';
-import { jobMetrics } from './metric-table.ts';
+import { jobMetrics, latencyMetrics, type Metric } from './metric-table.ts';
 import { accepted, type Answer, ok, Refusal, type Route } from './router.ts';
 import { masked } from './routes-cluster.ts';
 
@@ -16,6 +16,7 @@ const EXCEPTIONS_DEFAULT = 20;
 export function jobRoutes(context: RestContext): Route[] {
   const { watch } = context;
   const now = (): number => watch.cluster.env.clock.now();
+  const metricsOf = (each: JobWatch): Metric[] => [...jobMetrics(each, now()), ...latencyMetrics(each)];
   const view = { method: 'GET', role: 'view' } as const;
   return [
     {
@@ -41,10 +42,7 @@ export function jobRoutes(context: RestContext): Route[] {
       handle: ({ query }) => {
         const asked = listOf(query, 'jobs');
         const watches = watch.watches().filter(({ jobId }) => asked?.includes(jobId) ?? true);
-        return aggregatedAnswer(
-          watches.map((each) => jobMetrics(each, now())),
-          query,
-        );
+        return aggregatedAnswer(watches.map(metricsOf), query);
       },
     },
     {
@@ -120,7 +118,7 @@ export function jobRoutes(context: RestContext): Route[] {
       path: '/jobs/:jobid/metrics',
       summary: 'Metrics of one job.',
       query: ['get'],
-      handle: (request) => metricsAnswer(jobMetrics(jobOf(context, request), now()), request.query),
+      handle: (request) => metricsAnswer(metricsOf(jobOf(context, request)), request.query),
     },
     {
       ...view,

@@ -5,6 +5,7 @@ import type { ConfigOption } from '../base/config-values.ts';
 import { jobOf, listOf, numberOf, type RestContext } from './context.ts';
 import { type ConfigAnswer, STREAM_TOPICS, type StreamTopic } from './contract.ts';
 import { DrillBook } from './drills.ts';
+import { LatencyBook } from './latency-book.ts';
 import { ProfileBook } from './profiles.ts';
 import { TapBook } from './taps.ts';
 import type { JobWatch } from './job-watch.ts';
@@ -18,6 +19,7 @@ export function ownRoutes(context: RestContext): Route[] {
   const drills = new DrillBook(watch);
   const taps = new TapBook(watch);
   const profiles = new ProfileBook(watch);
+  const latency = new LatencyBook(watch);
   const view = { method: 'GET', role: 'view' } as const;
   return [
     {
@@ -152,6 +154,13 @@ export function ownRoutes(context: RestContext): Route[] {
         taps.end(jobOf(context, request), request.params['tapid'] ?? '');
         return ok({});
       },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/latency',
+      summary: 'Has latency measured for a while, by markers from the sources.',
+      handle: async (request) => accepted(await latency.renew(jobOf(context, request), request.body)),
     },
     {
       method: 'POST',

@@ -11,7 +11,9 @@
 import { checkKey } from '../base/key-groups.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { LatencyMarker } from '../exchange/events.ts';
 import type { PlannedOperator } from '../graph/job-graph.ts';
+import type { LatencyTracker } from '../metrics/latency.ts';
 import {
   DEAD_LETTER_TAG,
   type Operator,
@@ -38,6 +40,7 @@ export interface LinkParts {
   readonly backend: KeyedStateBackend | undefined;
   /** By input. */
   readonly keySelectors: readonly (((value: unknown) => unknown) | undefined)[];
+  readonly latency: LatencyTracker;
   readonly frames: FrameStack;
   /** The outputs of the task have room. */
   readonly writable: () => boolean;
@@ -63,6 +66,7 @@ export class ChainLink {
   readonly operator: Operator;
   readonly output: ChainOutput;
   readonly backend: KeyedStateBackend | undefined;
+  readonly latency: LatencyTracker;
   readonly #keySelectors: readonly (((value: unknown) => unknown) | undefined)[];
   readonly #frames: FrameStack;
   readonly #writable: () => boolean;
@@ -80,6 +84,7 @@ export class ChainLink {
     this.operator = parts.operator;
     this.output = parts.output;
     this.backend = parts.backend;
+    this.latency = parts.latency;
     this.#keySelectors = parts.keySelectors;
     this.#frames = parts.frames;
     this.#writable = parts.writable;
@@ -315,6 +320,12 @@ export class ChainLink {
     } else {
       yield* this.output.walkStatus(idle);
     }
+  }
+
+  /** The operator itself does not see it: what it holds back (a window, a call under way) is not in the measurement. */
+  latencyMarker(marker: LatencyMarker, tookMs: number): void {
+    this.latency.add(marker.vertex, marker.subtask, tookMs);
+    this.output.latencyMarker(marker, tookMs);
   }
 
   /** Fires the processing-time timers that are due at `now`. */

@@ -8,6 +8,7 @@
  */
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { LatencyMarker } from '../exchange/events.ts';
 import type { Output } from '../operators/operator.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { type Frame, type FrameStack, WalkFrame } from './frames.ts';
@@ -19,6 +20,7 @@ export interface Downstream {
   readonly deliver: Deliver;
   walkWatermark(timestamp: number): Iterable<void>;
   walkStatus(idle: boolean): Iterable<void>;
+  latencyMarker(marker: LatencyMarker, tookMs: number): void;
 }
 
 /** Where records of one output go. */
@@ -95,7 +97,12 @@ export class ChainOutput implements Output {
    * know of it: it has to be made anew.
    */
   tap(take: Deliver): () => void {
-    const tap: Downstream = { deliver: take, walkWatermark: () => [], walkStatus: () => [] };
+    const tap: Downstream = {
+      deliver: take,
+      walkWatermark: () => [],
+      walkStatus: () => [],
+      latencyMarker: () => {},
+    };
     this.#links = [tap, ...this.#links];
     return () => {
       this.#links = this.#links.filter((link) => link !== tap);
@@ -207,6 +214,12 @@ export class ChainOutput implements Output {
     this.isIdle = idle;
     for (const link of this.#all.links) yield* link.walkStatus(idle);
     for (const port of this.#all.ports) port.event({ kind: 'status', idle });
+  }
+
+  /** Takes a latency marker to everything behind this output; nothing of the task is under way. */
+  latencyMarker(marker: LatencyMarker, tookMs: number): void {
+    for (const link of this.#all.links) link.latencyMarker(marker, tookMs);
+    for (const port of this.#all.ports) port.latencyMarker(marker);
   }
 
   /** From now on records wait until `releaseHeld` or `dropHeld`. */

@@ -8,6 +8,7 @@ import type { CompiledJob, JobVertex, PlannedOperator } from '../graph/job-graph
 import type { OperatorContext } from '../operators/operator.ts';
 import type { KeyedStateBackend } from '../state/backend.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
+import { LatencyTracker, NO_LATENCY } from '../metrics/latency.ts';
 import { MetricRegistry } from '../metrics/metric-group.ts';
 import { AccumulatorSet } from './accumulator-set.ts';
 import { ChainLink } from './chain-link.ts';
@@ -171,6 +172,7 @@ export class Chain {
       output: new ChainOutput({ frames, freeze: host.freezeRecords, wakeUp: () => host.wakeUp() }),
       backend: planned.keyed ? this.#backend(planned) : undefined,
       keySelectors: compiled.keySelectors.get(planned.uid) ?? [],
+      latency: new LatencyTracker(host.latency ?? NO_LATENCY),
       frames,
       writable: this.#parts.writable,
       locate: (error, operator) => this.#locate(error, operator),

@@ -5,7 +5,8 @@
 
 import type { Env } from '../base/env.ts';
 import type { ClientPort } from '../operators/operator.ts';
-import type { StreamEvent } from '../exchange/events.ts';
+import type { LatencyMarker, StreamEvent } from '../exchange/events.ts';
+import type { LatencySettings } from '../metrics/latency.ts';
 import type { MemoryBudget } from '../state/memory-budget.ts';
 
 /** One outgoing edge of the task. */
@@ -14,6 +15,8 @@ export interface TaskPort {
   emitAll(values: readonly unknown[], timestamp: number): void;
   /** To every channel, behind what was emitted before. */
   event(event: StreamEvent): void;
+  /** To one channel, at random, behind what that one got before. */
+  latencyMarker(marker: LatencyMarker): void;
   /** False while something waits outside the channels for credit. */
   writable(): boolean;
 }
@@ -39,6 +42,8 @@ export interface TaskHost {
   /** Absolute paths by name. */
   readonly cachedFiles: Readonly<Record<string, string>>;
   readonly autoWatermarkIntervalMs: number;
+  /** How operators measure latency markers; by default as Flink does. */
+  readonly latency?: LatencySettings | undefined;
   /** That of the slot, for typed state; by default each operator has one of its own. */
   readonly stateMemory?: MemoryBudget | undefined;
   /** Tests: freeze what one operator hands to the next. */

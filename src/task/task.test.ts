@@ -38,6 +38,10 @@ class CreditPort implements TaskPort {
     this.out.push(event);
   }
 
+  latencyMarker(marker: object): void {
+    this.out.push(marker);
+  }
+
   writable(): boolean {
     return this.credits > 0;
   }

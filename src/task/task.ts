@@ -24,6 +24,7 @@ import { callAs } from '../base/call-origin.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import type { Timer } from '../base/env.ts';
 import type { RecordBatch } from '../exchange/batch.ts';
+import type { LatencyMarker } from '../exchange/events.ts';
 import { WatermarkMerge } from '../exchange/watermark-merge.ts';
 import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
 import type { OperatorContext, SourceOperator, SourceStatus } from '../operators/operator.ts';
@@ -55,6 +56,7 @@ const POLL_MAX = 256;
 /** The task; see the head of the file. */
 export class StreamTask {
   readonly chain: Chain;
+  readonly #index: number;
   readonly #vertex: JobVertex;
   readonly #host: TaskHost;
   readonly #frames = new FrameStack();
@@ -82,6 +84,7 @@ export class StreamTask {
 
   constructor(parts: TaskParts) {
     this.#host = parts.host;
+    this.#index = parts.vertex;
     this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
     this.chain = new Chain({
       ...parts,
@@ -163,6 +166,19 @@ export class StreamTask {
   onStatus(input: number, idle: boolean): void {
     if (this.#time === undefined) this.#walk(this.chain.head.walkStatus(idle));
     else this.#time.status(input, idle);
+  }
+
+  /** Passes through the chain at once, between two elements. */
+  onLatencyMarker(marker: LatencyMarker): void {
+    assert(!this.busy(), 'a task takes one element at a time');
+    this.chain.head.latencyMarker(marker, Math.max(0, this.#host.env.clock.now() - marker.at));
+  }
+
+  /** Sources: sends a marker behind what was read so far. */
+  emitLatencyMarker(): void {
+    const { subtask } = this.#host.info;
+    const marker = { at: this.#host.env.clock.now(), vertex: this.#index, subtask };
+    this.chain.head.output.latencyMarker(marker, 0);
   }
 
   onEndOfInput(input: number, inputs: number): void {

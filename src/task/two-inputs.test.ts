@@ -25,6 +25,10 @@ class RecordingPort implements TaskPort {
     this.out.push(event);
   }
 
+  latencyMarker(marker: object): void {
+    this.out.push(marker);
+  }
+
   writable(): boolean {
     return true;
   }

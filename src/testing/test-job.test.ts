@@ -72,6 +72,30 @@ describe('testJob', () => {
     assert.deepEqual(test.outputs.counts.take(), ['ada at 100']);
   });
 
+  it('measures latency past windows where the configuration asks for markers', async () => {
+    const configuration = { 'metrics.latency.interval': '500 ms' };
+    const test = await testJob(visits, { inputs, outputs, configuration, parallelism: 2 });
+    await test.inputs.visits.push({ user: 'ada', at: 0 });
+    await test.advance('5 s');
+    const { figures } = await test.finish();
+    for (const { name, subtasks } of figures.vertices.slice(1)) {
+      const seen = subtasks.flatMap(({ operators }) => operators[0]?.latency ?? []);
+      assert.ok(seen.length > 0, `${name} has seen markers`);
+      const markers = seen.reduce((sum, { count }) => sum + count, 0);
+      assert.ok(
+        markers >= 10 && markers <= 22,
+        `${name}: ${markers} markers in 5 s from one or two subtasks`,
+      );
+    }
+    const quiet = await testJob(visits, { inputs, outputs });
+    await quiet.advance('5 s');
+    const { vertices } = (await quiet.finish()).figures;
+    assert.deepEqual(
+      vertices.flatMap(({ subtasks }) => subtasks.flatMap(({ operators }) => operators[0]?.latency ?? [])),
+      [],
+    );
+  });
+
   it('reads state, and begins with state that the test filled', async () => {
     const state = { count: filledState(declaration, [['ada', ({ count }) => count.update(41)]]) };
     const test = await testJob(visits, { inputs, outputs, state, parallelism: 2 });

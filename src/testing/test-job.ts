@@ -16,7 +16,7 @@ import { didYouMean } from '../base/suggest.ts';
 import { loadCheckpoint } from '../checkpoint/load.ts';
 import type { SubtaskRestore } from '../checkpoint/state-handle.ts';
 import { JobMaster, type JobResult } from '../cluster/job-manager/job-master.ts';
-import { jobSettings } from '../cluster/job-manager/job-settings.ts';
+import { jobSettings, latencyOf } from '../cluster/job-manager/job-settings.ts';
 import { createJobStorage, type CheckpointReference } from '../cluster/job-manager/job-storage.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import { type PlannedJob, planJob } from '../graph/plan.ts';
@@ -272,6 +272,7 @@ export class TestJob<
         checkpointDirectory: JOB_DIRECTORY,
         autoWatermarkIntervalMs: configuration.get('pipeline.auto-watermark-interval'),
         bufferTimeoutMs: 0,
+        latency: latencyOf(configuration),
         freezeRecords: true,
         alwaysEncode: false,
         inlineThresholdBytes,

@@ -6,6 +6,7 @@ import type {
   Drill,
   JobDescription,
   JobFiguresMessage,
+  LatencyWatch,
   Overview,
   Profile,
   Recovery,
@@ -495,6 +496,52 @@ describe('a job with --ui', () => {
     );
     const profile = await json<{ nodes: unknown[]; samples: unknown[] }>(base, `${path}/${profileId}/file`);
     assert.ok(profile.nodes.length > 0 && profile.samples.length > 10, 'nodes and samples');
+  });
+
+  it('measures latency while somebody asks for it, also behind a restart, under the names of Flink', async (test) => {
+    const { base } = await serve(test, ['--rate', '800']);
+    const { jid } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const figures = async (): Promise<JobFiguresMessage> =>
+      (await json<{ figures: JobFiguresMessage }>(base, `/v1/x/jobs/${jid}`)).figures;
+    const measured = ({ vertices }: JobFiguresMessage): number[] =>
+      vertices.slice(1).flatMap(({ operators }) => operators.map(({ latency }) => latency[0]?.markers ?? 0));
+    assert.deepEqual([(await figures()).latencyIntervalMs, Math.max(...measured(await figures()))], [0, 0]);
+    const refused = await fetch(`${base}/v1/x/jobs/${jid}/latency`, {
+      method: 'POST',
+      body: '{"intervalMs":1}',
+    });
+    assert.equal(refused.status, 400);
+    const answer = await post<LatencyWatch>(base, `/v1/x/jobs/${jid}/latency`, { intervalMs: 100 });
+    assert.deepEqual([answer.jobId, answer.intervalMs], [jid, 100]);
+    const all = (given: JobFiguresMessage): boolean => measured(given).every((markers) => markers > 3);
+    const found = await until(figures, all, 'markers reach every operator');
+    assert.equal(found.latencyIntervalMs, 100);
+    for (const { operators } of found.vertices.slice(1)) {
+      const { source, p50Ms, p99Ms, maxMs } = operators[0]!.latency[0]!;
+      assert.equal(source, 0);
+      assert.ok(p50Ms <= p99Ms && p99Ms <= maxMs && maxMs < 60_000, JSON.stringify(operators[0]!.latency));
+    }
+
+    await post(base, `/v1/x/jobs/${jid}/drills`, { kind: 'kill-worker', workerId: 'embedded', slot: 0 });
+    await until(figures, ({ attempt }) => attempt === 2, 'the job is restarted');
+    await until(figures, all, 'markers come again');
+
+    const ids = await json<{ id: string }[]>(base, `/v1/jobs/${jid}/metrics`);
+    const name =
+      /^latency\.source_id\.[\da-f]{32}\.operator_id\.[\da-f]{32}\.operator_subtask_index\.0\.latency_p99$/;
+    const [id] = ids.map((each) => each.id).filter((each) => name.test(each));
+    assert.ok(id !== undefined, JSON.stringify(ids));
+    const [value] = await json<{ value: string }[]>(base, `/v1/jobs/${jid}/metrics?get=${id}`);
+    assert.ok(Number(value!.value) >= 0);
+    const { body } = await get(base, '/metrics');
+    assert.match(
+      String(body),
+      /^millrace_taskmanager_job_latency_source_id_operator_id_operator_subtask_index_latency\{.*source_id="[\da-f]{32}".*quantile="0\.99"\} \d/m,
+    );
   });
 
   it('ends by itself where nobody sits at a terminal', async (test) => {

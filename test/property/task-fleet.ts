@@ -141,6 +141,7 @@ export class TaskFleet {
       },
       // Watermarks follow from those that came in.
       event: () => undefined,
+      latencyMarker: () => undefined,
       writable: () => this.#room > 0,
     };
   }

@@ -96,6 +96,11 @@ describe('the page of a job that runs', { concurrency: false }, () => {
 
       await goToPane(page, 'latency');
       await page
+        .locator('[data-conclusion="latency.measured"], [data-conclusion="latency.prompt"]')
+        .waitFor();
+      const row = page.locator('[data-part="markers"] tbody tr');
+      assert.match(await row.innerText(), /abnormal-in-a-row\s+events\s+(< 1|\d+(\.\d+)?) (ms|s)/);
+      await page
         .getByText(/placed shows its results with the checkpoint behind them.* to [\d.]+ s later/)
         .waitFor();
 

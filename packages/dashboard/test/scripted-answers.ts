@@ -96,6 +96,7 @@ const jobMetrics = [
 /** By method and path, without the query. */
 export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/config`]: config,
+  [`POST /v1/x/jobs/${jobId}/latency`]: { jobId, intervalMs: 500, endsAt: startedAt + 784_000 },
   [`GET /v1/x/jobs/${jobId}/drills`]: { entries: [drill] },
   [`GET /v1/x/jobs/${jobId}/history`]: history,
   [`GET /v1/x/jobs/${jobId}/state`]: state,

@@ -5,6 +5,7 @@ import type {
   Hello,
   JobDescription,
   JobFiguresMessage,
+  OperatorLatency,
   Overview,
   SubtaskFiguresMessage,
   TaskRates,
@@ -187,15 +188,31 @@ export function vertex(
   };
 }
 
+/** What the markers of the source say at the operators behind it. */
+export const markers: OperatorLatency = {
+  source: 0,
+  markers: 412,
+  p50Ms: 1,
+  p95Ms: 4,
+  p99Ms: 9,
+  maxMs: 14,
+  slowestSubtask: 2,
+};
+
 /** The demo at one moment. */
 export function figures(more: Partial<JobFiguresMessage> = {}): JobFiguresMessage {
-  const operatorFigures = (recordsInPerSecond: number, recordsOutPerSecond: number) => ({
+  const operatorFigures = (
+    recordsInPerSecond: number,
+    recordsOutPerSecond: number,
+    latency: readonly OperatorLatency[] = [],
+  ) => ({
     recordsIn: 330,
     recordsOut: 330,
     recordsInPerSecond,
     recordsOutPerSecond,
     lateRecordsDropped: 0,
     lateness: null,
+    latency,
     metrics: {},
   });
   return {
@@ -223,7 +240,13 @@ export function figures(more: Partial<JobFiguresMessage> = {}): JobFiguresMessag
           subtask(1),
           subtask(2, { recordsIn: 220, recordsInPerSecond: 0.4 }),
         ],
-        { operators: [operatorFigures(0.6, 0.6), operatorFigures(0.02, 0), operatorFigures(0.6, 0)] },
+        {
+          operators: [
+            operatorFigures(0.6, 0.6, [markers]),
+            operatorFigures(0.02, 0, [markers]),
+            operatorFigures(0.6, 0, [markers]),
+          ],
+        },
       ),
     ],
     edges: [{ records: 330, recordsPerSecond: 0.6 }],
@@ -237,6 +260,7 @@ export function figures(more: Partial<JobFiguresMessage> = {}): JobFiguresMessag
       averageDurationMs: 61,
     },
     culprit: null,
+    latencyIntervalMs: 500,
     counters: {},
     accumulators: {},
     ...more,

@@ -3,6 +3,7 @@
 import type { Configuration } from '../../base/config.ts';
 import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import type { RetentionPolicy } from '../../checkpoint/retention.ts';
+import type { LatencyGranularity, LatencySettings } from '../../metrics/latency.ts';
 import type { JobMasterOptions } from './job-master.ts';
 import { defaultRestartStrategy, type RestartStrategy } from './restart-strategy.ts';
 
@@ -24,6 +25,15 @@ export function jobSettings(
 export function bufferTimeoutMsOf(configuration: Configuration): number {
   const isEnabled = configuration.get('execution.buffer-timeout.enabled');
   return isEnabled ? configuration.get('execution.buffer-timeout.interval') : -1;
+}
+
+/** How latency markers are made and measured. */
+export function latencyOf(configuration: Configuration): LatencySettings {
+  return {
+    intervalMs: configuration.get('metrics.latency.interval'),
+    granularity: configuration.get('metrics.latency.granularity') as LatencyGranularity,
+    historySize: configuration.get('metrics.latency.history-size'),
+  };
 }
 
 /** Periodic checkpoints are on. */

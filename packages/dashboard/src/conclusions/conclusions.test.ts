@@ -1,12 +1,20 @@
 // What the panes conclude, case by case.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Alert, ExceptionMessage, Lateness, Recovery } from '../../../../src/rest/contract.ts';
+import type {
+  Alert,
+  ExceptionMessage,
+  JobDescription,
+  JobFiguresMessage,
+  Lateness,
+  Recovery,
+} from '../../../../src/rest/contract.ts';
 import {
   checkpoint,
   description,
   figures,
   jobId,
+  markers,
   startedAt,
   subtask,
   vertex,
@@ -20,6 +28,7 @@ import { culpritOf } from './culprit.ts';
 import { failureGroups } from './failures.ts';
 import { healthOf } from './health.ts';
 import { eventTimeLags, isHistory, sinkDelays } from './latency.ts';
+import { criticalEdge, markerConclusion } from './marker-latency.ts';
 import { lateShareAt, latenessBars, suggestedBoundMs } from './lateness.ts';
 import { vertexLabel } from './names.ts';
 import { pipelineSayings } from './pipeline.ts';
@@ -254,6 +263,60 @@ describe('latency', () => {
     assert.equal(isHistory(description, withWatermark(at - 1500)), false);
     assert.equal(isHistory(description, withWatermark(at - 400 * 86_400_000)), true);
     assert.equal(isHistory(description, withWatermark('none')), false);
+  });
+});
+
+describe('latency of markers', () => {
+  const measured = (...p95: readonly number[]): JobFiguresMessage => {
+    const { operators: _operators, ...bare } = vertex([subtask(0)]);
+    const operator = figures().vertices[1]!.operators[0]!;
+    const vertices = p95.map((p95Ms, at) => ({
+      ...bare,
+      operators: [{ ...operator, latency: at === 0 ? [] : [{ ...markers, p95Ms }] }],
+    }));
+    return figures({ vertices });
+  };
+  const [source, work] = description.vertices;
+  const sink = { ...work!, operators: [{ ...work!.operators[2]!, uid: 'written' }] };
+  const line: JobDescription = {
+    ...description,
+    vertices: [source!, work!, sink],
+    edges: [description.edges[0]!, { ...description.edges[0]!, edge: 1, from: 1, to: 2 }],
+  };
+
+  it('names the edge on which most of the time goes', () => {
+    assert.deepEqual(criticalEdge(line, measured(0, 20, 320)), {
+      from: 1,
+      to: 2,
+      addedMs: 300,
+      totalMs: 320,
+    });
+    const told = markerConclusion(line, measured(0, 20, 320));
+    assert.deepEqual(
+      [told.tone, told.key, told.values['operator'], told.values['from'], told.values['to']],
+      ['good', 'latency.measured', 'written', 'abnormal-in-a-row', 'written'],
+    );
+    assert.deepEqual(
+      told.more.map(({ key }) => key),
+      ['latency.critical'],
+    );
+  });
+
+  it('warns where results take long, and says that records wait for the culprit', () => {
+    const culprit = { vertex: 1, subtask: 0, why: 'busy', busyShare: 1, victims: [0] } as const;
+    const told = markerConclusion(line, { ...measured(0, 2400, 2410), culprit });
+    assert.equal(told.tone, 'warn');
+    assert.deepEqual(told.more[1], { key: 'latency.culprit', values: { culprit: 'abnormal-in-a-row' } });
+  });
+
+  it('has sentences for what is immediate, not measured yet, and not to be measured', () => {
+    assert.equal(markerConclusion(line, measured(0, 0, 0.5)).key, 'latency.prompt');
+    const none = figures({ vertices: figures().vertices.map((each) => ({ ...each, operators: [] })) });
+    assert.equal(markerConclusion(line, none).key, 'latency.waiting');
+    const culprit = { vertex: 2, subtask: 0, why: 'slow-sink', busyShare: 0, victims: [] } as const;
+    assert.equal(markerConclusion(line, { ...none, culprit }).key, 'latency.held');
+    assert.equal(markerConclusion(line, { ...none, state: 'FINISHED' }).key, 'latency.not-running');
+    assert.equal(markerConclusion({ ...line, edges: [] }, none).key, 'latency.one-chain');
   });
 });
 

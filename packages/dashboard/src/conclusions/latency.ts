@@ -1,6 +1,6 @@
 // How long it takes until a result can be seen: what each sink adds, and how far event time is behind the clock.
 //
-// Single records are not followed through the job, so there are no percentiles of them here.
+// What markers measure is in marker-latency.ts.
 import type { JobDescription, JobFiguresMessage } from '../../../../src/rest/contract.ts';
 import { type Saying, saying } from './conclusion.ts';
 import { orderOf, watermarkLanes } from './watermark.ts';

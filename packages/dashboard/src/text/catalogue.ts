@@ -432,9 +432,51 @@ export const catalogue = {
     en: 'This job uses processing time, so there is no time in the data that could be behind the clock. How a stream gets one is told under',
     ko: '처리 시간을 쓰는 작업이라 시계와 비교할 데이터 시간이 없습니다. 이벤트 시간을 정하는 방법은 다음에서 볼 수 있습니다:',
   },
-  'latency.not-measured': {
-    en: 'Single records are not followed through the job, so there are no percentiles of them.',
-    ko: '레코드 하나하나를 추적하지 않으므로 백분위수는 없습니다.',
+  'latency.markers': { en: 'From the sources to each operator', ko: '소스에서 각 연산자까지' },
+  'latency.source': { en: 'From', ko: '출발' },
+  'latency.source.all': { en: 'all sources', ko: '모든 소스' },
+  'latency.count': { en: 'Markers', ko: '마커' },
+  'latency.slowest': { en: 'Slowest subtask', ko: '가장 느린 서브태스크' },
+  'latency.p95-over-time': { en: '95th percentile', ko: '95번째 백분위수' },
+  'latency.interval': {
+    en: 'a marker every {interval} from each source subtask',
+    ko: '소스 서브태스크마다 {interval} 간격으로 마커 전송',
+  },
+  'latency.measured': {
+    en: '95% of what the sources send reaches {operator} within {total}.',
+    ko: '소스가 보낸 것의 95%가 {total} 안에 {operator}에 도착합니다.',
+  },
+  'latency.critical': {
+    en: 'Most of that goes on the way from {from} to {to}: {added}.',
+    ko: '그중 대부분은 {from}에서 {to}까지 가는 길에서 걸립니다: {added}.',
+  },
+  'latency.culprit': {
+    en: 'Records wait there because {culprit} is the bottleneck.',
+    ko: '{culprit}{culprit|이|가} 병목이라 레코드가 그 앞에서 기다립니다.',
+  },
+  'latency.prompt': {
+    en: '95% of what the sources send reaches every operator within a millisecond.',
+    ko: '소스가 보낸 것의 95%가 1밀리초 안에 모든 연산자에 도착합니다.',
+  },
+  'latency.waiting': {
+    en: 'The first markers are on their way: while this pane is open, each source sends one now and then.',
+    ko: '첫 마커가 가는 중입니다. 이 화면이 열려 있는 동안 각 소스가 이따금 마커를 보냅니다.',
+  },
+  'latency.held': {
+    en: 'No marker has come through yet: like the records, they wait before {culprit}, which is the bottleneck.',
+    ko: '아직 통과한 마커가 없습니다. 레코드처럼 병목인 {culprit} 앞에서 기다리고 있습니다.',
+  },
+  'latency.not-running': {
+    en: 'Latency is measured while the job runs and this pane is open, or with metrics.latency.interval.',
+    ko: '지연 시간은 작업이 실행 중이고 이 화면이 열려 있을 때, 또는 metrics.latency.interval로 측정합니다.',
+  },
+  'latency.one-chain': {
+    en: 'The whole job is one chain: a record is through before the next one is read, so there is no way to measure.',
+    ko: '작업 전체가 체인 하나라서 레코드가 끝까지 간 다음에 다음 것을 읽습니다. 잴 길이 없습니다.',
+  },
+  'latency.what': {
+    en: 'Measured by markers that travel between the records and wait with them in every queue. They do not wait inside of operators: what a window or a call under way holds back comes on top. Percentiles are those of the slowest subtask.',
+    ko: '레코드 사이에서 함께 이동하며 모든 대기열에서 함께 기다리는 마커로 잽니다. 연산자 안에서는 기다리지 않으므로 윈도나 진행 중인 호출이 붙드는 시간은 더해야 합니다. 백분위수는 가장 느린 서브태스크의 값입니다.',
   },
 
   // ---- checkpoints ----
