@@ -134,6 +134,54 @@ test('what a record has that its type has not crosses too, and is told once', ()
   );
 });
 
+/** Columns of numbers, and of strings, in each of their forms, and those that are nearly so. */
+const FORMS: Readonly<Record<string, (index: number) => { n: number; s: string }>> = {
+  'equal ones': () => ({ n: 200, s: 'GET' }),
+  'equal ones that are no i32': () => ({ n: 1.7e12, s: '' }),
+  'minus zeros': () => ({ n: -0, s: '\ud800' }),
+  'zeros of both signs': (index) => ({ n: index % 2 === 0 ? 0 : -0, s: 'a'.repeat(300) }),
+  'NaN throughout': () => ({ n: Number.NaN, s: 'GET' }),
+  'infinite ones': () => ({ n: Number.POSITIVE_INFINITY, s: 'GET' }),
+  'i32, and few strings': (index) => ({ n: index - 9, s: `/page/${index % 7}` }),
+  'times, and long strings that repeat': (index) => ({
+    n: 1.7e12 + index * 1_000,
+    s: `a path that is long: ${index % 3}`,
+  }),
+  'times with a fraction, and all strings different': (index) => ({ n: 1.7e12 + index / 2, s: `u${index}` }),
+  'far from each other, and strings of one hash': (index) => ({ n: index * 1e12, s: `x${index + 10}yzyz` }),
+  'beyond what is safe': (index) => ({ n: 2 ** 60 + index * 2 ** 10, s: `\u00fc${index % 5}` }),
+  'one that is not like the others': (index) => ({
+    n: index === 40 ? 0.5 : 7,
+    s: index === 40 ? 'other' : 'GET',
+  }),
+  'integers and a minus zero': (index) => ({ n: index === 40 ? -0 : 1e10 + index, s: `${index >> 1}` }),
+};
+
+test('numbers and strings come back from each form of their columns, batch after batch', () => {
+  const shape = t.object({ n: t.number, s: t.string }).shape;
+  const sizes = new Map<string, number>();
+  const made = createBatchCodec(shape);
+  const plain = createBatchCodec(shape, { plain: true });
+  for (const count of [8, 16, 17, 64, 256, 1_000]) {
+    for (const [name, recordOf] of Object.entries(FORMS)) {
+      const values = Array.from({ length: count }, (_, index) => recordOf(index));
+      for (let again = 0; again < 3; again++) {
+        const one = written(made, values);
+        assert.deepEqual(one, written(plain, values), name);
+        assert.equal(one.layout, BatchLayout.COLUMNS);
+        assertSame(roundTrip(made, values), values);
+        assertSame(roundTrip(plain, values), values);
+        // The first of a codec of its own: it looks for what repeats.
+        sizes.set(name, written(createBatchCodec(shape), values).bytes.length / count);
+      }
+    }
+  }
+  assert.ok(sizes.get('equal ones')! < 0.1, 'of equal ones there is one');
+  assert.ok(sizes.get('i32, and few strings')! < 5.2, 'strings that repeat take a byte each');
+  assert.ok(sizes.get('times, and long strings that repeat')! < 5.2, 'times take four bytes each');
+  assert.ok(sizes.get('far from each other, and strings of one hash')! > 12);
+});
+
 test('where code generation is forbidden the plain loops run', () => {
   const script = `
     import { createBatchCodec } from ${JSON.stringify(new URL('./batch-codec.ts', import.meta.url).href)};
@@ -169,8 +217,13 @@ test('cut bytes are refused, flipped ones are refused or make another value', ()
   let cut = 0;
   let refused = 0;
   let others = 0;
-  for (const count of [5, 13]) {
-    const values = Array.from({ length: count }, (_, index) => loginOf(index));
+  for (const { count, repeat } of [
+    { count: 5, repeat: 5 },
+    { count: 13, repeat: 13 },
+    { count: 20, repeat: 4 },
+    { count: 20, repeat: 1 },
+  ]) {
+    const values = Array.from({ length: count }, (_, index) => loginOf(index % repeat));
     const { layout, bytes } = written(codec, values);
     for (let length = 0; length < bytes.length; length++, cut++) {
       assert.throws(

@@ -117,18 +117,61 @@ export class BinaryWriter {
     this.#bytes.set(value, at);
   }
 
-  /** Numbers as f64, one behind the other; a NaN in the form that the engine gives it. */
-  f64s(values: readonly number[]): void {
-    let at = this.#claim(values.length * 8);
+  /** The first `count` numbers as f64, one behind the other; a NaN in the form that the engine gives it. */
+  f64s(values: ArrayLike<number>, count: number = values.length): void {
+    let at = this.#claim(count * 8);
     const view = this.#view;
-    for (let index = 0; index < values.length; index++, at += 8) view.setFloat64(at, values[index]!, true);
+    for (let index = 0; index < count; index++, at += 8) view.setFloat64(at, values[index]!, true);
   }
 
-  /** Signed 32-bit integers, one behind the other. */
-  i32s(values: readonly number[]): void {
-    let at = this.#claim(values.length * 4);
+  /** The first `count` signed 32-bit integers, one behind the other. */
+  i32s(values: ArrayLike<number>, count: number = values.length): void {
+    let at = this.#claim(count * 4);
     const view = this.#view;
-    for (let index = 0; index < values.length; index++, at += 4) view.setInt32(at, values[index]!, true);
+    for (let index = 0; index < count; index++, at += 4) view.setInt32(at, values[index]!, true);
+  }
+
+  /** How far each of the first `count` integers lies above `base`, as u32, one behind the other. */
+  u32sAbove(base: number, values: ArrayLike<number>, count: number): void {
+    let at = this.#claim(count * 4);
+    const view = this.#view;
+    for (let index = 0; index < count; index++, at += 4) view.setUint32(at, values[index]! - base, true);
+  }
+
+  /** The lengths of strings in so many bytes each. */
+  lengths(values: readonly string[], width: 1 | 2 | 4): void {
+    let at = this.#claim(values.length * width);
+    const view = this.#view;
+    for (let index = 0; index < values.length; index++, at += width) {
+      const { length } = values[index]!;
+      if (width === 1) this.#bytes[at] = length;
+      else if (width === 2) view.setUint16(at, length, true);
+      else view.setUint32(at, length, true);
+    }
+  }
+
+  /**
+   * Strings of `characters` together, a byte each, without their lengths, by a loop that is the fastest way for short
+   * ones. Writes nothing and returns false when a character is not ASCII.
+   */
+  ascii(values: readonly string[], characters: number): boolean {
+    const start = this.#claim(characters);
+    const bytes = this.#bytes;
+    let at = start;
+    let all = 0;
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index]!;
+      const { length } = value;
+      for (let character = 0; character < length; character++) {
+        const unit = value.charCodeAt(character);
+        all |= unit;
+        bytes[at + character] = unit;
+      }
+      at += length;
+    }
+    if (all < 0x80) return true;
+    this.#position = start;
+    return false;
   }
 
   /** The characters of a text in which all are below 0x100, a byte each; without the length. */
@@ -323,22 +366,25 @@ export class BinaryReader {
     return copyOf(this.#bytes, at, at + length);
   }
 
-  /** So many f64. */
-  f64s(count: number): number[] {
+  /** Fills `into` with so many f64. */
+  f64s(count: number, into: { [index: number]: number }): void {
     let at = this.#take(count * 8);
     const view = this.#view;
-    const values = new Array<number>(count);
-    for (let index = 0; index < count; index++, at += 8) values[index] = view.getFloat64(at, true);
-    return values;
+    for (let index = 0; index < count; index++, at += 8) into[index] = view.getFloat64(at, true);
   }
 
-  /** So many signed 32-bit integers. */
-  i32s(count: number): number[] {
+  /** Fills `into` with so many signed 32-bit integers. */
+  i32s(count: number, into: { [index: number]: number }): void {
     let at = this.#take(count * 4);
     const view = this.#view;
-    const values = new Array<number>(count);
-    for (let index = 0; index < count; index++, at += 4) values[index] = view.getInt32(at, true);
-    return values;
+    for (let index = 0; index < count; index++, at += 4) into[index] = view.getInt32(at, true);
+  }
+
+  /** Fills `into` with `base` and so many u32 above it. */
+  u32sAbove(base: number, count: number, into: { [index: number]: number }): void {
+    let at = this.#take(count * 4);
+    const view = this.#view;
+    for (let index = 0; index < count; index++, at += 4) into[index] = base + view.getUint32(at, true);
   }
 
   /** So many characters of a byte each. */

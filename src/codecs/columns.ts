@@ -7,11 +7,12 @@
  *             u8 1, 2 bits a value    0 present, 1 absent, 2 null, 3 `undefined`; low bits first, the rest 0
  *             only where the field is optional or the type is a union with null
  * values    by type
- *   number, int32, int64   u8 0 f64 each | u8 1 i32 each
+ *   number, int32, int64   u8 0 f64 each | u8 1 i32 each | u8 2 f64 of all | u8 3 f64 of the smallest, u32 above it each
  *   date                   f64 each
  *   boolean                1 bit each; low bits first, the rest 0
- *   string                 u8 1 | 2 | 4 bytes of a length, u8 bytes of a character (1: ASCII, 2: UTF-16),
- *                          the lengths, u32 length of all, all strings as one
+ *   string                 text: u8 1 | 2 | 4 bytes of a length, u8 bytes of a character (1: ASCII, 2: UTF-16),
+ *                          the lengths, u32 length of all, all strings as one; or
+ *                          u8 0, u16 number of different strings, their text, which it is: u8 each, none of one
  *   object                 a column for each field, down to {@link FLAT_DEPTH_MAX} levels
  *   any other              row-format.ts, one behind the other
  * ```
@@ -21,10 +22,18 @@
  */
 
 import type { BinaryReader, BinaryWriter } from './binary.ts';
-import { MISSING, type ObjectLoops, objectLoops } from './object-loops.ts';
+import { readNumbers, writeNumbers } from './number-column.ts';
+import {
+  type FieldColumn,
+  MISSING,
+  type ObjectLoops,
+  objectLoops,
+  readBits,
+  writeBits,
+} from './object-loops.ts';
 import { Mismatch, readRow, writeRow } from './row-format.ts';
-import { readStrings, writeStrings } from './string-column.ts';
-import { describeShape, type TypeShape } from './type-shape.ts';
+import { readStrings, Repetition, writeStrings } from './string-column.ts';
+import type { FieldShape, TypeShape } from './type-shape.ts';
 
 /** Objects within objects within objects become columns; what is deeper goes as rows. */
 export const FLAT_DEPTH_MAX = 3;
@@ -40,8 +49,9 @@ export interface Column {
   readonly optional: boolean;
   readonly nullable: boolean;
   /** Of an object that lies flat. */
-  readonly fields: readonly Column[] | undefined;
   readonly loops: ObjectLoops | undefined;
+  /** Of strings. */
+  readonly repetition: Repetition | undefined;
 }
 
 /** Prepares a type; `plain` forbids code generation. */
@@ -53,10 +63,22 @@ export function columnOf(shape: TypeShape, plain = false, optional = false, dept
     shape: inner,
     optional,
     nullable: inner !== shape,
-    fields: flat
-      ? inner.fields.map((field) => columnOf(field.type, plain, field.optional, depth + 1))
+    loops: flat
+      ? objectLoops(
+          inner.fields.map((field) => fieldColumn(field, plain, depth + 1)),
+          plain,
+        )
       : undefined,
-    loops: flat ? objectLoops(inner.fields, plain) : undefined,
+    repetition: inner.kind === 'string' ? new Repetition() : undefined,
+  };
+}
+
+function fieldColumn(field: FieldShape, plain: boolean, depth: number): FieldColumn {
+  const column = columnOf(field.type, plain, field.optional, depth);
+  return {
+    ...field,
+    write: (values, out) => writeColumn(column, values, out),
+    read: (count, from) => readColumn(column, count, from),
   };
 }
 
@@ -76,23 +98,17 @@ export function writeColumn(column: Column, given: readonly unknown[], out: Bina
     case 'number':
     case 'int32':
     case 'int64':
-      return writeNumbers(column, values, out);
+      return writeNumbers(column.shape, values, out);
     case 'date':
       return out.f64s(values.map((value) => timeOf(value)));
     case 'boolean':
       return writeBits(values, out);
     case 'string':
-      return writeStrings(values, out);
+      return writeStrings(values, out, column.repetition!);
     default:
   }
-  if (column.fields === undefined) {
-    for (let index = 0; index < values.length; index++) writeRow(column.shape, values[index], out);
-    return;
-  }
-  const columns = column.fields.map(() => new Array<unknown>(values.length));
-  column.loops!.split(values, columns);
-  for (let index = 0; index < columns.length; index++)
-    writeColumn(column.fields[index]!, columns[index]!, out);
+  if (column.loops !== undefined) return column.loops.write(values, out);
+  for (let index = 0; index < values.length; index++) writeRow(column.shape, values[index], out);
 }
 
 /** Reads `count` values; every object is a fresh one, and no string refers to the bytes of another. */
@@ -111,17 +127,14 @@ function readValues(column: Column, count: number, from: BinaryReader): readonly
     case 'int64':
       return readNumbers(count, from);
     case 'date':
-      return from.f64s(count).map((time) => new Date(time));
+      return readDates(count, from);
     case 'boolean':
-      return readBits(count, from);
+      return readBooleans(count, from);
     case 'string':
       return readStrings(count, from);
     default:
   }
-  if (column.fields !== undefined) {
-    const columns = column.fields.map((field) => readColumn(field, count, from));
-    return column.loops!.join(columns, count);
-  }
+  if (column.loops !== undefined) return column.loops.read(count, from);
   const values: unknown[] = [];
   for (let index = 0; index < count; index++) values.push(readRow(column.shape, from));
   return values;
@@ -180,44 +193,17 @@ function spread(values: readonly unknown[], presence: readonly number[]): unknow
   });
 }
 
-function writeNumbers(column: Column, values: readonly unknown[], out: BinaryWriter): void {
-  let whole = true;
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index];
-    if (typeof value !== 'number') throw new Mismatch(`it is no ${describeShape(column.shape)}`);
-    // Not -0, which i32 would lose.
-    if (whole && ((value | 0) !== value || (value === 0 && 1 / value < 0))) whole = false;
-  }
-  out.u8(whole ? 1 : 0);
-  if (whole) out.i32s(values as readonly number[]);
-  else out.f64s(values as readonly number[]);
-}
-
-function readNumbers(count: number, from: BinaryReader): number[] {
-  const form = from.u8();
-  if (form > 1) throw from.corrupt(`numbers begin with ${form}`, from.position - 1);
-  return form === 1 ? from.i32s(count) : from.f64s(count);
-}
-
-function writeBits(values: readonly unknown[], out: BinaryWriter): void {
-  for (let index = 0, bits = 0; index < values.length; index++) {
-    const value = values[index];
-    if (value === true) bits |= 1 << (index & 7);
-    else if (value !== false) throw new Mismatch('it is no boolean');
-    if ((index & 7) === 7 || index === values.length - 1) {
-      out.u8(bits);
-      bits = 0;
-    }
-  }
-}
-
-function readBits(count: number, from: BinaryReader): boolean[] {
-  const bytes = from.view(Math.ceil(count / 8));
-  if (count % 8 !== 0 && bytes.at(-1)! >> (count % 8) !== 0)
-    throw from.corrupt('booleans have bits left over');
+function readBooleans(count: number, from: BinaryReader): boolean[] {
+  const bits = readBits(count, from);
   const values: boolean[] = [];
-  for (let index = 0; index < count; index++) values.push(((bytes[index >> 3]! >> (index & 7)) & 1) === 1);
+  for (let index = 0; index < count; index++) values.push(((bits[index >> 3]! >> (index & 7)) & 1) === 1);
   return values;
+}
+
+function readDates(count: number, from: BinaryReader): Date[] {
+  const dates: Date[] = [];
+  for (let index = 0; index < count; index++) dates.push(new Date(from.f64()));
+  return dates;
 }
 
 function timeOf(value: unknown): number {
