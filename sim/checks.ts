@@ -1,9 +1,10 @@
 // What must hold in every world: of the output at any moment, and of everything when the job has ended.
 
 import type { Kernel } from '../src/testing/kernel.ts';
-import { JOB_DIRECTORY, committed } from '../test/property/simulated-job.ts';
+import { committed } from '../test/property/simulated-job.ts';
 import {
   counted,
+  EMPTY,
   type Expected,
   expectedOf,
   type OutputLine,
@@ -12,7 +13,7 @@ import {
   type Tally,
 } from './model.ts';
 import type { TransactionStore } from './transactions.ts';
-import type { JobSpec } from './world.ts';
+import type { JobSpec, Keyed } from './world.ts';
 
 /** Something that must never be: which rule it breaks, and how. */
 export class Violation extends Error {
@@ -100,19 +101,68 @@ export class OutputCheck {
   }
 }
 
+/** Results that a job gives once only, at the end of all input, from state that it has had all the time. */
+const AT_THE_END: ReadonlySet<Keyed['kind']> = new Set(['totals', 'each', 'distinct', 'rules']);
+/** Results that are whole whenever they come, as no record is late. */
+const WHOLE: ReadonlySet<Keyed['kind']> = new Set(['sliding', 'session']);
+
+/**
+ * A savepoint holds all that was before it and nothing else: another job that begins with it gives a part of what the first
+ * one gives, and all that is given at the end, unless the end of all input was before the savepoint.
+ */
+export function checkFork(
+  kernel: Kernel,
+  folder: string,
+  job: JobSpec,
+  { isAfterAll }: { readonly isAfterAll: boolean },
+): void {
+  const expected = expectedOf(job);
+  const lines = committed(kernel, `${folder}/output`).map(parseLine);
+  const groups = summed(lines);
+  const found = counted(plain(lines));
+  const isAtEnd = AT_THE_END.has(job.keyed.kind);
+  for (const [line, count] of found) {
+    const most = expected.lines.get(line) ?? 0;
+    if (count > most)
+      throw new Violation('savepoint', `a fork holds ${line} ${count} times, ${most} at most`);
+  }
+  for (const [group, tally] of groups) {
+    const whole = expected.groups.get(group) ?? EMPTY;
+    const isEqual = tally.count === whole.count && tally.sum === whole.sum && tally.xor === whole.xor;
+    const fits = isAtEnd || WHOLE.has(job.keyed.kind) ? isEqual : tally.count <= whole.count;
+    if (!fits)
+      throw new Violation(
+        'savepoint',
+        `a fork says ${JSON.stringify(tally)} of ${group}, not ${JSON.stringify(whole)}`,
+      );
+  }
+  if (!isAtEnd || isAfterAll) return;
+  for (const group of expected.groups.keys()) {
+    if (!groups.has(group)) throw new Violation('savepoint', `a fork says nothing of ${group}`);
+  }
+  // What `each` hands on before the savepoint is not the fork's.
+  for (const line of job.keyed.kind === 'each' ? [] : expected.lines.keys()) {
+    if (!found.has(line)) throw new Violation('savepoint', `a fork does not say ${line}`);
+  }
+}
+
 /**
  * I-D5, I-C6: a job that has finished, and was not killed at its end and met no failing disk, leaves no checkpoint behind; and no transaction
- * is open, unless a process that slept opened one when it woke up.
+ * is open, unless a process that slept opened one when it woke up. `owned`: directories under which nothing may be left.
  */
 export function checkNoLeak(
   kernel: Kernel,
   store: TransactionStore,
-  { removalFailed, slept }: { readonly removalFailed: boolean; readonly slept: boolean },
+  {
+    removalFailed,
+    slept,
+    owned,
+  }: { readonly removalFailed: boolean; readonly slept: boolean; readonly owned: readonly string[] },
 ): void {
   if (!slept && store.open > 0) throw new Violation('I-C6', `${store.open} transactions are open at the end`);
   if (removalFailed) return;
   const left = [...kernel.disk.contents().keys()].filter(
-    (path) => path.startsWith(`${JOB_DIRECTORY}/chk-`) && path.endsWith('/_metadata'),
+    (path) => path.endsWith('/_metadata') && owned.some((each) => path.startsWith(`${each}/`)),
   );
   if (left.length > 0) throw new Violation('I-D5', `the job has finished and left ${left.join(', ')}`);
 }

@@ -10,11 +10,11 @@ import type { JobResult } from '../src/cluster/job-manager/job-master.ts';
 import { Kernel } from '../src/testing/kernel.ts';
 import type { FileFault } from '../src/testing/simulated-files.ts';
 import { chance } from '../test/property/job-spec.ts';
-import { SimulatedJob } from '../test/property/simulated-job.ts';
+import { JOB_DIRECTORY, SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
 import { DiskWitness } from '../test/simulation/disk-witness.ts';
-import { checkNoLeak, OutputCheck, Violation } from './checks.ts';
+import { checkFork, checkNoLeak, OutputCheck, Violation } from './checks.ts';
 import { TransactionStore } from './transactions.ts';
-import { jobOf } from './workload.ts';
+import { jobOf, type Surroundings } from './workload.ts';
 import { type LifeSettings, MOMENTS, type Planned, type Rates, type When, type World } from './world.ts';
 
 /** What happened in a world. */
@@ -61,6 +61,10 @@ const FAILED_STARTS_MAX = 3;
 const LOOK_EVENTS = 400;
 const HEALED_TIMEOUT_MS = 5_000;
 const TIDIED_MS = 1_000;
+/** Where savepoints go. */
+const SAVEPOINTS = '/savepoints';
+/** Savepoints of a world with which another job begins. */
+const FORKS_MAX = 2;
 const DISK_RATES = ['io', 'unknown', 'noSpace'] as const;
 const OF_RATE = 10_000;
 /** A checkpoint may take longer than it has, also in a world where nothing fails. */
@@ -121,6 +125,12 @@ class WorldRun {
   readonly #isCalm: boolean;
   #throws: number[];
   #lookAt = 0;
+  /** What a start begins with, and the run that it is a part of. */
+  #origin: Pick<SimulatedOptions, 'choice' | 'run'> = {};
+  /** Savepoints that were answered and belong to nobody. */
+  readonly #savepoints: string[] = [];
+  /** Savepoints that became the job's own. */
+  readonly #claimed: string[] = [];
   readonly #counts = { lives: 0, starts: 0, restarts: 0, faults: 0, kills: 0, checkpoints: 0, restores: 0 };
 
   constructor(world: World, traceEvents: number) {
@@ -171,23 +181,34 @@ class WorldRun {
     await this.#kernel.runFor(TIDIED_MS);
     const diskFailed = DISK_RATES.some((name) => this.#world.rates[name] > 0);
     const wasCutOff = this.#job.result?.status === 'ALREADY_FINISHED' || this.#slept;
-    checkNoLeak(this.#kernel, this.#store, { removalFailed: diskFailed || wasCutOff, slept: this.#slept });
+    checkNoLeak(this.#kernel, this.#store, {
+      removalFailed: diskFailed || wasCutOff,
+      slept: this.#slept,
+      // Checkpoints that were kept when the job went on from elsewhere are its user's.
+      owned: this.#origin.choice === undefined ? [...this.#claimed, JOB_DIRECTORY] : this.#claimed,
+    });
+    for (const [index, path] of this.#savepoints.slice(-FORKS_MAX).entries()) await this.#fork(index, path);
   }
 
   /** The next start of the process, or of another one. */
   #start(): void {
     this.#counts.starts++;
     if (this.#node === '') this.#node = 'process 1';
-    const node = this.#node;
+    this.#job = this.#begin(this.#node, {}, this.#origin);
+  }
+
+  #begin(node: string, fork: Partial<Surroundings>, origin: Partial<SimulatedOptions>): SimulatedJob {
     const env = this.#kernel.env(node);
     const { intervalMs, timeoutMs, minPauseMs, maxConcurrent, retained, unaligned, alignedTimeoutMs } =
       this.#settings;
     const { job } = this.#world;
-    this.#job = new SimulatedJob(this.#kernel, {
+    return new SimulatedJob(this.#kernel, {
+      ...origin,
       definition: jobOf(job, this.#settings, {
         later: (afterMs, run) => void env.clock.timer(afterMs, run, 'answer'),
         transactions: () => this.#store.sink(node),
         met: () => this.#meet(),
+        ...fork,
       }),
       args: [],
       node,
@@ -249,6 +270,15 @@ class WorldRun {
         this.#startsAgain(this.#job.result!, { quietly: true });
         if (this.#isOver()) return;
         break;
+      case 'savepoint':
+        this.#job.master.triggerSavepoint({ target: SAVEPOINTS }).then(
+          ({ path }) => this.#taken(path),
+          () => this.marks.add('savepoint failed'),
+        );
+        return;
+      case 'stop-with-savepoint':
+        if (!(await this.#stopWithSavepoint(what.from))) return;
+        break;
       case 'take-over':
         this.#kernel.pause(this.#node);
         this.#slept = true;
@@ -269,6 +299,68 @@ class WorldRun {
     }
     this.#settings = next;
     this.#start();
+  }
+
+  #taken(path: string): void {
+    this.#savepoints.push(path);
+    this.marks.add('savepoint taken');
+  }
+
+  /** False when the job goes on, or has ended, without the savepoint. */
+  async #stopWithSavepoint(from: 'claimed' | 'savepoint' | 'latest'): Promise<boolean> {
+    let answer: { readonly path: string | undefined } | undefined;
+    this.#job.master.stopWithSavepoint({ target: SAVEPOINTS }).then(
+      ({ path }) => {
+        answer = { path };
+      },
+      () => {
+        answer = { path: undefined };
+      },
+    );
+    await this.#run(() => answer !== undefined && answer.path === undefined);
+    // The answer and the end of the job come in one turn.
+    await new Promise(setImmediate);
+    const path = answer?.path;
+    const { result } = this.#job;
+    if (path === undefined) {
+      this.marks.add('stop with a savepoint failed');
+      if (result !== undefined) this.#startsAgain(result);
+      return false;
+    }
+    if (result?.savepoint?.path !== path)
+      throw new Violation(
+        'savepoint',
+        `the job was stopped with ${path} and says ${result?.savepoint?.path}`,
+      );
+    this.marks.add(`stopped with a savepoint, goes on from ${from}`);
+    this.#startsAgain(result, { quietly: true });
+    this.#origin =
+      from === 'latest'
+        ? {}
+        : { choice: { kind: 'path', path, claim: from === 'claimed' }, run: `run ${this.#counts.starts}` };
+    if (from === 'claimed') this.#claimed.push(path);
+    else this.#savepoints.push(path);
+    return true;
+  }
+
+  /** Another job begins with a savepoint, at another parallelism; nothing fails. */
+  async #fork(index: number, path: string): Promise<void> {
+    const folder = `/fork ${index}`;
+    const { keyedParallelism } = this.#settings;
+    this.#settings = { ...this.#settings, keyedParallelism: (keyedParallelism % 4) + 1 };
+    this.#counts.starts++;
+    let met = 0;
+    const job = this.#begin(
+      `fork ${index}`,
+      { fork: folder, met: () => met++ },
+      { choice: { kind: 'path', path }, jobDirectory: `${folder}/checkpoints`, allowNonRestored: true },
+    );
+    await this.#kernelRun(() => job.result !== undefined, HEALED_MS_MAX);
+    const { result } = job;
+    if (result?.status !== 'FINISHED')
+      throw new Violation('savepoint', `a fork of ${path} ended ${result?.status}: ${textOf(result?.error)}`);
+    checkFork(this.#kernel, folder, this.#world.job, { isAfterAll: met === 0 });
+    this.marks.add('forked');
   }
 
   #kill(how: 'kill' | 'power'): void {

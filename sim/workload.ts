@@ -27,6 +27,11 @@ export interface Surroundings {
   readonly transactions: () => Sink<string>;
   /** Called with each record that a source gave; throws when it is time for the job's code to fail. */
   readonly met: (item: Item) => void;
+  /**
+   * The job is another one, that only begins with the state of this one: its sinks have names of their own, and write
+   * files under this path.
+   */
+  readonly fork?: string;
 }
 
 type Lines = DataStream<string>;
@@ -53,15 +58,21 @@ export function jobOf(spec: JobSpec, settings: LifeSettings, surroundings: Surro
       );
     });
     const lines = keyedLines(env, streams, spec, settings.keyedParallelism);
+    const { fork } = surroundings;
     const out: Sink<string> =
-      spec.sink === 'files' ? files.linesSink('/output') : surroundings.transactions();
+      spec.sink === 'files' || fork !== undefined
+        ? files.linesSink(`${fork ?? ''}/output`)
+        : surroundings.transactions();
+    const named = (uid: string): string => (fork === undefined ? uid : `${uid} of the fork`);
     // A sink that is chained at some parallelisms only has no channel for what was in flight to it at others.
     lines
-      .sinkTo(throttled(out, spec.throttle), { uid: 'main', parallelism: settings.sinkParallelism })
+      .sinkTo(throttled(out, spec.throttle), { uid: named('main'), parallelism: settings.sinkParallelism })
       .disableChaining();
     const [first, ...others] = sides;
     if (first !== undefined) {
-      first.union(...others).sinkTo(throttled(files.linesSink('/side'), spec.throttle), { uid: 'side' });
+      first
+        .union(...others)
+        .sinkTo(throttled(files.linesSink(`${fork ?? ''}/side`), spec.throttle), { uid: named('side') });
     }
   });
 }

@@ -98,6 +98,7 @@ export const MOMENTS = {
   attempt: /claim directory \S*attempts/,
   marker: /link \S*finished$/,
   discard: /remove \S*_metadata$/,
+  savepoint: /link \/savepoints\/\S*_metadata$/,
 } as const;
 export type Moment = keyof typeof MOMENTS;
 
@@ -108,9 +109,11 @@ export interface When {
   readonly events: number;
 }
 
-/** Something that happens to the process of the job. All but `freeze` and `jump` end the life. */
+/** Something that happens to the process of the job. All but `savepoint`, `freeze` and `jump` end the life. */
 export type Happening =
-  | { readonly kind: 'kill' | 'power' | 'stop' }
+  | { readonly kind: 'kill' | 'power' | 'stop' | 'savepoint' }
+  /** What comes after the stop begins with the savepoint (and owns it: `claim`) or with the latest checkpoint. */
+  | { readonly kind: 'stop-with-savepoint'; readonly from: 'claimed' | 'savepoint' | 'latest' }
   /** SIGSTOP, and another process takes over; the old one goes on after so many events. */
   | { readonly kind: 'take-over'; readonly wakesAfter: number }
   | { readonly kind: 'freeze'; readonly ms: number }
@@ -160,6 +163,8 @@ const KINDS: readonly Happening['kind'][] = [
   'kill',
   'power',
   'stop',
+  'stop-with-savepoint',
+  'savepoint',
   'take-over',
   'take-over',
   'freeze',
@@ -205,7 +210,12 @@ export function worldOf(seed: number): World {
   let settings = first;
   for (let left = kinds.length === 0 ? 0 : [1, 2, 2, 3, 4, 6, 9][draw(7)]!; left > 0; left--) {
     settings = lifeSettings(draw, rescales ? undefined : settings);
-    plan.push({ when: whenOf(draw), what: happening(draw, kinds[draw(kinds.length)]!), next: settings });
+    const isDuringSavepoint = plan.at(-1)?.what.kind === 'savepoint' && draw(3) > 0;
+    plan.push({
+      when: isDuringSavepoint ? { moment: 'savepoint', nth: 1, events: draw(40) } : whenOf(draw),
+      what: happening(draw, kinds[draw(kinds.length)]!),
+      next: settings,
+    });
   }
   const throws = has() ? 1 + draw(3) : 0;
   return {
@@ -235,7 +245,7 @@ function rate(draw: Draw): number {
 function whenOf(draw: Draw): When {
   const events = Math.round(2 ** (3 + draw(850) / 100));
   if (draw(2) === 0) return { events };
-  const moments = Object.keys(MOMENTS) as Moment[];
+  const moments = (Object.keys(MOMENTS) as Moment[]).filter((moment) => moment !== 'savepoint');
   return { moment: moments[draw(moments.length)]!, nth: 1 + draw(3), events: draw(6) };
 }
 
@@ -243,6 +253,8 @@ function happening(draw: Draw, kind: Happening['kind']): Happening {
   switch (kind) {
     case 'take-over':
       return { kind, wakesAfter: Math.round(2 ** (draw(1_100) / 100)) };
+    case 'stop-with-savepoint':
+      return { kind, from: (['claimed', 'savepoint', 'latest'] as const)[draw(3)]! };
     case 'freeze':
       return { kind, ms: Math.round(10 ** (1 + draw(300) / 100)) };
     case 'jump':

@@ -30,6 +30,7 @@ const LATEST = 'src/checkpoint/latest.ts';
 const RECORDER = 'src/exchange/in-flight-recorder.ts';
 const RECOVERED = 'src/exchange/recovered-input.ts';
 const DURABLE = 'src/checkpoint/durable-files.ts';
+const START = 'src/checkpoint/start.ts';
 const TWO_PHASE = 'src/connectors/two-phase-commit.ts';
 
 /** All of them. */
@@ -433,6 +434,55 @@ export const MUTANTS: readonly Mutant[] = [
     file: COORDINATOR,
     from: "if (this.#state.phase !== 'running' || this.#publishing() !== undefined) return;\n    for (",
     to: 'if (this.#publishing() !== undefined) return;\n    for (',
+  },
+  {
+    name: 'savepoint-commits',
+    teaches: 'I-C2: output is released for a savepoint, from which nothing continues by itself',
+    file: COORDINATOR,
+    from: '    if (this.#config.storage) this.#retention.abandon(id);\n    if (token !== undefined) this.#decide(',
+    to: "    if (this.#config.storage) this.#retention.abandon(id);\n    this.#decide({ kind: 'complete', checkpointId: id });\n    if (token !== undefined) this.#decide(",
+  },
+  {
+    name: 'savepoint-is-checkpoint',
+    teaches: 'a savepoint replaces the checkpoints before it, and has no state among them',
+    file: COORDINATOR,
+    from: '    if (isSavepoint(pending)) return this.#savepointPublished(pending);\n',
+    to: '',
+  },
+  {
+    name: 'savepoint-of-a-stop-is-empty',
+    teaches: 'the savepoint of a stop holds less than the checkpoint that it is taken with',
+    file: RUNNER,
+    from: "return kind === 'savepoint' ? 'alone' : 'beside';",
+    to: "return kind === 'savepoint' ? 'alone' : 'none';",
+  },
+  {
+    name: 'claimed-is-nobodys',
+    teaches: 'I-D5: a savepoint that a job has claimed is left behind',
+    file: START,
+    from: 'if (checkpoint === undefined || choice.claim !== true ||',
+    to: "if (checkpoint === undefined || choice.kind === 'path' ||",
+  },
+  {
+    name: 'savepoint-is-the-jobs',
+    teaches: 'I-D2: a job removes a savepoint that it did not claim',
+    file: START,
+    from: 'if (checkpoint === undefined || choice.claim !== true ||',
+    to: 'if (checkpoint === undefined ||',
+  },
+  {
+    name: 'run-begins-again',
+    teaches: 'I-C2: after a kill a run begins with its savepoint once more',
+    file: START,
+    from: 'if (options.run === undefined || lineage.head?.run !== options.run) return options;',
+    to: 'if (lineage !== undefined) return options;',
+  },
+  {
+    name: 'savepoint-name-not-synchronized',
+    teaches: 'I-D1: a savepoint that was answered is gone with the power',
+    file: 'src/checkpoint/savepoint.ts',
+    from: '        await files.syncDirectory(target);\n',
+    to: '',
   },
 ];
 

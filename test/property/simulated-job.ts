@@ -28,6 +28,10 @@ export interface SimulatedOptions {
   readonly restartStrategy?: RestartStrategy;
   /** Default: only for a fresh start. */
   readonly discardLaterOutput?: boolean;
+  /** A name of the run that several lives are a part of (src/checkpoint/start.ts). */
+  readonly run?: string | undefined;
+  /** Default {@link JOB_DIRECTORY}. */
+  readonly jobDirectory?: string;
   /** The process; two processes on one disk have two names. Default {@link NODE}. */
   readonly node?: string;
 }
@@ -89,7 +93,7 @@ export class SimulatedJob {
       storage: true,
       ...options.checkpoints,
     };
-    const jobDirectory = checkpoints.storage ? JOB_DIRECTORY : undefined;
+    const jobDirectory = checkpoints.storage ? (options.jobDirectory ?? JOB_DIRECTORY) : undefined;
     return new JobMaster({
       jobId: 'job',
       compiled,
@@ -105,6 +109,7 @@ export class SimulatedJob {
         graph: compiled.graph,
         jobDirectory,
         choice: options.choice ?? { kind: 'latest' },
+        run: options.run,
         allowNonRestored: options.allowNonRestored ?? false,
         declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
