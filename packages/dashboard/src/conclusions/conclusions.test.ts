@@ -388,6 +388,15 @@ describe('failures', () => {
       [2, 1],
     );
   });
+
+  it('tells what was decided, not that another subtask had failed with it', () => {
+    const failures = [
+      { ...failure(1, 'a', 0), consequence: 'restart in 200 ms' },
+      { ...failure(2, 'a', 1), consequence: 'ignored: the job is FAILING' },
+    ];
+    assert.equal(failureGroups(failures, 1)[0]?.consequence, 'restart in 200 ms');
+    assert.equal(failureGroups(failures.slice(1), 1)[0]?.consequence, 'ignored: the job is FAILING');
+  });
 });
 
 describe('alerts', () => {

@@ -5,6 +5,8 @@ import type { ExceptionMessage } from '../../../../src/rest/contract.ts';
 export interface FailureGroup {
   readonly group: string;
   readonly latest: ExceptionMessage;
+  /** What the latest one led to that was not only a companion of another: subtasks that fail together are answered once. */
+  readonly consequence: string;
   readonly count: number;
   readonly firstAt: number;
   readonly lastAt: number;
@@ -30,8 +32,17 @@ export function failureGroups(exceptions: readonly ExceptionMessage[], now: numb
         const bin = Math.min(binsOfSparkline - 1, Math.max(0, Math.floor((at - start) / width)));
         bins[bin] = (bins[bin] ?? 0) + 1;
       }
+      const { consequence } = sorted.findLast((each) => !each.consequence.startsWith('ignored')) ?? latest;
       return [
-        { group: latest.group, latest, count: sorted.length, firstAt: first.at, lastAt: latest.at, bins },
+        {
+          group: latest.group,
+          latest,
+          consequence,
+          count: sorted.length,
+          firstAt: first.at,
+          lastAt: latest.at,
+          bins,
+        },
       ];
     })
     .sort((left, right) => right.lastAt - left.lastAt);

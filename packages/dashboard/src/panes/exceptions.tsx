@@ -95,7 +95,7 @@ function Group({ group }: { readonly group: FailureGroup }): ReactNode {
           <Moment at={group.lastAt} /> (<Ago at={group.lastAt} />)
         </dd>
         <dt>{t('exceptions.consequence')}</dt>
-        <dd>{latest.consequence}</dd>
+        <dd>{group.consequence}</dd>
       </dl>
       <details>
         <summary>{t('exceptions.stack')}</summary>
