@@ -25,17 +25,18 @@ export const splitEvents = <T>(
     : generatorSource((part, { split }) => of(part * slots + split), { count, splits: slots });
 
 interface Extremes {
-  readonly sum: number;
-  readonly max: number;
+  sum: number;
+  max: number;
 }
 
-/** Sum and max of a window. */
+/** Sum and max of a window; the accumulator is changed in place, as in the limits. */
 export const sumAndMax = {
   createAccumulator: (): Extremes => ({ sum: 0, max: 0 }),
-  add: ({ value }: SensorEvent, { sum, max }: Extremes): Extremes => ({
-    sum: sum + value,
-    max: Math.max(value, max),
-  }),
+  add: ({ value }: SensorEvent, extremes: Extremes): Extremes => {
+    extremes.sum += value;
+    if (value > extremes.max) extremes.max = value;
+    return extremes;
+  },
   result: (extremes: Extremes): Extremes => extremes,
   merge: (left: Extremes, right: Extremes): Extremes => ({
     sum: left.sum + right.sum,

@@ -26,11 +26,27 @@ export const LATENESS_BOUNDS_MS: readonly number[] = Object.freeze([
   ...[1, 2, 7, 30].map((days) => days * DAY),
 ]);
 
-/** By the bits of a number: the lowest bound that could be enough for it. So few are left to compare with. */
-const FIRST_BY_BITS = Uint8Array.from({ length: 33 }, (_, bits) => {
-  const index = LATENESS_BOUNDS_MS.findIndex((boundMs) => boundMs >= 2 ** (bits - 1));
-  return index < 0 ? LATENESS_BOUNDS_MS.length : index;
-});
+/** Bounds up to here are found by their ms, and above, up to {@link BY_SECONDS_MAX}, by their seconds: they have whole ones. */
+const BY_MS_MAX = SECOND;
+const BY_SECONDS_MAX = HOUR;
+
+/** The lowest bound that is enough, by ms and by seconds. Records in no order would be guessed wrong by each comparison. */
+const INDEX_BY_MS = Uint8Array.from({ length: BY_MS_MAX + 1 }, (_, ms) => searched(ms));
+const INDEX_BY_SECONDS = Uint8Array.from({ length: BY_SECONDS_MAX / SECOND + 1 }, (_, seconds) =>
+  searched(seconds * SECOND),
+);
+
+function searched(ms: number): number {
+  let index = 0;
+  while (index < LATENESS_BOUNDS_MS.length && LATENESS_BOUNDS_MS[index]! < ms) index++;
+  return index;
+}
+
+// Hot path: once per record that is not in order.
+function indexOf(ms: number): number {
+  if (ms <= BY_MS_MAX) return INDEX_BY_MS[Math.ceil(ms)]!;
+  return ms <= BY_SECONDS_MAX ? INDEX_BY_SECONDS[Math.ceil(ms / SECOND)]! : searched(ms);
+}
 
 /** What was found out; plain data. */
 export interface LatenessFigures {
@@ -62,9 +78,7 @@ export class LatenessHistogram {
   /** For {@link SplitLateness} only. */
   behind(ms: number): void {
     if (ms > this.#behindMsMax) this.#behindMsMax = ms;
-    let index = FIRST_BY_BITS[ms < 2 ** 31 ? 32 - Math.clz32(ms) : 32]!;
-    while (index < LATENESS_BOUNDS_MS.length && LATENESS_BOUNDS_MS[index]! < ms) index++;
-    this.#counts[index]!++;
+    this.#counts[indexOf(ms)]!++;
   }
 
   figures(): LatenessFigures {

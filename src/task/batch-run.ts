@@ -72,7 +72,9 @@ export class BatchRun implements RecordRun {
     this.values = NOTHING;
     this.timestamps = NOTHING;
     this.keys = undefined;
-    this.#keys.length = 0;
+    // An array that becomes empty gives its memory back, and the next batch needs as much.
+    const keys = this.#keys;
+    for (let index = 0; index < keys.length; index++) keys[index] = 0;
     this.position = 0;
     this.end = 0;
   }
@@ -97,15 +99,16 @@ export class BatchRun implements RecordRun {
     assert(this.position === 0, 'the keys of a batch are selected before its first record');
     const { values, end } = this;
     const keys = this.#keys;
+    let known = 0;
     this.#selector = selector;
     this.#backend = backend;
     this.keys = keys;
-    keys.length = 0;
     try {
-      for (let index = 0; index < end; index++) keys.push(checkKey(selector(values[index])));
+      for (; known < end; known++) keys[known] = checkKey(selector(values[known]));
     } catch {
       // It throws again when it is that record's turn.
     }
+    if (keys.length !== known) keys.length = known;
     backend.prepareKeys(keys);
   }
 

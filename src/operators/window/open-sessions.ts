@@ -9,6 +9,7 @@
  * S2 A session that becomes longer stays where it is in the queue: when its turn comes too early it waits again. It is
  *    there once at least, at a time that is not after its own.
  * S3 What is due is handed out in the order of time, key and start: the same after a restore.
+ * S4 The latest session of a key is the one that a record was added to last, or one that holds no time: it is never gone.
  */
 
 import { compareKeys, type Key } from '../../base/key-groups.ts';
@@ -65,11 +66,24 @@ export class SessionKey implements OwnEntry {
   readonly place: KeyPlace;
   /** S1. */
   readonly sessions: Session[] = [];
+  /** S4. */
+  latest: Session;
   position = -1;
 
   constructor(key: Key, place: KeyPlace) {
     this.key = key;
     this.place = place;
+    this.latest = this.#none();
+  }
+
+  /** S4: it is gone. */
+  forgetLatest(): void {
+    this.latest = this.#none();
+  }
+
+  /** A session that holds no time. */
+  #none(): Session {
+    return new Session(this, Number.NaN, Number.NaN);
   }
 }
 
@@ -130,7 +144,9 @@ export class OpenSessions implements OwnKeyedState<SessionKey> {
   /** The session is a part of another one from now on, or it is over; its key must not be without one. */
   remove(session: Session): void {
     session.isGone = true;
-    const { sessions } = session.of;
+    const { of } = session;
+    const { sessions } = of;
+    if (of.latest === session) of.forgetLatest();
     sessions.splice(sessions.indexOf(session), 1);
   }
 

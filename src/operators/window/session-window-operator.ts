@@ -39,13 +39,27 @@ export class SessionWindowOperator<In> extends OwnWindowOperator<In, SessionKey>
   protected add(key: Key, value: In, time: number): boolean {
     const end = time + this.#gapOf(value);
     const of = this.windows.find(key);
+    if (of !== undefined) {
+      // Most records are within the session that the one before has found (S4).
+      const { latest } = of;
+      if (time >= latest.start && end <= latest.end && latest.awaitsEnd) {
+        of.place.beforeChange();
+        this.#addTo(latest, value);
+        return true;
+      }
+    }
     const session =
       of === undefined ? this.#newSession(undefined, key, time, end) : this.#join(of, time, end);
     if (session === undefined) return false;
-    const held = session.value;
-    session.value = held === undefined ? this.fold.first(value) : this.fold.next(held, value);
+    session.of.latest = session;
+    this.#addTo(session, value);
     if (!session.awaitsEnd) this.#again(session);
     return true;
+  }
+
+  #addTo(session: Session, value: In): void {
+    const held = session.value;
+    session.value = held === undefined ? this.fold.first(value) : this.fold.next(held, value);
   }
 
   /** The session that now holds the time from `start` to `end`; `undefined`: it is over. */
