@@ -20,6 +20,7 @@ import type { JobListener, JobMaster, JobResult } from './cluster/job-manager/jo
 import { isCheckpointing, jobSettings } from './cluster/job-manager/job-settings.ts';
 import { isTerminal, type JobState } from './cluster/job-manager/job-states.ts';
 import type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
+import { requirementsFor, type ResourceRequirements } from './cluster/job-manager/resource-requirements.ts';
 import { LocalCluster, type LocalHost, type LocalSubmission } from './cluster/local.ts';
 import { checkExactlyOnce } from './graph/guarantee.ts';
 import type { CompiledJob, JobGraph } from './graph/job-graph.ts';
@@ -131,6 +132,19 @@ export interface JobClient {
    * SAVEPOINT_STOP_FAILED; the job then goes on.
    */
   stopWithSavepoint(folder?: string, options?: { readonly drain?: boolean }): Promise<CheckpointReference>;
+  /**
+   * Goes on with other numbers of subtasks, from a checkpoint that is taken for it; resolved when all of them run. A number is
+   * for all vertices that do not set their own, as `-p` is; a vertex is named by its id, its name, or the uid of one of its
+   * operators. Rejected with JOB_NOT_RUNNING, GRAPH_PARALLELISM_INVALID, RESCALE_REFUSED, SLOTS_MISSING or RESCALE_FAILED;
+   * the job then goes on as it was.
+   *
+   * ```ts
+   * const client = await executeAsync(new URL('./job.ts', import.meta.url), { parallelism: 1 });
+   * await client.rescale(3);
+   * await client.rescale({ count: 2 });
+   * ```
+   */
+  rescale(parallelism: number | Readonly<Record<string, number>>): Promise<void>;
 }
 
 /**
@@ -164,22 +178,29 @@ export interface PlannedSlots {
   readonly recipe: LoadRecipe;
 }
 
+/** A run that several processes are a part of, one after the other. */
+export interface ContinuedRun {
+  /** Its name: what to continue from is chosen by the first of them. */
+  readonly run?: string | undefined;
+  /** What the job was rescaled to by one of them. */
+  readonly requirements?: ResourceRequirements | undefined;
+}
+
 /**
- * As {@link executeAsync}, over slots that `slotsOf` makes: those of a cluster. `run` names what several processes are a part
- * of, one after the other: what to continue from is chosen by the first of them.
+ * As {@link executeAsync}, over slots that `slotsOf` makes: those of a cluster.
  */
 export async function executeOver(
   job: RunnableJob,
   options: ExecuteOptions,
   slotsOf: ((planned: PlannedSlots) => SlotProvider) | undefined,
-  run?: string,
+  continued: ContinuedRun = {},
 ): Promise<JobClient> {
   // A script waits for its job inside its own module, which is loaded before the job starts.
   const ended = Promise.withResolvers<JobExecutionResult>();
   // Only a script hears of it here; everybody else asks the client.
   ended.promise.catch(() => {});
   const loaded = await load(job, options, ended.promise);
-  const client = start(loaded, job instanceof URL ? job : undefined, { ...options, slotsOf, run });
+  const client = start(loaded, job instanceof URL ? job : undefined, { ...options, slotsOf, ...continued });
   client
     .result()
     .then((result) => executionResult(orThrow(result)))
@@ -216,7 +237,7 @@ async function load(
 function start(
   job: LoadedJob,
   module: URL | undefined,
-  options: ExecuteOptions & Pick<HostOptions, 'slotsOf' | 'run'>,
+  options: ExecuteOptions & Pick<HostOptions, 'slotsOf' | keyof ContinuedRun>,
   isScript = false,
 ): JobClient {
   const { compiled, configuration } = job;
@@ -236,6 +257,7 @@ function start(
     savepointDirectory: savepointDirectory(configuration, workingDirectory),
     choice: choiceOf(options, configuration, workingDirectory),
     run: options.run,
+    requirements: options.requirements,
     allowNonRestored:
       options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),
     workingDirectory,
@@ -353,6 +375,8 @@ function clientOf(
     triggerSavepoint: (folder) => master.triggerSavepoint(inFolder(folder)),
     stopWithSavepoint: (folder, { drain = false } = {}) =>
       master.stopWithSavepoint({ ...inFolder(folder), drain }),
+    rescale: async (parallelism) =>
+      master.rescale(requirementsFor(about.graph, master.requirements, parallelism)).done,
   };
 }
 
@@ -370,11 +394,10 @@ function inputsOf(options: ExecuteOptions): JobInputs {
   };
 }
 
-interface HostOptions extends ExecuteOptions {
+interface HostOptions extends ExecuteOptions, ContinuedRun {
   readonly env: Env;
   readonly isScript: boolean;
   readonly slotsOf?: ((planned: PlannedSlots) => SlotProvider) | undefined;
-  readonly run?: string | undefined;
 }
 
 function hostOf(job: LoadedJob, module: URL | undefined, options: HostOptions): LocalHost {

@@ -653,6 +653,19 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Make the state of one subtask smaller by a higher parallelism.',
   },
+  RESCALE_FAILED: {
+    title: 'a job could not be deployed with other numbers of subtasks',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'The job goes on as it was, unless it has ended; correct the cause, and ask again.',
+  },
+  RESCALE_REFUSED: {
+    title: 'a job cannot be rescaled',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Turn checkpoints on (execution.checkpointing.interval): a job is rescaled from one. A job without state can be submitted again.',
+  },
   SLOTS_MISSING: {
     title: 'the cluster has too few free slots for the job',
     owner: 'external',

@@ -87,6 +87,14 @@ export type Request =
       readonly json: boolean;
     }
   | {
+      readonly kind: 'rescale';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string;
+      /** Of all vertices that do not set their own, or by vertex. */
+      readonly parallelism: number | Readonly<Record<string, number>>;
+      readonly json: boolean;
+    }
+  | {
       readonly kind: 'savepoint';
       readonly cluster: ClusterOptions;
       readonly jobId: string;
@@ -219,6 +227,7 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
       found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
   addClusterCommands(program, found);
+  addRescaleCommand(program, found);
   addUpgradeCommand(program, found, args);
   stateCommands(program, found);
   program
@@ -283,6 +292,37 @@ function addClusterCommands(program: Command, found: (request: Request) => void)
       const { savepointPath: folder, drain = false, json = false } = raw;
       found({ kind: 'stop', cluster: clusterOptions(raw), jobId, folder, drain, json });
     });
+}
+
+function addRescaleCommand(program: Command, found: (request: Request) => void): void {
+  withCluster(program.command('rescale'))
+    .summary('run a job with other numbers of subtasks, from a checkpoint that is taken for it')
+    .description(
+      'Goes on with other numbers of subtasks, from a checkpoint that is taken for it; the job goes on as it was when it cannot. Of a cluster, or with --target http://… of a run with --ui.',
+    )
+    .argument('<job-id>', JOB_ID)
+    .argument(
+      '[vertex=n...]',
+      'subtasks of one vertex, which is named by its id, its name or the uid of an operator',
+      subtasksOf,
+    )
+    .option('-p, --parallelism <n>', 'subtasks of each operator that does not set its own', positiveInteger)
+    .action((jobId: string, vertices: Record<string, number> | undefined, raw: RawOptions) => {
+      const { parallelism, json = false } = raw;
+      const named = { ...vertices };
+      if ((parallelism === undefined) === (Object.keys(named).length === 0)) {
+        const message = 'rescale to what? Say -p <n>, or <vertex>=<n> for some vertices.';
+        return found({ kind: 'usage', message });
+      }
+      const cluster = clusterOptions(raw);
+      found({ kind: 'rescale', cluster, jobId, parallelism: parallelism ?? named, json });
+    });
+}
+
+function subtasksOf(text: string, before: Record<string, number> = {}): Record<string, number> {
+  const equals = text.lastIndexOf('=');
+  if (equals <= 0) throw new InvalidArgumentError('It has to be vertex=n, for example count=3.');
+  return { ...before, [text.slice(0, equals)]: positiveInteger(text.slice(equals + 1)) };
 }
 
 const JOB_ID = 'its id, as `millrace list` and the dashboard say it';

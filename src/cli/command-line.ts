@@ -65,6 +65,7 @@ export async function runCommandLine(
     case 'upgrade-cluster':
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
     case 'savepoint':
+    case 'rescale':
       return operate(request, hostOf({ words, resume: undefined, stdout, stderr }, false));
     default:
       return inCluster(request, { words, resume: undefined, stdout, stderr });

@@ -16,11 +16,12 @@ export interface OperateHost {
 }
 
 /** What is asked of a running job by REST. */
-export type OperateRequest = Extract<Request, { readonly kind: 'savepoint' | 'cancel' | 'stop' }>;
+export type OperateRequest = Extract<Request, { readonly kind: 'savepoint' | 'cancel' | 'stop' | 'rescale' }>;
 
 /** True for what only REST can do, and for whoever names a REST interface. */
 export function isByRest(request: OperateRequest): boolean {
-  if (request.kind === 'savepoint' || isRestUrl(request.cluster.target)) return true;
+  if (request.kind === 'savepoint' || request.kind === 'rescale' || isRestUrl(request.cluster.target))
+    return true;
   return request.kind === 'stop' && (request.folder !== undefined || request.drain);
 }
 
@@ -32,6 +33,18 @@ export async function operateByRest(request: OperateRequest, host: OperateHost):
   if (request.kind === 'cancel') {
     await client.cancel(jobId);
     host.stdout.write(json ? jsonLine({ jobId }) : `Cancelled job ${jobId}.\n`);
+    return EXIT.done;
+  }
+  if (request.kind === 'rescale') {
+    say(`Rescaling job ${jobId}.`);
+    const parallelism = await client.rescale(jobId, request.parallelism);
+    const { job } = await client.job(jobId);
+    const vertices = job.vertices.map(({ name }, vertex) => `  ${parallelism[vertex]}  ${name}\n`).join('');
+    host.stdout.write(
+      json
+        ? jsonLine({ jobId, parallelism })
+        : `Rescaled job ${jobId}. Subtasks of its vertices:\n${vertices}`,
+    );
     return EXIT.done;
   }
   const folder = request.folder === undefined ? undefined : resolve(host.workingDirectory, request.folder);

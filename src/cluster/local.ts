@@ -11,6 +11,7 @@ import type { SlotProvider } from '../hosts/messages.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import { type JobListener, JobMaster } from './job-manager/job-master.ts';
 import { bufferTimeoutMsOf, isCheckpointing, jobSettings, latencyOf } from './job-manager/job-settings.ts';
+import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import { createJobStorage } from './job-manager/job-storage.ts';
 
 /** Where the subtasks of a job run. */
@@ -37,6 +38,8 @@ export interface LocalSubmission {
   readonly choice: RestoreChoice;
   /** A name of the run that several processes are a part of: those after the first continue it, whatever `choice` is. */
   readonly run?: string | undefined;
+  /** What the job was rescaled to before. */
+  readonly requirements?: ResourceRequirements | undefined;
   readonly allowNonRestored: boolean;
   /** Where savepoints go when nobody says; absolute. */
   readonly savepointDirectory?: string | undefined;
@@ -82,6 +85,7 @@ export class LocalCluster {
         declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
       }),
+      requirements: submission.requirements,
       slotSettings: {
         checkpointing: isStored,
         atLeastOnce: settings.checkpoints.mode === 'at-least-once',

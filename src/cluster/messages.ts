@@ -19,6 +19,7 @@ import type { NetworkAddress } from '../base/network.ts';
 import type { CoordinatorConfig } from '../checkpoint/coordinator-messages.ts';
 import type { Guarantee } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
+import type { VertexParallelism } from '../graph/rescale.ts';
 import type { Inspection, TappedRecord } from '../hosts/inspection.ts';
 import type { SlotCommand, SlotReport, SlotSettings } from '../hosts/messages.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
@@ -27,6 +28,7 @@ import type { ExceptionEntry } from './job-manager/exception-history.ts';
 import type { Execution } from './job-manager/execution-graph.ts';
 import type { JobFigures } from './job-manager/job-figures.ts';
 import type { SavepointRequest, ThreadReport } from './job-manager/job-master.ts';
+import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { JobState } from './job-manager/job-states.ts';
 import type { CheckpointReference } from './job-manager/job-storage.ts';
 
@@ -206,6 +208,9 @@ export interface JobPicture {
   readonly stateTimes: Readonly<Partial<Record<JobState, number>>>;
   readonly startedAt: number;
   readonly attempt: number;
+  /** Subtasks of each vertex; others than in the plan once the job was rescaled. */
+  readonly parallelism: VertexParallelism;
+  readonly requirements: ResourceRequirements;
   readonly restoredCheckpointId: number | undefined;
   readonly executions: readonly Execution[];
   readonly threads: ReadonlyMap<number, ThreadReport>;
@@ -238,6 +243,8 @@ export interface JobChange {
 export interface SlotsRequest {
   readonly kind: 'slots';
   readonly count: number;
+  /** False: refused at once when there are too few. */
+  readonly wait: boolean;
 }
 
 /** The slots of a job, by its own numbers. */
@@ -271,6 +278,12 @@ export type JobMasterAsked =
   | {
       readonly kind: 'stop-with-savepoint';
       readonly request: SavepointRequest & { readonly drain?: boolean | undefined };
+    }
+  /** Answered when it is accepted, or when all subtasks run. */
+  | {
+      readonly kind: 'rescale';
+      readonly requirements: ResourceRequirements;
+      readonly until: 'accepted' | 'done';
     }
   | {
       readonly kind: 'inspect';

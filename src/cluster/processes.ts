@@ -1,6 +1,7 @@
 /** How a process of a cluster starts others, for users' code: a seam, so that a test or a simulation starts something else. */
 
 import type { NetworkAddress } from '../base/network.ts';
+import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { HeartbeatTimes, Submission } from './messages.ts';
 
 /** What a process is started with; it travels where nobody else reads it, because it has secrets. */
@@ -33,6 +34,8 @@ export interface JobMasterStart {
   readonly submission: Submission;
   /** A name of this submission only: a job master that takes the place of one that died continues what that one had begun. */
   readonly run: string;
+  /** What the job was rescaled to; `undefined` = nobody asked. */
+  readonly requirements: ResourceRequirements | undefined;
 }
 
 /** A process that was started. */

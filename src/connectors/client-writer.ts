@@ -2,7 +2,8 @@
  * The two ways to the thread that called `execute`: at once, or when the checkpoint is durable.
  *
  * C1  Transactional: values travel in the checkpoint as commit handles, and are sent on commit under the checkpoint's
- *     id and their number; the client drops what it has seen.
+ *     id, the subtask that made them, and their number; the client drops what it has seen. After a rescale another subtask
+ *     may send them.
  * C2  At once: a batch is sent at the latest before the barrier, and the acknowledgement follows on the same road.
  */
 
@@ -66,7 +67,7 @@ export class ImmediateClientWriter<T> implements SinkWriter<T> {
     const values = this.#batch;
     this.#batch = [];
     const { client, info } = this.#context;
-    client.send(info.uid, values, `${info.attempt}.${this.#sent++}`);
+    client.send(info.uid, values, `${info.attempt}.${info.subtask}.${this.#sent++}`);
   }
 }
 
@@ -93,6 +94,8 @@ export class TransactionalClientWriter<T> implements SinkWriter<T> {
     for (let from = 0; from < values.length; from += HANDLE_MAX) {
       if (from > 0) await this.#pause();
       const out = new BinaryWriter();
+      out.varint(this.#context.info.subtask);
+      out.varint(handles.length);
       encodeValues(values.slice(from, from + HANDLE_MAX), out);
       handles.push(out.finish());
     }
@@ -115,9 +118,10 @@ export class ClientCommitter implements SinkCommitter {
 
   async commit(checkpointId: number, handles: readonly Uint8Array[]): Promise<void> {
     const { client, info } = this.#context;
-    for (const [number, handle] of handles.entries()) {
+    for (const handle of handles) {
       while (!client.writable()) await this.#pause();
-      client.send(info.uid, decodeHandle(handle), `${checkpointId}.${number}`);
+      const { origin, values } = decodeHandle(handle);
+      client.send(info.uid, values, `${checkpointId}.${origin}`);
     }
   }
 
@@ -137,11 +141,12 @@ export class ClientCommitter implements SinkCommitter {
   }
 }
 
-function decodeHandle(handle: Uint8Array): unknown[] {
+function decodeHandle(handle: Uint8Array): { readonly origin: string; readonly values: unknown[] } {
   const from = new BinaryReader(handle);
+  const origin = `${from.varint()}.${from.varint()}`;
   const values = decodeValues(from);
   from.end();
-  return values;
+  return { origin, values };
 }
 
 function bufferFull(context: OperatorContext, heldMax: number): MillraceError {

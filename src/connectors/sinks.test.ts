@@ -55,7 +55,7 @@ describe('a callback sink', () => {
     write('later');
     assert.deepEqual(context.client.sent, []);
     await operator.checkpointComplete(4);
-    const sent = [{ sink: 'sink', values: [{ a: 1, at: new Date(5) }, 'two'], sequence: '4.0' }];
+    const sent = [{ sink: 'sink', values: [{ a: 1, at: new Date(5) }, 'two'], sequence: '4.0.0' }];
     assert.deepEqual(context.client.sent, sent);
     const again = await open(
       callbackSink<unknown>(() => undefined),
@@ -80,7 +80,7 @@ describe('a callback sink', () => {
     await kernel.settle(committed);
     assert.deepEqual(
       context.client.sent.map(({ sequence }) => sequence),
-      ['1.0', '1.1', '1.2'],
+      ['1.0.0', '1.0.1', '1.0.2'],
     );
     assert.equal(context.client.sent.flatMap(({ values }) => values).length, 3_000);
   });
@@ -109,9 +109,9 @@ describe('a callback sink', () => {
     assert.deepEqual(
       context.client.sent.map(({ values, sequence }) => [values.length, sequence]),
       [
-        [2, '1-1.0'],
-        [512, '1-1.1'],
-        [88, '1-1.2'],
+        [2, '1-1.0.0'],
+        [512, '1-1.0.1'],
+        [88, '1-1.0.2'],
       ],
     );
   });

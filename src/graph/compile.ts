@@ -112,6 +112,16 @@ function planVertex(
     ...(head.slotSharingGroup === DEFAULT_SLOT_SHARING_GROUP
       ? {}
       : { slotSharingGroup: head.slotSharingGroup }),
+    ...planLimits(nodes),
+  };
+}
+
+/** What a chain can be rescaled to: what each of its operators can. */
+function planLimits(nodes: Chain['nodes']): Pick<JobVertex, 'parallelismLimit' | 'parallelismSet'> {
+  const limits = nodes.flatMap(({ limit }) => limit ?? []);
+  return {
+    ...(limits.length === 0 ? {} : { parallelismLimit: Math.min(...limits) }),
+    ...(nodes.some(({ parallelismSet }) => parallelismSet) ? { parallelismSet: true } : {}),
   };
 }
 
@@ -141,6 +151,7 @@ function planEdge(edge: PlacedEdge, index: number, graph: PlacedGraph, chains: r
     to: locate(edge.to, chains).vertex,
     input: edge.input,
     partitioner: edge.partitioner,
+    ...(edge.forced ? { forced: true as const } : {}),
     unaligned: supportsUnaligned(edge.partitioner),
     ...(bufferTimeoutMs === undefined ? {} : { bufferTimeoutMs }),
     ...(type === undefined ? {} : { type }),

@@ -55,6 +55,10 @@ export interface JobVertex {
   readonly source: boolean;
   /** Absent: the group `default`. */
   readonly slotSharingGroup?: string;
+  /** Most subtasks that it can have, where that is less than its max parallelism. */
+  readonly parallelismLimit?: number;
+  /** The job itself says how many subtasks it has. */
+  readonly parallelismSet?: true;
 }
 
 /** An edge between two chains. */
@@ -70,6 +74,8 @@ export interface JobEdge {
   /** Input of the consumer's head operator. */
   readonly input: number;
   readonly partitioner: PartitionerKind;
+  /** Of a forward edge: the job asks for it, so that both ends always have the same number of subtasks. */
+  readonly forced?: true;
   /** Takes part in unaligned checkpoints (I-U1). */
   readonly unaligned: boolean;
   /** How long a record may wait for its batch to fill, ms, where its operator says; -1 = until it is full. */

@@ -12,11 +12,17 @@ export interface PlacedNode extends StreamNode {
   readonly parallelism: number;
   readonly maxParallelism: number;
   readonly slotSharingGroup: string;
+  /** Most subtasks that it can have, besides its max parallelism; `undefined` = any number. */
+  readonly limit: number | undefined;
+  /** The job itself says its parallelism. */
+  readonly parallelismSet: boolean;
 }
 
 /** An edge with its partitioner. */
 export interface PlacedEdge extends StreamEdge {
   readonly partitioner: PartitionerKind;
+  /** It is `forward` because the job asks for it. */
+  readonly forced: boolean;
 }
 
 /** The job with every number decided. */
@@ -51,7 +57,8 @@ function groupOf(node: StreamNode, inputs: readonly PlacedNode[]): string {
 }
 
 function placeNode(node: StreamNode, defaults: ParallelismDefaults): Omit<PlacedNode, 'slotSharingGroup'> {
-  const limit = node.nonParallel ? 1 : (node.parallelismLimit ?? MAX_PARALLELISM_LIMIT);
+  const ownLimit = node.nonParallel ? 1 : node.parallelismLimit;
+  const limit = ownLimit ?? MAX_PARALLELISM_LIMIT;
   const parallelism = node.parallelism ?? Math.min(defaults.parallelism, limit);
   const maxParallelism =
     node.maxParallelism ??
@@ -73,7 +80,8 @@ function placeNode(node: StreamNode, defaults: ParallelismDefaults): Omit<Placed
   if (parallelism > maxParallelism) {
     throw invalid(node, `parallelism ${parallelism} is more than its max parallelism ${maxParallelism}`);
   }
-  return { ...node, parallelism, maxParallelism };
+  const parallelismSet = node.parallelism !== undefined;
+  return { ...node, parallelism, maxParallelism, limit: ownLimit, parallelismSet };
 }
 
 function checkedParallelism(node: StreamNode, parallelism: number): number {
@@ -98,7 +106,8 @@ function placeEdge(edge: StreamEdge, nodes: readonly PlacedNode[]): PlacedEdge {
   }
   // Only reinterpretAsKeyedStream() forwards into a keyed input: its key groups are those of the operator before.
   if (edge.partitioner === 'forward' && to.keySelectors[edge.input] !== undefined) checkKeyGroups(from, to);
-  return { ...edge, partitioner: edge.partitioner ?? (isEqual ? 'forward' : 'rebalance') };
+  const partitioner = edge.partitioner ?? (isEqual ? 'forward' : 'rebalance');
+  return { ...edge, partitioner, forced: edge.partitioner === 'forward' };
 }
 
 function checkKeyGroups(from: PlacedNode, to: PlacedNode): void {

@@ -4,6 +4,7 @@ import type { Env } from '../base/env.ts';
 import type { BatchCodec } from '../codecs/batch-codec.ts';
 import { createLocalChannel } from '../exchange/local.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
+import { rescaleJob } from '../graph/rescale.ts';
 import { batchCodecs } from './batch-codecs.ts';
 import { type ChannelEnds, channelKey, channelsOf } from './channels.ts';
 import { Fifo } from './fifo.ts';
@@ -26,7 +27,8 @@ export function inProcessSlots(options: {
 }): SlotProvider {
   return {
     start: (settings, onReport) => {
-      const compiled = options.build();
+      const build = (): CompiledJob => rescaleJob(options.build(), settings.parallelism);
+      const compiled = build();
       const channels = localChannels(
         compiled,
         settings,
@@ -35,7 +37,7 @@ export function inProcessSlots(options: {
       );
       const gateways: SlotGateway[] = [];
       for (let slot = 0; slot < settings.slots; slot++) {
-        const own = slot === 0 ? compiled : options.build();
+        const own = slot === 0 ? compiled : build();
         gateways.push(
           startSlot({ slot, settings, compiled: own, env: options.env(slot), channels, onReport }),
         );

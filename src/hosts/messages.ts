@@ -8,6 +8,7 @@ import type { SerializedError } from '../base/errors.ts';
 import type { LogEntry } from '../base/log.ts';
 import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
+import type { VertexParallelism } from '../graph/rescale.ts';
 import type { LatencyFigures, LatencySettings } from '../metrics/latency.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
@@ -28,6 +29,8 @@ export interface SlotSettings {
   readonly jobName: string;
   /** Number of slots = threads; `slotOf` says which subtask runs in which. */
   readonly slots: number;
+  /** Subtasks of each vertex where they are others than the job was planned with. */
+  readonly parallelism?: VertexParallelism | undefined;
   readonly checkpointing: boolean;
   readonly atLeastOnce: boolean;
   /** Absolute directory `<dir>/<job-id>`; `undefined` without checkpointing. */
@@ -298,6 +301,11 @@ export interface SlotGateway {
 
 /** How slots come into being; one implementation per kind of host. */
 export interface SlotProvider {
+  /**
+   * Holds so many slots for the next start, those of the current one among them; rejected with SLOTS_MISSING at once when
+   * they are not there. Absent where slots are made as they are needed.
+   */
+  reserve?(slots: number): Promise<void>;
   /**
    * Starts the slots of one deployment with channels between them; the old ones must have been terminated or canceled.
    * When `signal` aborts, the start is given up: what was started is terminated, and the promise rejected with its reason.

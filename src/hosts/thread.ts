@@ -18,6 +18,7 @@ import { allocateRing, ringCapacity } from '../exchange/ring-memory.ts';
 import { inletRingBytes, type NetworkRing } from '../exchange/tcp.ts';
 import { allocateDoorbell } from '../exchange/thread.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
+import { rescaleGraph } from '../graph/rescale.ts';
 import { type ChannelRoute, channelsOf } from './channels.ts';
 import type { SlotGateway, SlotProvider, SlotReport, SlotSettings } from './messages.ts';
 
@@ -51,6 +52,7 @@ export interface ThreadOptions {
   /** The file that a worker runs; it calls `runSlotWorker`. */
   readonly entry: URL;
   readonly load: unknown;
+  /** As it was planned; the settings of a start may say other numbers of subtasks. */
   readonly graph: JobGraph;
   readonly clock: Pick<Clock, 'timer'>;
   /** A thread that is not ready by then, ms after the start, will not be; default 60 s. */
@@ -96,7 +98,7 @@ async function startThreads(
   signal: AbortSignal | undefined,
 ): Promise<SlotGateway[]> {
   signal?.throwIfAborted();
-  const plan = planOf(options, settings.slots);
+  const plan = planOf(options, settings);
   options.part?.connect(plan.remote);
   const workers = plan.slots.map(
     (slot) =>
@@ -127,7 +129,11 @@ interface ThreadPlan {
   readonly remote: readonly RemoteRing[];
 }
 
-function planOf({ graph, part, ringBytes: given }: ThreadOptions, slots: number): ThreadPlan {
+function planOf(
+  { graph: planned, part, ringBytes: given }: ThreadOptions,
+  { slots, parallelism }: SlotSettings,
+): ThreadPlan {
+  const graph = rescaleGraph(planned, parallelism);
   const all = Array.from({ length: slots }, (_, slot) => slot);
   const isOwn = (slot: number): boolean => part === undefined || part.slots.has(slot);
   const doorbells = all.map((slot) => (isOwn(slot) ? allocateDoorbell() : part!.doorbell));

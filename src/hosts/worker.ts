@@ -13,6 +13,7 @@ import { serializeError } from '../base/errors.ts';
 import { createLocalChannel } from '../exchange/local.ts';
 import { ThreadEndpoint } from '../exchange/thread.ts';
 import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
+import { rescaleJob } from '../graph/rescale.ts';
 import { ThreadMeter } from '../metrics/thread-figures.ts';
 import { batchCodecs, warnOfGenericEdges } from './batch-codecs.ts';
 import { type ChannelAddress, type ChannelEnds, channelKey } from './channels.ts';
@@ -43,8 +44,9 @@ export async function runSlotWorker(options: SlotWorkerOptions): Promise<void> {
   let handle = (command: SlotCommand): void => void early.push(command);
   port.on('message', (command: SlotCommand) => handle(command));
   try {
-    const compiled = await options.build(start.load);
-    options.checkSame(compiled.graph, start.load, start.fingerprint);
+    const planned = await options.build(start.load);
+    options.checkSame(planned.graph, start.load, start.fingerprint);
+    const compiled = rescaleJob(planned, start.settings.parallelism);
     const executor = createExecutor(
       start,
       compiled,

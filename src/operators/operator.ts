@@ -72,8 +72,9 @@ export interface ClientPort {
   /** False when the client is behind: stop reading until it is true again. */
   writable(): boolean;
   /**
-   * `sequence` makes a repeated send harmless: the client drops one that it has seen of (sink, subtask). It is compared
-   * for equality: `<checkpoint id>.<number>` for what is committed, `<attempt>.<number>` for what is sent at once.
+   * `sequence` makes a repeated send harmless: the client drops one that it has seen of this sink. It is compared for
+   * equality: `<checkpoint id>.<subtask>.<number>` for what is committed, with the attempt in place of the checkpoint for
+   * what is sent at once.
    */
   send(sink: string, values: readonly unknown[], sequence: string): void;
 }

@@ -29,6 +29,7 @@ import type {
   StreamEvents,
   TaskStateName,
 } from './contract.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
 import { findCulprit } from './culprit.ts';
 import { JobAlerts } from './job-alerts.ts';
 import { describe, edgeFigures, textOf, throughput, vertexFigures } from './job-messages.ts';
@@ -56,7 +57,6 @@ export interface WatchHost {
 /** See the head of the file. */
 export class JobWatch {
   readonly job: ServedJob;
-  readonly description: JobDescription;
   readonly checkpoints: CheckpointLog;
   readonly rates = new RateBook();
   /** What source subtasks were told last; whoever tells them another one says so. */
@@ -74,6 +74,9 @@ export class JobWatch {
   #figures: JobFiguresMessage | undefined;
   #totals: JobFigures | undefined;
   #isDone = false;
+  /** What `#description` describes: another one after a rescale. */
+  #graph: JobGraph;
+  #description: JobDescription;
 
   constructor(job: ServedJob, host: WatchHost) {
     const { source } = job;
@@ -81,10 +84,11 @@ export class JobWatch {
     this.job = job;
     this.#host = host;
     this.latencyIntervalMs = job.configuration.get('metrics.latency.interval');
-    this.description = describe(job);
+    this.#graph = graph;
+    this.#description = describe(job);
     this.checkpoints = new CheckpointLog({
       jobId: source.jobId,
-      subtasks: () => graph.vertices.reduce((sum, { parallelism }) => sum + parallelism, 0),
+      subtasks: () => source.compiled.graph.vertices.reduce((sum, { parallelism }) => sum + parallelism, 0),
       pathOf: (id) => source.checkpointPath(id),
       now: host.now,
     });
@@ -102,14 +106,30 @@ export class JobWatch {
     return this.job.source.jobId;
   }
 
+  get description(): JobDescription {
+    const { graph } = this.job.source.compiled;
+    if (graph !== this.#graph) {
+      this.#graph = graph;
+      this.#description = describe(this.job);
+    }
+    return this.#description;
+  }
+
   close(): void {
     this.#stopListening();
+  }
+
+  /** After a rescale the job is told again. */
+  #tellPlan(): void {
+    const before = this.#description;
+    if (this.description !== before) this.#host.send('job', this.description, this.jobId);
   }
 
   /** About once a second. */
   tick(): void {
     if (this.#isDone) return; // JW-3
     this.#isDone = isTerminal(this.job.source.state);
+    this.#tellPlan();
     const figures = this.#takeFigures();
     this.#figures = figures;
     const read = this.#recordsRead();
@@ -196,6 +216,7 @@ export class JobWatch {
       onRestore: (checkpoint) => {
         const { attempt } = this.job.source;
         this.#replay.restored();
+        this.#tellPlan();
         if (this.#recoveries.restored(attempt, checkpoint)) this.#sendRecovery();
       },
       onSavepoint: ({ id, path }) => {

@@ -178,6 +178,24 @@ export class RestClient {
     return this.#savepoint(jobId, 'stop', { targetDirectory: folder, drain });
   }
 
+  /**
+   * Rescales a job, and gives the subtasks of each vertex; resolved when all of them run. A number is for all vertices that do
+   * not set their own; a vertex is named by its id, its name, or the uid of an operator.
+   */
+  async rescale(
+    jobId: string,
+    parallelism: number | Readonly<Record<string, number>>,
+  ): Promise<readonly number[]> {
+    const path = `/x/jobs/${encodeURIComponent(jobId)}/rescales`;
+    const begun = await this.send<Begun>('POST', path, { parallelism });
+    const done = await this.#ended<{
+      readonly parallelism?: readonly number[];
+      readonly 'failure-cause'?: Cause;
+    }>(`${path}/${begun['request-id']}`);
+    if (done.parallelism === undefined) throw refused(path, done['failure-cause']);
+    return done.parallelism;
+  }
+
   /** Stops a job at a last checkpoint. */
   async stop(jobId: string): Promise<void> {
     await this.send('POST', `/x/jobs/${encodeURIComponent(jobId)}/stop`);

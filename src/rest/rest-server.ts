@@ -15,6 +15,7 @@ import { checkpointRoutes } from './routes-checkpoints.ts';
 import { clusterRoutes } from './routes-cluster.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { ownRoutes } from './routes-own.ts';
+import { rescaleRoutes } from './routes-rescale.ts';
 import { savepointRoutes } from './routes-savepoints.ts';
 import { vertexRoutes } from './routes-vertices.ts';
 import type { ServedCluster } from './served.ts';
@@ -82,6 +83,7 @@ export function routesOf(context: RestContext): Route[] {
     ...vertexRoutes(context),
     ...checkpointRoutes(context),
     ...savepointRoutes(context),
+    ...rescaleRoutes(context),
     ...ownRoutes(context),
     {
       method: 'GET',

@@ -166,7 +166,7 @@ function dashboardConfiguration({ watch: { cluster } }: RestContext): unknown {
     features: {
       'web-submit': false,
       'web-cancel': cluster.features.cancel,
-      'web-rescale': false,
+      'web-rescale': cluster.features.triggerCheckpoint, // A job is rescaled from one.
       'web-history': false,
     },
   };

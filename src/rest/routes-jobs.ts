@@ -127,22 +127,6 @@ export function jobRoutes(context: RestContext): Route[] {
       handle: (request) => executionResult(jobOf(context, request)),
     },
     {
-      ...view,
-      path: '/jobs/:jobid/resource-requirements',
-      summary: 'The parallelism of each vertex.',
-      handle: (request) => {
-        const { vertices } = jobOf(context, request).job.source.compiled.graph;
-        return ok(
-          Object.fromEntries(
-            vertices.map(({ id, parallelism }) => [
-              id,
-              { parallelism: { lowerBound: parallelism, upperBound: parallelism } },
-            ]),
-          ),
-        );
-      },
-    },
-    {
       method: 'PATCH',
       role: 'operate',
       path: '/jobs/:jobid',

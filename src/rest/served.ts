@@ -38,6 +38,8 @@ export type JobSource = Pick<
   | 'inspect'
   | 'triggerSavepoint'
   | 'stopWithSavepoint'
+  | 'requirements'
+  | 'rescale'
   | 'savepointOperations'
 >;
 

@@ -21,7 +21,7 @@ export interface SubmittedLoad {
 
 /** Builds the job of a submission and starts its job master over the slots of the cluster. */
 export async function runSubmitted(
-  { bundlePath, submission, run }: JobMasterStart,
+  { bundlePath, submission, run, requirements }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
 ): Promise<RunningJob> {
   const load = submission.load as SubmittedLoad;
@@ -41,7 +41,7 @@ export async function runSubmitted(
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
-    run,
+    { run, requirements },
   );
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
   const { compiled } = master;
@@ -50,7 +50,7 @@ export async function runSubmitted(
   const description: JobDescription = {
     jobId: client.jobId,
     jobName: client.jobName,
-    graph: compiled.graph,
+    graph: client.graph,
     jobParameters: compiled.declarations.jobParameters,
     checkpointing: master.checkpointing,
     checkpointsDirectory,

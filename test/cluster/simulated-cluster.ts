@@ -7,6 +7,7 @@ import { Configuration } from '../../src/base/config.ts';
 import type { Env } from '../../src/base/env.ts';
 import { Dispatcher } from '../../src/cluster/job-manager/dispatcher.ts';
 import { JobMasterProcess, type RunningJob } from '../../src/cluster/job-manager/job-master-process.ts';
+import { requirementsFor } from '../../src/cluster/job-manager/resource-requirements.ts';
 import { LocalCluster } from '../../src/cluster/local.ts';
 import type { JobDescription, JobListing, ProcessFigures, Submission } from '../../src/cluster/messages.ts';
 import type {
@@ -18,6 +19,7 @@ import type {
 import { JobProcess, type SlotsRequest } from '../../src/cluster/task-manager/job-process.ts';
 import { TaskManager } from '../../src/cluster/task-manager/task-manager.ts';
 import type { CompiledJob } from '../../src/graph/job-graph.ts';
+import { rescaleJob } from '../../src/graph/rescale.ts';
 import { planJob } from '../../src/graph/plan.ts';
 import { channelKey, channelsOf } from '../../src/hosts/channels.ts';
 import { Fifo } from '../../src/hosts/fifo.ts';
@@ -45,6 +47,8 @@ interface Child {
 export class SimulatedCluster {
   readonly kernel: Kernel;
   readonly network: SimulatedNetwork;
+  /** Those that were carried out. */
+  rescales = 0;
   readonly #children = new Map<string, Child>();
   readonly #alive = new Set<string>();
   readonly #rings = new Map<string, ReadonlyMap<string, SharedArrayBuffer>>();
@@ -207,6 +211,23 @@ export class SimulatedCluster {
     return this.#dispatcher?.jobs().find(({ jobId }) => jobId === JOB_ID);
   }
 
+  /** Asks the job for another parallelism; what becomes of it is the job's affair. */
+  rescale(parallelism: number): void {
+    const mirror = this.#dispatcher?.mirrors().find(({ jobId }) => jobId === JOB_ID);
+    if (mirror === undefined || this.listing()?.outcome !== undefined) return;
+    this.kernel.schedule({
+      node: 'jm',
+      afterMs: 0,
+      why: 'somebody asks for another parallelism',
+      run: () => {
+        mirror.rescale(requirementsFor(build().graph, mirror.requirements, parallelism)).done.then(
+          () => (this.rescales += 1),
+          () => undefined,
+        );
+      },
+    });
+  }
+
   overview(): ReturnType<Dispatcher['overview']> {
     return this.#dispatcher!.overview();
   }
@@ -217,7 +238,8 @@ export class SimulatedCluster {
     return {
       start: (settings, onReport) => {
         const key = `${load as string} ${settings.processAttempt} ${deployment}`;
-        const rings = this.#ringsOf(key);
+        const compiled = (): CompiledJob => rescaleJob(build(), settings.parallelism);
+        const rings = this.#ringsOf(key, compiled());
         const bells = this.#bells.get(key) ?? new Map<number, KernelDoorbell>();
         this.#bells.set(key, bells);
         part.connect([]);
@@ -229,7 +251,7 @@ export class SimulatedCluster {
           const executor = new SlotExecutor({
             slot,
             settings,
-            compiled: build(),
+            compiled: compiled(),
             env,
             channels: ringEnds(slot, rings, { own, of: (other) => bells.get(other) }, 2),
             report: (report) => reports.send(report),
@@ -253,12 +275,10 @@ export class SimulatedCluster {
     };
   }
 
-  #ringsOf(key: string): ReadonlyMap<string, SharedArrayBuffer> {
+  #ringsOf(key: string, { graph }: CompiledJob): ReadonlyMap<string, SharedArrayBuffer> {
     const known = this.#rings.get(key);
     if (known !== undefined) return known;
-    const rings = new Map(
-      channelsOf(build().graph).map((address) => [channelKey(address), allocateRing(256)]),
-    );
+    const rings = new Map(channelsOf(graph).map((address) => [channelKey(address), allocateRing(256)]));
     this.#rings.set(key, rings);
     return rings;
   }
@@ -281,7 +301,7 @@ let masters = 0;
 /** Builds the fixed job and starts its job master, as `run/cluster-job.ts` does it for a bundle. */
 function runFixed(
   env: Env,
-  { run, submission }: JobMasterStart,
+  { run, submission, requirements }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
 ): Promise<RunningJob> {
   const compiled = build();
@@ -294,6 +314,7 @@ function runFixed(
     checkpointsDirectory: '/checkpoints',
     choice: submission.restore === 'latest' ? { kind: 'latest' } : { kind: 'none' },
     run,
+    requirements,
     allowNonRestored: false,
     workingDirectory: '/',
     discardLaterOutput: false,

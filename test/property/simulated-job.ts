@@ -9,6 +9,7 @@ import type { RestartStrategy } from '../../src/cluster/job-manager/restart-stra
 import { compile } from '../../src/graph/compile.ts';
 import type { CompiledJob } from '../../src/graph/job-graph.ts';
 import { inProcessSlots } from '../../src/hosts/in-process.ts';
+import type { SlotProvider } from '../../src/hosts/messages.ts';
 import { describeJob } from '../../src/streams/describe.ts';
 import type { JobDefinition } from '../../src/index.ts';
 import type { Kernel } from '../../src/testing/kernel.ts';
@@ -34,6 +35,8 @@ export interface SimulatedOptions {
   readonly jobDirectory?: string;
   /** The process; two processes on one disk have two names. Default {@link NODE}. */
   readonly node?: string;
+  /** Puts something between the job master and its slots. */
+  readonly around?: (slots: SlotProvider) => SlotProvider;
 }
 
 /** Where the job keeps its checkpoints and its attempts. */
@@ -98,11 +101,13 @@ export class SimulatedJob {
       jobId: 'job',
       compiled,
       env,
-      provider: inProcessSlots({
-        env: (slot) => this.#kernel.env(node, `slot ${slot}`),
-        build: () => this.#build(),
-        channelElements: options.channelElements ?? 2,
-      }),
+      provider: (options.around ?? ((slots) => slots))(
+        inProcessSlots({
+          env: (slot) => this.#kernel.env(node, `slot ${slot}`),
+          build: () => this.#build(),
+          channelElements: options.channelElements ?? 2,
+        }),
+      ),
       storage: createJobStorage({
         env,
         jobId: 'job',

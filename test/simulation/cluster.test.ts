@@ -40,7 +40,7 @@ async function misfortune(cluster: SimulatedCluster): Promise<string> {
   const { kernel, network } = cluster;
   const { random } = kernel;
   const pick = (names: readonly string[]): string | undefined => names[random.int(Math.max(1, names.length))];
-  switch (random.int(8)) {
+  switch (random.int(10)) {
     case 0:
     case 1: {
       const name = pick(cluster.alive('tm'));
@@ -79,6 +79,11 @@ async function misfortune(cluster: SimulatedCluster): Promise<string> {
       kernel.pause(name, random.int(1_500));
       return 'a process stood still';
     }
+    case 7:
+    case 8: {
+      cluster.rescale(1 + random.int(4));
+      return 'the job was asked for another parallelism';
+    }
     default: {
       cluster.crash('jm');
       await kernel.runFor(20 + random.int(300));
@@ -92,6 +97,7 @@ async function misfortune(cluster: SimulatedCluster): Promise<string> {
 it('whatever happens to the processes of a cluster, its job commits everything once', async () => {
   const happened = new Map<string, number>();
   let cases = 0;
+  let rescales = 0;
   for (let seed = first; seed < first + seeds; seed++) {
     const cluster = await begin(seed);
     const { kernel } = cluster;
@@ -113,6 +119,7 @@ it('whatever happens to the processes of a cluster, its job commits everything o
       EXPECTED,
       `seed ${seed}: the committed output`,
     );
+    rescales += cluster.rescales;
     // Everything is given back, and no process of the job is left.
     await kernel.runFor(3_000);
     const { slotsTotal, slotsFree } = cluster.overview();
@@ -121,5 +128,7 @@ it('whatever happens to the processes of a cluster, its job commits everything o
   }
   console.log(`cases: misfortunes of a simulated cluster ${cases} (minimum ${2 * seeds})`);
   console.log([...happened].map(([what, count]) => `${what} ${count}`).join(', '));
+  console.log(`cases: rescales that were carried out ${rescales} (minimum ${Math.floor(seeds / 8)})`);
   assert.ok(cases >= 2 * seeds);
+  assert.ok(rescales >= Math.floor(seeds / 8), `${rescales} rescales were carried out`);
 });

@@ -4,7 +4,8 @@
  * Owns: the batches that wait for a callback and the memory of what was seen. Talks to: the job master, which calls
  * it from its inbox, and the user's callbacks.
  *
- * CR-1 A batch is known by (sink, vertex, subtask, sequence); one that was seen is answered with credit and dropped.
+ * CR-1 A batch is known by (sink, sequence), whichever subtask sends it: after a rescale it may be another. One that was seen
+ *      is answered with credit and dropped.
  * CR-2 A subtask gets its credit back when the callback is done with the batch: a slow callback stops the source,
  *      and what waits here is bounded by the credit that the port gives.
  * CR-3 The batches of one sink are handled one after the other, in the order in which they came.
@@ -14,8 +15,8 @@ import { MillraceError } from '../../base/errors.ts';
 import type { SlotReport } from '../../hosts/messages.ts';
 import type { Inbox } from './inbox.ts';
 
-/** Sequences remembered for each writer of a sink; a restart repeats only what the last checkpoints held. */
-export const SEQUENCES_KEPT_MAX = 10_000;
+/** Sequences remembered for each sink; a restart repeats only what the last checkpoints held. */
+export const SEQUENCES_KEPT_MAX = 100_000;
 
 /** A batch of results. */
 export type ClientReport = SlotReport & { readonly kind: 'client' };
@@ -101,10 +102,9 @@ export class ClientResults {
     run();
   }
 
-  #isNew({ sink, vertex, subtask, sequence }: ClientReport): boolean {
-    const writer = `${vertex}/${subtask}/${sink}`;
-    const seen = this.#seen.get(writer) ?? new Set<string>();
-    this.#seen.set(writer, seen);
+  #isNew({ sink, sequence }: ClientReport): boolean {
+    const seen = this.#seen.get(sink) ?? new Set<string>();
+    this.#seen.set(sink, seen);
     if (seen.has(sequence)) return false;
     seen.add(sequence);
     if (seen.size > SEQUENCES_KEPT_MAX) for (const oldest of seen) return seen.delete(oldest);

@@ -134,7 +134,7 @@ export class DispatchedJob {
       heartbeat,
       handlers: {
         message: (message: JobMasterMessage) => this.#guarded(() => this.#heard(message)),
-        request: ({ count }: SlotsRequest) => this.#requestSlots(count),
+        request: (asked: SlotsRequest) => this.#requestSlots(asked),
         heartbeat: (picture) => {
           if (picture === undefined) return;
           this.#guarded(() => this.#mirror?.changed({ picture: picture as JobPicture, events: [] }));
@@ -221,6 +221,7 @@ export class DispatchedJob {
       bundlePath,
       submission,
       run: this.#run,
+      requirements: this.#mirror?.requirements,
     };
     this.#process = spawner.spawn(
       { kind: 'job-master', start },
@@ -322,8 +323,13 @@ export class DispatchedJob {
     this.#end('refused', { status: 'FAILED', error });
   }
 
-  async #requestSlots(count: number): Promise<SlotsAnswer> {
-    return { slots: await this.#parts.resources.requestSlots(this.jobId, count) };
+  async #requestSlots({ count, wait }: SlotsRequest): Promise<SlotsAnswer> {
+    const { resources } = this.#parts;
+    return {
+      slots: wait
+        ? await resources.requestSlots(this.jobId, count)
+        : resources.reserveSlots(this.jobId, count),
+    };
   }
 
   // ---- the end (DJ-3) ----

@@ -64,7 +64,7 @@ export interface JobFigures {
 
 /** The figures of all vertices; what earlier deployments counted is kept as a base. */
 export class VertexFiguresBook {
-  readonly #graph: JobGraph;
+  #graph: JobGraph;
   readonly #current = new Map<string, TaskFigures>();
   #base: readonly Totals[];
 
@@ -78,9 +78,10 @@ export class VertexFiguresBook {
     for (const task of tasks) this.#current.set(`${task.vertex}/${task.subtask}`, task);
   }
 
-  /** A new deployment counts from 0 again. */
-  nextDeployment(): void {
+  /** A new deployment counts from 0 again; `graph` may have other numbers of subtasks, not other vertices. */
+  nextDeployment(graph: JobGraph): void {
     this.#base = this.#graph.vertices.map((_, vertex) => this.#totals(vertex));
+    this.#graph = graph;
     this.#current.clear();
   }
 

@@ -71,6 +71,7 @@ export class JobMasterProcess {
   readonly #asked = new Set<Promise<unknown>>();
   /** Asked for before there was a job. */
   #early: JobMasterCommand[] = [];
+  #rescaled: Promise<void> = Promise.resolve();
 
   constructor(parts: JobMasterProcessParts) {
     this.#parts = parts;
@@ -116,7 +117,7 @@ export class JobMasterProcess {
         log: env.log,
         heartbeat: start.heartbeat,
         load,
-        requestSlots: (count) => accepted.promise.then(() => this.#requestSlots(count)),
+        requestSlots: (count, wait) => accepted.promise.then(() => this.#requestSlots(count, wait)),
       });
       return this.#slots;
     });
@@ -139,6 +140,17 @@ export class JobMasterProcess {
     this.#rpc!.send({ kind: 'bye' });
   }
 
+  /** What is asked for `done` is the one that was accepted last. */
+  async #rescale(
+    master: JobMaster,
+    { requirements, until }: JobMasterAsked & { readonly kind: 'rescale' },
+  ): Promise<void> {
+    if (until === 'done') return this.#rescaled;
+    const { accepted, done } = master.rescale(requirements);
+    await accepted;
+    this.#rescaled = done;
+  }
+
   /** MP-2. */
   #checkSame(fingerprint: string): void {
     const { submission } = this.#parts.start;
@@ -147,8 +159,9 @@ export class JobMasterProcess {
     throw new MillraceError('GRAPH_MISMATCH', message);
   }
 
-  async #requestSlots(count: number): Promise<readonly SlotAssignment[]> {
-    const { slots } = await this.#rpc!.request<SlotsAnswer>({ kind: 'slots', count }, SLOTS_DEADLINE_MS);
+  async #requestSlots(count: number, wait: boolean): Promise<readonly SlotAssignment[]> {
+    const asked: SlotsRequest = { kind: 'slots', count, wait };
+    const { slots } = await this.#rpc!.request<SlotsAnswer>(asked, SLOTS_DEADLINE_MS);
     return slots;
   }
 
@@ -188,6 +201,8 @@ export class JobMasterProcess {
         return master.triggerSavepoint(asked.request);
       case 'stop-with-savepoint':
         return master.stopWithSavepoint(asked.request);
+      case 'rescale':
+        return this.#rescale(master, asked);
       case 'inspect':
         return master.inspect(asked.slot, asked.inspection, asked.timeoutMs);
     }

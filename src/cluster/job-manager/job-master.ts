@@ -24,20 +24,17 @@
  * JM-7 A stop with a savepoint ends the job with it, or not at all (savepoint-stop.ts): a failure in between is answered
  *      with an error, and the job goes on. The last checkpoint that is taken with it makes it a part of what the job
  *      continues from.
+ * JM-8 A job that is rescaled (rescaling.ts) goes on: with the new numbers of subtasks once all of them run, else with the
+ *      former ones. What may refuse it comes before anything is stopped.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
-import {
-  deserializeError,
-  type ErrorCode,
-  isMillraceError,
-  MillraceError,
-  serializeError,
-} from '../../base/errors.ts';
+import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
-import { discardsAtEnd, type RetentionPolicy, type Termination } from '../../checkpoint/retention.ts';
+import { discardsAtEnd, type RetentionPolicy } from '../../checkpoint/retention.ts';
 import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
+import { parallelismOf, rescaleJob, type VertexParallelism } from '../../graph/rescale.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
 import type { ThreadFigures } from '../../metrics/thread-figures.ts';
 import { AccumulatorBook } from './accumulator-book.ts';
@@ -53,9 +50,21 @@ import type { CheckpointProgress } from './checkpoint-progress.ts';
 import type { Inspection } from '../../hosts/inspection.ts';
 import { Inspections } from './inspections.ts';
 import { JobListeners, type JobListener } from './job-listener.ts';
+import {
+  asError,
+  consequence,
+  FATAL_REASON,
+  type Intent,
+  isFatal,
+  isOfCluster,
+  REASONS,
+  TERMINATIONS,
+} from './job-intent.ts';
 import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
+import { Rescaling } from './rescaling.ts';
+import { checkRequirements, type ResourceRequirements, requirementsOf } from './resource-requirements.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
 import { SavepointStop } from './savepoint-stop.ts';
 import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } from './restart-strategy.ts';
@@ -83,6 +92,8 @@ export interface JobMasterOptions {
   readonly cacheDirectory?: string | undefined;
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
   readonly discardLaterOutput: boolean;
+  /** What the job was rescaled to before; default: as it was planned. */
+  readonly requirements?: ResourceRequirements | undefined;
   /** Where savepoints go when nobody says; absolute. */
   readonly savepointDirectory?: string | undefined;
   readonly listener?: JobListener;
@@ -119,19 +130,6 @@ export interface JobResult {
 }
 
 type Phase = 'preparing' | 'running' | 'leaving' | 'waiting' | 'over';
-
-/** What to do when nothing runs any more. */
-type Intent =
-  | { readonly kind: 'restart'; readonly at: number; readonly error: Error }
-  | { readonly kind: 'fail'; readonly error: Error; readonly reason: string }
-  | { readonly kind: 'cancel' }
-  | {
-      readonly kind: 'suspend';
-      readonly error: Error | undefined;
-      /** A stop with a savepoint has come to its end. */
-      readonly savepoint?: CheckpointReference;
-    }
-  | { readonly kind: 'finish' };
 
 /** The way to the end of a running job. */
 interface Ending {
@@ -182,6 +180,11 @@ export class JobMaster {
   readonly #savepoints: SavepointOperations;
   #resolveEnded: (result: JobResult) => void = () => {};
 
+  /** The job as its deployment has it, or its next one: as planned, or with other numbers of subtasks. */
+  #compiled: CompiledJob;
+  #requirements: ResourceRequirements;
+  /** The job is asked for other numbers of subtasks; until that has an answer. */
+  #rescaling: Rescaling | undefined;
   #state: JobState = 'INITIALIZING';
   #phase: Phase = 'preparing';
   #intent: Intent | undefined;
@@ -205,6 +208,9 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     this.#options = options;
     this.#env = options.env;
+    const { graph } = options.compiled;
+    this.#requirements = options.requirements ?? requirementsOf(parallelismOf(graph));
+    this.#compiled = rescaleJob(options.compiled, upperBounds(options.requirements));
     this.#inspections = new Inspections(options.env.clock);
     this.#listeners = new JobListeners(options.env, options.listener);
     this.startedAt = options.env.clock.now();
@@ -229,7 +235,7 @@ export class JobMaster {
       files: options.slotSettings.cachedFiles,
       directory: options.cacheDirectory,
     });
-    this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
+    this.#vertexFigures = new VertexFiguresBook(graph);
     this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
     this.#savepoints = new SavepointOperations(options.env);
     this.#startedAt = options.env.clock.monotonic();
@@ -246,8 +252,14 @@ export class JobMaster {
     return this.#options.jobId;
   }
 
+  /** As it runs, or will: after it was rescaled, with other numbers of subtasks than it was planned with. */
   get compiled(): CompiledJob {
-    return this.#options.compiled;
+    return this.#compiled;
+  }
+
+  /** How many subtasks each vertex may have. */
+  get requirements(): ResourceRequirements {
+    return this.#requirements;
   }
 
   /** How the job takes checkpoints. */
@@ -387,6 +399,19 @@ export class JobMaster {
     return stop.promise;
   }
 
+  /**
+   * Goes on with other numbers of subtasks, from a checkpoint that is taken for it. `accepted` is rejected with
+   * JOB_NOT_RUNNING, GRAPH_PARALLELISM_INVALID, RESCALE_REFUSED or SLOTS_MISSING, and `done` with RESCALE_FAILED too; the
+   * job then goes on as it was.
+   */
+  rescale(requirements: ResourceRequirements): Pick<Rescaling, 'accepted' | 'done'> {
+    const former = { requirements: this.#requirements, parallelism: parallelismOf(this.#compiled.graph) };
+    const checked = checkRequirements(this.#options.compiled.graph, requirements);
+    const rescaling = new Rescaling({ requirements: checked, parallelism: upperBounds(checked)! }, former);
+    this.#inbox.post('rescale', () => this.#rescale(rescaling));
+    return rescaling;
+  }
+
   /** Savepoints and stops with one by trigger id: `start` takes one of the two methods above. */
   get savepointOperations(): SavepointOperations {
     return this.#savepoints;
@@ -483,7 +508,10 @@ export class JobMaster {
   #deploy(): void {
     this.#attempt += 1;
     this.#lostWhilePreparing = undefined;
-    this.#vertexFigures.nextDeployment();
+    // The former numbers are deployed no more: a checkpoint was taken, or the job failed while it was.
+    if (this.#rescaling?.step === 'checkpointing') this.#useScale(this.#rescaling, 'target');
+    this.#options.storage.usePlan(this.#compiled.graph);
+    this.#vertexFigures.nextDeployment(this.#compiled.graph);
     this.#accumulators.nextDeployment();
     this.#prepare('a deployment is prepared', (signal) => this.#prepareDeployment(this.#attempt, signal), {
       ready: (prepared) => this.#prepared(prepared),
@@ -492,7 +520,8 @@ export class JobMaster {
   }
 
   async #prepareDeployment(attempt: number, signal: AbortSignal): Promise<Prepared> {
-    const { compiled, env, provider, storage } = this.#options;
+    const { env, provider, storage } = this.#options;
+    const compiled = this.#compiled;
     const { restored, found } = await this.#choose();
     const state = restored === undefined ? undefined : await storage.restore(restored);
     for (const warning of state?.warnings ?? []) env.log.warn(warning);
@@ -532,11 +561,13 @@ export class JobMaster {
 
   #slotSettings(): SlotSettings {
     const { jobId, compiled, slotSettings } = this.#options;
+    const { graph } = this.#compiled;
     return {
       ...slotSettings,
       jobId,
-      jobName: compiled.graph.name,
-      slots: requiredSlots(compiled.graph),
+      jobName: graph.name,
+      slots: requiredSlots(graph),
+      ...(graph === compiled.graph ? {} : { parallelism: parallelismOf(graph) }),
       processAttempt: this.#recovery?.processAttempt ?? 0,
     };
   }
@@ -645,6 +676,7 @@ export class JobMaster {
     if (!executions.allIn('RUNNING')) return;
     const tasks = executions.all().map(({ vertex, subtask }) => subtaskKey(vertex, subtask));
     this.#checkpoints.tell({ kind: 'tasks-running', tasks });
+    if (this.#rescaling?.step === 'deploying') this.#rescaled(this.#rescaling);
     this.#checkAllEnded();
   }
 
@@ -665,7 +697,7 @@ export class JobMaster {
   }
 
   #receive({ sink, values, vertex, subtask }: ClientReport): void | Promise<void> {
-    const { graph, sinks } = this.#options.compiled;
+    const { graph, sinks } = this.#compiled;
     const parallelism = graph.vertices[vertex]?.parallelism ?? 1;
     return sinks.get(sink)?.receive?.(values, { subtask, parallelism });
   }
@@ -728,6 +760,84 @@ export class JobMaster {
     const folder = target ?? this.#options.savepointDirectory;
     if (folder !== undefined) return folder;
     throw new MillraceError('SAVEPOINT_DIRECTORY_MISSING', 'no folder was named for the savepoint');
+  }
+
+  // ---- other numbers of subtasks (JM-8) ----
+
+  #rescale(rescaling: Rescaling): void {
+    const { target, former } = rescaling;
+    const runs = this.#phase === 'running' && this.#deployment?.executions.allIn('RUNNING') === true;
+    if (!runs) return rescaling.fail(this.#notRunning('rescaling'));
+    if (this.#ending !== undefined || this.#savepointStop !== undefined)
+      return rescaling.fail(this.#notRunning('rescaling', 'the job is stopping'));
+    if (this.#rescaling !== undefined)
+      return rescaling.fail(this.#notRunning('rescaling', 'it is being rescaled already'));
+    if (String(target.parallelism) === String(former.parallelism)) {
+      this.#requirements = target.requirements;
+      return rescaling.succeed();
+    }
+    if (this.#recovery?.store === undefined) {
+      const message = 'its state would be lost: the job takes no checkpoints';
+      return rescaling.fail(new MillraceError('RESCALE_REFUSED', message));
+    }
+    this.#rescaling = rescaling;
+    const { provider, compiled } = this.#options;
+    const slots = requiredSlots(rescaleJob(compiled, target.parallelism).graph);
+    const isCurrent = (): boolean => this.#rescaling === rescaling && rescaling.step === 'reserving';
+    this.#inbox.follow(
+      'slots are held',
+      provider.reserve?.(slots) ?? Promise.resolve(),
+      () => isCurrent() && this.#checkpointToRescale(rescaling),
+      (error) => {
+        if (!isCurrent()) return;
+        this.#rescaling = undefined;
+        rescaling.fail(asError(error));
+      },
+    );
+  }
+
+  #checkpointToRescale(rescaling: Rescaling): void {
+    rescaling.step = 'checkpointing';
+    rescaling.accept();
+    const next = (): void => {
+      if (this.#rescaling !== rescaling || this.#phase !== 'running') return;
+      if (this.#ending !== undefined || this.#savepointStop !== undefined) {
+        this.#rescaling = undefined;
+        return rescaling.giveUp('the job is about to end', undefined);
+      }
+      this.#move('RESTARTING');
+      this.#leave({ kind: 'restart', at: this.#env.clock.monotonic(), error: undefined });
+    };
+    this.#checkpoints.request('manual', {
+      onDone: next,
+      onFailed: (error) => {
+        this.#env.log.warn('the job is rescaled from an older checkpoint', { error: error.message });
+        next();
+      },
+    });
+  }
+
+  #useScale(rescaling: Rescaling, which: 'target' | 'former'): void {
+    const { parallelism, requirements } = rescaling[which];
+    if (which === 'target') rescaling.step = 'deploying';
+    this.#compiled = rescaleJob(this.#options.compiled, parallelism);
+    this.#requirements = requirements;
+  }
+
+  #rescaled(rescaling: Rescaling): void {
+    this.#rescaling = undefined;
+    this.#env.log.info('the job is rescaled', { parallelism: rescaling.target.parallelism });
+    rescaling.succeed();
+  }
+
+  /** What was running goes on: no strategy is asked for what did not fail. */
+  #rescaleFailed(rescaling: Rescaling, error: Error, task: SubtaskId | undefined): void {
+    this.#rescaling = undefined;
+    this.#useScale(rescaling, 'former');
+    rescaling.giveUp('it cannot be deployed so', error);
+    this.#note(error, task, 'restart with the former parallelism');
+    this.#move('FAILING');
+    this.#leave({ kind: 'restart', at: this.#env.clock.monotonic(), error });
   }
 
   // ---- the end ----
@@ -916,6 +1026,8 @@ export class JobMaster {
   #fail(error: unknown, task?: SubtaskId): void {
     const wasAlive = this.#phase === 'preparing' || this.#phase === 'running';
     if (!wasAlive || this.#ending?.step === 'recording') return this.#failLate(error, task);
+    const rescaling = this.#rescaling;
+    if (rescaling?.step === 'deploying') return this.#rescaleFailed(rescaling, asError(error), task);
     const intent = this.#intentAfter(asError(error));
     this.#note(error, task, consequence(intent, this.#env.clock.monotonic()));
     this.#move('FAILING');
@@ -974,6 +1086,7 @@ export class JobMaster {
     this.#phase = 'over';
     this.#checkpoints.close();
     this.#savepointStop?.giveUp(REASONS.fail, error);
+    this.#rescaling?.giveUp(REASONS.fail, error);
     const result = this.#result('FAILED', error);
     const resolve = (): void => this.#withoutCache(() => this.#resolveEnded(result));
     const terminated = this.#deployment?.terminate() ?? Promise.resolve();
@@ -1040,7 +1153,7 @@ export class JobMaster {
   }
 
   #restartAt(at: number): void {
-    this.#move('RESTARTING');
+    if (this.#state !== 'RESTARTING') this.#move('RESTARTING');
     this.#phase = 'waiting';
     const afterMs = Math.max(0, at - this.#env.clock.monotonic());
     const run = (): void => {
@@ -1058,6 +1171,8 @@ export class JobMaster {
     this.#move(state);
     assert(isTerminal(state), 'a job ends in a terminal state');
     this.#endedAt = this.#env.clock.monotonic();
+    this.#rescaling?.giveUp(`the job is ${state}`, undefined);
+    this.#rescaling = undefined;
     const point = this.#checkpoints.restorePoint();
     if (point.kind === 'checkpoint') this.#latest = this.#own(point.checkpointId);
     this.#checkpoints.close();
@@ -1125,8 +1240,12 @@ export class JobMaster {
     });
   }
 
-  #notRunning(what: 'checkpoint' | 'savepoint', why = `the job is ${this.#state}`): MillraceError {
-    return new MillraceError('JOB_NOT_RUNNING', `no ${what} can be taken: ${why}`);
+  #notRunning(
+    what: 'checkpoint' | 'savepoint' | 'rescaling',
+    why = this.#state === 'RUNNING' ? 'not all of its subtasks run yet' : `the job is ${this.#state}`,
+  ): MillraceError {
+    const message = what === 'rescaling' ? 'the job cannot be rescaled' : `no ${what} can be taken`;
+    return new MillraceError('JOB_NOT_RUNNING', `${message}: ${why}`);
   }
 
   #noCheckpoint(): MillraceError {
@@ -1146,58 +1265,7 @@ export class JobMaster {
 
 /** The message whose handler takes the job to its next state, or to its end. */
 const WHAT_NOW = 'what now';
-const FATAL_REASON = 'this error cannot be helped by a restart';
 
-/** Why a stop with a savepoint was given up. */
-const REASONS: Readonly<Record<Exclude<Intent['kind'], 'finish'>, string>> = {
-  restart: 'the job restarts',
-  fail: 'the job failed',
-  cancel: 'the job was canceled',
-  suspend: 'the job was stopped without it',
-};
-
-const TERMINATIONS: Readonly<Record<JobState, Termination>> = {
-  INITIALIZING: 'suspended',
-  CREATED: 'suspended',
-  RUNNING: 'suspended',
-  FAILING: 'suspended',
-  RESTARTING: 'suspended',
-  CANCELLING: 'suspended',
-  FAILED: 'failed',
-  CANCELED: 'canceled',
-  FINISHED: 'finished',
-  SUSPENDED: 'stopped',
-};
-
-/** True when the error, or one that caused it, says that the same job cannot succeed. */
-function isFatal(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (isMillraceError(cause) && cause.retry === 'never') return true;
-  }
-  return false;
-}
-
-/** Losses that say nothing about the job: it would have started elsewhere. */
-const OF_CLUSTER: readonly ErrorCode[] = ['EXCHANGE_LOST', 'RPC_LOST', 'SLOTS_MISSING', 'TASK_MANAGER_LOST'];
-
-function isOfCluster(error: Error): boolean {
-  return isMillraceError(error) && OF_CLUSTER.includes(error.code);
-}
-
-function consequence(intent: Intent, now: number): string {
-  switch (intent.kind) {
-    case 'restart':
-      return `restart in ${Math.max(0, Math.round(intent.at - now))} ms`;
-    case 'fail':
-      return `the job fails: ${intent.reason}`;
-    case 'suspend':
-      return 'the job stops at its latest checkpoint';
-    case 'cancel':
-    case 'finish':
-      return `the job is about to ${intent.kind}`;
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+function upperBounds(requirements: ResourceRequirements | undefined): VertexParallelism | undefined {
+  return requirements?.map(({ upperBound }) => upperBound);
 }

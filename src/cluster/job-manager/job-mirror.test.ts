@@ -20,6 +20,8 @@ function picture(over: Partial<JobPicture>): JobPicture {
     stateTimes: { RUNNING: 20 },
     startedAt: 10,
     attempt: 1,
+    parallelism: [],
+    requirements: [],
     restoredCheckpointId: undefined,
     executions: [],
     threads: new Map(),

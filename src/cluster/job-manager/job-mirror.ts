@@ -16,13 +16,15 @@ import { deserializeError, MillraceError } from '../../base/errors.ts';
 import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { checkpointDirectoryOf } from '../../checkpoint/job-folder.ts';
 import { type CompiledJob, type JobGraph, NO_DECLARATIONS } from '../../graph/job-graph.ts';
+import { rescaleJob } from '../../graph/rescale.ts';
 import type { Inspection } from '../../hosts/inspection.ts';
 import type { JobChange, JobDescription, JobMasterAsked, JobPicture, JobEvent } from '../messages.ts';
 import type { ExceptionEntry } from './exception-history.ts';
 import type { Execution } from './execution-graph.ts';
 import type { JobFigures } from './job-figures.ts';
 import { type JobListener, JobListeners } from './job-listener.ts';
-import type { SavepointRequest, ThreadReport } from './job-master.ts';
+import type { JobMaster, SavepointRequest, ThreadReport } from './job-master.ts';
+import type { ResourceRequirements } from './resource-requirements.ts';
 import { isTerminal, type JobState } from './job-states.ts';
 import type { CheckpointReference } from './job-storage.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
@@ -39,12 +41,12 @@ export interface MirrorPort {
 export class JobMirror {
   readonly jobId: string;
   readonly description: JobDescription;
-  /** The plan, without its functions: they stay where users' code runs. */
-  readonly compiled: CompiledJob;
   readonly savepointOperations: SavepointOperations;
   readonly #port: MirrorPort;
   readonly #listeners: JobListeners;
   #picture: JobPicture;
+  readonly #planned: CompiledJob;
+  #compiled: CompiledJob;
   /** Deployments of job masters that are gone (JX-2). */
   #attemptsBefore = 0;
   #startedAt: number;
@@ -54,7 +56,8 @@ export class JobMirror {
   constructor(env: Env, description: JobDescription, picture: JobPicture, port: MirrorPort) {
     this.jobId = description.jobId;
     this.description = description;
-    this.compiled = planOnly(description.graph, description.jobParameters);
+    this.#planned = planOnly(description.graph, description.jobParameters);
+    this.#compiled = rescaleJob(this.#planned, picture.parallelism);
     this.savepointOperations = new SavepointOperations(env);
     this.#listeners = new JobListeners(env, undefined);
     this.#picture = picture;
@@ -63,6 +66,15 @@ export class JobMirror {
   }
 
   // ---- what is shown ----
+
+  /** The plan as it runs, without its functions: they stay where users' code runs. */
+  get compiled(): CompiledJob {
+    return this.#compiled;
+  }
+
+  get requirements(): ResourceRequirements {
+    return this.#picture.requirements;
+  }
 
   get startedAt(): number {
     return this.#startedAt;
@@ -162,6 +174,17 @@ export class JobMirror {
     return this.#port.ask({ kind: 'stop-with-savepoint', request });
   }
 
+  rescale(requirements: ResourceRequirements): ReturnType<JobMaster['rescale']> {
+    const ask = (until: 'accepted' | 'done'): Promise<void> =>
+      this.#port.ask({ kind: 'rescale', requirements, until });
+    const accepted = ask('accepted');
+    // The job master knows the second one by the first.
+    const done = accepted.then(() => ask('done'));
+    accepted.catch(() => undefined);
+    done.catch(() => undefined);
+    return { accepted, done };
+  }
+
   inspect(slot: number, inspection: Inspection, timeoutMs?: number): Promise<unknown> {
     return this.#port.ask({ kind: 'inspect', slot, inspection, timeoutMs });
   }
@@ -171,7 +194,10 @@ export class JobMirror {
   /** The job master says what has happened. */
   changed({ picture, events }: JobChange): void {
     if (this.#end !== undefined) return;
+    const { parallelism } = this.#picture;
     this.#picture = picture;
+    if (String(picture.parallelism) !== String(parallelism))
+      this.#compiled = rescaleJob(this.#planned, picture.parallelism);
     for (const event of events) this.#tell(event);
   }
 

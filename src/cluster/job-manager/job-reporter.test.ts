@@ -15,6 +15,7 @@ function reporter(accumulators: Record<string, unknown> = {}): {
   let listener: JobListener = {};
   const master = {
     state: 'RUNNING',
+    compiled: { graph: { vertices: [] } },
     observe: (given: JobListener) => {
       listener = given;
       return () => {

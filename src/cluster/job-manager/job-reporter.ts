@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../../base/env.ts';
 import { serializeError } from '../../base/errors.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
+import { parallelismOf } from '../../graph/rescale.ts';
 import type { JobChange, JobEvent, JobPicture } from '../messages.ts';
 import type { JobMaster } from './job-master.ts';
 
@@ -66,6 +67,8 @@ export class JobReporter {
       stateTimes: master.stateTimes,
       startedAt: master.startedAt,
       attempt: master.attempt,
+      parallelism: parallelismOf(master.compiled.graph),
+      requirements: master.requirements,
       restoredCheckpointId: master.restoredCheckpointId,
       executions: master.executions(),
       threads: new Map(master.threads()),

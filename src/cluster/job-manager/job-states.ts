@@ -3,8 +3,9 @@
  *
  * ```text
  * INITIALIZING ─▶ CREATED ─▶ RUNNING ─────────────────────────▶ FINISHED
- *                    ▲          │ a task fails
- *                    │          ▼            not again
+ *                    ▲  rescale │ a task fails
+ *                    │  ┌───────┤
+ *                    │  ▼       ▼            not again
  *                RESTARTING ◀─ FAILING ───────────────────────▶ FAILED
  *
  * from every state that is not terminal:  ─ cancel ─▶ CANCELLING ─▶ CANCELED
@@ -12,7 +13,8 @@
  * ```
  *
  * INITIALIZING claims the job and chooses the checkpoint, CREATED prepares a deployment, RUNNING deploys and runs,
- * FAILING waits until nothing of the failed deployment runs any more, RESTARTING waits for the back-off.
+ * FAILING waits until nothing of the failed deployment runs any more, RESTARTING waits for the back-off, or until nothing of
+ * a deployment runs any more that is replaced by one with other numbers of subtasks.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -34,7 +36,7 @@ export type JobState =
 export const JOB_MOVES: Readonly<Record<JobState, readonly JobState[]>> = {
   INITIALIZING: ['CREATED', 'FAILING', 'CANCELLING', 'FINISHED', 'SUSPENDED'],
   CREATED: ['RUNNING', 'FAILING', 'CANCELLING', 'SUSPENDED'],
-  RUNNING: ['FAILING', 'CANCELLING', 'FINISHED', 'SUSPENDED'],
+  RUNNING: ['FAILING', 'RESTARTING', 'CANCELLING', 'FINISHED', 'SUSPENDED'],
   FAILING: ['RESTARTING', 'FAILED', 'CANCELLING', 'SUSPENDED'],
   RESTARTING: ['CREATED', 'CANCELLING', 'SUSPENDED'],
   CANCELLING: ['CANCELED'],

@@ -74,6 +74,8 @@ export interface JobStorage {
   restore(checkpoint: CheckpointReference): Promise<RestoreAssignment>;
   /** Where checkpoint `id` of this job is. */
   reference(id: number): CheckpointReference;
+  /** The plan of the next deployment: what is restored is dealt out to it, and its checkpoints are described by it. */
+  usePlan(graph: JobGraph): void;
   /** Writes the terminal marker, after checking the fence. */
   finish(lastCheckpointId: number | undefined): Promise<void>;
 }
@@ -98,20 +100,23 @@ export interface JobStorageOptions {
 export function createJobStorage(options: JobStorageOptions): JobStorage {
   const { jobDirectory } = options;
   return jobDirectory === undefined
-    ? new UnstoredJob(options)
+    ? new UnstoredJob({ ...options })
     : new FolderStorage({ ...options, jobDirectory });
 }
 
+/** The plan changes when the job is rescaled. */
+type OwnOptions = Omit<JobStorageOptions, 'graph'> & { graph: JobGraph };
+
 /** See the head of the file. */
 class FolderStorage implements JobStorage {
-  readonly #options: JobStorageOptions & { readonly jobDirectory: string };
+  readonly #options: OwnOptions & { readonly jobDirectory: string };
   readonly #loaded: LoadedOnce;
   #started: StartedAttempt | undefined;
   #storage: CheckpointStorage | undefined;
   /** Tries to write the terminal marker. */
   #markings = 0;
 
-  constructor(options: JobStorageOptions & { readonly jobDirectory: string }) {
+  constructor(options: OwnOptions & { readonly jobDirectory: string }) {
     this.#options = options;
     this.#loaded = new LoadedOnce(options);
   }
@@ -175,6 +180,10 @@ class FolderStorage implements JobStorage {
     return { id, path: this.#storage.directoryOf(id) };
   }
 
+  usePlan(graph: JobGraph): void {
+    this.#options.graph = graph;
+  }
+
   async finish(checkpointId: number | undefined): Promise<void> {
     const { env, jobDirectory, jobId, graph } = this.#options;
     const { attempt } = this.#claimed();
@@ -207,7 +216,7 @@ class FolderStorage implements JobStorage {
 }
 
 function metadataOf(
-  { jobId, graph }: JobStorageOptions,
+  { jobId, graph }: OwnOptions,
   attempt: number,
   { barrier, states, enumerators }: CheckpointToPublish,
 ): CheckpointMetadata {
@@ -224,7 +233,7 @@ function metadataOf(
 
 /** The savepoints of one attempt; one that was published and then found fenced was taken of a dead branch. */
 function savepointStore(
-  options: JobStorageOptions,
+  options: OwnOptions,
   attempt: number,
   checkOwnFence: () => Promise<void>,
 ): SavepointStore {
@@ -247,10 +256,10 @@ function savepointStore(
 
 /** A job without a folder: nothing is claimed and nothing is stored. */
 class UnstoredJob implements JobStorage {
-  readonly #options: JobStorageOptions;
+  readonly #options: OwnOptions;
   readonly #loaded: LoadedOnce;
 
-  constructor(options: JobStorageOptions) {
+  constructor(options: OwnOptions) {
     this.#options = options;
     this.#loaded = new LoadedOnce(options);
   }
@@ -297,6 +306,10 @@ class UnstoredJob implements JobStorage {
     throw new MillraceError('ASSERTION_FAILED', `checkpoint ${id} is stored nowhere`);
   }
 
+  usePlan(graph: JobGraph): void {
+    this.#options.graph = graph;
+  }
+
   finish(): Promise<void> {
     return Promise.resolve();
   }
@@ -304,10 +317,10 @@ class UnstoredJob implements JobStorage {
 
 /** Keeps the checkpoint that the start has read until it is dealt out, so that it is not read twice. */
 class LoadedOnce {
-  readonly #options: JobStorageOptions;
+  readonly #options: OwnOptions;
   #kept: LoadedCheckpoint | undefined;
 
-  constructor(options: JobStorageOptions) {
+  constructor(options: OwnOptions) {
     this.#options = options;
   }
 

@@ -33,8 +33,8 @@ export interface RemoteSlotsParts {
   readonly heartbeat: HeartbeatTimes;
   /** What each process loads; see `JobProcessCommand`. */
   readonly load: unknown;
-  /** Asks the JobManager for slots, those that the job has among them. */
-  readonly requestSlots: (count: number) => Promise<readonly SlotAssignment[]>;
+  /** Asks the JobManager for slots, those that the job has among them; without `wait` it refuses at once. */
+  readonly requestSlots: (count: number, wait: boolean) => Promise<readonly SlotAssignment[]>;
 }
 
 /** A process that has slots but does not attach, or is not ready by then, makes the start fail, ms. */
@@ -92,6 +92,11 @@ export class RemoteSlots implements SlotProvider {
   close(): void {
     for (const { rpc } of this.#processes.values()) rpc.send({ kind: 'leave' });
     this.#processes.clear();
+  }
+
+  /** Their processes start at once, and are there when they are needed. */
+  async reserve(slots: number): Promise<void> {
+    await this.#parts.requestSlots(slots, false);
   }
 
   async start(
@@ -195,7 +200,7 @@ class RemoteDeployment {
   // ---- what happens (RS-2) ----
 
   #ask(): void {
-    this.#parts.requestSlots(this.#settings!.slots).then(
+    this.#parts.requestSlots(this.#settings!.slots, true).then(
       (slots) => this.#assigned(slots),
       (error: unknown) => this.#fail(asError(error)),
     );

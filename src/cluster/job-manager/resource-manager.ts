@@ -181,6 +181,15 @@ export class ResourceManager {
     });
   }
 
+  /** As {@link requestSlots}, without waiting; those that the job has are never taken from it. */
+  reserveSlots(jobId: string, count: number): SlotAssignment[] {
+    const holding = this.#holdings.get(jobId);
+    if (holding === undefined) throw missing(`job ${jobId} is not known`);
+    const all = Math.max(count, holding.slots.length);
+    if (!this.#deal({ jobId, count: all })) throw missing(this.#shortage(jobId, count));
+    return this.slotsOf(jobId);
+  }
+
   /** The slots that a job has. */
   slotsOf(jobId: string): SlotAssignment[] {
     return this.placesOf(jobId).filter((slot) => slot !== undefined);
@@ -220,7 +229,7 @@ export class ResourceManager {
     }
   }
 
-  #deal({ jobId, count }: Request): boolean {
+  #deal({ jobId, count }: Pick<Request, 'jobId' | 'count'>): boolean {
     const holding = this.#holdings.get(jobId)!;
     const kept = holding.slots.slice(0, count).filter((slot) => slot !== undefined).length;
     if (this.#free() < count - kept) return false;

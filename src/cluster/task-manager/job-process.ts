@@ -20,6 +20,7 @@ import type { Network, NetworkAddress, NetworkListener } from '../../base/networ
 import type { Introduced } from '../../exchange/handshake.ts';
 import { NetworkEndpoint } from '../../exchange/tcp.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
+import { rescaleGraph } from '../../graph/rescale.ts';
 import type { SlotGateway, SlotProvider, SlotReport } from '../../hosts/messages.ts';
 import { channelsOf } from '../../hosts/channels.ts';
 import type { RemoteRing, ThreadPart } from '../../hosts/thread.ts';
@@ -220,6 +221,7 @@ class DeployedPart {
   begin(early: ReadonlyMap<number, Introduced>): void {
     const { start, graphOf, slotsOf } = this.#parts;
     const { load, settings, processOfSlot } = this.#command;
+    const graph = rescaleGraph(graphOf(load), settings.parallelism);
     this.#phase = 'linking';
     const provider = slotsOf({
       deployment: this.number,
@@ -227,7 +229,7 @@ class DeployedPart {
       bundlePath: start.bundlePath,
       part: {
         slots: new Set(this.#slots),
-        windowBytes: windowBytesOf(channelsOf(graphOf(load)), processOfSlot),
+        windowBytes: windowBytesOf(channelsOf(graph), processOfSlot),
         doorbell: this.#endpoint.doorbell,
         connect: (rings) => this.#connect(rings, early),
       },
