@@ -235,8 +235,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'snapshot-before-barrier-goes-on',
     teaches: 'a timer or a record between barrier and snapshot is in both',
     file: RUNNER,
-    from: '    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));\n    const snapshot = this.task.snapshot(barrier);',
-    to: '    const snapshot = this.task.snapshot(barrier);\n    if (this.task.busy()) this.task.run(Number.POSITIVE_INFINITY);\n    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));',
+    from: '    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));\n    const snapshot = this.task.snapshot(barrier, encoding);',
+    to: '    const snapshot = this.task.snapshot(barrier, encoding);\n    if (this.task.busy()) this.task.run(Number.POSITIVE_INFINITY);\n    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));',
   },
   {
     name: 'old-barriers-are-taken',
@@ -339,9 +339,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'state-changes-after-barrier',
     teaches: 'I-X1: the bytes of a key group are of a later moment than the barrier',
-    file: 'src/state/memory/key-group-state.ts',
-    from: 'if (this.awaitedBy !== undefined) this.awaitedBy.capture(this);',
-    to: '',
+    file: 'src/state/memory/key-group-copy.ts',
+    from: 'if (this.#isRead || this.#over.has(cell)) return;',
+    to: 'return;',
+  },
+  {
+    name: 'number-changes-after-barrier',
+    teaches: 'I-X1: a number in a typed table is of a later moment than the barrier',
+    file: 'src/state/memory/number-table.ts',
+    from: '    if (place >= this.uncopied) this.keep(place);\n    this.put(',
+    to: '    this.put(',
   },
   {
     name: 'in-flight-output-not-kept',

@@ -114,7 +114,7 @@ test('a full disk is an error that says so and names the path', async () => {
   const { storage } = await claimedStorage(memoryFiles(disk));
   await storage.claimCheckpoint(1);
   disk.setCapacity(disk.usedBytes + 50);
-  await assert.rejects(storage.writeSubtask(1, 'a', new Uint8Array(1000)), {
+  await assert.rejects(storage.writeSubtask(1, 'a', { bytes: new Uint8Array(1000) }), {
     code: 'CHECKPOINT_STORAGE_FAILED',
     message: /chk-1\/a\.state: the disk is full/,
   });

@@ -51,6 +51,8 @@ export interface StateFile {
   /** As `subtaskStateName` makes it. */
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Of the bytes, where somebody has it already. */
+  readonly sha256?: string;
   readonly inlineThresholdBytes: number;
 }
 
@@ -60,9 +62,9 @@ export interface StateFile {
  */
 export async function writeStateFile(
   files: Files,
-  { directory, name, bytes, inlineThresholdBytes }: StateFile,
+  { directory, name, bytes, inlineThresholdBytes, ...known }: StateFile,
 ): Promise<StateHandle> {
-  const about = { length: bytes.length, sha256: sha256(bytes) };
+  const about = { length: bytes.length, sha256: known.sha256 ?? sha256(bytes) };
   if (bytes.length <= Math.min(inlineThresholdBytes, INLINE_THRESHOLD_BYTES_MAX)) {
     const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
     return { file: undefined, inline, ...about };
@@ -98,10 +100,14 @@ export class CheckpointStorage {
   }
 
   /** Stores the state of one subtask; `name` as `subtaskStateName` makes it. Durable when it resolves (1). */
-  async writeSubtask(checkpointId: number, name: string, bytes: Uint8Array): Promise<StateHandle> {
+  async writeSubtask(
+    checkpointId: number,
+    name: string,
+    state: Pick<StateFile, 'bytes' | 'sha256'>,
+  ): Promise<StateHandle> {
     const directory = this.directoryOf(checkpointId);
     const inlineThresholdBytes = this.#inlineThresholdBytes;
-    return writeStateFile(this.#env.files, { directory, name, bytes, inlineThresholdBytes });
+    return writeStateFile(this.#env.files, { directory, name, ...state, inlineThresholdBytes });
   }
 
   /** Makes the directory of a checkpoint before it is triggered; `taken`: use another id. Throws FENCED. */

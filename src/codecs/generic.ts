@@ -14,7 +14,6 @@ import type { BinaryReader, BinaryWriter } from './binary.ts';
 import type { Codec } from './codec.ts';
 import { GenericDecoder } from './generic-decoder.ts';
 import { GenericEncoder } from './generic-encoder.ts';
-import { GENERIC_NUMBER_BYTES_MAX, writeGenericNumber } from './generic-number.ts';
 
 /** Stored beside bytes that the generic codec made; another format gets another id. */
 export const GENERIC_CODEC_ID = 'generic/1';
@@ -40,22 +39,6 @@ export function encodeValues(values: readonly unknown[], out: BinaryWriter): voi
   out.varint(values.length);
   const encoder = new GenericEncoder(out);
   for (let index = 0; index < values.length; index++) encoder.root(values[index], index);
-}
-
-/** As {@link encodeValues} of numbers and the values behind them. */
-export function encodeNumbersAndValues(
-  numbers: readonly number[],
-  values: readonly unknown[],
-  out: BinaryWriter,
-): void {
-  out.varint(numbers.length + values.length);
-  out.fill(numbers.length * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
-    let at = offset;
-    for (let index = 0; index < numbers.length; index++) at = writeGenericNumber(numbers[index]!, bytes, at);
-    return at;
-  });
-  const encoder = new GenericEncoder(out);
-  for (let index = 0; index < values.length; index++) encoder.root(values[index], numbers.length + index);
 }
 
 /** Reads what {@link encodeValues} wrote. */

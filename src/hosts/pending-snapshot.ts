@@ -1,14 +1,16 @@
 /**
  * A checkpoint of one task between its barrier and its acknowledgement.
  *
- * Owner: the task runner. Three things must come together before the bytes can be written: the operators' state is
- * encoded (a key group at a time, between records), the in-flight data of all channels is there (unaligned), and
+ * Owner: the task runner. Three things must come together before the bytes can be made: the operators' state is
+ * read (a piece at a time, between records), the in-flight data of all channels is there (unaligned), and
  * everything that the state names is durable (the promises in `TaskSnapshot`).
  */
 
-import type { ChannelStateSection, SubtaskSnapshot } from '../checkpoint/state-handle.ts';
+import type { ChannelStateSection } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
+import type { SnapshotProgress } from '../state/backend.ts';
 import type { TaskSnapshot } from '../task/snapshot.ts';
+import type { EncodedSnapshot, SnapshotEncoding } from './snapshot-encoder.ts';
 
 /** Times of one checkpoint in one task, ms. */
 export interface SnapshotTimes {
@@ -26,14 +28,16 @@ export class PendingSnapshot {
   /** Of a source: what it had emitted before the barrier. */
   readonly recordsRead: number | undefined;
   readonly #snapshot: TaskSnapshot;
+  readonly #encoding: SnapshotEncoding;
   readonly #outputs: readonly ChannelStateSection[];
   readonly #ended: boolean;
   #inputs: readonly ChannelStateSection[] | undefined;
-  #encoded = false;
+  #isRead = false;
 
   constructor(parts: {
     barrier: CheckpointBarrier;
     snapshot: TaskSnapshot;
+    encoding: SnapshotEncoding;
     outputs: readonly ChannelStateSection[];
     ended: boolean;
     recordsRead: number | undefined;
@@ -43,6 +47,7 @@ export class PendingSnapshot {
     this.times = parts.times;
     this.recordsRead = parts.recordsRead;
     this.#snapshot = parts.snapshot;
+    this.#encoding = parts.encoding;
     this.#outputs = parts.outputs;
     this.#ended = parts.ended;
   }
@@ -55,15 +60,17 @@ export class PendingSnapshot {
     this.#inputs = inputs;
   }
 
-  /** Encodes a piece; true while there is more to encode. */
-  encodeNext(): boolean {
-    if (!this.#encoded) this.#encoded = !this.#snapshot.encodeNext();
-    return !this.#encoded;
+  /** Reads a piece of the state. */
+  advance(): SnapshotProgress {
+    if (this.#isRead) return 'done';
+    const progress = this.#snapshot.advance();
+    this.#isRead = progress === 'done';
+    return progress;
   }
 
-  /** Nothing is left but to wait for promises and to write. */
+  /** Nothing is left but to wait for promises, and to make and write the bytes. */
   get collected(): boolean {
-    return this.#encoded && this.#inputs !== undefined;
+    return this.#isRead && this.#inputs !== undefined;
   }
 
   inFlightBytes(): number {
@@ -74,12 +81,19 @@ export class PendingSnapshot {
     return bytes;
   }
 
-  async complete(): Promise<SubtaskSnapshot> {
-    const operators = await this.#snapshot.parts();
-    return { ended: this.#ended, operators, inputs: this.#inputs ?? [], outputs: this.#outputs };
+  async encode(): Promise<EncodedSnapshot> {
+    try {
+      const operators = await this.#snapshot.parts();
+      const rest = { ended: this.#ended, inputs: this.#inputs ?? [], outputs: this.#outputs };
+      return await this.#encoding.finish({ ...rest, operators });
+    } catch (error) {
+      this.#encoding.drop();
+      throw error;
+    }
   }
 
   release(): void {
     this.#snapshot.release();
+    this.#encoding.drop();
   }
 }

@@ -21,6 +21,7 @@ import type { Inspection } from './inspection.ts';
 import { SlotTaps } from './slot-taps.ts';
 import { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskRunner } from './task-runner.ts';
+import { encodingHere, type SnapshotEncoder } from './snapshot-encoder.ts';
 import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
 import { buildGate, buildPorts, restoredOperators } from './wiring.ts';
 
@@ -32,6 +33,8 @@ export interface ExecutorParts {
   readonly env: Env;
   readonly channels: ChannelEnds;
   readonly report: (report: SlotReport) => void;
+  /** Makes the bytes of snapshots; by default this thread does. */
+  readonly encoder?: SnapshotEncoder;
   /** Measures the thread; absent where several slots share one. */
   readonly threadFigures?: () => ThreadFigures;
   /** Profiles the thread for some milliseconds; absent where several slots share one. */
@@ -49,6 +52,7 @@ export class SlotExecutor {
   readonly #parts: ExecutorParts;
   readonly #storage: SlotStorage;
   readonly #stateMemory: MemoryBudget;
+  readonly #encoder: SnapshotEncoder;
   #runners: TaskRunner[] = [];
   readonly #byAddress = new Map<string, TaskRunner>();
   readonly #taps: SlotTaps;
@@ -64,6 +68,7 @@ export class SlotExecutor {
     this.#parts = parts;
     this.#taps = new SlotTaps(parts.env.clock);
     this.#storage = createSlotStorage(parts.settings, parts.env);
+    this.#encoder = parts.encoder ?? encodingHere;
     this.#stateMemory = new MemoryBudget(parts.settings.stateMemoryBytes);
   }
 
@@ -190,8 +195,9 @@ export class SlotExecutor {
       gate,
       inputs: new Set(compiled.graph.edges.filter((edge) => edge.to === vertex).map((edge) => edge.input))
         .size,
-      store: (checkpointId, bytes, savepoint) =>
-        this.#storage.store({ checkpointId, savepoint, vertexId: planned.id, subtask, attempt, bytes }),
+      encoder: this.#encoder,
+      store: (checkpointId, snapshot, savepoint) =>
+        this.#storage.store({ checkpointId, savepoint, vertexId: planned.id, subtask, attempt, snapshot }),
       report,
       wakeUp: () => this.#wakeUp(),
     });
@@ -296,6 +302,7 @@ export class SlotExecutor {
         this.#parts.env.log.warn('an operator failed to close', { error: String(error) });
       }
     }
+    await this.#encoder.close();
   }
 
   #armFigures(): void {

@@ -7,6 +7,7 @@ import type { StateHandle } from '../checkpoint/state-handle.ts';
 import { CheckpointStorage, writeStateFile } from '../checkpoint/storage.ts';
 import type { SlotSettings } from './messages.ts';
 import { SavepointDirectories } from './savepoint-directories.ts';
+import type { EncodedSnapshot } from './snapshot-encoder.ts';
 import type { SavepointPart } from './task-runner.ts';
 
 /** The slot's side of the checkpoint storage. */
@@ -26,7 +27,7 @@ export interface SubtaskBytes {
   readonly vertexId: string;
   readonly subtask: number;
   readonly attempt: string;
-  readonly bytes: Uint8Array;
+  readonly snapshot: EncodedSnapshot;
 }
 
 /** Without checkpointing nothing is kept: the barrier at the end only separates what to commit. */
@@ -45,16 +46,16 @@ export function createSlotStorage(settings: SlotSettings, env: Pick<Env, 'files'
           inlineThresholdBytes,
         });
   const store = async (state: SubtaskBytes): Promise<StateHandle> => {
-    const { checkpointId, savepoint, bytes } = state;
+    const { checkpointId, savepoint, snapshot } = state;
     const name = subtaskStateName(state.vertexId, state.subtask, state.attempt);
     let handle = NOTHING;
     if (savepoint !== 'none') {
       const directory = await savepoints.of(checkpointId);
-      handle = await writeStateFile(env.files, { directory, name, bytes, inlineThresholdBytes });
+      handle = await writeStateFile(env.files, { directory, name, ...snapshot, inlineThresholdBytes });
     }
     if (savepoint === 'alone' || checkpoints === undefined) return handle;
     // The same bytes under the same name: one handle is true in both directories.
-    return checkpoints.writeSubtask(checkpointId, name, bytes);
+    return checkpoints.writeSubtask(checkpointId, name, snapshot);
   };
   return {
     savepoints,

@@ -13,6 +13,7 @@ import type { Operator } from '../operators/operator.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { SlotReport } from './messages.ts';
+import { encodingHere } from './snapshot-encoder.ts';
 import { TaskRunner } from './task-runner.ts';
 
 const compiled: CompiledJob = {
@@ -91,7 +92,8 @@ function rig(
     ports: new Map(),
     gate,
     inputs: 1,
-    store: (_checkpointId, bytes) =>
+    encoder: encodingHere,
+    store: (_checkpointId, { bytes }) =>
       Promise.resolve({ file: undefined, inline: '', length: bytes.length, sha256: '' }),
     report: (report) => reports.push(report),
     wakeUp: () => undefined,

@@ -19,12 +19,12 @@
  *     the task, and not the thread.
  * R11 A latency marker of a source goes out between two polls, while the outputs have room; at most one is due at a time.
  *     Its time begins when it goes out.
+ * R12 While records wait, a snapshot is read for a small share of the time only; while none do, as fast as can be.
  */
 
 import { callAs, type CallOrigin } from '../base/call-origin.ts';
 import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
-import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
 import { addBytes } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { GateElement, InputGate } from '../exchange/input.ts';
@@ -32,6 +32,7 @@ import type { OutputPort } from '../exchange/output.ts';
 import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
+import type { EncodedSnapshot, SnapshotEncoder } from './snapshot-encoder.ts';
 import type { TappedSubtask } from './slot-taps.ts';
 import type { AccumulatorReport, CheckpointFigures, SlotReport, TaskFigures } from './messages.ts';
 import type { StateHandle } from '../checkpoint/state-handle.ts';
@@ -52,7 +53,12 @@ export interface RunnerParts {
   readonly gate: InputGate | undefined;
   readonly inputs: number;
   /** Makes the bytes of a snapshot durable, or keeps them for the metadata. */
-  readonly store: (checkpointId: number, bytes: Uint8Array, savepoint: SavepointPart) => Promise<StateHandle>;
+  readonly store: (
+    checkpointId: number,
+    snapshot: EncodedSnapshot,
+    savepoint: SavepointPart,
+  ) => Promise<StateHandle>;
+  readonly encoder: SnapshotEncoder;
   readonly report: (report: SlotReport) => void;
   /** Have `step` called again. */
   readonly wakeUp: () => void;
@@ -66,6 +72,9 @@ export type StepResult = 'more' | 'rest';
 
 /** Elements or polls in one step (R6). */
 const ELEMENTS_PER_STEP = 64;
+
+/** R12: how many times as long as it read a snapshot a task works before it reads on. */
+const WORK_PER_READING = 15;
 
 /** What a source gets from the job master. */
 type SourceCommand =
@@ -81,6 +90,8 @@ export class TaskRunner {
   #phase: 'created' | 'running' | 'failed' | 'closed' = 'created';
   #pending: PendingSnapshot[] = [];
   #lastBarrier = -1;
+  /** Monotonic ms before which no snapshot is read while there is other work (R12). */
+  #readAgainAt = 0;
   /** R7. Bounded by the coordinator's pending checkpoints and by one open request for a split. */
   #commands: SourceCommand[] = [];
   #stopped = false;
@@ -249,6 +260,7 @@ export class TaskRunner {
   async close(): Promise<void> {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    for (const pending of this.#pending) pending.release();
     this.#pending = [];
     this.#commands = [];
     this.#gateTimer?.cancel();
@@ -398,7 +410,7 @@ export class TaskRunner {
   /** Before the task waits for a wake-up: everything on its way, everything armed. */
   #rest(blocked: boolean): StepResult {
     for (const port of this.#ports) port.flush();
-    if (this.#pending.some((pending) => pending.encodeNext())) return 'more';
+    if (this.#pending.some((pending) => pending.advance() === 'more')) return 'more';
     this.#advanceSnapshots();
     let full = false;
     for (const port of this.#ports) {
@@ -444,8 +456,9 @@ export class TaskRunner {
     const clock = this.#parts.env.clock;
     const from = clock.monotonic();
     this.task.beforeBarrier(barrier.id);
+    const encoding = this.#parts.encoder.begin(this.#parts.wakeUp);
     const outputs = this.#ports.flatMap((port) => port.barrier(barrier));
-    const snapshot = this.task.snapshot(barrier);
+    const snapshot = this.task.snapshot(barrier, encoding);
     if (barrier.kind === 'stop') {
       this.#stopped = true;
       this.task.silence();
@@ -455,6 +468,7 @@ export class TaskRunner {
       new PendingSnapshot({
         barrier,
         snapshot,
+        encoding,
         outputs,
         ended: this.task.hasEnded,
         recordsRead: this.isSource ? this.task.chain.head.output.recordsOut : undefined,
@@ -484,13 +498,20 @@ export class TaskRunner {
 
   #advanceSnapshots(): void {
     this.#declineGivenUp();
+    if (this.#pending.length === 0) return;
+    const from = this.#parts.env.clock.monotonic();
+    const mayRead = from >= this.#readAgainAt;
     for (const pending of this.#pending) {
       if (pending.needsInputs) {
         const inputs =
           this.#parts.gate === undefined ? [] : this.#parts.gate.takeInFlight(pending.barrier.id);
         if (inputs !== undefined) pending.setInputs(inputs);
       }
-      pending.encodeNext();
+      if (mayRead) pending.advance();
+    }
+    if (mayRead) {
+      const now = this.#parts.env.clock.monotonic();
+      this.#readAgainAt = now + (now - from) * WORK_PER_READING;
     }
     const collected = this.#pending.filter((pending) => pending.collected);
     if (collected.length === 0) return;
@@ -503,8 +524,8 @@ export class TaskRunner {
   async #acknowledge(pending: PendingSnapshot): Promise<void> {
     const checkpointId = pending.barrier.id;
     try {
-      const bytes = encodeSubtaskSnapshot(await pending.complete());
-      const state = await this.#parts.store(checkpointId, bytes, savepointPart(pending.barrier));
+      const snapshot = await pending.encode();
+      const state = await this.#parts.store(checkpointId, snapshot, savepointPart(pending.barrier));
       const figures: CheckpointFigures = {
         unaligned: pending.barrier.alignment === 'unaligned',
         recordsRead: pending.recordsRead,
@@ -512,7 +533,7 @@ export class TaskRunner {
         alignmentMs: pending.times.alignmentMs,
         syncMs: pending.times.syncMs,
         asyncMs: this.#parts.env.clock.monotonic() - pending.times.asyncFrom,
-        stateBytes: bytes.length,
+        stateBytes: snapshot.bytes.length,
         inFlightBytes: pending.inFlightBytes(),
       };
       this.#report({ kind: 'acknowledge', ...this.#address, checkpointId, state, figures });

@@ -3,7 +3,9 @@
 import type { Key } from '../base/key-groups.ts';
 import type { StateDescriptor, StateHandle } from './descriptors.ts';
 import type { OwnEntry, OwnKeyedState } from './own-state.ts';
+import type { NamedRun } from './memory/number-columns.ts';
 import type { TimerDomain } from './timer-domain.ts';
+import type { WrittenKeyGroup } from './written-key-group.ts';
 
 export type { TimerDomain } from './timer-domain.ts';
 
@@ -32,10 +34,11 @@ export interface KeyedStateBackend {
   readonly timers: KeyedTimers;
 
   /**
-   * The state as of now, to be encoded later: a key group is encoded before its first change after this call,
-   * so what is read is what was there at the barrier. At most one unreleased snapshot exists.
+   * The state as of now, to be read later: what changes after this call is copied before it does, so that what is read is
+   * what was there at the barrier. At most one unreleased snapshot exists. With an encoder, what is in typed tables is
+   * handed to it; without, the snapshot makes its bytes itself.
    */
-  freeze(): FrozenKeyedState;
+  freeze(encoder?: NumberEncoder): FrozenKeyedState;
   /** Adds the bytes of one key group; only before the first record. */
   restore(keyGroup: number, bytes: Uint8Array): void;
 
@@ -48,13 +51,34 @@ export interface KeyedStateBackend {
   size(): number;
 }
 
-/** A snapshot whose bytes are made on demand. */
+/** Whether there is more of a snapshot to read, or it must wait until its encoder has room, or all is read. */
+export type SnapshotProgress = 'more' | 'waiting' | 'done';
+
+/** A snapshot that is read in small pieces, between records. */
 export interface FrozenKeyedState {
   /** Key groups of the range that hold anything, ascending. */
   keyGroups(): readonly number[];
-  /** Self-delimiting, versioned, checksummed bytes; the same bytes at each call. */
+  /** Reads a small piece. */
+  advance(): SnapshotProgress;
+  /** Reads all that is left, whether or not the encoder has room. */
+  finish(): void;
+  /** What was read, after the last piece; throws when a value could not become bytes. */
+  written(): readonly WrittenKeyGroup[];
+  /** Of a snapshot without an encoder: self-delimiting, versioned, checksummed bytes; the same bytes at each call. */
   encode(keyGroup: number): Uint8Array;
   release(): void;
+}
+
+/** Makes columns of numbers that were copied out of typed tables: here, or in another thread. */
+export interface NumberEncoder {
+  /** So many bytes will be copied; before the first `claim`. */
+  expect(bytes: number): void;
+  /** A name for two columns of this snapshot. */
+  columns(): number;
+  /** Memory for a page at least; `undefined` while too much of it is on its way, unless it must be. */
+  claim(must: boolean): Int32Array | undefined;
+  /** Gives claimed memory back with runs that lie one after the other in it. */
+  add(memory: Int32Array, runs: readonly NamedRun[]): void;
 }
 
 /** What holds a value of its own: each key, or each namespace of a key. */

@@ -1,16 +1,17 @@
 /**
- * One subtask's part of one checkpoint: taken synchronously at the barrier, turned into bytes afterwards.
+ * One subtask's part of one checkpoint: taken synchronously at the barrier, read piece by piece afterwards.
  *
- * Owner: the task. Partner: the host, which calls `encode` between records until it is done.
+ * Owner: the task. Partner: the host, which calls `advance` between records until it is done.
  *
  * S1  Everything is as of the barrier: operator sections are asked for at once, keyed state is frozen at once.
  * S2  A promise in a section holds back the acknowledgement (I-C1), not the records that follow.
- * S3  A frozen backend is released exactly once, also when the checkpoint is aborted; then nothing more is encoded.
+ * S3  A frozen backend is released exactly once, also when the checkpoint is aborted; then nothing more is read.
  * S4  A value that cannot become bytes fails the checkpoint, not the task: `parts` rejects.
  */
 
 import type { OperatorStateWriter, Redistribution } from '../operators/operator.ts';
-import type { FrozenKeyedState } from '../state/backend.ts';
+import type { FrozenKeyedState, NumberEncoder, SnapshotProgress } from '../state/backend.ts';
+import type { WrittenKeyGroup } from '../state/written-key-group.ts';
 import type { ChainLink } from './chain-link.ts';
 
 /** A section of operator state. */
@@ -24,7 +25,7 @@ export interface Section {
 export interface OperatorPart {
   readonly uid: string;
   readonly sections: readonly Section[];
-  readonly keyGroups: readonly { readonly keyGroup: number; readonly bytes: Uint8Array }[];
+  readonly keyGroups: readonly WrittenKeyGroup[];
 }
 
 /** What an operator gets back at a restore. */
@@ -61,49 +62,61 @@ interface FrozenOperator {
   readonly uid: string;
   readonly sections: Promise<Section[]>;
   readonly keyed: FrozenKeyedState | undefined;
-  readonly toEncode: number[];
-  readonly encoded: { keyGroup: number; bytes: Uint8Array }[];
+  written: readonly WrittenKeyGroup[];
 }
 
 /** A snapshot of all operators of a chain. */
 export class TaskSnapshot {
   readonly #operators: readonly FrozenOperator[];
+  /** Those that are not read yet, the first one last. */
+  readonly #left: FrozenOperator[];
   #released = false;
   /** Why there will be no bytes (S4). */
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(checkpoint: CheckpointTime, links: readonly ChainLink[]) {
-    this.#operators = links.map((link) => freezeOperator(checkpoint, link));
+  /** What is in typed tables goes to the encoder. */
+  constructor(checkpoint: CheckpointTime, links: readonly ChainLink[], encoder: NumberEncoder) {
+    this.#operators = links.map((link) => freezeOperator(checkpoint, link, encoder));
+    this.#left = this.#operators.toReversed();
   }
 
-  /** Encodes one key group; false when none is left. */
-  encodeNext(): boolean {
-    if (this.#released) return false;
-    for (const operator of this.#operators) {
-      const keyGroup = operator.toEncode.pop();
-      if (keyGroup === undefined || operator.keyed === undefined) continue;
-      try {
-        operator.encoded.push({ keyGroup, bytes: operator.keyed.encode(keyGroup) });
-        return true;
-      } catch (error) {
-        this.#failure = { error };
-        break;
-      }
+  /** Reads a small piece. */
+  advance(): SnapshotProgress {
+    if (this.#released) return 'done';
+    for (let next = this.#left.at(-1); next !== undefined; next = this.#left.at(-1)) {
+      const progress = next.keyed?.advance() ?? 'done';
+      if (progress !== 'done') return progress;
+      this.#left.pop();
+      if (!this.#takeWritten(next)) break;
     }
     this.release();
-    return false;
+    return 'done';
   }
 
-  /** All parts; after `encodeNext` returned false. Rejects when an operator could not make its state durable. */
+  /** Reads all that is left, whether or not the encoder has room. */
+  finish(): void {
+    if (this.#released) return;
+    for (const { keyed } of this.#left) keyed?.finish();
+    while (this.advance() !== 'done');
+  }
+
+  /** S4. */
+  #takeWritten(operator: FrozenOperator): boolean {
+    try {
+      operator.written = operator.keyed?.written() ?? [];
+      return true;
+    } catch (error) {
+      this.#failure = { error };
+      return false;
+    }
+  }
+
+  /** All parts; after `advance` said `done`. Rejects when an operator could not make its state durable. */
   async parts(): Promise<OperatorPart[]> {
     if (this.#failure !== undefined) throw this.#failure.error;
     const parts: OperatorPart[] = [];
-    for (const operator of this.#operators) {
-      parts.push({
-        uid: operator.uid,
-        sections: await operator.sections,
-        keyGroups: operator.encoded.sort((left, right) => left.keyGroup - right.keyGroup),
-      });
+    for (const { uid, sections, written } of this.#operators) {
+      parts.push({ uid, sections: await sections, keyGroups: written });
     }
     return parts;
   }
@@ -115,18 +128,15 @@ export class TaskSnapshot {
   }
 }
 
-function freezeOperator({ id, timestamp }: CheckpointTime, link: ChainLink): FrozenOperator {
+function freezeOperator(
+  { id, timestamp }: CheckpointTime,
+  link: ChainLink,
+  encoder: NumberEncoder,
+): FrozenOperator {
   const collector = new SectionCollector(timestamp);
   link.snapshot(id, collector);
   const sections = Promise.all(collector.sections);
   // The rejection is reported by `parts`; until then it must not count as unhandled.
   sections.catch(() => undefined);
-  const keyed = link.backend?.freeze();
-  return {
-    uid: link.planned.uid,
-    sections,
-    keyed,
-    toEncode: keyed === undefined ? [] : [...keyed.keyGroups()].reverse(),
-    encoded: [],
-  };
+  return { uid: link.planned.uid, sections, keyed: link.backend?.freeze(encoder), written: [] };
 }

@@ -28,6 +28,7 @@ import type { LatencyMarker } from '../exchange/events.ts';
 import { WatermarkMerge } from '../exchange/watermark-merge.ts';
 import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
 import type { OperatorContext, SourceOperator, SourceStatus } from '../operators/operator.ts';
+import type { NumberEncoder } from '../state/backend.ts';
 import { BatchRun } from './batch-run.ts';
 import { Chain } from './chain.ts';
 import type { ChainLink } from './chain-link.ts';
@@ -344,11 +345,10 @@ export class StreamTask {
     this.#frames.drainTo(0);
   }
 
-  /** The state as of now (S1). An older snapshot that is still being encoded is completed first. */
-  snapshot(checkpoint: CheckpointTime): TaskSnapshot {
-    const older = this.#snapshot;
-    if (older !== undefined) while (older.encodeNext());
-    this.#snapshot = new TaskSnapshot(checkpoint, this.chain.links);
+  /** The state as of now (S1). An older snapshot that is still being read is read to its end first. */
+  snapshot(checkpoint: CheckpointTime, encoder: NumberEncoder): TaskSnapshot {
+    this.#snapshot?.finish();
+    this.#snapshot = new TaskSnapshot(checkpoint, this.chain.links, encoder);
     return this.#snapshot;
   }
 

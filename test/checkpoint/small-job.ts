@@ -54,7 +54,7 @@ export async function writeCheckpoint(
         name === 'source' ? [checkpointId] : Array.from({ length: 200 }, () => checkpointId % 256);
       const bytes = encodeSubtaskSnapshot(snapshotOf(name, ...items));
       const file = subtaskStateName(id, subtask, `${attempt}-1`);
-      states.set(`${vertex}/${subtask}`, await storage.writeSubtask(checkpointId, file, bytes));
+      states.set(`${vertex}/${subtask}`, await storage.writeSubtask(checkpointId, file, { bytes }));
     }
   }
   return describeCheckpoint({

@@ -350,7 +350,7 @@ export class ScriptedDeployment {
       handle = await writeStateFile(files, { directory, name, bytes, inlineThresholdBytes: 0 });
     }
     if (barrier.kind === 'savepoint' || this.#storage === undefined) return handle;
-    return this.#storage.writeSubtask(barrier.id, name, bytes);
+    return this.#storage.writeSubtask(barrier.id, name, { bytes });
   }
 
   #commit(slot: number, checkpointId: number): void {

@@ -12,6 +12,9 @@ import {
 } from '../../src/graph/job-graph.ts';
 import { MapOperator } from '../../src/operators/map.ts';
 import type { OperatorFactory } from '../../src/operators/operator.ts';
+import { NumberAssembly } from '../../src/state/memory/number-columns.ts';
+import { encoderHere } from '../../src/state/memory/snapshot.ts';
+import { encodeWrittenKeyGroup } from '../../src/state/written-key-group.ts';
 import type { RestoredOperator, TaskSnapshot } from '../../src/task/snapshot.ts';
 import { StreamTask } from '../../src/task/task.ts';
 import type { TaskHost, TaskPort } from '../../src/task/task-host.ts';
@@ -198,8 +201,8 @@ export class TaskFleet {
   }
 
   /** A barrier as soon as each subtask can take one, in the middle of a batch too. */
-  barrier(): { readonly snapshots: readonly TaskSnapshot[]; readonly inFlight: readonly Remainder[] } {
-    const snapshots: TaskSnapshot[] = [];
+  barrier(): { readonly snapshots: readonly FleetSnapshot[]; readonly inFlight: readonly Remainder[] } {
+    const snapshots: FleetSnapshot[] = [];
     const inFlight: Remainder[] = [];
     for (const { task } of this.#subtasks) {
       for (let turns = 0; !task.interruptible(); turns++) {
@@ -210,7 +213,9 @@ export class TaskFleet {
       const rest = task.remainder();
       if (rest !== undefined) inFlight.push({ input: this.#input, items: rest.values as Item[] });
       task.beforeBarrier(1);
-      snapshots.push(task.snapshot({ id: 1, timestamp: this.#clock.now() }));
+      const numbers = new NumberAssembly();
+      const snapshot = task.snapshot({ id: 1, timestamp: this.#clock.now() }, encoderHere(numbers));
+      snapshots.push({ snapshot, numbers });
     }
     return { snapshots, inFlight };
   }
@@ -231,13 +236,24 @@ export class TaskFleet {
   }
 }
 
+/** A snapshot that is being read, and the numbers that were copied for it. */
+export interface FleetSnapshot {
+  readonly snapshot: TaskSnapshot;
+  readonly numbers: NumberAssembly;
+}
+
 /** All key groups of a barrier. */
-export async function bytesOf(snapshots: readonly TaskSnapshot[]): Promise<Bytes> {
+export async function bytesOf(snapshots: readonly FleetSnapshot[]): Promise<Bytes> {
   const bytes = new Map<number, Uint8Array>();
-  for (const snapshot of snapshots) {
-    while (snapshot.encodeNext());
-    for (const { keyGroups } of await snapshot.parts())
-      for (const each of keyGroups) bytes.set(each.keyGroup, each.bytes);
+  for (const { snapshot, numbers } of snapshots) {
+    while (snapshot.advance() !== 'done');
+    for (const { keyGroups } of await snapshot.parts()) {
+      for (const each of keyGroups)
+        bytes.set(
+          each.keyGroup,
+          encodeWrittenKeyGroup(each, (name) => numbers.of(name)),
+        );
+    }
   }
   return bytes;
 }

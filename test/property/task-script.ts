@@ -5,12 +5,12 @@ import fc from 'fast-check';
 import type { Key } from '../../src/base/key-groups.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../src/base/time.ts';
 import type { OperatorFactory } from '../../src/operators/operator.ts';
-import type { TaskSnapshot } from '../../src/task/snapshot.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import {
   type Bytes,
   bytesOf,
   type FleetOptions,
+  type FleetSnapshot,
   type Item,
   type Remainder,
   TaskFleet,
@@ -63,7 +63,7 @@ const STEPS_MAX = 30;
 const BATCH_MAX = 14;
 
 interface Barrier {
-  readonly snapshots: readonly TaskSnapshot[];
+  readonly snapshots: readonly FleetSnapshot[];
   readonly inFlight: readonly Remainder[];
   readonly watermark: number;
   /** How much had come out. */
@@ -140,7 +140,7 @@ class ScriptRun {
   async #encode(index: number): Promise<void> {
     const pending = this.#pending;
     if (pending === undefined) return;
-    for (const snapshot of pending.snapshots) snapshot.encodeNext();
+    for (const { snapshot } of pending.snapshots) snapshot.advance();
     if (index >= pending.until) await this.#complete(pending);
   }
 

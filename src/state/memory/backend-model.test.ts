@@ -77,6 +77,7 @@ type Step =
   | { kind: 'poll'; domain: TimerDomain; upTo: number }
   | { kind: 'begin' | 'commit' | 'rollback' | 'freeze' | 'release' }
   | { kind: 'encode'; keyGroup: number }
+  | { kind: 'advance'; pieces: number }
   | { kind: 'restore'; parallelism: number };
 
 interface ModelKey {
@@ -209,6 +210,11 @@ class Run {
       case 'encode':
         for (const snapshot of this.#frozen?.snapshots ?? []) {
           if (snapshot.keyGroups().includes(step.keyGroup)) snapshot.encode(step.keyGroup);
+        }
+        break;
+      case 'advance':
+        for (const snapshot of this.#frozen?.snapshots ?? []) {
+          for (let piece = 0; piece < step.pieces; piece++) snapshot.advance();
         }
         break;
       case 'release':
@@ -395,6 +401,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: is('poll'), domain, upTo: time }) },
   { weight: 6, arbitrary: fc.record({ kind: is('begin', 'commit', 'rollback', 'freeze', 'release') }) },
   { weight: 1, arbitrary: fc.record({ kind: is('encode'), keyGroup: fc.nat({ max: MAX_PARALLELISM - 1 }) }) },
+  { weight: 3, arbitrary: fc.record({ kind: is('advance'), pieces: fc.nat({ max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: is('restore'), parallelism: fc.integer({ min: 1, max: 6 }) }) },
 );
 

@@ -20,8 +20,7 @@ import {
   keyGroupOfHash,
   keyHash,
 } from '../../base/key-groups.ts';
-import { BinaryWriter } from '../../codecs/binary.ts';
-import type { FrozenKeyedState, KeyedStateBackend, StateScope } from '../backend.ts';
+import type { FrozenKeyedState, KeyedStateBackend, NumberEncoder, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import type { OwnEntry, OwnKeyedState, OwnPlaces } from '../own-state.ts';
@@ -35,7 +34,7 @@ import {
 } from './handles.ts';
 import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
-import { decodeKeyGroup, encodeKeyGroup } from './key-group-bytes.ts';
+import { decodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { KeysAhead } from './keys-ahead.ts';
 import { MemoryNumberState } from './number-state.ts';
@@ -79,7 +78,6 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #groups: (KeyGroupState | undefined)[];
   readonly #states = new Map<string, DeclaredState>();
   readonly #layouts: StateLayout[] = [];
-  readonly #out = new BinaryWriter();
   readonly #ahead = new KeysAhead();
   readonly #groupOf = (keyGroup: number): KeyGroupState | undefined => this.#group(keyGroup);
   /** Those that ask for memory ahead. */
@@ -201,18 +199,24 @@ export class MemoryStateBackend implements KeyedStateBackend {
     return keys;
   }
 
-  freeze(): FrozenKeyedState {
+  freeze(encoder?: NumberEncoder): FrozenKeyedState {
     assert(this.#snapshot === undefined, 'B2: a snapshot is released before the next one is taken');
     assert(this.#context.journal === undefined, 'B4: no snapshot is taken within a record');
-    const groups = this.#groups.filter((group) => group !== undefined && !group.isEmpty());
-    const frozenAt = this.#options.now();
-    this.#snapshot = new MemorySnapshot(
-      groups as KeyGroupState[],
-      (group) => this.#encode(group, frozenAt),
-      () => {
+    const own = this.#own;
+    this.#snapshot = new MemorySnapshot({
+      groups: this.#groups.filter((group) => group !== undefined && !group.isEmpty()) as KeyGroupState[],
+      writing: {
+        operatorUid: this.#options.operatorUid,
+        layouts: this.#layouts.slice(),
+        ownRows: own === undefined ? undefined : (group) => new OwnRows(own, group),
+        read: (group, section) => this.#states.get(section.name)!.table.read(group, section),
+        frozenAt: this.#options.now(),
+      },
+      encoder,
+      onRelease: () => {
         this.#snapshot = undefined;
       },
-    );
+    });
     return this.#snapshot;
   }
 
@@ -313,16 +317,6 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const sweep = rules.sweptEntries > 0 ? new TtlSweep(parts) : undefined;
     if (sweep !== undefined && rules.sweepsEveryRecord) this.#sweeps.push(sweep);
     return ttlHandleOf(descriptor, table, new TtlAccess(rules, now, sweep));
-  }
-
-  #encode(group: KeyGroupState, frozenAt: number): Uint8Array {
-    // What has expired among bytes that nobody has read can be left out only when they are read.
-    for (const { table } of this.#states.values()) {
-      if (table.layout.ttl?.inFullSnapshot === true) table.tableOf(group);
-    }
-    const own = this.#own === undefined ? undefined : new OwnRows(this.#own, group);
-    const writing = { operatorUid: this.#options.operatorUid, layouts: this.#layouts, own, frozenAt };
-    return encodeKeyGroup(group, writing, this.#out);
   }
 
   #outOfRange(key: Key): MillraceError {

@@ -1,5 +1,5 @@
 /**
- * One key group of a snapshot as bytes.
+ * One key group of a snapshot as bytes: what they hold is read here, and written in ../written-key-group.ts.
  *
  * ```
  * key group = u32 "MRKG", u8 version 1, u32 length of all this, varint key group,
@@ -16,23 +16,15 @@
 import { crc32 } from 'node:zlib';
 import { keyGroupOf } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
-import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
-import type { KeyGroupState } from './key-group-state.ts';
-import { decodeScopedKey, encodeScopedKey, keyOf, type ScopedKey } from './scoped-key.ts';
-import type { OwnRows, WrittenTimer } from './own-rows.ts';
-import type { RestoredSection, StateKind, StateLayout } from './state-layout.ts';
-import { type Cells, encodeTable } from './table-bytes.ts';
-import { writtenTable } from './unexpired.ts';
+import { BinaryReader } from '../../codecs/binary.ts';
+import { CHECKSUM_BYTES, KEY_GROUP_MAGIC, KEY_GROUP_VERSION, LENGTH_OFFSET } from '../written-key-group.ts';
+import { decodeScopedKey, keyOf, type ScopedKey } from './scoped-key.ts';
+import type { RestoredSection, StateKind } from './state-layout.ts';
 
-const MAGIC = 0x474b524d;
-const VERSION = 1;
-const LENGTH_OFFSET = 5;
-const CHECKSUM_BYTES = 4;
 /** Magic, version, length, and the checksum: less is no key group. */
 const BYTES_MIN = LENGTH_OFFSET + 4 + CHECKSUM_BYTES;
-const NO_TIMERS: readonly WrittenTimer[] = [];
 /** By number in the bytes: the order never changes. */
-const KINDS: readonly StateKind[] = ['value', 'list', 'map', 'reducing', 'aggregating'];
+export const KINDS: readonly StateKind[] = ['value', 'list', 'map', 'reducing', 'aggregating'];
 
 /** A timer of a snapshot. */
 export interface RestoredTimer {
@@ -53,34 +45,7 @@ export interface KeyGroupLocation {
   readonly keyGroup: number;
 }
 
-/** Whose tables are written, and how, index by index. */
-export interface Writing {
-  readonly operatorUid: string;
-  readonly layouts: readonly StateLayout[];
-  /** What the operator keeps in a form of its own. */
-  readonly own: OwnRows | undefined;
-  /** ms since the epoch: what has expired then may be left out. */
-  readonly frozenAt: number;
-}
-
-/** Writes a key group with a writer that is reused. */
-export function encodeKeyGroup(group: KeyGroupState, writing: Writing, out: BinaryWriter): Uint8Array {
-  out.reset();
-  out.u32(MAGIC);
-  out.u8(VERSION);
-  out.u32(0);
-  out.varint(group.keyGroup);
-  const sections = sectionsOf(group, writing);
-  out.varint(sections.length);
-  for (const section of sections) section.write(out);
-  encodeTimers(group.eventTimers, writing.own?.timersOf('event') ?? NO_TIMERS, out);
-  encodeTimers(group.processingTimers, writing.own?.timersOf('processing') ?? NO_TIMERS, out);
-  out.patchU32(LENGTH_OFFSET, out.length + CHECKSUM_BYTES);
-  out.u32(crc32(out.peek()));
-  return out.finish();
-}
-
-/** Reads what {@link encodeKeyGroup} wrote; the tables stay bytes, copied from `bytes`. */
+/** Reads the bytes of a key group; the tables stay bytes, copied from `bytes`. */
 export function decodeKeyGroup(
   bytes: Uint8Array,
   where: KeyGroupLocation,
@@ -132,72 +97,6 @@ export function codecFailed(operatorUid: string, state: string, cause: unknown):
   );
 }
 
-interface Section {
-  readonly name: string;
-  readonly write: (out: BinaryWriter) => void;
-}
-
-// Tables and bytes that nobody has read, by name: the order does not depend on who declared what first.
-function sectionsOf(group: KeyGroupState, writing: Writing): Section[] {
-  const { operatorUid, layouts } = writing;
-  const sections: Section[] = [];
-  for (const [index, layout] of layouts.entries()) {
-    const numbers = group.numbers[index];
-    const table = writing.own?.cellsOf(layout) ?? heldCells(group, index, writing);
-    if (table === undefined || table.size + (numbers?.size ?? 0) === 0) continue;
-    const keyCodecId = layout.kind === 'map' ? layout.keyCodec.id : '';
-    const header = { name: layout.name, kind: layout.kind, codecId: layout.codec.id, keyCodecId };
-    const write = (out: BinaryWriter): void => {
-      try {
-        writeSection(header, out, () => encodeTable(layout, table, numbers, out));
-      } catch (cause) {
-        throw codecFailed(operatorUid, layout.name, cause);
-      }
-    };
-    sections.push({ name: layout.name, write });
-  }
-  for (const section of group.restored.values()) {
-    const write = (out: BinaryWriter): void => writeSection(section, out, () => out.raw(section.body));
-    sections.push({ name: section.name, write });
-  }
-  return sections.sort((left, right) => (left.name < right.name ? -1 : 1));
-}
-
-function heldCells(group: KeyGroupState, index: number, { layouts, frozenAt }: Writing): Cells | undefined {
-  const held = group.tables[index];
-  return held === undefined ? undefined : writtenTable(layouts[index]!, held, frozenAt);
-}
-
-function writeSection(
-  header: Pick<RestoredSection, 'name' | 'kind' | 'codecId' | 'keyCodecId'>,
-  out: BinaryWriter,
-  writeBody: () => void,
-): void {
-  out.u8(KINDS.indexOf(header.kind));
-  out.string(header.name);
-  out.string(header.codecId);
-  out.string(header.keyCodecId);
-  const at = out.length;
-  out.u32(0);
-  writeBody();
-  out.patchU32(at, out.length - at - 4);
-}
-
-function encodeTimers(
-  timers: readonly WrittenTimer[],
-  own: readonly WrittenTimer[],
-  out: BinaryWriter,
-): void {
-  out.varint(timers.length + own.length);
-  for (const timer of timers) encodeTimer(timer, out);
-  for (const timer of own) encodeTimer(timer, out);
-}
-
-function encodeTimer({ time, key }: WrittenTimer, out: BinaryWriter): void {
-  out.zigzag(time);
-  encodeScopedKey(key, out);
-}
-
 // The checksum comes first: after it every byte is what was written.
 function checkEnvelope(bytes: Uint8Array, { operatorUid, keyGroup }: KeyGroupLocation): void {
   const from = new BinaryReader(bytes);
@@ -205,12 +104,12 @@ function checkEnvelope(bytes: Uint8Array, { operatorUid, keyGroup }: KeyGroupLoc
   const end = bytes.length - CHECKSUM_BYTES;
   const stored = new BinaryReader(bytes.subarray(end)).u32();
   if (stored !== crc32(bytes.subarray(0, end))) throw from.corrupt('the checksum does not match', end);
-  if (from.u32() !== MAGIC) throw from.corrupt('this is no key group', 0);
+  if (from.u32() !== KEY_GROUP_MAGIC) throw from.corrupt('this is no key group', 0);
   const version = from.u8();
-  if (version !== VERSION) {
+  if (version !== KEY_GROUP_VERSION) {
     throw new MillraceError(
       'STATE_VERSION_UNKNOWN',
-      `key group ${keyGroup} of operator ${operatorUid} has version ${version}; this Millrace knows ${VERSION}`,
+      `key group ${keyGroup} of operator ${operatorUid} has version ${version}; this Millrace knows ${KEY_GROUP_VERSION}`,
       { where: { uid: operatorUid } },
     );
   }

@@ -1,8 +1,8 @@
 /**
  * All that one key group holds: a table per state, timers, and restored bytes that nobody has read yet.
  *
- * G1 While a snapshot waits for this key group, `beforeChange` runs before anything in it changes, so that
- *    the bytes of the snapshot are those of the barrier.
+ * G1 While a snapshot waits for this key group, one of `before…` runs before anything in it changes, so that what the
+ *    snapshot reads is that of the barrier. Typed tables look after themselves (P5 of number-table.ts).
  * G2 Restored bytes of a state stay until its table takes their place; a state that no operator declares
  *    keeps them, and each snapshot writes them again.
  */
@@ -31,9 +31,14 @@ export interface Timer {
   position: number;
 }
 
-/** Who must see a key group before it changes. */
+/** Who must see a part of a key group before it changes. */
 export interface CopyBeforeChange {
-  capture(group: KeyGroupState): void;
+  /** What an operator keeps in a form of its own. */
+  own(): void;
+  timers(): void;
+  cell(state: number, cell: Cell): void;
+  /** A cell is added that was not there. */
+  added(state: number, cell: Cell): void;
 }
 
 /** One key group of one operator. */
@@ -49,16 +54,31 @@ export class KeyGroupState {
   /** In no order. */
   readonly eventTimers: Timer[] = [];
   readonly processingTimers: Timer[] = [];
-  /** The snapshot that has yet to see this key group. */
+  /** The snapshot that has yet to see some of this key group. */
   awaitedBy: CopyBeforeChange | undefined = undefined;
 
   constructor(keyGroup: number) {
     this.keyGroup = keyGroup;
   }
 
-  /** G1. Hot path: one comparison when no snapshot waits. */
+  /** G1, before an entry of an operator's own changes. Hot path: one comparison when no snapshot waits. */
   beforeChange(): void {
-    if (this.awaitedBy !== undefined) this.awaitedBy.capture(this);
+    if (this.awaitedBy !== undefined) this.awaitedBy.own();
+  }
+
+  /** G1. */
+  beforeTimerChange(): void {
+    if (this.awaitedBy !== undefined) this.awaitedBy.timers();
+  }
+
+  /** G1, before the value of a cell changes, or the cell goes. Hot path: one comparison when no snapshot waits. */
+  beforeCellChange(state: number, cell: Cell | undefined): void {
+    if (this.awaitedBy !== undefined && cell !== undefined) this.awaitedBy.cell(state, cell);
+  }
+
+  /** G1, after a cell was added. */
+  cellAdded(state: number, cell: Cell): void {
+    if (this.awaitedBy !== undefined) this.awaitedBy.added(state, cell);
   }
 
   /** Entries over all states. */

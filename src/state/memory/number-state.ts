@@ -6,14 +6,14 @@
  *
  * N1 A key has a place in a typed table or a cell, never both.
  * N2 The cached place is that of the current key: it is found again when the generation of the context grows.
- * N3 Every change passes `change` of the table first (S1 of state-table.ts).
+ * N3 A change of a cell passes `change` of the table (S1 of state-table.ts); a typed table keeps what it must itself.
  */
 
 import type { Key } from '../../base/key-groups.ts';
 import type { ValueState } from '../descriptors.ts';
 import { type KeysAhead, TablesAhead } from './keys-ahead.ts';
 import type { KeyContext } from './key-context.ts';
-import type { Table } from './key-group-state.ts';
+import type { KeyGroupState } from './key-group-state.ts';
 import type { NumberTable } from './number-table.ts';
 import type { StateTable } from './state-table.ts';
 
@@ -23,7 +23,8 @@ interface Target {
   readonly hash: number;
   readonly canonical: unknown;
   readonly numbers: NumberTable;
-  readonly cells: Table;
+  readonly table: StateTable;
+  readonly group: KeyGroupState;
 }
 
 /** One value, most often a number. */
@@ -82,7 +83,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
     const place = this.#place;
     if (numbers === undefined) return false;
     if (place >= 0) {
-      const journal = this.#table.change();
+      const { journal } = this.#table;
       if (journal !== undefined) {
         const before = numbers.at(place);
         const target = this.#target(numbers);
@@ -92,7 +93,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
       return true;
     }
     if (this.#table.cell() !== undefined) return false;
-    const journal = this.#table.change();
+    const { journal } = this.#table;
     this.#place = numbers.add(this.#context.key!, this.#context.hash, value);
     if (this.#place < 0) return false;
     if (journal !== undefined) {
@@ -106,7 +107,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
   #takeNumber(): void {
     if (this.#place < 0) return;
     const numbers = this.#numbers!;
-    const journal = this.#table.change();
+    const { journal } = this.#table;
     if (journal !== undefined) {
       const before = numbers.at(this.#place);
       const target = this.#target(numbers);
@@ -118,19 +119,26 @@ export class MemoryNumberState<T> implements ValueState<T> {
 
   #target(numbers: NumberTable): Target {
     const { key, hash, canonical } = this.#context;
-    return { key: key!, hash, canonical, numbers, cells: this.#table.tableOf(this.#context.requireGroup()) };
+    return { key: key!, hash, canonical, numbers, table: this.#table, group: this.#context.requireGroup() };
   }
 }
 
 // A place that was given away may be too far off now: then a cell holds what it held.
-function giveBack({ key, hash, canonical, numbers, cells }: Target, value: number): void {
+function giveBack({ key, hash, canonical, numbers, table, group }: Target, value: number): void {
   const place = numbers.find(key, hash);
-  if (place >= 0) numbers.set(place, value);
-  else if (cells.has(canonical) || numbers.add(key, hash, value) < 0) cells.set(canonical, { key, value });
+  if (place >= 0) return numbers.set(place, value);
+  const cell = table.tableOf(group).get(canonical);
+  if (cell === undefined && numbers.add(key, hash, value) >= 0) return;
+  if (cell !== undefined) table.beforeChangeOf(group, cell);
+  table.addCell(group, canonical, { key, value });
 }
 
-function takeBack({ key, hash, canonical, numbers, cells }: Target): void {
+function takeBack({ key, hash, canonical, numbers, table, group }: Target): void {
   const place = numbers.find(key, hash);
-  if (place >= 0) numbers.remove(place);
-  else cells.delete(canonical);
+  if (place >= 0) return numbers.remove(place);
+  const cells = table.tableOf(group);
+  const cell = cells.get(canonical);
+  if (cell === undefined) return;
+  table.beforeChangeOf(group, cell);
+  cells.delete(canonical);
 }

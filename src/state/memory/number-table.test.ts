@@ -4,16 +4,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { MillraceError } from '../../base/errors.ts';
-import { type Key, keyHash } from '../../base/key-groups.ts';
-import { BinaryWriter } from '../../codecs/binary.ts';
+import { decodeKeyAt, type Key, keyHash } from '../../base/key-groups.ts';
+import { BinaryReader } from '../../codecs/binary.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import { layoutOf } from './declared-layout.ts';
 import type { Cell } from './key-group-state.ts';
-import { type NumberTable, NumbersByNumber, NumbersByText, PROBES_MAX } from './number-table.ts';
+import { NumberColumns } from './number-columns.ts';
+import { type NumberTable, NumbersByNumber, NumbersByText, PAGE_WORDS, PROBES_MAX } from './number-table.ts';
 import { PackedNumbers } from './packed-numbers.ts';
-import { encodeTable } from './table-bytes.ts';
+import type { StateLayout } from './state-layout.ts';
+import { TableColumns } from './table-columns.ts';
+import { encodeWrittenKeyGroup } from '../written-key-group.ts';
 
 const RUNS = 600;
+const COPY_RUNS = 30;
 const SEED = 31;
 
 /** Strings of 2 × `pairs` units that all have one hash: 'Aa' and 'BB' have. */
@@ -133,6 +137,79 @@ test('a hundred thousand keys are found, and found gone', () => {
   assert.ok(table.places * 1_000 < most, 'memory goes with the keys');
 });
 
+interface Change {
+  readonly kind: 'put' | 'remove' | 'copy';
+  readonly key: number;
+  readonly times: number;
+}
+
+/** Copies a table page by page. */
+function copied(table: NumberTable, into: NumberColumns): void {
+  const page = new Int32Array(PAGE_WORDS);
+  table.beginCopy(() => {});
+  while (!table.isCopied) into.add(page, 0, { form: table.form, places: table.copyPage(page, 0) });
+}
+
+function columnsOf(layout: StateLayout, cells: readonly [unknown, Cell][], first = 0): TableColumns {
+  const columns = new TableColumns(layout, first);
+  for (const [, { key, value }] of cells) columns.add(key, value);
+  return columns;
+}
+
+test('a copy that is made page by page is what the table was when it began, whatever happens meanwhile', () => {
+  const manyTexts = Array.from({ length: 12_000 }, (_, index) => `key-${index}`);
+  const manyNumbers = Array.from({ length: 12_000 }, (_, index) => index * 1.5);
+  const change = fc.record<Change>({
+    kind: fc.constantFrom('put', 'remove', 'copy'),
+    key: fc.nat({ max: 11_999 }),
+    times: fc.nat({ max: 600 }),
+  });
+  const run = (table: NumberTable, keys: readonly Key[], all: readonly Change[]): void => {
+    for (const key of keys.slice(0, 4_000)) table.add(key, keyHash(key), 1);
+    const expected = new Map<Key, number>();
+    table.visit((key, value) => expected.set(key, value));
+    const columns = new NumberColumns((value, out) => out.f64(value));
+    const page = new Int32Array(PAGE_WORDS);
+    const copyPage = (): void => columns.add(page, 0, { form: table.form, places: table.copyPage(page, 0) });
+    table.beginCopy(() => {
+      while (!table.isCopied) copyPage();
+    });
+    for (const { kind, key: first, times } of all) {
+      if (kind === 'copy') {
+        if (!table.isCopied) copyPage();
+        continue;
+      }
+      for (let index = first; index < first + times; index++) {
+        const key = keys[index % keys.length]!;
+        const place = table.find(key, keyHash(key));
+        if (kind === 'remove') {
+          if (place >= 0) table.remove(place);
+        } else if (place >= 0) table.set(place, table.at(place) + index);
+        else table.add(key, keyHash(key), -index);
+      }
+    }
+    while (!table.isCopied) copyPage();
+    const values = new BinaryReader(columns.values.peek());
+    const found = new Map<Key, number>();
+    for (let at = 0; at < columns.keys.length; ) {
+      const { key, end } = decodeKeyAt(columns.keys.peek(), at);
+      assert.ok(!found.has(key), 'each key once');
+      found.set(key, values.f64());
+      at = end;
+    }
+    assert.deepEqual(found, expected);
+    assert.equal(columns.count, expected.size);
+  };
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 12 }), (all) => {
+      run(new NumbersByText(new MemoryBudget()), manyTexts, all);
+      run(new NumbersByNumber(new MemoryBudget()), manyNumbers, all);
+    }),
+    { seed: SEED, numRuns: COPY_RUNS },
+  );
+  console.log(`cases: copies of typed tables ${2 * COPY_RUNS} (minimum ${2 * COPY_RUNS})`);
+});
+
 test('typed tables become the bytes that cells become', () => {
   const layout = layoutOf('count', { kind: 'value', initial: 0 });
   const value = fc.oneof(
@@ -160,10 +237,31 @@ test('typed tables become the bytes that cells become', () => {
       const rest: [unknown, Cell][] = [['text', { key: true, value: { text: 'not a number' } }]];
       const cells: [unknown, Cell][] = [];
       numbers.visit((each, number) => cells.push([each, { key: each, value: number }]));
-      const [packed, plain] = [new BinaryWriter(), new BinaryWriter()];
-      encodeTable(layout, new Map(rest), numbers, packed);
-      encodeTable(layout, new Map([...cells, ...rest]), undefined, plain);
-      assert.deepEqual(packed.finish(), plain.finish());
+      const columns = new NumberColumns();
+      for (const table of numbers.tables()) copied(table, columns);
+      const behind = columnsOf(layout, rest, columns.count);
+      const section = {
+        name: 'count',
+        kind: 0,
+        codecId: layout.codec.id,
+        keyCodecId: '',
+        table: {
+          kind: 'numbers',
+          columns: 0,
+          count: numbers.size,
+          isGeneric: true,
+          cells: { count: behind.count, keys: behind.keys.peek(), values: behind.plainValues() },
+        },
+      } as const;
+      const bytes = columnsOf(layout, [...cells, ...rest]).body();
+      const plain = { ...section, table: { kind: 'bytes', bytes, isOwn: true } } as const;
+      const [packed, expected] = [section, plain].map((each) =>
+        encodeWrittenKeyGroup(
+          { keyGroup: 1, sections: [each], timers: new Uint8Array([0, 0]) },
+          () => columns,
+        ),
+      );
+      assert.deepEqual(packed, expected);
     }),
     { seed: SEED, numRuns: RUNS },
   );

@@ -14,12 +14,17 @@
  * P3 From an eighth to three quarters of the places are taken: a table follows its keys up and down. It keeps its size
  *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed.
  * P4 Every block was taken from the budget of the slot before it was allocated, and is given back when it is dropped.
+ * P5 Between `beginCopy` and the last `copyPage` the places from `uncopied` on are copied as they were at `beginCopy`: what a
+ *    place held is kept before it changes, and the rest is copied before the block is replaced. Kept is each place once, so
+ *    that this takes an eighth more than a copy of the table at most, which the budget does not count.
  */
 
 import { Buffer } from 'node:buffer';
-import { type Key, keyHash, writeKey, writePlainKey } from '../../base/key-groups.ts';
-import type { BinaryWriter } from '../../codecs/binary.ts';
+import { assert } from '../../base/assert.ts';
+import { type Key, keyHash } from '../../base/key-groups.ts';
 import type { MemoryBudget } from '../memory-budget.ts';
+import { KeptPlaces } from './kept-places.ts';
+import { PLACE_WORDS, type PlaceForm } from './number-columns.ts';
 
 /** How many places a lookup looks at. */
 export const PROBES_MAX = 64;
@@ -44,10 +49,10 @@ interface Block {
   free(place: number): void;
 }
 
-/** A tag and eight bytes. */
-const NUMBER_KEY_BYTES = 9;
-/** A tag, an end, and two bytes for each unit: one above 0x7f, or one that is escaped. */
-const TEXT_KEY_BYTES_MAX = 2 + 2 * UNITS_MAX;
+/** Words that are copied at once for a snapshot: 64 KiB. */
+export const PAGE_WORDS = 16_384;
+/** P5: no place is waiting to be copied. */
+const NONE = 0x7fffffff;
 
 /** Where what has this hash would lie best. */
 function home(hash: number, bits: number): number {
@@ -57,8 +62,14 @@ function home(hash: number, bits: number): number {
 /** Keys of one type with a number each. */
 export abstract class NumberTable<B extends Block = Block> {
   size = 0;
+  abstract readonly form: PlaceForm;
   protected bits = BITS_MIN;
   protected block: B;
+  /** P5. Every change of a place looks at it. */
+  protected uncopied = NONE;
+  /** By page. */
+  #kept: (KeptPlaces | undefined)[] = [];
+  #copyRest: () => void = () => {};
   /** The size that was tried last, and in which a key that is here would have had no place. */
   #refusedBits = -1;
 
@@ -93,8 +104,6 @@ export abstract class NumberTable<B extends Block = Block> {
   abstract set(place: number, value: number): void;
   /** Calls back for each key. */
   abstract visit(each: (key: Key, value: number) => void): void;
-  /** Writes the keys as `writeKey` does, in the order of `visit`, and adds the number of each to `numbers`: one walk through the memory. */
-  abstract writeKeys(out: BinaryWriter, numbers: number[]): void;
 
   /** Bytes of a block of this size. */
   protected abstract bytesOf(bits: number): number;
@@ -102,6 +111,53 @@ export abstract class NumberTable<B extends Block = Block> {
   /** False for a key that no place can hold. */
   protected abstract fits(key: Key): boolean;
   protected abstract put(place: number, key: Key, hash: number, value: number): void;
+
+  /** P5; `copyRest` is called when it cannot wait any longer. */
+  beginCopy(copyRest: () => void): void {
+    assert(this.isCopied, 'P5: one copy at a time');
+    this.#copyRest = copyRest;
+    this.uncopied = 0;
+  }
+
+  get isCopied(): boolean {
+    return this.uncopied === NONE;
+  }
+
+  /** How many words the next page has. */
+  get pageWords(): number {
+    const stride = PLACE_WORDS[this.form];
+    return Math.min(PAGE_WORDS, (this.places - this.uncopied) * stride);
+  }
+
+  /** Copies the next page to the word `at`, as it was at `beginCopy`, and returns how many places it has. */
+  copyPage(into: Int32Array, at: number): number {
+    const stride = PLACE_WORDS[this.form];
+    const words = this.pageWords;
+    const from = this.uncopied * stride;
+    into.set(this.block.words.subarray(from, from + words), at);
+    this.#kept[from / PAGE_WORDS]?.giveBack(into, at);
+    this.#kept[from / PAGE_WORDS] = undefined;
+    const places = words / stride;
+    this.uncopied += places;
+    if (this.uncopied === this.places) this.endCopy();
+    return places;
+  }
+
+  /** Nothing is copied any more. */
+  endCopy(): void {
+    this.uncopied = NONE;
+    this.#kept = [];
+    this.#copyRest = () => {};
+  }
+
+  /** P5: before a place that is not copied yet changes. */
+  protected keep(place: number): void {
+    const stride = PLACE_WORDS[this.form];
+    const pagePlaces = PAGE_WORDS / stride;
+    const page = Math.floor(place / pagePlaces);
+    this.#kept[page] ??= new KeptPlaces(Math.min(pagePlaces, this.places), stride);
+    this.#kept[page].keep(place - page * pagePlaces, this.block.words, place * stride);
+  }
 
   /** Gives a place to a key that has none; -1 when it cannot have one (P1). */
   add(key: Key, hash: number, value: number): number {
@@ -113,6 +169,7 @@ export abstract class NumberTable<B extends Block = Block> {
       place = freePlace(this.block, this.bits, hash);
     }
     if (place < 0) return -1;
+    if (place >= this.uncopied) this.keep(place);
     this.put(place, key, hash, value);
     this.size++;
     return place;
@@ -126,9 +183,11 @@ export abstract class NumberTable<B extends Block = Block> {
     for (let next = (hole + 1) & mask; !block.isFree(next); next = (next + 1) & mask) {
       const away = (next - home(block.hashAt(next), bits)) & mask;
       if (away < ((next - hole) & mask)) continue;
+      if (hole >= this.uncopied) this.keep(hole);
       block.copy(hole, block, next);
       hole = next;
     }
+    if (hole >= this.uncopied) this.keep(hole);
     block.free(hole);
     this.size--;
     // Half as many places are a quarter full then: many changes come before the next resize.
@@ -151,6 +210,7 @@ export abstract class NumberTable<B extends Block = Block> {
       }
       block.copy(place, this.block, from);
     }
+    if (!this.isCopied) this.#copyRest();
     this.#memory.give(this.bytesOf(this.bits));
     this.block = block;
     this.bits = bits;
@@ -199,6 +259,8 @@ class NumberBlock implements Block {
 
 /** Keys that are numbers, other than NaN. */
 export class NumbersByNumber extends NumberTable<NumberBlock> {
+  readonly form = 'number';
+
   // Hot path: once per change of key.
   find(key: number, hash: number): number {
     const { cells } = this.block;
@@ -222,6 +284,7 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
   }
 
   set(place: number, value: number): void {
+    if (place >= this.uncopied) this.keep(place);
     this.block.cells[place * 2 + 1] = value;
   }
 
@@ -231,21 +294,6 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
       const key = cells[at]!;
       if (!Number.isNaN(key)) each(key, cells[at + 1]!);
     }
-  }
-
-  // Hot path, here and below: once per key of a snapshot.
-  writeKeys(out: BinaryWriter, numbers: number[]): void {
-    const { cells } = this.block;
-    out.fill(this.size * NUMBER_KEY_BYTES, (bytes, offset) => {
-      let at = offset;
-      for (let cell = 0; cell < cells.length; cell += 2) {
-        const key = cells[cell]!;
-        if (Number.isNaN(key)) continue;
-        at = writeKey(key, bytes, at);
-        numbers.push(cells[cell + 1]!);
-      }
-      return at;
-    });
   }
 
   protected bytesOf(bits: number): number {
@@ -298,6 +346,8 @@ class TextBlock implements Block {
 
 /** Keys that are strings of at most 19 units, none above U+00FF; others are refused. */
 export class NumbersByText extends NumberTable<TextBlock> {
+  readonly form = 'text';
+
   // Hot path: once per change of key.
   find(key: string, hash: number): number {
     const { length } = key;
@@ -323,6 +373,7 @@ export class NumbersByText extends NumberTable<TextBlock> {
   }
 
   set(place: number, value: number): void {
+    if (place >= this.uncopied) this.keep(place);
     this.block.values[place * 4 + 3] = value;
   }
 
@@ -334,21 +385,6 @@ export class NumbersByText extends NumberTable<TextBlock> {
       const at = place * 32 + 5;
       each(bytes.toString('latin1', at, at + taken - 1), values[place * 4 + 3]!);
     }
-  }
-
-  writeKeys(out: BinaryWriter, numbers: number[]): void {
-    const { bytes: units, values } = this.block;
-    out.fill(this.size * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
-      let at = offset;
-      for (let from = 5; from < units.length; from += 32) {
-        const length = units[from - 1]! - 1;
-        if (length < 0) continue;
-        const end = writePlainKey(units, { from, length }, bytes, at);
-        at = end >= 0 ? end : writeKey(units.toString('latin1', from, from + length), bytes, at);
-        numbers.push(values[(from + 19) >> 3]!);
-      }
-      return at;
-    });
   }
 
   protected bytesOf(bits: number): number {

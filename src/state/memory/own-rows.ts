@@ -8,7 +8,7 @@ import { ListBuffer } from './list-buffer.ts';
 import type { MapBuffer } from './map-buffer.ts';
 import { NamespacedKey, type ScopedKey } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
-import type { Cells, StoredMap } from './table-bytes.ts';
+import type { StoredMap } from './table-columns.ts';
 
 /** A state in a form of its own, and the layouts of the states as which it is written. */
 export interface OwnedState {
@@ -38,9 +38,8 @@ export class OwnRows implements OwnStateWriter {
   }
 
   /** The cells of a layout; `undefined` when it is that of a declared state. */
-  cellsOf(layout: StateLayout): Cells | undefined {
-    const cells = this.#cells[this.#layouts.indexOf(layout)];
-    return cells === undefined ? undefined : { size: cells.length, values: () => cells };
+  cellsOf(layout: StateLayout): readonly Cell[] | undefined {
+    return this.#cells[this.#layouts.indexOf(layout)];
   }
 
   timersOf(domain: TimerDomain): readonly WrittenTimer[] {

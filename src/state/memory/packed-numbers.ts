@@ -1,7 +1,6 @@
 /** The numbers of one state and key group that typed tables can hold; each key is here or in the cells, never in both. */
 
 import type { Key } from '../../base/key-groups.ts';
-import type { BinaryWriter } from '../../codecs/binary.ts';
 import type { MemoryBudget } from '../memory-budget.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText } from './number-table.ts';
 
@@ -33,9 +32,8 @@ export class PackedNumbers {
     this.#byText.visit(each);
   }
 
-  /** Writes the keys, in the order of `visit`, and adds the number of each to `numbers`. */
-  writeKeys(out: BinaryWriter, numbers: number[]): void {
-    this.#byNumber.writeKeys(out, numbers);
-    this.#byText.writeKeys(out, numbers);
+  /** Those that hold anything. */
+  tables(): NumberTable[] {
+    return [this.#byNumber, this.#byText].filter(({ size }) => size > 0);
   }
 }

@@ -1,73 +1,221 @@
 /**
- * A snapshot of keyed state whose bytes are made when they are asked for, or just before they would be too late.
+ * A snapshot of keyed state that is read in small pieces, between records.
  *
- * Owner: the backend. Partner: the task, which encodes one key group after the other between records.
+ * Owner: the backend. Partners: the task, which has it read on; typed tables and key groups, which see to it that what is
+ * read is what was there at the barrier (P5 of number-table.ts, C1 of key-group-copy.ts); the encoder, to which copies of
+ * the pages of typed tables go.
  *
- * F1 The bytes of a key group are those of the moment of `freeze`: a key group that is about to change is
- *    encoded first. Values are immutable, so waiting costs nothing as long as the key group stays.
- * F2 The bytes of a key group are made once.
- * F3 A value that cannot become bytes fails the snapshot, not the record that came after the barrier: the
- *    error of an early encoding waits for `encode`.
+ * F1 Everything that is read is as of the moment of `freeze`, which itself reads nothing: it only goes through the tables.
+ * F2 A table that is about to get another block has the rest of its pages copied first, whether or not the encoder has
+ *    room.
+ * F3 A value that cannot become bytes fails the snapshot, not the record that came after the barrier: the error waits for
+ *    `written` or `encode`.
+ * F4 Numbers that a codec of the user writes become bytes here, because a function cannot go to another thread.
  */
 
 import { assert } from '../../base/assert.ts';
-import type { FrozenKeyedState } from '../backend.ts';
-import type { CopyBeforeChange, KeyGroupState } from './key-group-state.ts';
+import type { BinaryWriter } from '../../codecs/binary.ts';
+import { GENERIC_CODEC_ID } from '../../codecs/generic.ts';
+import type { FrozenKeyedState, NumberEncoder, SnapshotProgress } from '../backend.ts';
+import { encodeWrittenKeyGroup, plainColumns, type WrittenKeyGroup } from '../written-key-group.ts';
+import { type CopiedNumbers, KeyGroupCopy, type KeyGroupWriting } from './key-group-copy.ts';
+import { codecFailed } from './key-group-bytes.ts';
+import type { KeyGroupState } from './key-group-state.ts';
+import { type NamedRun, NumberAssembly, NumberColumns } from './number-columns.ts';
+import { type NumberTable, PAGE_WORDS } from './number-table.ts';
+import type { StateLayout } from './state-layout.ts';
 
-type Encoded = { readonly bytes: Uint8Array } | { readonly error: unknown };
+/** A typed table, and the columns that its numbers go to. */
+interface TableToCopy {
+  readonly keyGroup: number;
+  readonly table: NumberTable;
+  readonly columns: number | NumberColumns;
+}
 
 /** The state as of one `freeze`. */
-export class MemorySnapshot implements FrozenKeyedState, CopyBeforeChange {
-  readonly #groups: ReadonlyMap<number, KeyGroupState>;
-  readonly #encodeGroup: (group: KeyGroupState) => Uint8Array;
+export class MemorySnapshot implements FrozenKeyedState {
+  readonly #copies: ReadonlyMap<number, KeyGroupCopy>;
+  readonly #waiting: KeyGroupCopy[];
+  readonly #tables: TableToCopy[] = [];
   readonly #onRelease: () => void;
-  readonly #encoded = new Map<number, Encoded>();
+  readonly #encoder: NumberEncoder;
+  /** Of a snapshot without an encoder. */
+  readonly #assembly: NumberAssembly | undefined;
+  readonly #encoded = new Map<number, Uint8Array>();
+  /** Claimed from the encoder, and how much of it is taken. */
+  #memory: Int32Array | undefined;
+  #words = 0;
+  #runs: NamedRun[] = [];
   #isReleased = false;
 
-  constructor(
-    groups: readonly KeyGroupState[],
-    encodeGroup: (group: KeyGroupState) => Uint8Array,
-    onRelease: () => void,
-  ) {
-    this.#groups = new Map(groups.map((group) => [group.keyGroup, group]));
-    this.#encodeGroup = encodeGroup;
-    this.#onRelease = onRelease;
-    for (const group of groups) group.awaitedBy = this;
+  constructor(parts: {
+    readonly groups: readonly KeyGroupState[];
+    readonly writing: KeyGroupWriting;
+    readonly encoder: NumberEncoder | undefined;
+    readonly onRelease: () => void;
+  }) {
+    const { groups, writing, encoder } = parts;
+    this.#onRelease = parts.onRelease;
+    this.#assembly = encoder === undefined ? new NumberAssembly() : undefined;
+    this.#encoder = encoder ?? encoderHere(this.#assembly!);
+    this.#copies = new Map(
+      groups.map((group) => [group.keyGroup, new KeyGroupCopy(group, writing, this.#begin(group, writing))]),
+    );
+    this.#waiting = [...this.#copies.values()].reverse();
+    this.#tables.reverse();
+    this.#encoder.expect(this.#tables.reduce((bytes, { table }) => bytes + table.memory.byteLength, 0));
+  }
+
+  #begin(group: KeyGroupState, { layouts, operatorUid }: KeyGroupWriting): (CopiedNumbers | undefined)[] {
+    return layouts.map((layout, index) => {
+      const tables = group.numbers[index]?.tables() ?? [];
+      if (tables.length === 0) return undefined;
+      const isGeneric = layout.codec.id === GENERIC_CODEC_ID;
+      const writer = new CodecWriter(layout);
+      const columns = isGeneric
+        ? this.#encoder.columns()
+        : new NumberColumns((value, out) => writer.write(value, out));
+      for (const table of tables) {
+        const toCopy = { keyGroup: group.keyGroup, table, columns };
+        table.beginCopy(() => this.#copyWhole(toCopy));
+        this.#tables.push(toCopy);
+      }
+      return {
+        columns: () => {
+          if (writer.failure !== undefined) throw codecFailed(operatorUid, layout.name, writer.failure.error);
+          return typeof columns === 'number' ? columns : plainColumns(columns);
+        },
+        count: tables.reduce((sum, { size }) => sum + size, 0),
+      };
+    });
   }
 
   keyGroups(): readonly number[] {
-    return [...this.#groups.keys()];
+    return [...this.#copies.keys()];
+  }
+
+  advance(): SnapshotProgress {
+    if (this.#isReleased) return 'done';
+    for (let next = this.#tables.at(-1); next !== undefined; next = this.#tables.at(-1)) {
+      if (next.table.isCopied) this.#tables.pop();
+      else return this.#copyPage(next, false) ? 'more' : 'waiting';
+    }
+    this.#hand();
+    for (let next = this.#waiting.at(-1); next !== undefined; next = this.#waiting.at(-1)) {
+      if (next.advance()) return 'more';
+      this.#waiting.pop();
+      if (this.#waiting.length > 0) return 'more';
+    }
+    return 'done';
+  }
+
+  finish(): void {
+    if (this.#isReleased) return;
+    for (const toCopy of this.#tables.splice(0)) this.#copyWhole(toCopy);
+    while (this.advance() !== 'done');
+  }
+
+  written(): readonly WrittenKeyGroup[] {
+    assert(!this.#isReleased, 'a released snapshot is not read');
+    return Array.from(this.#copies.values(), (copy) => copy.written());
   }
 
   encode(keyGroup: number): Uint8Array {
     assert(!this.#isReleased, 'a released snapshot is not read');
-    const group = this.#groups.get(keyGroup);
-    assert(group !== undefined, 'only key groups of the snapshot are encoded');
-    if (group.awaitedBy === this) this.capture(group);
-    const encoded = this.#encoded.get(keyGroup)!;
-    if ('error' in encoded) throw encoded.error;
-    return encoded.bytes;
+    const copy = this.#copies.get(keyGroup);
+    assert(copy !== undefined, 'only key groups of the snapshot are encoded');
+    assert(this.#assembly !== undefined, 'whoever gave an encoder has it make the bytes');
+    let bytes = this.#encoded.get(keyGroup);
+    if (bytes === undefined) {
+      for (const toCopy of this.#tables) if (toCopy.keyGroup === keyGroup) this.#copyWhole(toCopy);
+      this.#hand();
+      while (copy.advance());
+      bytes = encodeWrittenKeyGroup(copy.written(), (name) => this.#assembly!.of(name));
+      this.#encoded.set(keyGroup, bytes);
+    }
+    return bytes;
   }
 
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    for (const group of this.#groups.values()) group.awaitedBy = undefined;
+    for (const { table } of this.#tables) table.endCopy();
+    for (const copy of this.#copies.values()) copy.release();
+    this.#tables.length = 0;
+    this.#waiting.length = 0;
     this.#encoded.clear();
+    this.#memory = undefined;
     this.#onRelease();
   }
 
-  /** F1, F2, F3. */
-  capture(group: KeyGroupState): void {
-    group.awaitedBy = undefined;
-    this.#encoded.set(group.keyGroup, this.#attempt(group));
+  /** F2. */
+  #copyWhole(toCopy: TableToCopy): void {
+    while (!toCopy.table.isCopied) this.#copyPage(toCopy, true);
   }
 
-  #attempt(group: KeyGroupState): Encoded {
+  /** False when the encoder has no room. */
+  #copyPage({ table, columns }: TableToCopy, must: boolean): boolean {
+    const { form, pageWords } = table;
+    if (typeof columns !== 'number') {
+      // F4.
+      const memory = new Int32Array(pageWords);
+      columns.add(memory, 0, { form, places: table.copyPage(memory, 0) });
+      return true;
+    }
+    if (this.#memory !== undefined && this.#words + pageWords > this.#memory.length) this.#hand();
+    this.#memory ??= this.#encoder.claim(must);
+    if (this.#memory === undefined) return false;
+    const places = table.copyPage(this.#memory, this.#words);
+    this.#words += pageWords;
+    this.#runs.push({ columns, form, places });
+    return true;
+  }
+
+  /** What was copied goes to the encoder. */
+  #hand(): void {
+    const memory = this.#memory;
+    if (memory === undefined) return;
+    const runs = this.#runs;
+    this.#memory = undefined;
+    this.#words = 0;
+    this.#runs = [];
+    this.#encoder.add(memory, runs);
+  }
+}
+
+/** F3 and F4: nothing is thrown where a record may be at work. */
+class CodecWriter {
+  failure: { readonly error: unknown } | undefined;
+  readonly #codec: StateLayout['codec'];
+
+  constructor({ codec }: StateLayout) {
+    this.#codec = codec;
+  }
+
+  write(value: number, out: BinaryWriter): void {
+    if (this.failure !== undefined) return;
     try {
-      return { bytes: this.#encodeGroup(group) };
+      this.#codec.encode(value, out);
     } catch (error) {
-      return { error };
+      this.failure = { error };
     }
   }
+}
+
+/** An encoder that encodes at once. */
+export function encoderHere(assembly: NumberAssembly): NumberEncoder {
+  let free: Int32Array | undefined;
+  return {
+    expect: () => {},
+    columns: () => assembly.name(),
+    claim: () => {
+      const memory = free ?? new Int32Array(PAGE_WORDS);
+      free = undefined;
+      return memory;
+    },
+    add: (memory, runs) => {
+      assembly.add(memory, runs);
+      free = memory;
+    },
+  };
 }

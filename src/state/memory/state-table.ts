@@ -106,8 +106,25 @@ export class StateTable {
 
   /** S1; to be called before a value is changed in place. Returns the journal that must learn of it. */
   change(): UndoJournal | undefined {
-    this.#context.requireGroup().beforeChange();
+    const cell = this.cell();
+    this.#context.requireGroup().beforeCellChange(this.#index, cell);
     return this.#context.journal;
+  }
+
+  /** S1, of any cell. */
+  beforeChangeOf(group: KeyGroupState, cell: Cell): void {
+    group.beforeCellChange(this.#index, cell);
+  }
+
+  /** The journal of the record, for whoever changes what is in no cell. */
+  get journal(): UndoJournal | undefined {
+    return this.#context.journal;
+  }
+
+  /** Adds a cell that a key has no other of. */
+  addCell(group: KeyGroupState, canonical: unknown, cell: Cell): void {
+    this.tableOf(group).set(canonical, cell);
+    group.cellAdded(this.#index, cell);
   }
 
   /** Throws unless restored bytes can be read as this state is declared. */
@@ -161,6 +178,11 @@ export class StateTable {
     return table;
   }
 
+  /** What restored bytes hold, for whoever only looks. */
+  read(group: KeyGroupState, section: RestoredSection): Table {
+    return this.#decode(group, section);
+  }
+
   #decode(group: KeyGroupState, section: RestoredSection): Table {
     const where = { operatorUid: this.#context.operatorUid, keyGroup: group.keyGroup };
     const { keyCodec } = this.layout;
@@ -201,6 +223,7 @@ export class StateTable {
     const table = this.#table;
     this.#cell = { key: this.#isNamespaced ? this.#context.scoped! : this.#context.key!, value };
     table.set(canonical, this.#cell);
+    this.#context.requireGroup().cellAdded(this.#index, this.#cell);
     if (journal !== undefined) journal.add(() => table.delete(canonical));
   }
 

@@ -1,5 +1,5 @@
 /**
- * The table of one state and key group as bytes, column by column.
+ * The table of one state and key group as bytes, column by column; table-columns.ts writes them.
  *
  * ```
  * table  = varint n, n keys, columns          keys as scoped-key.ts draws them
@@ -10,66 +10,17 @@
  * ```
  */
 
-import { BinaryReader, type BinaryWriter } from '../../codecs/binary.ts';
+import { BinaryReader } from '../../codecs/binary.ts';
 import type { Codec } from '../../codecs/codec.ts';
-import {
-  decodeValues,
-  encodeNumbersAndValues,
-  encodeValues,
-  GENERIC_CODEC_ID,
-} from '../../codecs/generic.ts';
+import { decodeValues, GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { Stamped, StampedCodec } from './stamped.ts';
 import { ConvertingCodec } from './stored-codec.ts';
-import type { Cell, Table } from './key-group-state.ts';
+import type { Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
-import { canonicalScopedKey, decodeScopedKey, encodeScopedKey, type ScopedKey } from './scoped-key.ts';
-import type { PackedNumbers } from './packed-numbers.ts';
+import { canonicalScopedKey, decodeScopedKey, type ScopedKey } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
-
-/** The cells of a table, or of whatever is written as one. */
-export interface Cells {
-  readonly size: number;
-  values(): Iterable<Cell>;
-}
-
-/** Writes a table, with the numbers of the same state that are not in it. */
-export function encodeTable(
-  layout: StateLayout,
-  table: Cells,
-  numbers: PackedNumbers | undefined,
-  out: BinaryWriter,
-): void {
-  out.varint(table.size + (numbers?.size ?? 0));
-  if (numbers !== undefined && numbers.size > 0 && layout.codec.id === GENERIC_CODEC_ID) {
-    const packed: number[] = [];
-    numbers.writeKeys(out, packed);
-    for (const { key } of table.values()) encodeScopedKey(key, out);
-    const others = Array.from(table.values(), ({ value }) => value);
-    encodeNumbersAndValues(packed, others, out);
-    return;
-  }
-  // The table is walked once: where it is large, that is what costs.
-  const values: unknown[] = [];
-  numbers?.visit((key, value) => {
-    encodeScopedKey(key, out);
-    values.push(value);
-  });
-  for (const { key, value } of table.values()) {
-    encodeScopedKey(key, out);
-    values.push(value);
-  }
-  if (layout.kind === 'list') encodeLists(layout, values as readonly ListBuffer[], out);
-  else if (layout.kind === 'map') encodeMaps(layout, values as readonly StoredMap[], out);
-  else encodeColumn(layout.codec, values, out);
-}
-
-/** What is written of a map. */
-export interface StoredMap {
-  readonly size: number;
-  visit(each: (key: unknown, value: unknown) => void): void;
-}
 
 /** How a table was written, and whether what users see of it is frozen. */
 export interface StoredTable extends Pick<StateLayout, 'codec' | 'keyCodec'> {
@@ -91,45 +42,6 @@ export function decodeTable(layout: StateLayout, stored: StoredTable): Table {
   });
   if (table.size !== keys.length) throw from.corrupt('a key is there twice');
   return table;
-}
-
-function encodeLists(layout: StateLayout, lists: readonly ListBuffer[], out: BinaryWriter): void {
-  const items: unknown[] = [];
-  for (const buffer of lists) {
-    const list = buffer.peek();
-    out.varint(list.length);
-    for (const item of list) items.push(item);
-  }
-  encodeColumn(layout.codec, items, out);
-}
-
-function encodeMaps(layout: StateLayout, maps: readonly StoredMap[], out: BinaryWriter): void {
-  const keys: unknown[] = [];
-  const values: unknown[] = [];
-  for (const map of maps) {
-    out.varint(map.size);
-    map.visit((key, value) => {
-      keys.push(key);
-      values.push(value);
-    });
-  }
-  encodeColumn(layout.keyCodec, keys, out);
-  encodeColumn(layout.codec, values, out);
-}
-
-function encodeColumn(codec: Codec<unknown>, values: readonly unknown[], out: BinaryWriter): void {
-  if (codec instanceof StampedCodec) return encodeStamped(codec, values as readonly Stamped<unknown>[], out);
-  if (codec.id === GENERIC_CODEC_ID) encodeValues(values, out);
-  else for (const value of values) codec.encode(value, out);
-}
-
-function encodeStamped(codec: StampedCodec, values: readonly Stamped<unknown>[], out: BinaryWriter): void {
-  for (const { time } of values) out.f64(time);
-  encodeColumn(
-    codec.inner,
-    values.map(({ value }) => value),
-    out,
-  );
 }
 
 function decodeKeys(from: BinaryReader, body: Uint8Array): ScopedKey[] {

@@ -36,7 +36,7 @@ export class MemoryTimers implements KeyedTimers {
     if (!Number.isSafeInteger(time)) throw this.#invalid(time);
     const { scoped, scopedCanonical: canonical, journal } = this.#context;
     if (this.#buckets(domain).find(canonical, time) !== undefined) return;
-    group.beforeChange();
+    group.beforeTimerChange();
     // -0 would make another timer of the same time once it is bytes.
     const timer: Timer = { time: time === 0 ? 0 : time, key: scoped!, canonical, group, position: -1 };
     this.#add(domain, timer);
@@ -103,7 +103,7 @@ export class MemoryTimers implements KeyedTimers {
   }
 
   #take(domain: TimerDomain, timer: Timer): void {
-    timer.group.beforeChange();
+    timer.group.beforeTimerChange();
     this.#remove(domain, timer);
     const { journal } = this.#context;
     if (journal !== undefined) journal.add(() => this.#add(domain, timer));

@@ -63,7 +63,7 @@ export class TtlSweep {
     const after = unexpired(table.layout, before, (time) => hasExpired(rules, time, now));
     if (after === before) return;
     const group = this.#parts.groups[this.#group]!;
-    group.beforeChange();
+    table.beforeChangeOf(group, cell);
     const cells = table.tableOf(group);
     if (after !== undefined) {
       cell.value = after;

@@ -1,22 +1,16 @@
 /** What is left of stamped values when those whose time is over are taken out. */
 
 import { hasExpired } from '../ttl.ts';
-import type { Table } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
 import type { Stamped } from './stamped.ts';
 import type { StateLayout } from './state-layout.ts';
 
-/** The table that a snapshot frozen at `frozenAt` writes: what had expired by then may be left out, whenever the bytes are made. */
-export function writtenTable(layout: StateLayout, table: Table, frozenAt: number): Table {
+/** What a snapshot frozen at `frozenAt` writes of a value; `undefined`: nothing. What had expired by then may be left out, whenever the bytes are made. */
+export function writtenValue(layout: StateLayout, value: unknown, frozenAt: number): unknown {
   const { ttl } = layout;
-  if (ttl === undefined || !ttl.inFullSnapshot) return table;
-  const written: Table = new Map();
-  for (const [canonical, cell] of table) {
-    const value = unexpired(layout, cell.value, (time) => hasExpired(ttl, time, frozenAt));
-    if (value !== undefined) written.set(canonical, value === cell.value ? cell : { key: cell.key, value });
-  }
-  return written;
+  if (ttl === undefined || !ttl.inFullSnapshot) return value;
+  return unexpired(layout, value, (time) => hasExpired(ttl, time, frozenAt));
 }
 
 /** What is left of the value of a cell: itself when nothing has expired, `undefined` when all has. */

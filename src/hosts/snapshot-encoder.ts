@@ -1,0 +1,78 @@
+/**
+ * What makes the bytes of a subtask's snapshot of what its task has read: numbers that were copied out of typed tables, and
+ * all the rest.
+ *
+ * Owner: the slot. Partners: the task runner, and the keyed state of its operators, which hands over copies.
+ *
+ * E1 What was handed over belongs to the encoding: nobody else changes it.
+ * E2 An encoding ends once, by `finish` or by `drop`; after that nothing is handed over.
+ */
+
+import { sha256 } from '../checkpoint/checked-json.ts';
+import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
+import type { SubtaskSnapshot } from '../checkpoint/state-handle.ts';
+import type { NumberEncoder } from '../state/backend.ts';
+import { NumberAssembly, type NamedRun } from '../state/memory/number-columns.ts';
+import { encodeWrittenKeyGroup } from '../state/written-key-group.ts';
+import { encoderHere } from '../state/memory/snapshot.ts';
+import type { OperatorPart } from '../task/snapshot.ts';
+
+/** What a subtask adds to a checkpoint, before any of it is a file. */
+export interface ReadSnapshot extends Omit<SubtaskSnapshot, 'operators'> {
+  readonly operators: readonly OperatorPart[];
+}
+
+/** The file, and its checksum. */
+export interface EncodedSnapshot {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+}
+
+/** One snapshot on its way to bytes. */
+export interface SnapshotEncoding extends NumberEncoder {
+  finish(snapshot: ReadSnapshot): Promise<EncodedSnapshot>;
+  drop(): void;
+}
+
+/** See the head of the file. */
+export interface SnapshotEncoder {
+  /** `onRoom` is called when a `claim` that was refused would be granted. */
+  begin(onRoom: () => void): SnapshotEncoding;
+  close(): Promise<void>;
+}
+
+/** What is known of one snapshot, in whichever thread it is put together. */
+export class SnapshotAssembly {
+  readonly numbers = new NumberAssembly();
+
+  add(memory: Int32Array, runs: readonly NamedRun[]): void {
+    this.numbers.add(memory, runs);
+  }
+
+  encode({ operators, ...rest }: ReadSnapshot): EncodedSnapshot {
+    const bytes = encodeSubtaskSnapshot({
+      ...rest,
+      operators: operators.map(({ keyGroups, ...operator }) => ({
+        ...operator,
+        keyGroups: keyGroups.map((group) => ({
+          keyGroup: group.keyGroup,
+          bytes: encodeWrittenKeyGroup(group, (name) => this.numbers.of(name)),
+        })),
+      })),
+    });
+    return { bytes, sha256: sha256(bytes) };
+  }
+}
+
+/** Makes the bytes in the calling thread. */
+export const encodingHere: SnapshotEncoder = {
+  begin() {
+    const assembly = new SnapshotAssembly();
+    return {
+      ...encoderHere(assembly.numbers),
+      finish: (snapshot) => Promise.resolve(assembly.encode(snapshot)),
+      drop: () => {},
+    };
+  },
+  close: () => Promise.resolve(),
+};
