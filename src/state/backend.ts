@@ -96,5 +96,4 @@ export interface KeyedTimers {
    * `undefined` when none is due. Order: time, then key bytes, then namespace.
    */
   poll(domain: TimerDomain, upTo: number): number | undefined;
-  size(domain: TimerDomain): number;
 }

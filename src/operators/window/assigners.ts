@@ -3,7 +3,7 @@
 import { type Duration, parseDuration } from '../../base/duration.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { keyHash, murmurHash } from '../../base/key-groups.ts';
-import { GLOBAL_WINDOW, TimeWindow, windowStart } from './time-window.ts';
+import { GLOBAL_WINDOW, startBefore, TimeWindow, windowStart } from './time-window.ts';
 import type { Trigger } from './trigger.ts';
 import { type AnyTrigger, triggers } from './triggers.ts';
 
@@ -158,7 +158,8 @@ export function sliding(
     defaultTrigger: triggerOf(time),
     assign: (_value: unknown, at: number) => {
       const windows: TimeWindow[] = [];
-      for (let start = windowStart(at, offsetMs, slideMs); start > at - sizeMs; start -= slideMs)
+      let start = windowStart(at, offsetMs, slideMs);
+      for (; start > at - sizeMs; start = startBefore(start, slideMs))
         windows.push(new TimeWindow(start, start + sizeMs));
       return windows;
     },

@@ -17,6 +17,7 @@ import {
   type WindowTimes,
 } from './open-windows.ts';
 import { type OwnWindowDefinition, OwnWindowOperator } from './own-window-operator.ts';
+import { startBefore } from './time-window.ts';
 import { contentsOf } from './window-folds.ts';
 
 /** What is said about windows of one length. */
@@ -57,7 +58,8 @@ export class FixedWindowOperator<In> extends OwnWindowOperator<In, WindowCell> {
   #addToAll(key: Key, value: In, time: number): boolean {
     const { sizeMs, slideMs, allowedLatenessMs } = this.#times;
     let isIn = false;
-    for (let start = this.windows.startOf(time); start > time - sizeMs; start -= slideMs) {
+    let start = this.windows.startOf(time);
+    for (; start > time - sizeMs; start = startBefore(start, slideMs)) {
       const window = this.windows.find(start) ?? this.#openWindow(start);
       if (window === undefined) continue;
       isIn = true;

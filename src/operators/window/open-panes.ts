@@ -20,7 +20,7 @@
 import type { Key } from '../../base/key-groups.ts';
 import { sortByKey } from '../../base/key-order.ts';
 import { TimeHeap } from '../../base/time-heap.ts';
-import { MAX_TIMESTAMP } from '../../base/time.ts';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../base/time.ts';
 import type { AggregateFunction } from '../../state/descriptors.ts';
 import { canonicalKey } from '../../state/memory/canonical-key.ts';
 import type {
@@ -129,6 +129,18 @@ export class OpenPanes implements OwnKeyedState<PaneKey> {
     return windowStart(time, offsetMs + sizeMs, slideMs) + slideMs;
   }
 
+  /** The end of the first window that ends after both times and begins where there is a time ({@link startBefore}). */
+  firstEndOf(time: number, over: number): number {
+    const { sizeMs, slideMs, offsetMs } = this.#sliding;
+    const after = Math.max(time, over);
+    const start = windowStart(time, offsetMs, slideMs);
+    if (time - sizeMs >= MIN_TIMESTAMP || start + sizeMs <= after) return this.firstEndAfter(after);
+    // Counted from the last window that holds the time: before the first time numbers are not exact.
+    const before = Math.ceil((start + sizeMs - after) / slideMs) - 1;
+    const begun = Math.max(0, Math.floor((start - MIN_TIMESTAMP) / slideMs));
+    return start + sizeMs - Math.min(before, begun) * slideMs;
+  }
+
   /** What a key has in a pane. Hot path. */
   find(start: number, canonical: unknown): PaneCell | undefined {
     return this.#pane(start)?.cells.get(canonical);
@@ -179,8 +191,12 @@ export class OpenPanes implements OwnKeyedState<PaneKey> {
     const end = of.nextEnd;
     this.forgetBefore(of, end - sizeMs + slideMs);
     const { oldest } = of.panes;
-    if (oldest === undefined) this.#dropKey(of);
-    else this.#await(of, Math.max(end + slideMs, this.firstEndAfter(oldest.start)));
+    if (oldest === undefined) return this.#dropKey(of);
+    const next = Math.max(end + slideMs, this.firstEndAfter(oldest.start));
+    if (next > end) return this.#await(of, next);
+    // At the end of time: numbers do not tell the next window from this one.
+    this.forgetBefore(of, Number.POSITIVE_INFINITY);
+    this.#dropKey(of);
   }
 
   forgetBefore({ panes }: PaneKey, time: number): void {

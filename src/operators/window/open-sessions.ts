@@ -167,7 +167,7 @@ export class OpenSessions implements OwnKeyedState<SessionKey> {
 
   /** Whether a session that was handed out is to be forgotten now. */
   isOver({ end }: Session): boolean {
-    return this.cleanupTime(end) === this.#walkTime && this.#walkTime !== MAX_TIMESTAMP;
+    return this.cleanupTime(end) === this.#walkTime;
   }
 
   /** Forgets a session, and its key with the last one. */

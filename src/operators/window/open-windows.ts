@@ -11,6 +11,7 @@
  *
  * O1 A cell awaits its firing, or it has fired; a window has an end to wait for as long as one of its cells awaits it.
  * O2 A window is forgotten after its cells have been handed out for that; then no record finds it any more.
+ *    A window whose end is the end of time is forgotten with its firing.
  * O3 Cells of a window are handed out in the order of their keys, windows in that of their times: the same after a restore.
  */
 
@@ -159,7 +160,8 @@ export class OpenWindows implements OwnKeyedState<WindowCell> {
     const isKept = window.cleanupTime > window.maxTimestamp || window.cleanupTime === MAX_TIMESTAMP;
     if (window.awaitsEnd || !isKept) return;
     window.awaitsEnd = true;
-    this.#due.push({ time: window.maxTimestamp, window, isLast: false });
+    const { maxTimestamp } = window;
+    this.#due.push({ time: maxTimestamp, window, isLast: maxTimestamp === window.cleanupTime });
   }
 
   get freezesValues(): boolean {

@@ -80,7 +80,7 @@ export class PaneWindowOperator<In> extends OwnWindowOperator<In, PaneKey> {
     // A pane that is there has a window that is not over.
     if (cell !== undefined) return this.#addTo(cell, value, time);
     const watermark = this.context.currentWatermark();
-    const end = this.windows.firstEndAfter(Math.max(time, watermark + 1));
+    const end = this.windows.firstEndOf(time, watermark + 1);
     // P1.
     if (end - this.#sizeMs > time || watermark === MAX_TIMESTAMP) return false;
     const accumulator = this.#aggregate.add(value, this.#aggregate.createAccumulator());

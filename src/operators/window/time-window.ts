@@ -1,6 +1,6 @@
 /** A window: what the records between two times are collected in. */
 
-import { MAX_TIMESTAMP } from '../../base/time.ts';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../base/time.ts';
 import type { Key } from '../../base/key-groups.ts';
 
 /**
@@ -45,6 +45,15 @@ export function windowStart(timestamp: number, offset: number, size: number): nu
   if (since <= EXACT_MAX && since >= -EXACT_MAX) return Math.floor(since / size) * size + offset;
   const remainder = since % size;
   return remainder < 0 ? timestamp - (remainder + size) : timestamp - remainder;
+}
+
+/**
+ * The start of the window before one, of windows that lie `slide` apart; `-Infinity` where that would be before all times:
+ * numbers do not tell such starts apart.
+ */
+export function startBefore(start: number, slide: number): number {
+  const before = start - slide;
+  return before >= MIN_TIMESTAMP ? before : Number.NEGATIVE_INFINITY;
 }
 
 /** The namespace under which state and timers of a window are kept. */

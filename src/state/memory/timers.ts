@@ -73,6 +73,7 @@ export class MemoryTimers implements KeyedTimers {
     return time;
   }
 
+  /** Those that were registered; what an operator keeps in a form of its own is not counted among them. */
   size(domain: TimerDomain): number {
     return this.#buckets(domain).size;
   }
