@@ -1,6 +1,19 @@
 // The classic demo: three users, an event each every five seconds, three in ten abnormal. From the third abnormal event
 // in a row on, each is an alert. At the end: the figures of the checkpoints, and the subtask on which each user landed.
-import { callbackSink, executionEnvironment, generatorSource, state, type } from 'millrace';
+import {
+  alertSink,
+  callbackSink,
+  type Evidence,
+  executionEnvironment,
+  generatorSource,
+  state,
+  type,
+} from 'millrace';
+
+interface Raised {
+  readonly text: string;
+  readonly evidence: Evidence;
+}
 
 const env = executionEnvironment();
 const speed = env.args.number('speed', 1);
@@ -8,7 +21,7 @@ const eventsPerUser = env.args.number('events', 0); // 0: until Ctrl-C
 env.setParallelism(3).enableCheckpointing('10 s', { unaligned: true });
 
 const events = generatorSource(
-  (_index, { split, random }) => ({ user: `user${split + 1}`, abnormal: random.float() < 0.3 }),
+  (index, { split, random }) => ({ user: `user${split + 1}`, number: index, abnormal: random.float() < 0.3 }),
   {
     splits: 3,
     seed: 7,
@@ -22,15 +35,25 @@ const alerts = env
   .process({
     uid: 'abnormal-in-a-row',
     state: { abnormal: state.value(0) },
-    outputs: { seen: type<string>() },
-    process(event, { key, state, output }) {
+    outputs: { seen: type<string>(), raised: type<Raised>() },
+    evidence: { steps: 5, offset: ({ user, number }) => `${user}:${number}` },
+    process(event, { key, state, output, evidence }) {
       output('seen', key);
       const count = event.abnormal ? state.abnormal.value() + 1 : 0;
       state.abnormal.update(count);
-      return count < 3 ? [] : [`${key}: abnormal ${count} times in a row`];
+      if (count < 3) return [];
+      const text = `${key}: abnormal ${count} times in a row`;
+      output('raised', { text, evidence: evidence() });
+      return [text];
     },
   });
+// What is printed is printed again after a failure; the feed of the dashboard shows each alert once, with what led to it.
 alerts.print('ALERT');
+alerts
+  .sideOutput('raised')
+  .sinkTo(alertSink({ message: ({ text }) => text, evidence: ({ evidence }) => evidence }), {
+    uid: 'alerts',
+  });
 
 // The callback runs in the main thread, and is told which subtask a record came from.
 const subtasks = new Map<string, number>();

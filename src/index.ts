@@ -257,6 +257,10 @@ export type { DeclaredLists, OperatorListOptions, OperatorStateStore } from './s
 export type { MapStateOptions, StateOptions } from './state/state.ts';
 export type { StateTtl, TtlCleanup, TtlUpdate, TtlVisibility } from './state/ttl.ts';
 
+// What led to a result
+export type { Evidence, EvidenceOptions, EvidenceStep } from './operators/evidence.ts';
+export type { AlertReceiver, AlertSeverity, JobAlert } from './operators/sink.ts';
+
 // Sources and sinks
 export {
   type AtLeastOnceOptions,
@@ -265,6 +269,7 @@ export {
   type IdempotentOptions,
   idempotentSink,
 } from './connectors/at-least-once.ts';
+export { alertSink, type AlertSinkOptions } from './connectors/alert-sink.ts';
 export {
   asyncIterableSource,
   type Positioned,

@@ -30,6 +30,7 @@ import type { JobFigures } from './job-manager/job-figures.ts';
 import type { SavepointRequest, ThreadReport } from './job-manager/job-master.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { JobState } from './job-manager/job-states.ts';
+import type { RaisedAlert } from './job-manager/job-listener.ts';
 import type { CheckpointReference } from './job-manager/job-storage.ts';
 
 /** How often processes give signs of life, and when they are taken for dead, ms. */
@@ -231,6 +232,7 @@ export type JobEvent =
   | { readonly kind: 'execution'; readonly execution: Execution }
   | { readonly kind: 'progress'; readonly progress: CheckpointProgress }
   | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry }
+  | { readonly kind: 'alert'; readonly alert: RaisedAlert }
   | { readonly kind: 'tapped'; readonly tapId: string; readonly records: readonly TappedRecord[] };
 
 /** The picture, and what has happened since the one before. */

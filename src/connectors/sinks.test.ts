@@ -7,12 +7,15 @@ import {
 } from '../../test/connectors/recording-context.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { PENDING_SECTION, SinkWriterOperator } from '../operators/sink-operator.ts';
-import type { Sink } from '../operators/sink.ts';
+import type { AlertSeverity, JobAlert, Sink } from '../operators/sink.ts';
 import { Kernel } from '../testing/kernel.ts';
+import { alertSink } from './alert-sink.ts';
 import { atLeastOnceSink, idempotentSink } from './at-least-once.ts';
 import { callbackSink, collectSink } from './callback.ts';
 import { printSink } from './print.ts';
 import { twoPhaseCommitSink } from './two-phase-commit.ts';
+
+const unwatched = { alert: () => assert.fail('nothing alerts here') };
 
 async function open<T>(sink: Sink<T>, options: RecordingOptions = {}) {
   const kernel = new Kernel({ seed: 1 });
@@ -145,11 +148,46 @@ describe('a callback sink', () => {
       await turn();
       seen.push(`${value}>`);
     });
-    await sink.receive?.(['a', 'b'], { subtask: 3, parallelism: 4 });
+    await sink.receive?.(['a', 'b'], { subtask: 3, parallelism: 4 }, unwatched);
     assert.deepEqual(seen, ['3<a', 'a>', '3<b', 'b>']);
     const into: number[] = [];
-    await collectSink(into).receive?.([1, 2], { subtask: 0, parallelism: 1 });
+    await collectSink(into).receive?.([1, 2], { subtask: 0, parallelism: 1 }, unwatched);
     assert.deepEqual(into, [1, 2]);
+  });
+});
+
+describe('a sink of alerts', () => {
+  const options = {
+    message: ({ sensor }: { sensor: string }) => `${sensor} is hot`,
+    severity: ({ sensor }: { sensor: string }) => (sensor === 'oven' ? 'info' : 'critical') as AlertSeverity,
+    evidence: () => ({ uid: 'detect', subtask: 0, key: 'oven', steps: [] }),
+  };
+
+  it('holds alerts until their checkpoint, with when they were raised, and hands them to whoever watches', async () => {
+    const context = new RecordingContext(new Kernel({ seed: 1 }).env('task'), { info: { uid: 'hot' } });
+    const { sent } = context.client;
+    const sink = alertSink(options);
+    const writer = await sink.createWriter(context);
+    writer.write({ sensor: 'oven' }, 0);
+    writer.write({ sensor: 'cellar' }, 0);
+    const handles = await writer.prepareCommit(7);
+    assert.deepEqual(sent, [], 'nothing before the checkpoint is durable');
+    await sink.createCommitter!(context).commit(7, handles);
+    const shown: JobAlert[] = [];
+    for (const { values } of sent)
+      await sink.receive?.(
+        values as never,
+        { subtask: 1, parallelism: 2 },
+        { alert: (alert) => shown.push(alert) },
+      );
+    assert.deepEqual(
+      shown.map(({ message, severity, evidence }) => [message, severity, evidence?.uid]),
+      [
+        ['oven is hot', 'info', 'detect'],
+        ['cellar is hot', 'critical', 'detect'],
+      ],
+    );
+    assert.ok(shown.every(({ at }) => at === context.clock.now()));
   });
 });
 
@@ -160,10 +198,10 @@ describe('a printing sink', () => {
       printed.push(text);
     };
     const values = ['text', { a: [1, { b: 2 }] }, 5];
-    await printSink({ write }).receive?.(values, { subtask: 0, parallelism: 1 });
-    await printSink({ write }).receive?.(['x'], { subtask: 1, parallelism: 2 });
-    await printSink({ write, prefix: 'p' }).receive?.(['x'], { subtask: 1, parallelism: 2 });
-    await printSink({ write, prefix: 'p' }).receive?.(['x'], { subtask: 0, parallelism: 1 });
+    await printSink({ write }).receive?.(values, { subtask: 0, parallelism: 1 }, unwatched);
+    await printSink({ write }).receive?.(['x'], { subtask: 1, parallelism: 2 }, unwatched);
+    await printSink({ write, prefix: 'p' }).receive?.(['x'], { subtask: 1, parallelism: 2 }, unwatched);
+    await printSink({ write, prefix: 'p' }).receive?.(['x'], { subtask: 0, parallelism: 1 }, unwatched);
     assert.deepEqual(printed, ['text\n{ a: [ 1, { b: 2 } ] }\n5\n', '2> x\n', 'p:2> x\n', 'p> x\n']);
   });
 

@@ -243,7 +243,7 @@ class KeyedWithBroadcast<K, S extends StateDeclaration, D, O, L>
   readonly broadcast: ReadOnlyBroadcastHandles<D>;
 
   constructor(parts: ContextParts<D, O, L> & { readonly state: S | undefined }) {
-    super(parts.context, parts.state, parts.outputs, parts.local);
+    super(parts.context, parts);
     this.broadcast = parts.handles as ReadOnlyBroadcastHandles<D>;
   }
 }

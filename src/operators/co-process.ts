@@ -96,7 +96,7 @@ export class KeyedCoProcessOperator<A, B, K, S extends StateDeclaration, O, L> e
   protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {
     this.#output = context.output;
     const { state, outputs } = this.#function;
-    this.#context = new KeyedRecordContext(context, state, outputs, local);
+    this.#context = new KeyedRecordContext(context, { state, outputs, local });
     return this.#context;
   }
 

@@ -12,6 +12,7 @@ import { MillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedTimers, TimerDomain } from '../state/backend.ts';
 import type { StateDescriptor, StateHandles } from '../state/descriptors.ts';
+import type { Evidence } from './evidence.ts';
 import type { OperatorContext, OperatorInfo } from './operator.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
@@ -104,6 +105,8 @@ export interface KeyedProcessContext<K, S, O, L> extends ProcessContext<O, L> {
   /** The declared state of the current key. */
   readonly state: StateHandles<S>;
   readonly timers: Timers;
+  /** What led here: the last records of the key and its state behind each; the function declares `evidence`. */
+  readonly evidence: () => Evidence;
 }
 
 /** What `onTimer` gets; `timestamp` is the timer's time in event time, and `undefined` in processing time. */
@@ -151,6 +154,15 @@ export class RecordContext<O, L> implements ProcessContext<O, L> {
   }
 }
 
+/** What a keyed context is made of. */
+export interface KeyedContextParts<S, O, L> {
+  readonly state: S | undefined;
+  readonly outputs: O | undefined;
+  readonly local: L;
+  /** Of a function that declares it. */
+  readonly evidence?: { evidence(): Evidence } | undefined;
+}
+
 /** The context of a keyed operator: key, state and timers are those of the record or timer at hand. */
 export class KeyedRecordContext<K, S extends StateDeclaration, O, L>
   extends RecordContext<O, L>
@@ -162,9 +174,15 @@ export class KeyedRecordContext<K, S extends StateDeclaration, O, L>
   domain: TimerDomain = 'event';
   readonly #currentKey: () => unknown;
 
-  constructor(context: OperatorContext, state: S | undefined, outputs: O | undefined, local: L) {
+  readonly evidence: () => Evidence;
+
+  constructor(context: OperatorContext, { state, outputs, local, evidence }: KeyedContextParts<S, O, L>) {
     super(context, outputs, local);
     const { keyed } = context;
+    this.evidence = () => {
+      if (evidence === undefined) throw undeclaredEvidence(context.info);
+      return evidence.evidence();
+    };
     this.state = Object.fromEntries(
       Object.entries(state ?? {}).map(([name, descriptor]) => [name, keyed.state(name, descriptor)]),
     ) as StateHandles<S>;
@@ -192,6 +210,13 @@ function timersOf(timers: KeyedTimers, time: Time): Timers {
     deleteEventTime: (at) => timers.delete('event', at),
     deleteProcessingTime: (at) => timers.delete('processing', at),
   };
+}
+
+function undeclaredEvidence({ uid, name, subtask }: OperatorInfo): MillraceError {
+  return new MillraceError('STREAM_INVALID', 'ctx.evidence() tells what was kept, and nothing is', {
+    where: { uid, operator: name, subtask },
+    remedy: 'Declare how much of each key is kept: process({ evidence: { steps: 5 }, … }).',
+  });
 }
 
 function undeclaredOutput(tag: string, tags: ReadonlySet<string>): MillraceError {

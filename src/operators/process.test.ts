@@ -4,6 +4,7 @@ import { isMillraceError } from '../base/errors.ts';
 import { list, value } from '../state/state.ts';
 import { OperatorHarness } from '../testing/operator-harness.ts';
 import { verifyOperator } from '../testing/verify-operator.ts';
+import type { Evidence, EvidenceOptions } from './evidence.ts';
 import { KeyedProcessOperator, ProcessOperator } from './process.ts';
 import { type Nothing, type } from './process-context.ts';
 
@@ -264,5 +265,76 @@ describe('a keyed process function', () => {
     });
     after.watermark(9);
     assert.deepEqual(after.emitted, [{ watermark: 9 }]);
+  });
+});
+
+describe('evidence', () => {
+  const counting = (evidence?: EvidenceOptions<string>) =>
+    new KeyedProcessOperator<string, string, { count: ReturnType<typeof value<number>> }, Nothing, undefined>(
+      {
+        state: { count: value(0) },
+        ...(evidence !== undefined && { evidence }),
+        process(record, ctx) {
+          ctx.state.count.update(ctx.state.count.value() + 1);
+          if (record.endsWith('!')) return [ctx.evidence()];
+          if (record.endsWith('?')) throw new RangeError(record);
+        },
+        onTimer: (_time, ctx) => [ctx.evidence()],
+      },
+    );
+  const told = ({ key, steps }: Evidence): string[] => [
+    key,
+    ...steps.map(
+      ({ offset, record, timestamp, state }) =>
+        `${offset} ${JSON.stringify(record)}@${timestamp} ${JSON.stringify(state)}`,
+    ),
+  ];
+
+  it('is the last records of the key with the state behind each, also after a restore', async () => {
+    const options = { steps: 3, offset: (record: string) => record.length };
+    const emitted = await verifyOperator({ operator: () => counting(options), keySelectors }, [
+      { record: 'a', timestamp: 1 },
+      { record: 'ab', timestamp: 2 },
+      { record: 'b', timestamp: 3 },
+      { record: 'abc' },
+      { record: 'abc!', timestamp: 4 },
+    ]);
+    const found = emitted.map((each) => told((each as { record: Evidence }).record));
+    assert.deepEqual(found, [
+      ['a', '2 "ab"@2 {"count":2}', '3 "abc"@null {"count":3}', '4 "abc!"@4 {"count":4}'],
+    ]);
+  });
+
+  it('is kept of what was processed only, and refused where nothing is kept', async () => {
+    const harness = await OperatorHarness.open({ operator: () => counting({ steps: 5 }), keySelectors });
+    harness.record('a');
+    assert.throws(() => harness.record('a?'), /a\?/);
+    harness.record('a!');
+    const [{ record }] = harness.emitted as [{ record: Evidence }];
+    assert.deepEqual(
+      record.steps.map((step) => step.record),
+      ['a', 'a!'],
+    );
+    const without = await OperatorHarness.open({ operator: () => counting(), keySelectors });
+    assert.throws(
+      () => without.record('a!'),
+      (error) => isMillraceError(error, 'STREAM_INVALID') && /evidence: \{ steps: 5 \}/.test(error.remedy),
+    );
+    assert.throws(() => counting({ steps: 0 }), /1 to 100 steps/);
+  });
+
+  it('has nothing of what is masked', async () => {
+    interface Login {
+      readonly user: string;
+      readonly password: string;
+    }
+    const operator = () =>
+      new KeyedProcessOperator<Login, string, Nothing, Nothing, undefined>({
+        evidence: { steps: 2, mask: ['password'] },
+        process: (_login, ctx) => [ctx.evidence()],
+      });
+    const harness = await OperatorHarness.open({ operator, keySelectors: [(login: Login) => login.user] });
+    harness.record({ user: 'ada', password: 'secret' });
+    assert.doesNotMatch(JSON.stringify(harness.emitted), /secret/);
   });
 });

@@ -2,6 +2,13 @@
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { TimerDomain } from '../state/backend.ts';
+import {
+  checkEvidence,
+  EVIDENCE_STATE,
+  EvidenceKeeper,
+  type EvidenceOptions,
+  evidenceState,
+} from './evidence.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
 import type { OperatorCode, OperatorContext, Output, Pull } from './operator.ts';
 import {
@@ -29,6 +36,8 @@ export interface KeyedProcessFunction<In, K, S, O, L, R extends Results, T exten
   readonly state?: S;
   /** Side outputs by name: `{ late: type<Late>() }`. */
   readonly outputs?: O;
+  /** Keeps the last records of each key and what they did to its state, for `ctx.evidence()`: `{ steps: 5 }`. */
+  readonly evidence?: EvidenceOptions<In>;
   /** Called for each record; what it returns (an array, an iterable, or nothing) goes on with the record's timestamp. */
   process(value: In, ctx: KeyedProcessContext<K, S, O, L>): R;
   /** Called when a timer is due; its results carry the timer's time in event time, and no timestamp in processing time. */
@@ -69,14 +78,44 @@ export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> exten
   readonly #function: KeyedProcessFunction<In, K, S, O, L, Results, Results>;
   #output!: Output;
   #context: KeyedRecordContext<K, S, O, L> | undefined;
+  #keeper: EvidenceKeeper<In> | undefined;
 
   constructor(definition: KeyedProcessFunction<In, K, S, O, L, Results, Results>) {
     super(definition);
-    this.#function = definition;
+    if (definition.evidence !== undefined) checkEvidence(definition.evidence);
+    this.#function = definition.evidence === undefined ? definition : this.#keeping(definition);
   }
 
-  get declaredState(): S | undefined {
-    return this.#function.state;
+  get declaredState(): StateDeclaration | undefined {
+    const { state, evidence } = this.#function;
+    return evidence === undefined ? state : { ...state, [EVIDENCE_STATE]: evidenceState };
+  }
+
+  /** The same function, which leaves a step behind each record. */
+  #keeping(
+    definition: KeyedProcessFunction<In, K, S, O, L, Results, Results>,
+  ): KeyedProcessFunction<In, K, S, O, L, Results, Results> {
+    const { state, outputs, evidence } = definition;
+    return {
+      ...(state !== undefined && { state }),
+      ...(outputs !== undefined && { outputs }),
+      ...(evidence !== undefined && { evidence }),
+      process: (value, context) => {
+        const keeper = this.#keeper!;
+        keeper.begin(value, context.timestamp ?? MIN_TIMESTAMP);
+        let isDone = false;
+        try {
+          const results = definition.process(value, context);
+          isDone = true;
+          return results;
+        } finally {
+          keeper.end(isDone);
+        }
+      },
+      ...(definition.onTimer !== undefined && {
+        onTimer: (time, context) => definition.onTimer!(time, context),
+      }),
+    };
   }
 
   get code(): OperatorCode {
@@ -85,8 +124,9 @@ export class KeyedProcessOperator<In, K, S extends StateDeclaration, O, L> exten
 
   protected start(context: OperatorContext, local: L): KeyedRecordContext<K, S, O, L> {
     this.#output = context.output;
-    const { state, outputs } = this.#function;
-    this.#context = new KeyedRecordContext(context, state, outputs, local);
+    const { state, outputs, evidence } = this.#function;
+    if (evidence !== undefined) this.#keeper = new EvidenceKeeper(evidence, context, state ?? {});
+    this.#context = new KeyedRecordContext(context, { state, outputs, local, evidence: this.#keeper });
     return this.#context;
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Files, Log } from '../base/env.ts';
+import type { Evidence } from './evidence.ts';
 import type { OperatorContext } from './operator.ts';
 
 /** What a sink promises; the guarantee of the job cannot be better. */
@@ -51,6 +52,23 @@ export interface SinkCommitter {
   close?(): void;
 }
 
+/** How much an alert matters. */
+export type AlertSeverity = 'info' | 'warning' | 'critical';
+
+/** An alert that the job itself raises, on its way to whoever watches; plain data. */
+export interface JobAlert {
+  readonly message: string;
+  readonly severity: AlertSeverity;
+  /** When it was raised, ms since the epoch. */
+  readonly at: number;
+  readonly evidence: Evidence | undefined;
+}
+
+/** The part of a sink in the coordinator hands alerts on here. */
+export interface AlertReceiver {
+  alert(alert: JobAlert): void;
+}
+
 /** A sink whose output appears with the checkpoint that it belongs to. */
 export interface ExactlyOnceSink<T> extends Sink<T> {
   readonly guarantee: 'exactly-once';
@@ -69,11 +87,12 @@ export interface Sink<T> {
   createCommitter?(context: OperatorContext): SinkCommitter;
   /**
    * The part in the thread that called `execute`: takes what writers sent through `context.client`, in order per
-   * subtask. A promise holds the credit of that subtask back; an error fails the job.
+   * subtask. A promise holds the credit of that subtask back; an error fails the job. `job` shows alerts to whoever watches.
    */
   receive?(
     values: readonly T[],
     from: { readonly subtask: number; readonly parallelism: number },
+    job: AlertReceiver,
   ): void | Promise<void>;
   /** Phantom for inference. */
   readonly _accepts?: (value: T) => void;

@@ -66,3 +66,11 @@ test('events are over at once, and only the last ones are kept', () => {
   assert.ok(all.every(({ at: began, resolvedAt }) => began === resolvedAt));
   assert.equal(all[0]?.alertId, 4);
 });
+
+test('a job that raises many alerts takes nothing from what the system says', () => {
+  const { alerts } = start();
+  alerts.event({ ...STUCK, kind: 'job-restarted' });
+  for (let n = 0; n < ALERTS_KEPT + 3; n += 1) alerts.event({ ...STUCK, kind: 'job-alert', message: `${n}` });
+  const all = alerts.all();
+  assert.deepEqual([all.length, all[0]?.kind, all[1]?.message], [ALERTS_KEPT + 1, 'job-restarted', '3']);
+});

@@ -6,7 +6,7 @@
 
 import type { Alert, AlertEvidence, AlertKind } from './contract.ts';
 
-/** Alerts that are kept. */
+/** Alerts that are kept: so many of the system, and so many of jobs. */
 export const ALERTS_KEPT = 500;
 
 /** An alert to be told. */
@@ -31,6 +31,7 @@ const NO_EVIDENCE: AlertEvidence = {
   attempt: null,
   value: null,
   limit: null,
+  trail: null,
 };
 
 /** See the head of the file. */
@@ -52,8 +53,7 @@ export class AlertLog {
   }
 
   /** Something happened. */
-  event(raised: Raised): void {
-    const at = this.#now();
+  event(raised: Raised, at = this.#now()): void {
     this.#add(raised, at, at);
   }
 
@@ -90,9 +90,16 @@ export class AlertLog {
     };
     this.#next += 1;
     this.#alerts.push(alert);
-    if (this.#alerts.length > ALERTS_KEPT) this.#alerts.shift(); // AL-1
+    this.#forget(kind === 'job-alert'); // AL-1
     this.#changed(alert);
     return alert.alertId;
+  }
+
+  /** A job that raises many alerts takes nothing from what the system says. */
+  #forget(isOfJob: boolean): void {
+    const same = (alert: Alert): boolean => (alert.kind === 'job-alert') === isOfJob;
+    if (this.#alerts.filter(same).length <= ALERTS_KEPT) return;
+    this.#alerts.splice(this.#alerts.findIndex(same), 1);
   }
 
   #resolve(alertId: number): void {

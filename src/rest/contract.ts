@@ -593,6 +593,10 @@ export interface Alert {
 
 /** What alerts are about. */
 export type AlertKind =
+  /** The job raised it, by an alert sink: `message` is in its own words. */
+  | 'job-alert'
+  /** The job raised more than are shown: `value` of them. */
+  | 'job-alerts-left-out'
   | 'checkpoint-failed'
   | 'checkpoints-missing'
   | 'job-failed'
@@ -617,6 +621,29 @@ export interface AlertEvidence {
   /** What was measured, in the unit of the kind (ms, records, share), and where the limit is. */
   readonly value: number | null;
   readonly limit: number | null;
+  /** Of an alert that the job raised, with what led to it. */
+  readonly trail: EvidenceTrail | null;
+}
+
+/** The last records of a key before an alert. */
+export interface EvidenceTrail {
+  /** The operator that kept it. */
+  readonly uid: string;
+  readonly subtask: number;
+  readonly key: string;
+  /** Oldest first. */
+  readonly steps: readonly {
+    /** When it was processed. */
+    readonly at: number;
+    /** The record's own time; `null` without one. */
+    readonly timestamp: number | null;
+    /** Where it is in its source, when the job says so. */
+    readonly offset: string | null;
+    /** Plain JSON, bounded. */
+    readonly record: unknown;
+    /** The state of the key behind it. */
+    readonly state: Readonly<Record<string, unknown>>;
+  }[];
 }
 
 // ---- logs ----

@@ -1,6 +1,7 @@
 /** When a job alerts: the rules, one after the other, over its figures and events. */
 
 import type { CheckpointRecord } from '../checkpoint/statistics.ts';
+import type { RaisedAlert } from '../cluster/job-manager/job-listener.ts';
 import type { JobState } from '../cluster/job-manager/job-states.ts';
 import { isTerminal } from '../cluster/job-manager/job-states.ts';
 import type { AlertLog, Raised } from './alert-log.ts';
@@ -23,6 +24,8 @@ export const EVENT_LOOP_BLOCKED_MS = 1_000;
 export const SILENT_THREAD_MS = 5_000;
 /** A heap that is so full. */
 export const HEAP_FULL_SHARE = 0.9;
+/** Alerts of a job that are shown in one second. */
+export const RAISED_PER_SECOND = 50;
 /** How the coordinator calls the end of a checkpoint that nobody is to blame for. */
 const TASKS_STOPPED = 'the tasks have stopped';
 
@@ -36,6 +39,8 @@ export class JobAlerts {
   readonly #watermarks = new Map<number, WatermarkValue>();
   readonly #late = new Map<number, { count: number; at: number }>();
   #runningSince: number | undefined;
+  #raisedSecond = 0;
+  #raisedCount = 0;
 
   constructor(job: ServedJob, alerts: AlertLog, now: () => number) {
     this.#job = job;
@@ -55,6 +60,27 @@ export class JobAlerts {
       exceptionId: failure?.exceptionId ?? null,
       attempt: failure?.attempt ?? null,
     });
+  }
+
+  /** What the job itself says; no more of it than a person can read. */
+  raised(alert: RaisedAlert): void {
+    const second = Math.floor(this.#now() / 1_000);
+    if (second !== this.#raisedSecond) this.#tellLeftOut();
+    this.#raisedSecond = second;
+    this.#raisedCount += 1;
+    if (this.#raisedCount > RAISED_PER_SECOND) return;
+    const { message, severity, uid, vertex, subtask, evidence: trail = null } = alert;
+    const evidence = { vertex, subtask, vertexName: uid, attempt: this.#job.source.attempt, trail };
+    const raised = { jobId: this.#jobId, kind: 'job-alert', about: '', severity, message, evidence } as const;
+    this.#alerts.event(raised, alert.at);
+  }
+
+  #tellLeftOut(): void {
+    const value = this.#raisedCount - RAISED_PER_SECOND;
+    this.#raisedCount = 0;
+    if (value <= 0) return;
+    const message = `the job raised ${value} more alerts in one second, which are not shown`;
+    this.#event('job-alerts-left-out', 'info', message, { value, limit: RAISED_PER_SECOND });
   }
 
   failed(failure: ExceptionMessage): void {
@@ -82,6 +108,7 @@ export class JobAlerts {
   /** Once a tick. */
   look(figures: JobFiguresMessage, checkpoints: CheckpointLog, description: JobDescription): void {
     const isRunning = figures.state === 'RUNNING';
+    if (Math.floor(this.#now() / 1_000) !== this.#raisedSecond) this.#tellLeftOut();
     this.#lookAtBackPressure(figures, description, isRunning);
     this.#lookAtEventTime(figures, description, isRunning);
     this.#lookAtLateness(figures, description);

@@ -229,6 +229,7 @@ export class JobWatch {
         if (isUp && this.#recoveries.running()) this.#sendRecovery();
       },
       onCheckpointProgress: (progress) => this.#progressed(progress),
+      onAlert: (alert) => this.#alerts.raised(alert),
       onLog: (slot, entry) => this.#logged(slot, entry),
     };
   }

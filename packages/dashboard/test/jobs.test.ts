@@ -90,6 +90,18 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         /Total \d+ .*Completed \d+ 0 failed .*Average size [\d.]+ ?K?B .*Average time [\d.]+ ?(ms|s)/,
       );
 
+      await goToPane(page, 'alerts');
+      const alert = page.locator('[data-kind="job-alert"]').first();
+      assert.match(await alert.innerText(), /user\d: abnormal \d+ times in a row/);
+      await alert.getByText(/What led to it: the last \d records of user\d/).click();
+      const steps = await alert.locator('tbody tr').allInnerTexts();
+      const counts = steps.map((step) => Number(/abnormal: (\d+)/.exec(step)?.[1]));
+      const [told] = /(?<=abnormal )\d+/.exec(await alert.innerText())!;
+      assert.equal(counts.at(-1), Number(told), 'the last record brought the count that is told');
+      for (const [at, step] of steps.slice(-3).entries()) {
+        assert.match(step, /user\d:\d+[\s\S]*"abnormal":true/, `step ${at} is an abnormal event`);
+      }
+
       await goToPane(page, 'latency');
       await page
         .locator('[data-conclusion="latency.measured"], [data-conclusion="latency.prompt"]')

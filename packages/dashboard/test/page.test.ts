@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { cutOff, goToPane, openBrowser, openPage, seriousFindings, type View } from './browser.ts';
 import { answers } from './scripted-answers.ts';
-import { checkpoint, demo, description, figures, hello, jobId } from './scripted-job.ts';
+import { checkpoint, demo, description, figures, hello, jobId, raised } from './scripted-job.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 const built = join(dirname(fileURLToPath(import.meta.url)), '../../../dist/dashboard');
@@ -150,6 +150,7 @@ describe('the page', () => {
       attempt: null,
       value: null,
       limit: null,
+      trail: null,
     };
     const failed = checkpoint(120, { status: 'FAILED', failure: 'the disk is full', subtasks: [] });
     server.script(
@@ -174,6 +175,33 @@ describe('the page', () => {
     await page.getByRole('link', { name: 'Show the evidence' }).click();
     await page.getByRole('heading', { name: 'Checkpoint 120' }).waitFor();
     await page.getByText('Checkpoint 120 failed: the disk is full').waitFor();
+  });
+
+  it('opens an alert of the job to the records and the state that led to it', async () => {
+    server.script(demo([{ name: 'alert', data: raised }]), answers);
+    const { page } = await open({}, '#/alerts');
+    const alert = page.locator('[data-kind="job-alert"]');
+    await alert.getByText('user3: abnormal 3 times in a row').waitFor();
+    await alert.getByText('What led to it: the last 4 records of user3').focus();
+    await page.keyboard.press('Enter');
+    const rows = await alert.locator('tbody tr').allInnerTexts();
+    assert.deepEqual(
+      rows.map((row) => [/user3:\d+/.exec(row)?.[0], /abnormal: \d/.exec(row)?.[0]]),
+      [
+        ['user3:41', 'abnormal: 0'],
+        ['user3:42', 'abnormal: 1'],
+        ['user3:43', 'abnormal: 2'],
+        ['user3:44', 'abnormal: 3'],
+      ],
+    );
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.getByLabel('Which').selectOption('Of the system');
+    await page.getByText('None of this kind').waitFor();
+    await page.getByLabel('Which').selectOption('All');
+    await alert.getByText('What led to it').click();
+    await page.getByRole('link', { name: 'Its state now' }).click();
+    await page.locator('[data-part="keys"] input[type="search"]').waitFor();
+    assert.equal(await page.locator('[data-part="keys"] input[type="search"]').inputValue(), 'user3');
   });
 
   it('chooses an operator of the graph by keyboard', async () => {

@@ -1,5 +1,6 @@
 // A job as messages of the stream, made small and then changed by each test: the demo's shape, three users, one idle subtask.
 import type {
+  Alert,
   CheckpointMessage,
   CheckpointSummary,
   Hello,
@@ -372,8 +373,43 @@ export function demo(more: readonly StreamMessage[] = []): StreamMessage[] {
     { name: 'checkpoint', data: checkpoint(165) },
     { name: 'exceptions', data: { jobId, entries: [] } },
     { name: 'recoveries', data: { jobId, entries: [] } },
-    { name: 'alerts', data: { entries: [] } },
+    { name: 'alerts', data: { entries: [raised] } },
     { name: 'logs', data: { entries: [] } },
     ...more,
   ];
 }
+
+/** An alert that the demo raised, with what led to it. */
+export const raised: Alert = {
+  alertId: 12,
+  jobId,
+  kind: 'job-alert',
+  severity: 'warning',
+  at: startedAt + 750_000,
+  resolvedAt: startedAt + 750_000,
+  message: 'user3: abnormal 3 times in a row',
+  evidence: {
+    vertex: 1,
+    subtask: 2,
+    vertexName: 'alerts',
+    workerId: null,
+    slot: null,
+    checkpointId: null,
+    exceptionId: null,
+    attempt: 1,
+    value: null,
+    limit: null,
+    trail: {
+      uid: 'abnormal-in-a-row',
+      subtask: 2,
+      key: 'user3',
+      steps: [0, 1, 2, 3].map((abnormal) => ({
+        at: startedAt + 735_000 + abnormal * 5000,
+        timestamp: null,
+        offset: `user3:${41 + abnormal}`,
+        record: { user: 'user3', number: 41 + abnormal, abnormal: abnormal > 0 },
+        state: { abnormal },
+      })),
+    },
+  },
+};

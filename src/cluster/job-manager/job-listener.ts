@@ -9,10 +9,18 @@ import type { Env } from '../../base/env.ts';
 import type { LogEntry } from '../../base/log.ts';
 import type { CheckpointProgress } from './checkpoint-progress.ts';
 import type { TappedRecord } from '../../hosts/inspection.ts';
+import type { JobAlert } from '../../operators/sink.ts';
 import type { ExceptionEntry } from './exception-history.ts';
 import type { Execution } from './execution-graph.ts';
 import type { JobState } from './job-states.ts';
 import type { CheckpointReference } from './job-storage.ts';
+
+/** An alert of the job, and the sink that it came to. */
+export interface RaisedAlert extends JobAlert {
+  readonly uid: string;
+  readonly vertex: number;
+  readonly subtask: number;
+}
 
 /** See the head of the file; what is not there is not called. */
 export interface JobListener {
@@ -27,6 +35,8 @@ export interface JobListener {
   onExecution?(execution: Execution): void;
   /** How far a checkpoint has come; of one that has ended nothing more is told. */
   onCheckpointProgress?(progress: CheckpointProgress): void;
+  /** The job itself says that a person should know something. */
+  onAlert?(alert: RaisedAlert): void;
   /** What a tap has seen; see `JobMaster.inspect`. */
   onTapped?(tapId: string, records: readonly TappedRecord[]): void;
   /** What a slot's thread has written to its log. */

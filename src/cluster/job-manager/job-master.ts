@@ -46,6 +46,7 @@ import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
 import { FileCache } from './file-cache.ts';
 import { type Execution, isOver, type SubtaskId } from './execution-graph.ts';
 import { Inbox } from './inbox.ts';
+import type { AlertReceiver } from '../../operators/sink.ts';
 import type { CheckpointProgress } from './checkpoint-progress.ts';
 import type { Inspection } from '../../hosts/inspection.ts';
 import { Inspections } from './inspections.ts';
@@ -699,7 +700,11 @@ export class JobMaster {
   #receive({ sink, values, vertex, subtask }: ClientReport): void | Promise<void> {
     const { graph, sinks } = this.#compiled;
     const parallelism = graph.vertices[vertex]?.parallelism ?? 1;
-    return sinks.get(sink)?.receive?.(values, { subtask, parallelism });
+    const job: AlertReceiver = {
+      alert: (alert) =>
+        this.#listeners.tell((listener) => listener.onAlert?.({ uid: sink, vertex, subtask, ...alert })),
+    };
+    return sinks.get(sink)?.receive?.(values, { subtask, parallelism }, job);
   }
 
   #credit({ attempt, slot, vertex, subtask, values }: ClientReport): void {

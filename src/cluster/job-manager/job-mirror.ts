@@ -234,6 +234,8 @@ export class JobMirror {
           return listener.onCheckpointProgress?.(event.progress);
         case 'log':
           return listener.onLog?.(event.slot, event.entry);
+        case 'alert':
+          return listener.onAlert?.(event.alert);
         case 'tapped':
           return listener.onTapped?.(event.tapId, event.records);
       }

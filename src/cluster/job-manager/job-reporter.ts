@@ -48,6 +48,7 @@ export class JobReporter {
       onExecution: (execution) => this.#add({ kind: 'execution', execution }),
       onCheckpointProgress: (progress) => this.#add({ kind: 'progress', progress }),
       onLog: (slot, entry) => this.#add({ kind: 'log', slot, entry }),
+      onAlert: (alert) => this.#add({ kind: 'alert', alert }),
       onTapped: (tapId, records) => this.#add({ kind: 'tapped', tapId, records }),
     });
   }

@@ -1,5 +1,5 @@
 // An alert of the server as a sentence in the viewer's language, and the pane that shows its evidence.
-import type { Alert, AlertKind, JobDescription } from '../../../../src/rest/contract.ts';
+import type { Alert, AlertKind, EvidenceTrail, JobDescription } from '../../../../src/rest/contract.ts';
 import type { Quantity } from '../text/message.ts';
 import { type Saying, saying } from './conclusion.ts';
 import { labelOf } from './names.ts';
@@ -34,6 +34,8 @@ function measured(kind: AlertKind, value: number | null): Quantity {
     case 'job-failed':
     case 'job-restarted':
     case 'worker-lost':
+    case 'job-alert':
+    case 'job-alerts-left-out':
       return { kind: 'count', value };
   }
 }
@@ -41,6 +43,9 @@ function measured(kind: AlertKind, value: number | null): Quantity {
 /** Where the evidence of an alert is to be seen: the pane, and in it the very thing. */
 export function evidenceLink({ kind, evidence }: Pick<Alert, 'kind' | 'evidence'>): string {
   switch (kind) {
+    case 'job-alert':
+    case 'job-alerts-left-out':
+      return evidence.vertex === null ? '#/graph' : `#/graph?vertex=${evidence.vertex}`;
     case 'checkpoint-failed':
       return evidence.checkpointId === null
         ? '#/checkpoints'
@@ -70,11 +75,13 @@ export interface AlertGroup {
   readonly firstAt: number;
 }
 
-/** The same alert again counts as one; the one that came last is first. */
+/** The same alert again counts as one, but for those of the job, each of which has its evidence; the last one is first. */
 export function alertGroups(alerts: readonly Alert[]): AlertGroup[] {
-  const groups = Map.groupBy(alerts, ({ kind, jobId, message, evidence }) =>
+  const groups = Map.groupBy(alerts, ({ alertId, kind, jobId, message, evidence }) =>
     // Numbers in a message (a delay, a count) do not make it another one.
-    JSON.stringify([kind, jobId, message.replaceAll(/\d+/g, '#'), evidence.vertex]),
+    kind === 'job-alert'
+      ? `#${alertId}`
+      : JSON.stringify([kind, jobId, message.replaceAll(/\d+/g, '#'), evidence.vertex]),
   );
   return [...groups.values()]
     .flatMap((entries) => {
@@ -84,4 +91,25 @@ export function alertGroups(alerts: readonly Alert[]): AlertGroup[] {
         : [{ latest, count: entries.length, firstAt: first.at }];
     })
     .sort((left, right) => right.latest.at - left.latest.at);
+}
+
+/** A step of a trail, and which states it changed. */
+export interface TrailStep {
+  readonly step: EvidenceTrail['steps'][number];
+  /** Each state behind the step, as text, and whether the step before left another value. */
+  readonly state: readonly { readonly name: string; readonly text: string; readonly isChanged: boolean }[];
+}
+
+/** The steps with what each of them changed. */
+export function trailSteps({ steps }: EvidenceTrail): TrailStep[] {
+  return steps.map((step, index) => {
+    const before = steps[index - 1]?.state;
+    return {
+      step,
+      state: Object.entries(step.state).map(([name, value]) => {
+        const text = JSON.stringify(value);
+        return { name, text, isChanged: before !== undefined && JSON.stringify(before[name]) !== text };
+      }),
+    };
+  });
 }

@@ -21,7 +21,7 @@ import {
 } from '../../test/scripted-job.ts';
 import type { LiveJob } from '../live/state.ts';
 import { barrierFrame, barrierMoments, barrierSaying } from './barriers.ts';
-import { alertGroups, alertSaying, evidenceLink } from './alert.ts';
+import { alertGroups, alertSaying, evidenceLink, trailSteps } from './alert.ts';
 import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
 import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
@@ -419,6 +419,7 @@ describe('alerts', () => {
       attempt: null,
       value: 0.8,
       limit: 0.5,
+      trail: null,
     },
     ...more,
   });
@@ -428,6 +429,26 @@ describe('alerts', () => {
     assert.equal(told.key, 'alert.back-pressure');
     assert.equal(told.values['operator'], 'abnormal-in-a-row');
     assert.deepEqual(told.values['value'], { kind: 'share', value: 0.8 });
+  });
+
+  it('that the job raises stay apart, and show what each record did to the state', () => {
+    const raised = (id: number) => alert(id, { kind: 'job-alert', message: `user${id}: abnormal` });
+    assert.equal(alertGroups([raised(1), raised(2), alert(3), alert(4)]).length, 3);
+    assert.deepEqual(alertSaying(description, raised(1)).values['message'], 'user1: abnormal');
+    const step = (abnormal: number) => ({
+      at: 0,
+      timestamp: null,
+      offset: null,
+      record: {},
+      state: { abnormal, seen: 'x' },
+    });
+    const steps = trailSteps({ uid: 'u', subtask: 0, key: 'k', steps: [step(0), step(1), step(1)] });
+    assert.deepEqual(
+      steps.map(({ state }) =>
+        state.filter(({ isChanged }) => isChanged).map(({ name, text }) => `${name}=${text}`),
+      ),
+      [[], ['abnormal=1'], []],
+    );
   });
 
   it('lead to the very thing that they are about', () => {

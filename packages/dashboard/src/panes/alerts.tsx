@@ -1,29 +1,54 @@
 // Alerts: what a person should know, newest first; each leads to its evidence.
-import type { ReactNode } from 'react';
-import type { Alert } from '../../../../src/rest/contract.ts';
+import { type ReactNode, useState } from 'react';
+import type { Alert, EvidenceTrail } from '../../../../src/rest/contract.ts';
 import type { Saying, Tone } from '../conclusions/conclusion.ts';
-import { type AlertGroup, alertGroups, alertSaying, evidenceLink } from '../conclusions/alert.ts';
+import { type AlertGroup, alertGroups, alertSaying, evidenceLink, trailSteps } from '../conclusions/alert.ts';
 import { useLive } from '../live/hooks.ts';
-import { Badge, Empty, PaneHead, Said } from '../parts/basic.tsx';
+import { Badge, Empty, PaneHead, Said, Scroll } from '../parts/basic.tsx';
 import { Ago, Moment } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 
 const tones: Readonly<Record<Alert['severity'], Tone>> = { info: 'plain', warning: 'warn', critical: 'bad' };
 
+/** Rows at once: more nobody reads. */
+const shownMax = 100;
+const origins = ['all', 'job', 'system'] as const;
+type Origin = (typeof origins)[number];
+
 /** The pane. */
 export function AlertsPane(): ReactNode {
   const { t } = useText();
   const { alerts, jobs } = useLive();
+  const [origin, setOrigin] = useState<Origin>('all');
+  const shown = alertGroups(alerts)
+    .filter(({ latest }) => origin === 'all' || (latest.kind === 'job-alert') === (origin === 'job'))
+    .slice(0, shownMax);
   return (
     <>
       <PaneHead title="alerts.title" lead="alerts.lead" />
-      {alerts.length === 0 ? (
-        <Empty title={t('alerts.none')}>
+      {alerts.length > 0 && (
+        <section className="card">
+          <label className="row">
+            {t('alerts.of')}
+            <select value={origin} onChange={(event) => setOrigin(event.target.value as Origin)}>
+              {origins.map((each) => (
+                <option key={each} value={each}>
+                  {t(`alerts.of.${each}`)}
+                </option>
+              ))}
+            </select>
+          </label>
+        </section>
+      )}
+      {shown.length === 0 ? (
+        <Empty title={t(alerts.length === 0 ? 'alerts.none' : 'alerts.none.of-kind')}>
           <p>{t('alerts.none.what')}</p>
+          <p>{t('alerts.none.own')}</p>
+          <pre>{'stream.sinkTo(alertSink({ message: (record) => … }), { uid: … })'}</pre>
         </Empty>
       ) : (
         <ul className="stack">
-          {alertGroups(alerts).map((group) => (
+          {shown.map((group) => (
             <AlertRow
               key={group.latest.alertId}
               group={group}
@@ -60,9 +85,80 @@ function AlertRow({ group, said }: { readonly group: AlertGroup; readonly said: 
       <p>
         <Said saying={said} />
       </p>
-      <p className="small">
-        <a href={link}>{t('alerts.evidence')}</a>
-      </p>
+      {alert.kind === 'job-alert' ? (
+        <Raised alert={alert} />
+      ) : (
+        <p className="small">
+          <a href={link}>{t('alerts.evidence')}</a>
+        </p>
+      )}
     </li>
+  );
+}
+
+/** Who raised it, and what led to it. */
+function Raised({ alert }: { readonly alert: Alert }): ReactNode {
+  const { t } = useText();
+  const { trail, vertexName } = alert.evidence;
+  return (
+    <>
+      <p className="soft small">{t('alerts.by', { operator: vertexName ?? '' })}</p>
+      {trail === null ? <p className="soft small">{t('alerts.no-trail')}</p> : <Trail trail={trail} />}
+    </>
+  );
+}
+
+function Trail({ trail }: { readonly trail: EvidenceTrail }): ReactNode {
+  const { t } = useText();
+  const title = t('alerts.trail', {
+    n: { kind: 'count', value: trail.steps.length },
+    key: trail.key,
+  });
+  const state = `#/state?uid=${encodeURIComponent(trail.uid)}&key=${encodeURIComponent(trail.key)}`;
+  return (
+    <details data-part="trail">
+      <summary>{title}</summary>
+      <Scroll label={title}>
+        <table>
+          <thead>
+            <tr>
+              <th>{t('alerts.offset')}</th>
+              <th>{t('alerts.processed')}</th>
+              <th>{t('tap.timestamp')}</th>
+              <th>{t('tap.record')}</th>
+              <th>{t('alerts.state')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {trailSteps(trail).map(({ step, state: states }, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: steps have no other identity than their place
+              <tr key={index}>
+                <th scope="row">{step.offset === null ? '–' : <code>{step.offset}</code>}</th>
+                <td>
+                  <Moment at={step.at} />
+                </td>
+                <td>{step.timestamp === null ? '–' : <Moment at={step.timestamp} />}</td>
+                <td>
+                  <code>{JSON.stringify(step.record)}</code>
+                </td>
+                <td className="nowrap">
+                  {states.map(({ name, text, isChanged }) => (
+                    <div key={name}>
+                      <code>
+                        {name}: {isChanged ? <strong>{text}</strong> : text}
+                      </code>
+                    </div>
+                  ))}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      <p className="soft small">
+        {t('alerts.trail.place', { operator: trail.uid, subtask: String(trail.subtask) })}{' '}
+        <a href={state}>{t('alerts.trail.state')}</a>
+      </p>
+    </details>
   );
 }

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import type { StateAnswer, StateEntry, StateOverview } from '../../../../src/rest/contract.ts';
 import { labelOf } from '../conclusions/names.ts';
+import { addressValue } from '../live/address.ts';
 import { useLive } from '../live/hooks.ts';
 import { ask } from '../live/server.ts';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
@@ -26,7 +27,7 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t } = useText();
   const { hello } = useLive();
   const isOffered = hello?.features.stateBrowser === true;
-  const [chosen, setChosen] = useState<string>();
+  const [chosen, setChosen] = useState(() => addressValue('uid'));
   // What is shown is of a checkpoint: the next one brings something new, and nothing else does.
   const last = job.checkpoints.findLast(({ status }) => status === 'COMPLETED')?.checkpointId;
   const overview = useQuery({
@@ -131,8 +132,8 @@ function Keys({
   readonly last: number | undefined;
 }): ReactNode {
   const { t } = useText();
-  const [text, setText] = useState('');
-  const [key, setKey] = useState('');
+  const [text, setText] = useState(() => addressValue('key') ?? '');
+  const [key, setKey] = useState(text);
   const path = `/x/jobs/${job.jobId}/state/${encodeURIComponent(uid)}`;
   const found = useQuery({
     queryKey: ['state', job.jobId, uid, key, last],
@@ -201,7 +202,7 @@ function Entries({ entries }: { readonly entries: readonly StateEntry[] }): Reac
                 {t('state.place.value', { group: String(entry.keyGroup), subtask: String(entry.subtask) })}
               </td>
               <td>
-                {Object.entries(entry.values).map(([name, value]) => (
+                {ownValues(entry).map(([name, value]) => (
                   <div key={name}>
                     <code>
                       {name}: {JSON.stringify(value)}
@@ -222,6 +223,11 @@ function Entries({ entries }: { readonly entries: readonly StateEntry[] }): Reac
       </table>
     </Scroll>
   );
+}
+
+/** Without what the engine keeps besides: evidence is shown where an alert has it. */
+function ownValues({ values }: StateEntry): [string, unknown][] {
+  return Object.entries(values).filter(([name]) => !name.startsWith('$'));
 }
 
 /** What a person types is JSON, or else a text without its quotes. */
