@@ -129,7 +129,7 @@ function groupsOf(files: readonly string[]): Group[] {
       files: isolated,
       isIsolated: true,
       filesAtOnce,
-      silenceMsMax: 300_000,
+      silenceMsMax: 600_000,
     },
   ].filter((group) => group.files.length > 0);
 }
