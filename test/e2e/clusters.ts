@@ -5,8 +5,16 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import type { TestContext } from 'node:test';
-import { cleanUp, commandLine, eventually, isAlive, millrace, pause, temporaryFolder } from './processes.ts';
+import {
+  type Cleaning,
+  cleanUp,
+  commandLine,
+  eventually,
+  isAlive,
+  millrace,
+  pause,
+  temporaryFolder,
+} from './processes.ts';
 
 export interface ClusterProcess {
   readonly role: 'jobmanager' | 'taskmanager' | 'jobmaster' | 'jobprocess';
@@ -59,7 +67,7 @@ export class TestCluster {
   }
 
   static async start(
-    test: TestContext,
+    test: Cleaning,
     options: {
       readonly taskManagers?: number;
       readonly settings?: readonly string[];
@@ -145,7 +153,7 @@ export class TestCluster {
   }
 
   /** Adds a TaskManager, in the place of one that was killed. */
-  async addTaskManager(test: TestContext, id: string): Promise<void> {
+  async addTaskManager(test: Cleaning, id: string): Promise<void> {
     const { startMillrace } = await import('./processes.ts');
     const [jobManager] = await this.processes('jobmanager');
     const [host, port] = jobManager!.address!.split(':');

@@ -41,10 +41,13 @@ export interface StartOptions {
   readonly detached?: boolean;
 }
 
-const cleanups = new WeakMap<TestContext, (() => void)[]>();
+/** Whoever tidies up after itself: a test, or a run that is none. */
+export type Cleaning = Pick<TestContext, 'after'>;
+
+const cleanups = new WeakMap<Cleaning, (() => void)[]>();
 
 /** Runs after the test; what was made last is taken away first. */
-export function cleanUp(test: TestContext, run: () => void): void {
+export function cleanUp(test: Cleaning, run: () => void): void {
   const known = cleanups.get(test);
   if (known !== undefined) {
     known.push(run);
@@ -58,7 +61,7 @@ export function cleanUp(test: TestContext, run: () => void): void {
 }
 
 /** A folder that is removed after the test. */
-export function temporaryFolder(test: TestContext): string {
+export function temporaryFolder(test: Cleaning): string {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
   cleanUp(test, () => rmSync(folder, { recursive: true, force: true }));
   return folder;

@@ -1,0 +1,137 @@
+// Reads what is committed, all the time, as anybody outside could: no record twice, none gone, and at the end all there.
+//
+// 1. A committed file never changes and never goes.
+// 2. A record is committed once; the counts of a key are each number from 1 on, once.
+// 3. A window is committed once, with the count that its records have.
+
+import { readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { committedFiles } from '../test/e2e/committed.ts';
+import { keyOf, SPLITS, STEP_MS, WINDOW_MS } from './records.ts';
+
+/** What is committed is not what it must be. */
+export class Violation extends Error {}
+
+/** See the head of the file. */
+export class Reader {
+  readonly #folder: string;
+  readonly #perSplit: number;
+  /** Sizes of the files that were read, by path. */
+  readonly #files = new Map<string, number>();
+  readonly #seen: Uint8Array;
+  readonly #counts = new Map<string, Set<number>>();
+  readonly #windows = new Set<string>();
+  #records = 0;
+
+  constructor(folder: string, perSplit: number) {
+    this.#folder = folder;
+    this.#perSplit = perSplit;
+    this.#seen = new Uint8Array(perSplit * SPLITS);
+  }
+
+  /** Records that are committed. */
+  get records(): number {
+    return this.#records;
+  }
+
+  get windows(): number {
+    return this.#windows.size;
+  }
+
+  /** Reads what has come; throws {@link Violation}. */
+  look(): void {
+    const present = new Set<string>();
+    for (const kind of ['each', 'windows'] as const) {
+      for (const path of committedFiles(join(this.#folder, kind))) {
+        present.add(path);
+        if (!this.#files.has(path)) this.#read(path, kind);
+      }
+    }
+    for (const path of this.#files.keys()) {
+      if (!present.has(path))
+        throw new Violation(`${relative(this.#folder, path)} was committed and is gone`);
+    }
+  }
+
+  /** The job has finished: everything is there, and no file has changed. */
+  complete(): void {
+    this.look();
+    for (const [path, size] of this.#files) {
+      if (statSync(path).size !== size)
+        throw new Violation(`${relative(this.#folder, path)} has changed after it was committed`);
+    }
+    const total = this.#perSplit * SPLITS;
+    if (this.#records !== total) {
+      const missing = this.#seen.indexOf(0);
+      throw new Violation(
+        `${this.#records} of ${total} records; the first that is missing is ${nameOf(missing, this.#perSplit)}`,
+      );
+    }
+    for (const [key, counts] of this.#counts) {
+      for (let count = 1; count <= counts.size; count++) {
+        if (!counts.has(count)) throw new Violation(`${key} was never counted to ${count} of ${counts.size}`);
+      }
+    }
+    for (const window of expectedWindows(this.#perSplit)) {
+      if (!this.#windows.has(window)) throw new Violation(`window ${window} is missing`);
+    }
+  }
+
+  #read(path: string, kind: 'each' | 'windows'): void {
+    const text = readFileSync(path, 'utf8');
+    if (text !== '' && !text.endsWith('\n'))
+      throw new Violation(`${relative(this.#folder, path)} ends in the middle of a line`);
+    this.#files.set(path, Buffer.byteLength(text));
+    for (const line of text.split('\n').slice(0, -1)) {
+      const values: unknown = JSON.parse(line);
+      if (kind === 'each') this.#takeRecord(values as [string, number, number, number], path);
+      else this.#takeWindow(values as [string, number, number], path);
+    }
+  }
+
+  #takeRecord([key, count, split, index]: [string, number, number, number], path: string): void {
+    const at = split * this.#perSplit + index;
+    const where = `${nameOf(at, this.#perSplit)} in ${relative(this.#folder, path)}`;
+    if (key !== keyOf(split, index)) throw new Violation(`${where} has the key ${key}`);
+    if (this.#seen[at] !== 0) throw new Violation(`${where} is committed a second time`);
+    this.#seen[at] = 1;
+    this.#records++;
+    const counts = this.#counts.get(key) ?? new Set();
+    if (counts.has(count)) throw new Violation(`${where}: ${key} is counted to ${count} a second time`);
+    this.#counts.set(key, counts.add(count));
+  }
+
+  #takeWindow([key, start, count]: [string, number, number], path: string): void {
+    const window = `${key} at ${start}`;
+    const where = `window ${window} in ${relative(this.#folder, path)}`;
+    if (this.#windows.has(window)) throw new Violation(`${where} is committed a second time`);
+    this.#windows.add(window);
+    const expected = countOf(key, start, this.#perSplit);
+    if (count !== expected) throw new Violation(`${where} holds ${count} records, not ${expected}`);
+  }
+}
+
+function nameOf(at: number, perSplit: number): string {
+  return `record ${at % perSplit} of split ${Math.floor(at / perSplit)}`;
+}
+
+/** Records of a key in a window, by counting them. */
+function countOf(key: string, start: number, perSplit: number): number {
+  let count = 0;
+  const end = Math.min(perSplit, (start + WINDOW_MS) / STEP_MS);
+  for (let split = 0; split < SPLITS; split++) {
+    for (let index = start / STEP_MS; index < end; index++) if (keyOf(split, index) === key) count++;
+  }
+  return count;
+}
+
+function expectedWindows(perSplit: number): Set<string> {
+  const windows = new Set<string>();
+  for (let split = 0; split < SPLITS; split++) {
+    for (let index = 0; index < perSplit; index++) {
+      const start = Math.floor((index * STEP_MS) / WINDOW_MS) * WINDOW_MS;
+      windows.add(`${keyOf(split, index)} at ${start}`);
+    }
+  }
+  return windows;
+}

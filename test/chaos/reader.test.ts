@@ -1,0 +1,128 @@
+// The reader of chaos runs: it finds what is there twice, what is missing and what has changed.
+
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { planOf } from '../../chaos/plan.ts';
+import { Reader, Violation } from '../../chaos/reader.ts';
+import { keyOf, SPLITS } from '../../chaos/records.ts';
+
+const PER_SPLIT = 700;
+
+type Row = readonly (string | number)[];
+
+describe('the reader of a chaos run', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
+    mkdirSync(join(folder, 'each'));
+    mkdirSync(join(folder, 'windows'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const commit = (path: string, rows: readonly Row[]): void =>
+    writeFileSync(join(folder, path), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+
+  /** All that the job gives. */
+  function whole(): { readonly each: Row[]; readonly windows: Row[] } {
+    const counts = new Map<string, number>();
+    const windows = new Map<string, [string, number, number]>();
+    const each: Row[] = [];
+    for (let index = 0; index < PER_SPLIT; index++) {
+      for (let split = 0; split < SPLITS; split++) {
+        const key = keyOf(split, index);
+        const count = (counts.get(key) ?? 0) + 1;
+        counts.set(key, count);
+        each.push([key, count, split, index]);
+        const start = Math.floor(index / 500) * 5_000;
+        const window = windows.get(`${key} ${start}`) ?? [key, start, 0];
+        windows.set(`${key} ${start}`, window);
+        window[2]++;
+      }
+    }
+    return { each, windows: [...windows.values()] };
+  }
+
+  it('takes what is whole, in whatever files it comes', () => {
+    const { each, windows } = whole();
+    const reader = new Reader(folder, PER_SPLIT);
+    reader.look();
+    commit('each/part-1', each.slice(1_000));
+    reader.look();
+    commit('each/part-0', each.slice(0, 1_000));
+    commit('windows/part-0', windows);
+    reader.complete();
+    assert.deepEqual([reader.records, reader.windows], [each.length, windows.length]);
+  });
+
+  const broken: readonly (readonly [string, RegExp, (rows: ReturnType<typeof whole>) => void])[] = [
+    [
+      'a record that is missing',
+      /2799 of 2800 records; the first that is missing is record 3 of split 0/,
+      ({ each }) => void each.splice(12, 1),
+    ],
+    [
+      'a record that is there twice',
+      /record 0 of split 0 .* second time/,
+      ({ each }) => void each.push([...each[0]!]),
+    ],
+    [
+      'a count that comes twice',
+      /is counted to 1 a second time/,
+      ({ each }) => void each.splice(1_000, 1, [each[1_000]![0]!, 1, ...each[1_000]!.slice(2)]),
+    ],
+    [
+      'a key of another record',
+      /has the key other/,
+      ({ each }) => void each.splice(5, 1, ['other', ...each[5]!.slice(1)]),
+    ],
+    ['a window that is missing', /window .* is missing/, ({ windows }) => void windows.pop()],
+    [
+      'a window that is there twice',
+      /window .* second time/,
+      ({ windows }) => void windows.push(windows[0]!),
+    ],
+    [
+      'a window with a record too many',
+      /holds \d+ records, not \d+/,
+      ({ windows }) => void windows.splice(0, 1, [...windows[0]!.slice(0, 2), Number(windows[0]![2]) + 1]),
+    ],
+  ];
+  for (const [what, message, damage] of broken) {
+    it(`finds ${what}`, () => {
+      const rows = whole();
+      damage(rows);
+      commit('each/part-0', rows.each);
+      commit('windows/part-0', rows.windows);
+      assert.throws(
+        () => new Reader(folder, PER_SPLIT).complete(),
+        (error) => error instanceof Violation && message.test(error.message),
+      );
+    });
+  }
+
+  it('finds a file that is gone, or has changed', () => {
+    const { each, windows } = whole();
+    commit('each/part-0', each);
+    commit('windows/part-0', windows);
+    const reader = new Reader(folder, PER_SPLIT);
+    reader.complete();
+    appendFileSync(join(folder, 'each/part-0'), '[]\n');
+    assert.throws(() => reader.complete(), /part-0 has changed/);
+    rmSync(join(folder, 'each/part-0'));
+    assert.throws(() => reader.look(), /part-0 was committed and is gone/);
+  });
+
+  it('is given the same plan by the same seed', () => {
+    const [one, other] = [planOf(5, 1_000), planOf(5, 1_000)];
+    const kinds = new Set<string>();
+    for (let index = 0; index < 200; index++) {
+      const planned = one.next().value;
+      kinds.add(planned.action.kind);
+      assert.deepEqual(other.next().value, planned);
+    }
+    assert.deepEqual([...kinds].sort(), ['disk-full', 'kill', 'pause', 'savepoint']);
+  });
+});
