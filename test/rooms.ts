@@ -47,9 +47,10 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'hosts',
   ],
   rest: ['base', 'metrics', 'checkpoint', 'graph', 'savepoints', 'cluster'],
+  telemetry: ['base', 'metrics', 'graph', 'cluster', 'rest'],
   run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/thread', 'hosts/worker', 'streams', 'cluster'],
   savepoints: ['base', 'codecs', 'state', 'checkpoint'],
-  cli: ['base', 'graph', 'savepoints', 'run', 'cluster', 'rest', 'table'],
+  cli: ['base', 'graph', 'savepoints', 'run', 'cluster', 'rest', 'telemetry', 'table'],
   testing: [
     'base',
     'codecs',
@@ -232,6 +233,11 @@ export const seams: readonly {
     files: /^src\/rest\/rest-client\.ts$/,
     may: ['network'],
     why: 'asks the REST interface of a run or a cluster',
+  },
+  {
+    files: /^src\/telemetry\/http-transport\.ts$/,
+    may: ['network'],
+    why: 'sends telemetry to a collector',
   },
   {
     files: /^src\/rest\/process-meter\.ts$/,

@@ -725,6 +725,14 @@ export const ERROR_TABLE = {
     retry: 'restart',
     remedy: 'See the cause: the input may be absent, unreadable, or its system not reachable.',
   },
+  // telemetry
+  TELEMETRY_UNDELIVERED: {
+    title: 'metrics or spans do not reach the collector of OpenTelemetry',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Look whether the collector runs, and at OTEL_EXPORTER_OTLP_ENDPOINT (for HTTP usually port 4318) and OTEL_EXPORTER_OTLP_HEADERS. The job goes on without; OTEL_SDK_DISABLED=true switches the export off.',
+  },
   // streams
   JOB_ARGUMENT_INVALID: {
     title: 'an argument of the job cannot be used',

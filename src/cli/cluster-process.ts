@@ -26,6 +26,7 @@ import { serveCluster } from './cluster-rest.ts';
 import { readConfiguration } from './configuration.ts';
 import { EXIT } from './exit.ts';
 import type { JobHost } from './run-job.ts';
+import { exportTelemetry } from './telemetry.ts';
 
 /** A process of a cluster. */
 export type ProcessRequest = Request & { readonly kind: 'jobmanager' | 'taskmanager' };
@@ -101,6 +102,14 @@ async function runJobManager(
   });
   const bound = await dispatcher.start();
   const rest = await serveCluster({ dispatcher, env, logs, configuration, version: host.version });
+  const { environment, workingDirectory } = host;
+  const telemetry = await exportTelemetry({
+    watch: rest.watch,
+    environment,
+    workingDirectory,
+    warn: (text, error) => env.log.warn(text, error === undefined ? {} : { code: error.code }),
+    info: (text) => env.log.info(text),
+  });
   const record = {
     role: id,
     id,
@@ -113,6 +122,7 @@ async function runJobManager(
   host.stderr.write(`the JobManager listens on ${addressText(bound)}; REST and dashboard: ${rest.url}\n`);
   await stopped;
   dispatcher.stop();
+  await telemetry?.close();
   await rest.close();
   files.forget(record);
   // Its children end with their pipes.

@@ -5,6 +5,7 @@ import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
 import { guaranteeOf } from '../graph/guarantee.ts';
+import { ClusterWatch } from '../rest/cluster-watch.ts';
 import { embeddedCluster } from '../rest/embedded.ts';
 import type { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
@@ -12,8 +13,8 @@ import { type RestServer, serveRest } from '../rest/rest-server.ts';
 import { type JobClient, servedParts } from '../run.ts';
 import { ownPackageFolder } from './job-file.ts';
 
-/** What is served, and how. */
-export interface DashboardOptions {
+/** A run that is to be watched. */
+export interface WatchOptions {
   readonly client: JobClient;
   readonly env: Env;
   readonly logs: LogRing;
@@ -21,11 +22,19 @@ export interface DashboardOptions {
   readonly workingDirectory: string;
 }
 
+/** A run that is watched: for its dashboard, its telemetry, or both. */
+export interface WatchedRun {
+  readonly client: JobClient;
+  readonly watch: ClusterWatch;
+  close(): void;
+}
+
 /** A dashboard that is served. */
 export interface Dashboard {
   readonly url: string;
   /** Resolves when whoever asked for a savepoint has the answer, at most {@link ANSWERED_MS_MAX} later. */
   answered(): Promise<void>;
+  /** Those who look are told that it ends: the watch is to be closed before. */
   close(): Promise<void>;
 }
 
@@ -33,55 +42,65 @@ export interface Dashboard {
 const ANSWERED_MS_MAX = 5_000;
 const SENT_MS = 200;
 
-/** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
-export async function serveDashboard(options: DashboardOptions): Promise<Dashboard> {
+/** Begins to watch a run. */
+export function watchRun(options: WatchOptions): WatchedRun {
   const { client, env, logs, version, workingDirectory } = options;
   const { configuration } = client;
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
   const meter = new ProcessMeter();
-  try {
-    const server: RestServer = await serveRest({
-      cluster: embeddedCluster({
-        source: master,
-        configuration,
-        targets: client.targets,
-        guarantee: guaranteeOf(master.compiled, {
-          checkpointing: isCheckpointing(configuration),
-          mode: jobSettings(configuration, true).checkpoints.mode,
-        }).guarantee,
-        checkpointsDirectory,
-        savepointsDirectory,
-        workingDirectory,
-        env,
-        version,
-        process: () => meter.figures(),
+  const cluster = embeddedCluster({
+    source: master,
+    configuration,
+    targets: client.targets,
+    guarantee: guaranteeOf(master.compiled, {
+      checkpointing: isCheckpointing(configuration),
+      mode: jobSettings(configuration, true).checkpoints.mode,
+    }).guarantee,
+    checkpointsDirectory,
+    savepointsDirectory,
+    workingDirectory,
+    env,
+    version,
+    process: () => meter.figures(),
+  });
+  const watch = new ClusterWatch(cluster, logs);
+  return {
+    client,
+    watch,
+    close: () => {
+      watch.close();
+      meter.close();
+    },
+  };
+}
+
+/** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
+export async function serveDashboard({ client, watch }: WatchedRun): Promise<Dashboard> {
+  const { configuration } = client;
+  const { master } = servedParts(client);
+  const { cluster } = watch;
+  const server: RestServer = await serveRest({
+    cluster,
+    watch,
+    pageFolder: join(ownPackageFolder(), 'dist', 'dashboard'),
+    port: configuration.get('rest.port'),
+    orNextPort: !isPortChosen(configuration),
+  });
+  const { clock } = cluster.env;
+  return {
+    url: server.url,
+    answered: () =>
+      new Promise((resolve) => {
+        if (!master.savepointOperations.hasUnseen()) return resolve();
+        const timer = clock.timer(ANSWERED_MS_MAX, resolve, 'answers are asked for');
+        // The answer is still on its way when it was asked for.
+        master.savepointOperations.whenSeen(() => {
+          timer.cancel();
+          clock.timer(SENT_MS, resolve, 'an answer is sent');
+        });
       }),
-      logs,
-      pageFolder: join(ownPackageFolder(), 'dist', 'dashboard'),
-      port: configuration.get('rest.port'),
-      orNextPort: !isPortChosen(configuration),
-    });
-    return {
-      url: server.url,
-      answered: () =>
-        new Promise((resolve) => {
-          if (!master.savepointOperations.hasUnseen()) return resolve();
-          const timer = env.clock.timer(ANSWERED_MS_MAX, resolve, 'answers are asked for');
-          // The answer is still on its way when it was asked for.
-          master.savepointOperations.whenSeen(() => {
-            timer.cancel();
-            env.clock.timer(SENT_MS, resolve, 'an answer is sent');
-          });
-        }),
-      close: async () => {
-        await server.close();
-        meter.close();
-      },
-    };
-  } catch (error) {
-    meter.close();
-    throw error;
-  }
+    close: () => server.close(),
+  };
 }
 
 /** Who names a port wants that one, and no other. */

@@ -26,7 +26,7 @@ import { checkGuarantee, type ExecuteOptions, executeAsync, type JobClient, plan
 import type { JobOptions, Request } from './arguments.ts';
 import { bundleJob } from './bundle.ts';
 import { readConfiguration } from './configuration.ts';
-import type { Dashboard } from './dashboard.ts';
+import type { Dashboard, WatchedRun } from './dashboard.ts';
 import { EXIT } from './exit.ts';
 import { Interruption } from './interruption.ts';
 import {
@@ -41,6 +41,7 @@ import { Progress } from './progress.ts';
 import { resumeWords, shellCommand } from './resume.ts';
 import { summaryJson, summaryText, throughputOf } from './summary.ts';
 import type { Screen } from './terminal.ts';
+import { exportTelemetry, isTelemetryWanted, type Telemetry } from './telemetry.ts';
 import { compareWithSavepoint, savepointOf, type UpgradeRequest } from './upgrade.ts';
 
 /** The process in which a command runs. */
@@ -135,7 +136,9 @@ class Run {
   readonly #interruption: Interruption;
   readonly #logs = new LogRing();
   #client: JobClient | undefined;
+  #watched: WatchedRun | undefined;
   #dashboard: Dashboard | undefined;
+  #telemetry: Telemetry | undefined;
   #hasRun = false;
   /** Called by a signal while the page stays after the end of the job. */
   #leavePage: (() => void) | undefined;
@@ -176,7 +179,7 @@ class Run {
       const client = await this.#start();
       this.#client = client;
       this.#warnOfIgnoredKeys(client.configuration);
-      await this.#serveDashboard(client);
+      await this.#watch(client);
       this.#progress.start();
       const result = await client.result();
       this.#interruption.ended();
@@ -187,6 +190,8 @@ class Run {
       return this.#exitCode(result);
     } finally {
       this.#progress.stop();
+      await this.#telemetry?.close();
+      this.#watched?.close();
       await this.#dashboard?.close();
       release();
       process.stdout.off('error', leaveUnread);
@@ -221,23 +226,29 @@ class Run {
     });
   }
 
+  /** For its dashboard, or its telemetry: most runs have neither, and load nothing for it. */
+  async #watch(client: JobClient): Promise<void> {
+    const { ui } = this.#request;
+    const { environment, version, workingDirectory } = this.#host;
+    if (!ui && !isTelemetryWanted(environment)) return;
+    const { watchRun } = await import('./dashboard.ts');
+    const level = client.configuration.get('log.level') as LogLevel;
+    const env = systemEnv({ logging: { level } });
+    this.#watched = watchRun({ client, env, logs: this.#logs, version, workingDirectory });
+    const { watch } = this.#watched;
+    const say = (text: string): void => this.#progress.print(`${client.jobName}: ${text}\n`);
+    this.#telemetry = await exportTelemetry({ watch, environment, workingDirectory, warn: say, info: say });
+    if (ui) await this.#serveDashboard(this.#watched);
+  }
+
   /** Without a port the job runs all the same, unless the port was named. */
-  async #serveDashboard(client: JobClient): Promise<void> {
-    if (!this.#request.ui) return;
-    // Loaded only now: most runs serve nothing.
+  async #serveDashboard(watched: WatchedRun): Promise<void> {
     const { isPortChosen, serveDashboard } = await import('./dashboard.ts');
-    const { configuration } = client;
-    const level = configuration.get('log.level') as LogLevel;
+    const { client } = watched;
     try {
-      this.#dashboard = await serveDashboard({
-        client,
-        env: systemEnv({ logging: { level } }),
-        logs: this.#logs,
-        version: this.#host.version,
-        workingDirectory: this.#host.workingDirectory,
-      });
+      this.#dashboard = await serveDashboard(watched);
     } catch (error) {
-      if (isPortChosen(configuration)) {
+      if (isPortChosen(client.configuration)) {
         await client.cancel();
         throw error;
       }

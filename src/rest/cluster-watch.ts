@@ -21,6 +21,7 @@ import {
 } from './contract.ts';
 import { JobWatch } from './job-watch.ts';
 import type { LogRing } from './log-ring.ts';
+import type { Metric } from './metric.ts';
 import { processFigures, workerOf } from './worker-messages.ts';
 import type { ServedCluster, ServedJob } from './served.ts';
 
@@ -45,6 +46,19 @@ export interface StreamSink {
   waitingBytes(): number;
   end(): void;
 }
+
+/** Who hears of everything in this process, as it happens; what it throws is logged and changes nothing. */
+export interface WatchListener {
+  /** What the streams are told. */
+  onMessage?(message: WatchMessage): void;
+  /** All subtasks of a deployment of a job run. */
+  onDeployed?(watch: JobWatch): void;
+}
+
+/** What the streams are told, as data. */
+export type WatchMessage = {
+  readonly [Name in keyof StreamEvents]: { readonly name: Name; readonly data: StreamEvents[Name] };
+}[keyof StreamEvents];
 
 /** What somebody wants to hear of. */
 export interface StreamWish {
@@ -87,6 +101,8 @@ export class ClusterWatch {
   readonly alerts: AlertLog;
   readonly #watches = new Map<string, JobWatch>();
   readonly #streams = new Set<Stream>();
+  readonly #listeners = new Set<WatchListener>();
+  readonly #moreMetrics = new Set<() => readonly Metric[]>();
   readonly #stopLogs: () => void;
   #messages = 0;
   #timer: Timer | undefined;
@@ -185,6 +201,27 @@ export class ClusterWatch {
     };
   }
 
+  /** Tells `listener` of everything from now on; the function that comes back ends that. */
+  listen(listener: WatchListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Metrics of the coordinator that somebody else counts. */
+  addMetrics(read: () => readonly Metric[]): void {
+    this.#moreMetrics.add(read);
+  }
+
+  moreMetrics(): readonly Metric[] {
+    return [...this.#moreMetrics].flatMap((read) => read());
+  }
+
+  /** Takes the figures of all jobs now; else they are those of the last tick. */
+  lookNow(): void {
+    this.#look();
+    for (const watch of this.#watches.values()) watch.tick();
+  }
+
   /** Calls `run` about twice a second. */
   onTick(run: () => void): void {
     this.#onTick.add(run);
@@ -196,6 +233,7 @@ export class ClusterWatch {
     data: StreamEvents[Name],
     jobId: string | undefined,
   ): void {
+    this.#tell((listener) => listener.onMessage?.({ name, data } as WatchMessage));
     let text: string | undefined;
     for (const stream of this.#streams) {
       const { topics, jobId: wished } = stream.wish;
@@ -268,9 +306,20 @@ export class ClusterWatch {
       addressOf: (workerId) =>
         this.cluster.workers().find((worker) => worker.workerId === workerId)?.address ?? workerId,
       send: (name, data, jobId) => this.send(name, data, jobId),
+      deployed: (watch) => this.#tell((listener) => listener.onDeployed?.(watch)),
     });
     this.#watches.set(job.source.jobId, watch);
     this.send('job', watch.description, watch.jobId);
+  }
+
+  #tell(call: (listener: WatchListener) => void): void {
+    for (const listener of this.#listeners) {
+      try {
+        call(listener);
+      } catch (error) {
+        this.cluster.env.log.error('a listener of what is watched failed', { error });
+      }
+    }
   }
 
   #arm(): void {

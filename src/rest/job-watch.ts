@@ -52,6 +52,8 @@ export interface WatchHost {
   readonly alerts: AlertLog;
   addressOf(workerId: string): string;
   send<Name extends keyof StreamEvents>(name: Name, data: StreamEvents[Name], jobId: string): void;
+  /** All subtasks of a deployment run. */
+  deployed(watch: JobWatch): void;
 }
 
 /** See the head of the file. */
@@ -113,6 +115,12 @@ export class JobWatch {
       this.#description = describe(this.job);
     }
     return this.#description;
+  }
+
+  /** All subtasks of the current deployment run. */
+  get isUp(): boolean {
+    const executions = this.job.source.executions();
+    return executions.length > 0 && executions.every(({ state }) => state === 'RUNNING');
   }
 
   close(): void {
@@ -224,9 +232,9 @@ export class JobWatch {
         this.#dirtyCheckpoints.add(id);
       },
       onExecution: ({ state }) => {
-        const isUp =
-          state === 'RUNNING' && this.job.source.executions().every((each) => each.state === state);
-        if (isUp && this.#recoveries.running()) this.#sendRecovery();
+        if (state !== 'RUNNING' || !this.isUp) return;
+        if (this.#recoveries.running()) this.#sendRecovery();
+        this.#host.deployed(this);
       },
       onCheckpointProgress: (progress) => this.#progressed(progress),
       onAlert: (alert) => this.#alerts.raised(alert),

@@ -1,7 +1,7 @@
 /** Metrics as Flink's REST interface answers with them: a list of names, values by name, or values over several. */
 
 import { listOf } from './context.ts';
-import type { Metric } from './metric-table.ts';
+import type { Metric } from './metric.ts';
 import { type Answer, ok, Refusal } from './router.ts';
 
 const AGGREGATIONS = ['min', 'max', 'avg', 'sum', 'skew'] as const;

@@ -14,13 +14,8 @@ import type { CheckpointMessage, WatermarkValue } from './contract.ts';
 import { BACK_PRESSURE_LOW } from './culprit.ts';
 import { lateOf } from './job-messages.ts';
 import type { JobWatch } from './job-watch.ts';
+import { counter, type Metric } from './metric.ts';
 import type { ServedProcess, ServedWorker } from './served.ts';
-
-/** One metric at one moment. */
-export interface Metric {
-  readonly name: string;
-  readonly value: number | string;
-}
 
 /** Flink's Long.MIN_VALUE and Long.MAX_VALUE: how "no watermark yet" and "the end" are said. */
 const LONG_MIN = '-9223372036854775808';
@@ -42,6 +37,7 @@ export function coordinatorMetrics(watch: ClusterWatch): Metric[] {
     { name: 'numRunningJobs', value: overview.jobsRunning },
     { name: 'taskSlotsAvailable', value: overview.slotsFree },
     { name: 'taskSlotsTotal', value: overview.slotsTotal },
+    ...watch.moreMetrics(),
     ...processMetrics(watch.cluster.process()),
   ];
 }
@@ -64,8 +60,8 @@ function processMetrics(process: ServedProcess): Metric[] {
     { name: 'Status.JVM.Memory.Heap.Committed', value: process.thread.heapTotalBytes },
     { name: 'Status.JVM.Memory.Heap.Max', value: process.thread.heapLimitBytes },
     { name: 'Status.JVM.Memory.Direct.MemoryUsed', value: process.thread.externalBytes },
-    { name: 'Status.JVM.GarbageCollector.All.Count', value: process.thread.collections },
-    { name: 'Status.JVM.GarbageCollector.All.Time', value: process.thread.collectionMs },
+    counter('Status.JVM.GarbageCollector.All.Count', process.thread.collections),
+    counter('Status.JVM.GarbageCollector.All.Time', process.thread.collectionMs),
     { name: 'Status.Node.Memory.Resident', value: process.residentBytes },
     ...threadMetrics(process.thread),
   ];
@@ -82,8 +78,8 @@ export function threadMetrics(thread: ThreadFigures): Metric[] {
     { name: 'Status.Node.EventLoop.DelayMsP50', value: thread.eventLoopDelayMsP50 },
     { name: 'Status.Node.EventLoop.DelayMsP99', value: thread.eventLoopDelayMsP99 },
     { name: 'Status.Node.EventLoop.DelayMsMax', value: thread.eventLoopDelayMsMax },
-    { name: 'Status.Node.Collector.Count', value: thread.collections },
-    { name: 'Status.Node.Collector.TimeMs', value: thread.collectionMs },
+    counter('Status.Node.Collector.Count', thread.collections),
+    counter('Status.Node.Collector.TimeMs', thread.collectionMs),
     { name: 'Status.Node.Collector.PauseMsMax', value: thread.collectionMsMax },
   ];
 }
@@ -115,15 +111,15 @@ export function jobMetrics(watch: JobWatch, now: number): Metric[] {
   const lastFailure = Math.max(0, ...watch.recoveries().map(({ failedAt }) => failedAt));
   const isDown = source.state === 'FAILING' || source.state === 'RESTARTING';
   return [
-    { name: 'numRestarts', value: restarts },
-    { name: 'fullRestarts', value: restarts },
+    counter('numRestarts', restarts),
+    counter('fullRestarts', restarts),
     { name: 'uptime', value: source.state === 'RUNNING' ? uptimeMs : 0 },
     { name: 'downtime', value: isDown ? now - lastFailure : 0 },
     ...states,
     { name: 'failedState', value: source.state === 'FAILED' ? 1 : 0 },
-    { name: 'totalNumberOfCheckpoints', value: checkpoints.total },
-    { name: 'numberOfCompletedCheckpoints', value: checkpoints.completed },
-    { name: 'numberOfFailedCheckpoints', value: checkpoints.failed },
+    counter('totalNumberOfCheckpoints', checkpoints.total),
+    counter('numberOfCompletedCheckpoints', checkpoints.completed),
+    counter('numberOfFailedCheckpoints', checkpoints.failed),
     { name: 'numberOfInProgressCheckpoints', value: checkpoints.inProgress },
     { name: 'lastCheckpointDuration', value: Math.round(last?.durationMs ?? -1) },
     { name: 'lastCheckpointSize', value: last?.stateBytes ?? -1 },
@@ -167,7 +163,7 @@ export function latencyOfJob(watch: JobWatch): LatencyMetric[] {
 export function latencyMetrics(watch: JobWatch): Metric[] {
   return latencyOfJob(watch).flatMap(({ groups, figures }) => {
     const scope = Object.entries(groups).map(([name, value]) => `${name}.${value}`);
-    return ownMetric(`latency.${scope.join('.')}.latency`, { kind: 'histogram', ...figures });
+    return figureMetric(`latency.${scope.join('.')}.latency`, { kind: 'histogram', ...figures });
   });
 }
 
@@ -186,29 +182,29 @@ export function taskMetrics(watch: JobWatch, vertex: number, subtask: number): M
   const busy = totals?.busyMs ?? 0;
   const backPressured = totals?.backPressuredMs ?? 0;
   return [
-    { name: 'numRecordsIn', value: figures.recordsIn },
-    { name: 'numRecordsOut', value: figures.recordsOut },
+    counter('numRecordsIn', figures.recordsIn),
+    counter('numRecordsOut', figures.recordsOut),
     { name: 'numRecordsInPerSecond', value: rates.recordsInPerSecond },
     { name: 'numRecordsOutPerSecond', value: rates.recordsOutPerSecond },
-    { name: 'numBytesIn', value: figures.bytesIn ?? 0 },
-    { name: 'numBytesOut', value: figures.bytesOut ?? 0 },
+    counter('numBytesIn', figures.bytesIn ?? 0),
+    counter('numBytesOut', figures.bytesOut ?? 0),
     { name: 'numBytesInPerSecond', value: rates.bytesInPerSecond },
     { name: 'numBytesOutPerSecond', value: rates.bytesOutPerSecond },
     { name: 'busyTimeMsPerSecond', value: perSecond(figures.busyShare) },
     { name: 'idleTimeMsPerSecond', value: perSecond(figures.idleShare) },
     { name: 'backPressuredTimeMsPerSecond', value: perSecond(figures.backPressuredShare) },
-    { name: 'accumulateBusyTimeMs', value: busy },
-    { name: 'accumulateBackPressuredTimeMs', value: backPressured },
+    counter('accumulateBusyTimeMs', busy),
+    counter('accumulateBackPressuredTimeMs', backPressured),
     { name: 'accumulateIdleTimeMs', value: Math.max(0, attemptMs - busy - backPressured) },
     { name: 'isBackPressured', value: String(figures.backPressuredShare > BACK_PRESSURE_LOW) },
-    { name: 'numLateRecordsDropped', value: figures.lateRecordsDropped },
+    counter('numLateRecordsDropped', figures.lateRecordsDropped),
     { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
     { name: 'checkpointAlignmentTime', value: (part?.alignmentMs ?? 0) * NANOSECONDS_PER_MS },
     { name: 'checkpointStartDelayNanos', value: (part?.startDelayMs ?? 0) * NANOSECONDS_PER_MS },
   ];
 }
 
-/** Of one operator of a subtask, the metrics of its functions included. */
+/** Of one operator of a subtask, besides what its functions have registered ({@link operatorFigures}). */
 export function operatorMetrics(
   watch: JobWatch,
   vertex: number,
@@ -220,22 +216,35 @@ export function operatorMetrics(
   const counts = totals?.operators[operator];
   const rates = watch.rates.of(vertex, subtask).operators[operator];
   return [
-    { name: 'numRecordsIn', value: counts?.recordsIn ?? 0 },
-    { name: 'numRecordsOut', value: counts?.recordsOut ?? 0 },
+    counter('numRecordsIn', counts?.recordsIn ?? 0),
+    counter('numRecordsOut', counts?.recordsOut ?? 0),
     { name: 'numRecordsInPerSecond', value: rates?.inPerSecond ?? 0 },
     { name: 'numRecordsOutPerSecond', value: rates?.outPerSecond ?? 0 },
-    { name: 'numLateRecordsDropped', value: operator === 0 ? lateOf(totals?.counters ?? {}) : 0 },
+    counter('numLateRecordsDropped', operator === 0 ? lateOf(totals?.counters ?? {}) : 0),
     { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
     { name: 'currentOutputWatermark', value: watermarkText(figures.outputWatermark) },
-    ...Object.entries(totals?.metrics[operator] ?? {}).flatMap(([name, figure]) => ownMetric(name, figure)),
   ];
 }
 
-/** What a function registered: a histogram becomes several values, as in Flink. */
-function ownMetric(name: string, figure: MetricFigure): Metric[] {
+/** What the functions of one operator of a subtask have registered. */
+export function operatorFigures(
+  watch: JobWatch,
+  vertex: number,
+  subtask: number,
+  operator: number,
+): Readonly<Record<string, MetricFigure>> {
+  return totalsOf(watch, vertex, subtask)?.metrics[operator] ?? {};
+}
+
+/** What functions registered, as values: a histogram becomes several, as in Flink. */
+export function figureMetrics(figures: Readonly<Record<string, MetricFigure>>): Metric[] {
+  return Object.entries(figures).flatMap(([name, figure]) => figureMetric(name, figure));
+}
+
+function figureMetric(name: string, figure: MetricFigure): Metric[] {
   switch (figure.kind) {
     case 'counter':
-      return [{ name, value: figure.count }];
+      return [counter(name, figure.count)];
     case 'gauge':
       return figure.value === undefined
         ? []

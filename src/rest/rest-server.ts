@@ -27,6 +27,8 @@ export interface RestServerOptions {
   readonly cluster: ServedCluster;
   /** Lines of logs that came before; default: a ring of its own. */
   readonly logs?: LogRing;
+  /** What watches the cluster already, and stays when the server ends; default: one of its own. */
+  readonly watch?: ClusterWatch;
   /** Absolute: the files of the dashboard. */
   readonly pageFolder: string;
   /** 0 = any. */
@@ -49,7 +51,10 @@ export interface RestServer {
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
 export async function serveRest(options: RestServerOptions): Promise<RestServer> {
   const { cluster, pageFolder, port, orNextPort = false, authorize } = options;
-  const watch = new ClusterWatch(cluster, options.logs ?? new LogRing());
+  const watch = options.watch ?? new ClusterWatch(cluster, options.logs ?? new LogRing());
+  const closeWatch = (): void => {
+    if (options.watch === undefined) watch.close();
+  };
   try {
     const { env } = cluster;
     const context = { watch, triggers: new TriggerStore(env.clock, env.random) };
@@ -65,12 +70,12 @@ export async function serveRest(options: RestServerOptions): Promise<RestServer>
       url: server.url,
       watch,
       close: async () => {
-        watch.close();
+        closeWatch();
         await server.close();
       },
     };
   } catch (error) {
-    watch.close();
+    closeWatch();
     throw error;
   }
 }

@@ -6,7 +6,8 @@ import type { ExceptionMessage } from './contract.ts';
 import { jobDetails, jobDetailsInfo, plan } from './flink-shapes.ts';
 import type { JobWatch } from './job-watch.ts';
 import { aggregatedAnswer, metricsAnswer } from './metric-answers.ts';
-import { jobMetrics, latencyMetrics, type Metric } from './metric-table.ts';
+import type { Metric } from './metric.ts';
+import { jobMetrics, latencyMetrics } from './metric-table.ts';
 import { accepted, type Answer, ok, Refusal, type Route } from './router.ts';
 import { masked } from './routes-cluster.ts';
 

@@ -17,7 +17,14 @@ import {
   vertexState,
 } from './flink-shapes.ts';
 import { aggregatedAnswer, metricsAnswer } from './metric-answers.ts';
-import { type Metric, operatorMetrics, taskMetrics, watermarkText } from './metric-table.ts';
+import {
+  figureMetrics,
+  operatorFigures,
+  operatorMetrics,
+  taskMetrics,
+  watermarkText,
+} from './metric-table.ts';
+import type { Metric } from './metric.ts';
 import { ok, Refusal, type Route } from './router.ts';
 
 const VERTEX = '/jobs/:jobid/vertices/:vertexid';
@@ -185,10 +192,10 @@ function checkAttempt({ attempt }: SubtaskFiguresMessage, asked: string | undefi
 function subtaskMetrics({ watch, index, vertex }: NamedVertex, subtask: number): Metric[] {
   const own = taskMetrics(watch, index, subtask);
   const ofOperators = vertex.operators.flatMap((operator, at) =>
-    operatorMetrics(watch, index, subtask, at).map(({ name, value }) => ({
-      name: `${nameInId(operatorName(operator))}.${name}`,
-      value,
-    })),
+    [
+      ...operatorMetrics(watch, index, subtask, at),
+      ...figureMetrics(operatorFigures(watch, index, subtask, at)),
+    ].map(({ name, value }) => ({ name: `${nameInId(operatorName(operator))}.${name}`, value })),
   );
   return [...own, ...ofOperators];
 }
