@@ -299,3 +299,56 @@ test('batches of large records become small, and one that is too large for a cha
     (error) => isMillraceError(error, 'EXCHANGE_RECORD_TOO_LARGE'),
   );
 });
+
+/** Numbers that look random and are the same each time. */
+function chance(): { int(bound: number): number; next(): number } {
+  let state = 1;
+  const next = (): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state / 2 ** 32;
+  };
+  return { int: (bound) => Math.floor(next() * bound), next };
+}
+
+test('the made way of a record into its batch does what the plain one does, for every partitioner', () => {
+  const kinds = [
+    'forward',
+    'rebalance',
+    'rescale',
+    'shuffle',
+    'broadcast',
+    'global',
+    'key-group',
+    'custom',
+  ] as const;
+  for (const kind of kinds) {
+    const [made, plain] = [false, true].map((isPlain) => {
+      const { port, readers } = givenPort({
+        channelsOf: 3,
+        capacityElements: 1_000,
+        batchRecords: 7,
+        plain: isPlain,
+        router: createRouter(kind, {
+          channels: 3,
+          keySelector: (value) => `key ${value as number}`,
+          maxParallelism: 128,
+          partitioner: (key, channels) => (key as string).length % channels,
+          random: chance() as never,
+        }),
+      });
+      const steps = chance();
+      for (let value = 0; value < 400; value++) {
+        port.emit(value, value % 5);
+        if (steps.int(20) === 0) port.flush();
+        if (steps.int(50) === 0) port.event({ kind: 'watermark', timestamp: value });
+      }
+      port.event({ kind: 'end-of-data' });
+      assert.throws(() => port.emit(0, 0), /nothing but barriers follows the end of data/);
+      port.close();
+      assert.throws(() => port.emit(0, 0), /closed/);
+      return readers.map(readAll);
+    });
+    assert.deepEqual(made, plain, kind);
+    assert.ok(made!.flat().length > 60);
+  }
+});

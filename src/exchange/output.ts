@@ -14,12 +14,15 @@
  *     channel's part is the consumer's.
  *  3. I-W1: watermarks only grow. Nothing but barriers follows the end of data.
  *  4. What waits outside the channels is bounded (`overflow-queue.ts`).
+ *  5. The way of a record into its batch is made code, of each output for itself: one that all outputs share would be
+ *     compiled for whatever any of them does. It does what the plain one does.
  */
 
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/env.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { deepFreeze } from '../base/freeze.ts';
+import { makeCode } from '../base/made-code.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { RecordBatch } from './batch.ts';
 import { addBytes, type ChannelElement, type ChannelWriter } from './channel.ts';
@@ -59,10 +62,35 @@ export interface OutputPortOptions {
   readonly random?: Pick<Random, 'int'>;
   readonly overflowRecordsMax?: number;
   readonly overflowBytesMax?: number;
+  /** Forbids made code, as an environment may (invariant 5). */
+  readonly plain?: boolean;
 }
+
+/** Invariant 5. A channel below 0 stands for all. */
+const EMIT = `return function emit(value, timestamp) {
+  const channel = route(value);
+  if (channel < 0) return emitToAll(value, timestamp);
+  const builder = builders[channel];
+  const index = builder.size;
+  if (index === 0) builder.begin();
+  builder.values[index] = value;
+  builder.timestamps[index] = timestamp;
+  builder.size = index + 1;
+  if (index + 1 >= builder.limit) seal(channel);
+};`;
+const EMIT_TO_ONE = `return function emit(value, timestamp) {
+  const index = builder.size;
+  if (index === 0) builder.begin();
+  builder.values[index] = value;
+  builder.timestamps[index] = timestamp;
+  builder.size = index + 1;
+  if (index + 1 >= builder.limit) seal(channel);
+};`;
 
 /** The output of one subtask over one edge. */
 export class OutputPort {
+  /** Sends one record. Hot path. */
+  readonly emit: (value: unknown, timestamp: number) => void;
   readonly #edge: number;
   readonly #producer: number;
   readonly #channels: readonly OutputChannel[];
@@ -95,24 +123,36 @@ export class OutputPort {
     this.#batchRecords = this.#bufferTimeoutMs === 0 ? 1 : (options.batchRecords ?? BATCH_RECORDS);
     this.#freezeRecords = options.freezeRecords ?? false;
     this.#random = options.random;
-    this.#builders = options.channels.map(() => new Builder(this.#batchRecords));
+    this.#builders = options.channels.map(() => new Builder(this.#batchRecords, () => this.#refuse()));
     this.#bound = new OverflowBound({
       ...(options.overflowRecordsMax === undefined ? {} : { recordsMax: options.overflowRecordsMax }),
       ...(options.overflowBytesMax === undefined ? {} : { bytesMax: options.overflowBytesMax }),
     });
     this.#overflow = options.channels.map(() => new OverflowQueue(this.#bound));
+    const made = this.#freezeRecords || options.plain === true ? undefined : this.#madeEmit();
+    this.emit = made ?? ((value, timestamp) => this.#emit(value, timestamp));
   }
 
-  /** Sends one record. Hot path. */
-  emit(value: unknown, timestamp: number): void {
-    if (this.#ended) this.#refuse();
+  #emit(value: unknown, timestamp: number): void {
     if (this.#freezeRecords) deepFreeze(value);
     const channel = this.#fixed >= 0 ? this.#fixed : this.#router.route(value);
-    if (channel !== ALL_CHANNELS) {
-      this.#append(channel, value, timestamp);
-      return;
-    }
+    if (channel !== ALL_CHANNELS) this.#append(channel, value, timestamp);
+    else this.#appendToAll(value, timestamp);
+  }
+
+  #appendToAll(value: unknown, timestamp: number): void {
     for (let each = 0; each < this.#channels.length; each++) this.#append(each, value, timestamp);
+  }
+
+  #madeEmit(): OutputPort['emit'] | undefined {
+    const name = ['output', String(this.#edge)];
+    const channel = this.#fixed;
+    const seal = (full: number): void => this.#seal(full);
+    if (channel >= 0)
+      return makeCode(name, { channel, builder: this.#builders[channel]!, seal }, EMIT_TO_ONE);
+    const { route } = this.#router;
+    const emitToAll = (value: unknown, timestamp: number): void => this.#appendToAll(value, timestamp);
+    return makeCode(name, { route, emitToAll, builders: this.#builders, seal }, EMIT);
   }
 
   /** Sends several records with one timestamp. */
@@ -134,8 +174,8 @@ export class OutputPort {
       assert(event.timestamp >= this.#watermark, 'I-W1: the watermarks of an output only grow');
       this.#watermark = event.timestamp;
     }
-    if (event.kind === 'end-of-data') this.#ended = true;
     this.#broadcast(event);
+    if (event.kind === 'end-of-data') this.#end();
   }
 
   /** Sends a latency marker to one channel, at random, behind all records of that channel. */
@@ -208,10 +248,15 @@ export class OutputPort {
   /** Drops what waits; nothing may be sent afterwards. */
   close(): void {
     this.#closed = true;
-    this.#ended = true;
     for (const queue of this.#overflow) queue.clear();
     for (const builder of this.#builders) builder.clear();
+    this.#end();
     this.#waitingSince = undefined;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    for (const builder of this.#builders) builder.isOver = true;
   }
 
   #broadcast(event: StreamEvent): void {
@@ -280,35 +325,47 @@ export class OutputPort {
   }
 }
 
-/** A batch in the making; its memory is as large as the batches were lately. */
+/** A batch in the making; its memory is as large as the batches were lately. Made code fills it as `add` does. */
 class Builder {
   size = 0;
   /** Records at which it is sent; adapts to their size. */
   limit: number;
-  #values: unknown[] = [];
-  #timestamps: number[] = [];
+  /** No record may come any more. */
+  isOver = false;
+  values: unknown[] = [];
+  timestamps: number[] = [];
+  readonly #refuse: () => never;
 
-  constructor(limit: number) {
+  constructor(limit: number, refuse: () => never) {
     this.limit = limit;
+    this.#refuse = refuse;
   }
 
-  /** How many there are now. Hot path. */
+  /** How many there are now. */
   add(value: unknown, timestamp: number): number {
-    if (this.size === 0 && this.#values.length < this.limit) this.#allocate();
+    if (this.size === 0) this.begin();
     const index = this.size++;
-    this.#values[index] = value;
-    this.#timestamps[index] = timestamp;
+    this.values[index] = value;
+    this.timestamps[index] = timestamp;
     return this.size;
+  }
+
+  /** Before the first record. */
+  begin(): void {
+    if (this.isOver) this.#refuse();
+    if (this.values.length >= this.limit) return;
+    this.values = new Array<unknown>(this.limit);
+    this.timestamps = new Array<number>(this.limit).fill(MIN_TIMESTAMP);
   }
 
   /** A copy of what it holds. */
   batch(): RecordBatch {
-    return { values: this.#values.slice(0, this.size), timestamps: this.#timestamps.slice(0, this.size) };
+    return { values: this.values.slice(0, this.size), timestamps: this.timestamps.slice(0, this.size) };
   }
 
   take(): RecordBatch {
-    const isFull = this.size === this.#values.length;
-    const batch = isFull ? { values: this.#values, timestamps: this.#timestamps } : this.batch();
+    const isFull = this.size === this.values.length;
+    const batch = isFull ? { values: this.values, timestamps: this.timestamps } : this.batch();
     if (isFull) this.clear();
     this.size = 0;
     return batch;
@@ -316,20 +373,15 @@ class Builder {
 
   /** Uses the memory of a batch again, of which nobody has anything any more. */
   giveBack({ values, timestamps }: RecordBatch): void {
-    if (values.length !== this.limit || this.#values.length > 0) return;
-    this.#values = values as unknown[];
-    this.#timestamps = timestamps as number[];
+    if (values.length !== this.limit || this.values.length > 0) return;
+    this.values = values as unknown[];
+    this.timestamps = timestamps as number[];
   }
 
   clear(): void {
     this.size = 0;
-    this.#values = [];
-    this.#timestamps = [];
-  }
-
-  #allocate(): void {
-    this.#values = new Array<unknown>(this.limit);
-    this.#timestamps = new Array<number>(this.limit).fill(MIN_TIMESTAMP);
+    this.values = [];
+    this.timestamps = [];
   }
 }
 

@@ -19,6 +19,7 @@ import { assert } from '../base/assert.ts';
 import type { Random } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { type Key, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
+import { makeCode } from '../base/made-code.ts';
 import type { PartitionerKind } from './partitioners.ts';
 
 /** What `route` returns when a record goes to every channel. */
@@ -27,7 +28,7 @@ export const ALL_CHANNELS = -1;
 /** Chooses the channel of each record of one producer subtask. */
 export interface Router {
   /** The channel, or {@link ALL_CHANNELS}. */
-  route(value: unknown): number;
+  readonly route: (value: unknown) => number;
   /** The channel of every record, where there is nothing to ask. */
   readonly fixed?: number;
 }
@@ -96,26 +97,38 @@ function byKeyGroup({ channels, keySelector, maxParallelism }: RouterOptions): R
       },
     };
   }
-  return {
-    route(value) {
-      const keyGroup = keyGroupOf(keySelector(value) as Key, maxParallelism);
-      return subtaskOfKeyGroup(keyGroup, channels, maxParallelism);
-    },
-  };
+  const owners = Uint16Array.from({ length: maxParallelism }, (_, keyGroup) =>
+    subtaskOfKeyGroup(keyGroup, channels, maxParallelism),
+  );
+  const values = { keySelector, keyGroupOf, maxParallelism, owners };
+  const route = (value: unknown): number => owners[keyGroupOf(keySelector(value) as Key, maxParallelism)]!;
+  return { route: makeCode<Router['route']>(['key-group'], values, BY_KEY_GROUP) ?? route };
 }
 
-function custom({ channels, keySelector, partitioner }: RouterOptions): Router {
+/** Of each edge for itself, so that its functions can become part of it. */
+const BY_KEY_GROUP = `return function route(value) {
+  return owners[keyGroupOf(keySelector(value), maxParallelism)];
+};`;
+
+const CUSTOM = `return function route(value) {
+  const channel = partitioner(keySelector(value), channels);
+  return Number.isInteger(channel) && channel >= 0 && channel < channels ? channel : refuse(channel);
+};`;
+
+function custom({ channels, keySelector = (value) => value, partitioner }: RouterOptions): Router {
   assert(partitioner !== undefined, 'a custom edge has a partitioner');
-  return {
-    route(value) {
-      const channel = partitioner(keySelector === undefined ? value : keySelector(value), channels);
-      if (Number.isInteger(channel) && channel >= 0 && channel < channels) return channel;
-      throw new MillraceError(
-        'PARTITIONER_INVALID',
-        `the custom partitioner returned ${String(channel)}, which is not one of the ${channels} channels (0 to ${channels - 1})`,
-      );
-    },
+  const refuse = (channel: unknown): never => {
+    throw new MillraceError(
+      'PARTITIONER_INVALID',
+      `the custom partitioner returned ${String(channel)}, which is not one of the ${channels} channels (0 to ${channels - 1})`,
+    );
   };
+  const values = { keySelector, partitioner, channels, refuse };
+  const route = (value: unknown): number => {
+    const channel = partitioner(keySelector(value), channels);
+    return Number.isInteger(channel) && channel >= 0 && channel < channels ? channel : refuse(channel);
+  };
+  return { route: makeCode<Router['route']>(['custom'], values, CUSTOM) ?? route };
 }
 
 function randomOf(options: RouterOptions): Random {

@@ -14,7 +14,7 @@ import { AccumulatorSet } from './accumulator-set.ts';
 import { ChainLink } from './chain-link.ts';
 import { ChainOutput, type Targets } from './chain-output.ts';
 import type { FrameStack } from './frames.ts';
-import { fuse, type FusedParts, fuseRun, mayLeaveWork, RowCounts } from './fused.ts';
+import { fuse, type FusedParts, fusePort, fuseRun, mayLeaveWork, RowCounts } from './fused.ts';
 import { ChainOperatorContext } from './operator-context.ts';
 import type { RestoredOperator } from './snapshot.ts';
 import { createRuntimeContext } from './runtime-context.ts';
@@ -102,6 +102,24 @@ export class Chain {
     }
     const first = source ? this.head.output.onlyReceiver() : undefined;
     if (first instanceof ChainLink) this.#fuseSource(first);
+    else if (first !== undefined) this.#countSource(first as TaskPort);
+  }
+
+  /** What a source emits goes straight into its port. */
+  #countSource(port: TaskPort): void {
+    const { output } = this.head;
+    const { info } = this.#parts.host;
+    output.makeBy(() => {
+      const counts = new RowCounts(0);
+      const made = fusePort({
+        emit: port.emit.bind(port),
+        counts,
+        job: info.jobName,
+        uid: this.head.planned.uid,
+      });
+      if (made !== undefined) output.countMade(() => counts.taken(0));
+      return made;
+    });
   }
 
   /** What a source emits goes straight into the row behind it. */
@@ -156,7 +174,7 @@ export class Chain {
       if (isSink) return { links, next: undefined, endsInLink: false };
       if (!(receiver instanceof ChainLink)) {
         const port = receiver as TaskPort;
-        return { links, next: (value, timestamp) => port.emit(value, timestamp), endsInLink: false };
+        return { links, next: port.emit.bind(port), endsInLink: false };
       }
       link = receiver;
     }

@@ -6,7 +6,7 @@
  * after the other, and makes one loop of them, up to the sink, the port or the plain link behind.
  *
  * ```
- * source ─► made: map, filter, process, sink            a function that takes a record
+ * source ─► made: map, filter, process, sink            a function that takes a record; also without any, to a port
  * batch  ─► made: keyed process, map, port              a function that takes a run of records
  * ```
  *
@@ -96,6 +96,23 @@ ${stepsOf(parts, 'continue')}}
 } finally {
   counts[0] += run.position - before;
 }
+};`,
+  );
+}
+
+/** From a source straight into its port, made; `undefined` where code generation is forbidden. */
+export function fusePort({
+  emit,
+  counts,
+  job,
+  uid,
+}: Pick<FusedParts, 'counts' | 'job' | 'uid'> & { readonly emit: Deliver }): MadeDeliver | undefined {
+  return makeCode(
+    [job, uid],
+    { emit, counts: counts.numbers, none: MIN_TIMESTAMP },
+    `return function deliver(value, timestamp = none) {
+counts[0]++;
+emit(value, timestamp);
 };`,
   );
 }
