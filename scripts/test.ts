@@ -3,9 +3,12 @@
 // Unit tests share one process (fast); whatever starts processes, threads or long searches gets a process per file.
 // Prints the output of failing files, every skip, every count of cases, and as its last line `N passed, N failed`.
 //
-// Tests that need a browser run by `npm run test:browser` alone, which is this with --browser.
+// Tests that need a browser run by `npm run test:browser` alone, which is this with --browser; those that need Prometheus
+// or the tools of Apache Flink by `npm run test:monitoring` and `npm run test:flink-tools`.
 //
 //   --browser          the tests that drive a browser (Chromium), and no others
+//   --monitoring       the tests with Prometheus, and no others
+//   --flink-tools      the tests with the tools of Apache Flink, and no others
 //   --name <pattern>   only tests whose name matches
 //   --verbose          print what the tests print
 //   --list             print the files that would run
@@ -40,11 +43,24 @@ const isolatedFolders = [
   'test/simulation/',
   'test/property/',
   'test/monitoring/',
+  'test/flink-tools/',
   'packages/dashboard/test/',
 ];
-const foldersOnBuild = ['test/e2e/', 'test/recovery/', 'test/monitoring/', 'packages/dashboard/test/'];
-const foldersInBrowser = ['packages/dashboard/test/'];
-const foldersMonitored = ['test/monitoring/'];
+const foldersOnBuild = [
+  'test/e2e/',
+  'test/recovery/',
+  'test/monitoring/',
+  'test/flink-tools/',
+  'packages/dashboard/test/',
+];
+/** Tests that need more than Node run alone, each set by an option of its own. */
+const foldersOfOption = {
+  browser: ['packages/dashboard/test/'],
+  monitoring: ['test/monitoring/'],
+  'flink-tools': ['test/flink-tools/'],
+} as const;
+type SetOption = keyof typeof foldersOfOption;
+const setOptions = Object.keys(foldersOfOption) as SetOption[];
 const foldersWithCases = ['test/simulation/', 'test/property/'];
 const filesAtOnce = 2;
 const idleMsMax = 90_000;
@@ -54,6 +70,7 @@ async function main(): Promise<number> {
     options: {
       browser: { type: 'boolean' },
       monitoring: { type: 'boolean' },
+      'flink-tools': { type: 'boolean' },
       name: { type: 'string' },
       verbose: { type: 'boolean' },
       list: { type: 'boolean' },
@@ -62,10 +79,9 @@ async function main(): Promise<number> {
     },
     allowPositionals: true,
   });
-  const inBrowser = values.browser === true;
-  const isMonitored = values.monitoring === true;
+  const chosen = setOptions.find((option) => values[option] === true);
   const files = testFiles(positionals).filter(
-    (file) => isIn(file, foldersInBrowser) === inBrowser && isIn(file, foldersMonitored) === isMonitored,
+    (file) => setOptions.find((option) => isIn(file, foldersOfOption[option])) === chosen,
   );
   if (values.list === true) {
     for (const file of files) console.log(file);
@@ -81,7 +97,7 @@ async function main(): Promise<number> {
     if (values.again === true && group.isIsolated) await runAgain(group, report, values.name);
   }
   if (values.name === undefined) {
-    report.checkSkips(positionals.length === 0 && !inBrowser && !isMonitored);
+    report.checkSkips(positionals.length === 0 && chosen === undefined);
     report.checkCases(runnable.filter((file) => isIn(file, foldersWithCases)));
   }
   report.print(performance.now() - startedAt);

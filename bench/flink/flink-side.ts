@@ -18,12 +18,10 @@ export interface SideRun {
 
 const SOURCES = fileURLToPath(new URL('./java/', import.meta.url));
 const CACHE = fileURLToPath(new URL('./.cache/', import.meta.url));
-const JARS = join(CACHE, 'jars');
 const CLASSES = join(CACHE, 'classes');
 // What Flink's own start scripts open to it on Java 17, as far as these jobs need it.
 const JVM_OPTIONS = [
   ...['-Xmx4g', '--add-opens=java.base/java.lang=ALL-UNNAMED', '--add-opens=java.base/java.util=ALL-UNNAMED'],
-  ...['-cp', `${CLASSES}:${join(JARS, '*')}`],
 ];
 
 /** One JVM with a MiniCluster; see FlinkSide.java for what stands on its input and output. */
@@ -32,8 +30,9 @@ export class FlinkSide {
   readonly #answers: AsyncIterator<string>;
   readonly #lines: Interface;
 
-  private constructor() {
-    this.#jvm = spawn('java', [...JVM_OPTIONS, 'millrace.bench.FlinkSide'], {
+  private constructor(jars: string) {
+    const classes = ['-cp', `${CLASSES}:${join(jars, '*')}`];
+    this.#jvm = spawn('java', [...JVM_OPTIONS, ...classes, 'millrace.bench.FlinkSide'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#lines = createInterface({ input: this.#jvm.stdout });
@@ -43,12 +42,12 @@ export class FlinkSide {
   /** Resolves jars and compiles if need be; resolves when the cluster is up. */
   static async start(): Promise<FlinkSide> {
     runTool('java', ['--version']);
-    provideJars(JARS);
+    const jars = provideJars();
     rmSync(CLASSES, { recursive: true, force: true });
     mkdirSync(CLASSES, { recursive: true });
     const files = readdirSync(SOURCES).map((name) => join(SOURCES, name));
-    runTool('javac', ['--release', '17', '-proc:none', '-cp', join(JARS, '*'), '-d', CLASSES, ...files]);
-    const side = new FlinkSide();
+    runTool('javac', ['--release', '17', '-proc:none', '-cp', join(jars, '*'), '-d', CLASSES, ...files]);
+    const side = new FlinkSide(jars);
     await side.#answer();
     return side;
   }

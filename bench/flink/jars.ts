@@ -1,17 +1,27 @@
-// The jars of Apache Flink: resolved by Maven into a folder that git ignores, and each held to its checksum.
+// The jars of Apache Flink: resolved by Maven into a cache of the user, and each held to its checksum.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { runTool } from './tools.ts';
 
 const POM = fileURLToPath(new URL('./pom.xml', import.meta.url));
 const PINS = fileURLToPath(new URL('./jars.sha256', import.meta.url));
 
-/** Leaves exactly the pinned jars in the folder; asks Maven only when they are not there. */
-export function provideJars(folder: string): void {
-  const pins = parsePins(readFileSync(PINS, 'utf8'));
-  if (differences(folder, pins).length === 0) return;
+/** Leaves exactly the pinned jars in a folder outside of the checkout, and names it; asks Maven only when they are not there. */
+export function provideJars(): string {
+  const text = readFileSync(PINS, 'utf8');
+  const pins = parsePins(text);
+  // Another set of jars is another folder.
+  const mark = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const folder = join(
+    process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+    'millrace',
+    `flink-${mark}`,
+  );
+  if (differences(folder, pins).length === 0) return folder;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   console.log('resolving the jars of Apache Flink with Maven');
@@ -21,6 +31,7 @@ export function provideJars(folder: string): void {
   ]);
   const wrong = differences(folder, pins);
   if (wrong.length > 0) throw new Error(`the jars are not those of jars.sha256: ${wrong.join('; ')}`);
+  return folder;
 }
 
 /** The checksum of each file, from the lines that `sha256sum` writes. */

@@ -15,7 +15,7 @@ export function runTool(tool: string, args: readonly string[]): void {
   const { error, status } = spawnSync(tool, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (error !== undefined) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new MissingToolError(`bench:flink: ${tool} is not on the PATH. Needed is ${needs[tool] ?? tool}.`);
+    throw new MissingToolError(`${tool} is not on the PATH. Needed is ${needs[tool] ?? tool}.`);
   }
   if (status !== 0) throw new Error(`${tool} ended with exit code ${status}`);
 }

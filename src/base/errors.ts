@@ -616,6 +616,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Bind to 127.0.0.1: connections between processes are not encrypted yet.',
   },
+  REST_BIND_UNSAFE: {
+    title: 'the REST interface would listen where others than this machine reach it, without encryption',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Set security.ssl.rest.enabled to true, and security.ssl.rest.certificate and security.ssl.rest.key to files in PEM; or leave rest.bind-address at localhost.',
+  },
   JOB_MASTER_LOST: {
     title: 'the process of a job master ended unexpectedly',
     owner: 'external',

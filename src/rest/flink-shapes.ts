@@ -94,6 +94,7 @@ export function jobDetailsInfo(watch: JobWatch, vertices: readonly NamedVertex[]
     isStoppable: true,
     state: source.state,
     'job-type': 'STREAMING',
+    'application-id': source.jobId,
     schedulerType: 'Default',
     'start-time': source.startedAt,
     'end-time': source.endedAt ?? -1,

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { recordingLog } from '../base/log.ts';
 import { systemEnv } from '../base/system-env.ts';
-import { BODY_BYTES_MAX, listen, type Listening } from './http-server.ts';
+import { BODY_BYTES_MAX, listen, type Listening, type RestBind } from './http-server.ts';
 import { accepted, ok, Refusal, type Route, Router } from './router.ts';
 
 const log = recordingLog();
@@ -18,6 +18,8 @@ const ROUTES: readonly Route[] = [
     summary: '',
     handle: ({ body }) => accepted(body ?? null),
   },
+  { method: 'POST', path: '/code', role: 'submit', summary: '', handle: () => accepted() },
+  { method: 'GET', path: '/acts', role: 'operate', onlyForPage: true, summary: '', handle: () => accepted() },
   {
     method: 'GET',
     path: '/broken',
@@ -38,17 +40,14 @@ const ROUTES: readonly Route[] = [
   },
 ];
 
-async function withServer(
-  use: (server: Listening) => Promise<void>,
-  authorize?: () => boolean,
-): Promise<void> {
+async function withServer(use: (server: Listening) => Promise<void>, bind?: RestBind): Promise<void> {
   const env = systemEnv({ log });
   const files = async (path: string) =>
     path === '/'
       ? { kind: 'bytes' as const, status: 200, type: 'text/html', bytes: '<p>page</p>' }
       : undefined;
   const server = await listen(
-    { env, router: new Router(ROUTES), files, ...(authorize === undefined ? {} : { authorize }) },
+    { env, router: new Router(ROUTES), files, ...(bind === undefined ? {} : { bind }) },
     0,
   );
   try {
@@ -184,14 +183,48 @@ describe('the HTTP server', () => {
     });
   });
 
-  it('asks whoever authorizes before a route runs', async () => {
+  it('wants the token of the role before a route runs', async () => {
+    const tokens = { view: 'v'.repeat(64), operate: 'o'.repeat(64), submit: 's'.repeat(64) };
     await withServer(
       async (server) => {
-        assert.equal((await ask(server, '/things/1')).status, 401);
-        assert.equal((await ask(server, '/')).status, 200, 'the page itself holds nothing');
+        const status = async (path: string, authorization?: string, method = 'GET'): Promise<number> => {
+          const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+          return (await ask(server, path, { method, headers })).status;
+        };
+        // On loopback only what brings code needs one; a wrong one is always told.
+        assert.equal(await status('/things/1'), 200);
+        assert.equal(await status('/things', undefined, 'POST'), 202);
+        assert.equal(await status('/code', undefined, 'POST'), 401);
+        assert.equal(await status('/code', `Bearer ${tokens.operate}`, 'POST'), 403);
+        assert.equal(await status('/code', `Bearer ${tokens.submit}`, 'POST'), 202);
+        const basic = Buffer.from(`anybody:${tokens.submit}`).toString('base64');
+        assert.equal(await status('/code', `Basic ${basic}`, 'POST'), 202);
+        for (const wrong of ['Bearer ', 'Bearer x', tokens.submit, 'Basic !', `Bearer ${tokens.submit}x`])
+          assert.equal(await status('/things/1', wrong), 401, wrong);
       },
-      () => false,
+      { host: 'localhost', tokens },
     );
+  });
+
+  it('lets a GET that does something be asked by a script of its own page alone', async () => {
+    await withServer(async (server) => {
+      const status = async (headers: Record<string, string>): Promise<number> =>
+        (await ask(server, '/acts', { headers })).status;
+      assert.equal(await status({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }), 202);
+      assert.equal(await status({}), 405);
+      assert.equal(await status({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'no-cors' }), 405);
+      assert.equal(await status({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }), 405);
+      assert.equal(await status({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }), 403);
+    });
+  });
+
+  it('listens elsewhere than on loopback with TLS and tokens alone', async () => {
+    const env = systemEnv({ log });
+    const options = { env, router: new Router([]), files: async () => undefined };
+    const tokens = { view: 'v', operate: 'o', submit: 's' };
+    const tls = { certificate: '', key: '' };
+    for (const bind of [{ host: '0.0.0.0' }, { host: '0.0.0.0', tokens }, { host: '::', tls }])
+      await assert.rejects(listen({ ...options, bind }, 0), { code: 'REST_BIND_UNSAFE' });
   });
 
   it('takes the next port when one is taken, or says that it cannot be had', async () => {

@@ -1,19 +1,24 @@
 /**
  * The HTTP server: limits, who may ask, and the way from a request to the answer of its route.
  *
- * Owner: the process that serves. Partners: the router; `authorize`, where somebody else than this machine may ask.
+ * Owner: the process that serves. Partners: the router; access.ts, which knows roles and tokens.
  *
- * HS-1 It listens on loopback only. A request whose `Host` is no name of loopback is refused (DNS rebinding), and so is
- *      one that a page of another origin makes a browser send (`Origin`, `Sec-Fetch-Site`). No CORS header is ever sent.
+ * HS-1 It listens on loopback, or elsewhere with TLS and tokens alone (REST_BIND_UNSAFE). On loopback a request whose `Host`
+ *      is no name of loopback is refused (DNS rebinding; elsewhere nobody has the token of a name that is not its own).
+ *      Refused too is what a page of another origin makes a browser send (`Origin`, `Sec-Fetch-Site`). No CORS header is
+ *      ever sent.
  * HS-2 Everything that comes from outside has a bound: connections, headers, times, the body.
  * HS-3 Every answer carries the headers that forbid a browser to run, frame or guess anything.
  * HS-4 An error in a route is a 500 with its message, in the log with its stack, and the server goes on.
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
-import { type Answer, Refusal, refused, type Role, type Router } from './router.ts';
+import { isLoopback } from '../base/network.ts';
+import { Access, type Tokens } from './access.ts';
+import { type Answer, Refusal, refused, type Router } from './router.ts';
 
 /** HS-2. */
 export const CONNECTIONS_MAX = 512;
@@ -38,6 +43,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
+const LOOPBACK: RestBind = { host: 'localhost' };
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** What a server is made of. */
@@ -46,8 +52,28 @@ export interface HttpServerOptions {
   readonly router: Router;
   /** Files of the page: asked for whatever no route has. */
   readonly files: (path: string) => Promise<Answer | undefined>;
-  /** Says whether whoever asks has a role; default: everybody on this machine has all. */
-  readonly authorize?: (request: IncomingMessage, role: Role) => boolean;
+  /** Default: loopback, in the clear, and everybody on this machine may do all that is served. */
+  readonly bind?: RestBind;
+}
+
+/** Where the server listens, and whom it answers. */
+export interface RestBind {
+  /** `localhost`: both families of loopback. */
+  readonly host: string;
+  /** What others call it, for its address; default: `host`. */
+  readonly name?: string;
+  /** PEM. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly tokens?: Tokens;
+}
+
+type AnyServer = Server | TlsServer;
+
+/** What all requests are held to. */
+interface Rules {
+  readonly access: Access;
+  readonly isLoopback: boolean;
+  readonly scheme: 'http' | 'https';
 }
 
 /** A server that listens. */
@@ -58,12 +84,22 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Listens on loopback at `port`, or at the next free one when `orNext`. Throws REST_UNAVAILABLE. */
+/**
+ * Listens at `port`, or at the next free one when `orNext`. Throws REST_UNAVAILABLE, and REST_BIND_UNSAFE where others than
+ * this machine could read what is said.
+ */
 export async function listen(
   options: HttpServerOptions,
   port: number,
   { orNext = false } = {},
 ): Promise<Listening> {
+  const { host, tls, tokens } = options.bind ?? LOOPBACK;
+  if (!isLoopback(host) && (tls === undefined || tokens === undefined)) {
+    throw new MillraceError(
+      'REST_BIND_UNSAFE',
+      `rest.bind-address is ${host}, which others than this machine reach`,
+    );
+  }
   let last: unknown;
   const tried = port === 0 || !orNext ? 1 : PORTS_TRIED;
   for (let each = 0; each < tried && port + each <= 65_535; each += 1) {
@@ -80,13 +116,21 @@ export async function listen(
   });
 }
 
-/** Both families of loopback: `localhost` may mean either, and must not mean a stranger's server. */
 async function listenAt(options: HttpServerOptions, port: number): Promise<Listening> {
-  const first = makeServer(options);
-  await bind(first, port, '127.0.0.1');
+  const { host, name = host, tls, tokens } = options.bind ?? LOOPBACK;
+  const rules: Rules = {
+    access: new Access({ clock: options.env.clock, tokens, isLoopback: isLoopback(host) }),
+    isLoopback: isLoopback(host),
+    scheme: tls === undefined ? 'http' : 'https',
+  };
+  const first = makeServer(options, rules);
+  await bind(first, port, host === 'localhost' ? '127.0.0.1' : host);
   const bound = (first.address() as { readonly port: number }).port;
-  const second = makeServer(options);
-  const servers = [first];
+  const url = `${rules.scheme}://${name.includes(':') ? `[${name}]` : name}:${bound}`;
+  const servers: AnyServer[] = [first];
+  if (host !== 'localhost') return { port: bound, url, close: () => closeAll(servers) };
+  // Both families of loopback: `localhost` may mean either, and must not mean a stranger's server.
+  const second = makeServer(options, rules);
   try {
     await bind(second, bound, '::1');
     servers.push(second);
@@ -97,10 +141,10 @@ async function listenAt(options: HttpServerOptions, port: number): Promise<Liste
     }
     // A machine without IPv6: `localhost` is the other one.
   }
-  return { port: bound, url: `http://localhost:${bound}`, close: () => closeAll(servers) };
+  return { port: bound, url, close: () => closeAll(servers) };
 }
 
-function bind(server: Server, port: number, host: string): Promise<void> {
+function bind(server: AnyServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port, host, exclusive: true }, () => {
@@ -110,7 +154,7 @@ function bind(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-async function closeAll(servers: readonly Server[]): Promise<void> {
+async function closeAll(servers: readonly AnyServer[]): Promise<void> {
   await Promise.all(
     servers.map(
       (server) =>
@@ -122,45 +166,50 @@ async function closeAll(servers: readonly Server[]): Promise<void> {
   );
 }
 
-function makeServer(options: HttpServerOptions): Server {
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      maxHeaderSize: HEADER_BYTES_MAX,
-    },
-    (request, response) => {
-      response.on('error', () => {}); // Whoever asked has gone.
-      handle(options, request)
-        .then((answer) => send(answer, request, response))
-        .catch((error: unknown) => {
-          options.env.log.error('a request could not be answered', { error });
-          response.destroy();
-        });
-    },
-  );
+function makeServer(options: HttpServerOptions, rules: Rules): AnyServer {
+  const limits = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    maxHeaderSize: HEADER_BYTES_MAX,
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    response.on('error', () => {}); // Whoever asked has gone.
+    handle(options, rules, request)
+      .then((found) => send(found, request, response))
+      .catch((error: unknown) => {
+        options.env.log.error('a request could not be answered', { error });
+        response.destroy();
+      });
+  };
+  const tls = options.bind?.tls;
+  const server =
+    tls === undefined
+      ? createServer(limits, answer)
+      : createTlsServer({ ...limits, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' }, answer);
   server.maxConnections = CONNECTIONS_MAX;
   server.maxHeadersCount = HEADERS_MAX;
   return server;
 }
 
 /** From a request to its answer; rejected never but for a bug here. */
-async function handle(options: HttpServerOptions, request: IncomingMessage): Promise<Answer> {
+async function handle(options: HttpServerOptions, rules: Rules, request: IncomingMessage): Promise<Answer> {
   try {
-    return await route(options, request);
+    return await route(options, rules, request);
   } catch (error) {
-    if (error instanceof Refusal) return refused(error.status, error.message);
+    if (error instanceof Refusal) return refused(error.status, error.message, error.headers);
     options.env.log.error('a route failed', { url: request.url, error });
     return refused(500, `Internal server error: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
 async function route(
-  { router, files, authorize }: HttpServerOptions,
+  { router, files }: HttpServerOptions,
+  rules: Rules,
   request: IncomingMessage,
 ): Promise<Answer> {
-  checkAsker(request);
+  checkAsker(request, rules);
+  const { authorization } = request.headers;
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const raw = request.url ?? '/';
   if (raw.length > URL_LENGTH_MAX) throw new Refusal(414, 'The address is too long.');
@@ -171,13 +220,15 @@ async function route(
   switch (found.kind) {
     case 'route': {
       const { route: row, params } = found;
-      if (authorize?.(request, row.role) === false) throw new Refusal(401, 'Unauthorized');
+      if (row.onlyForPage === true) checkPage(request);
+      rules.access.check(authorization, row.role);
       const query = new URLSearchParams(question < 0 ? '' : raw.slice(question + 1));
       return row.handle({ params, query, body: await bodyOf(request) });
     }
     case 'other-method':
       throw new Refusal(405, `Method ${method} is not allowed here; allowed: ${found.allowed.join(', ')}`);
     case 'nothing': {
+      rules.access.check(authorization, 'view');
       const file = method === 'GET' ? await files(path) : undefined;
       if (file === undefined) throw new Refusal(404, `Not found: ${path}`);
       return file;
@@ -186,12 +237,12 @@ async function route(
 }
 
 /** HS-1. */
-function checkAsker(request: IncomingMessage): void {
+function checkAsker(request: IncomingMessage, rules: Rules): void {
   const { host, origin } = request.headers;
-  if (host === undefined || !LOOPBACK_NAMES.has(nameOf(host))) {
+  if (host === undefined || (rules.isLoopback && !LOOPBACK_NAMES.has(nameOf(host)))) {
     throw new Refusal(403, 'This host name is not served: use localhost.');
   }
-  if (origin !== undefined && origin !== `http://${host}`) {
+  if (origin !== undefined && origin !== `${rules.scheme}://${host}`) {
     throw new Refusal(403, 'Requests of pages of other origins are not answered.');
   }
 }
@@ -202,6 +253,12 @@ function checkOrigin(request: IncomingMessage, isPage: boolean): void {
   if (site !== 'cross-site' && site !== 'same-site') return;
   if (isPage && request.headers['sec-fetch-mode'] === 'navigate') return;
   throw new Refusal(403, 'Requests of pages of other origins are not answered.');
+}
+
+/** HS-1. Only a browser says so, of a script on a page of this very server: no link, picture or form can. */
+function checkPage({ headers }: IncomingMessage): void {
+  if (headers['sec-fetch-site'] === 'same-origin' && headers['sec-fetch-mode'] === 'cors') return;
+  throw new Refusal(405, 'This is for pages that this server serves; a GET of anybody else changes nothing.');
 }
 
 function nameOf(host: string): string {
@@ -240,7 +297,7 @@ function send(answer: Answer, request: IncomingMessage, response: ServerResponse
     ...HEADERS,
     'Content-Type': isJson ? 'application/json; charset=UTF-8' : answer.type,
     'Content-Length': bytes.length,
-    ...(isJson ? {} : answer.headers),
+    ...answer.headers,
     // What was not read of a refused body must not pass for the next request.
     ...(answer.status === 413 ? { Connection: 'close' } : {}),
   });

@@ -6,16 +6,18 @@
 
 import { ClusterWatch } from './cluster-watch.ts';
 import type { RestContext } from './context.ts';
-import { type HttpServerOptions, listen } from './http-server.ts';
+import { listen, type RestBind } from './http-server.ts';
 import { LogRing } from './log-ring.ts';
 import { openApi } from './openapi.ts';
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts';
 import { ok, type Route, Router } from './router.ts';
+import { applicationRoutes } from './routes-applications.ts';
 import { checkpointRoutes } from './routes-checkpoints.ts';
 import { clusterRoutes } from './routes-cluster.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { ownRoutes } from './routes-own.ts';
 import { rescaleRoutes } from './routes-rescale.ts';
+import { refusingRoutes } from './routes-refused.ts';
 import { savepointRoutes } from './routes-savepoints.ts';
 import { vertexRoutes } from './routes-vertices.ts';
 import type { ServedCluster } from './served.ts';
@@ -35,7 +37,8 @@ export interface RestServerOptions {
   readonly port: number;
   /** Take the next free port when it is taken. */
   readonly orNextPort?: boolean;
-  readonly authorize?: HttpServerOptions['authorize'];
+  /** Where, and for whom; default: loopback, for everybody on this machine. */
+  readonly bind?: RestBind;
   /** Routes of whoever serves, besides those that all have. */
   readonly moreRoutes?: (context: RestContext) => readonly Route[];
 }
@@ -50,7 +53,7 @@ export interface RestServer {
 
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
 export async function serveRest(options: RestServerOptions): Promise<RestServer> {
-  const { cluster, pageFolder, port, orNextPort = false, authorize } = options;
+  const { cluster, pageFolder, port, orNextPort = false, bind } = options;
   const watch = options.watch ?? new ClusterWatch(cluster, options.logs ?? new LogRing());
   const closeWatch = (): void => {
     if (options.watch === undefined) watch.close();
@@ -60,11 +63,9 @@ export async function serveRest(options: RestServerOptions): Promise<RestServer>
     const context = { watch, triggers: new TriggerStore(env.clock, env.random) };
     const router = new Router([...routesOf(context), ...(options.moreRoutes?.(context) ?? [])]);
     const files = staticFiles(env.files, pageFolder);
-    const server = await listen(
-      { env, router, files, ...(authorize === undefined ? {} : { authorize }) },
-      port,
-      { orNext: orNextPort },
-    );
+    const server = await listen({ env, router, files, ...(bind === undefined ? {} : { bind }) }, port, {
+      orNext: orNextPort,
+    });
     return {
       port: server.port,
       url: server.url,
@@ -85,11 +86,13 @@ export function routesOf(context: RestContext): Route[] {
   const routes: Route[] = [
     ...clusterRoutes(context),
     ...jobRoutes(context),
+    ...applicationRoutes(context),
     ...vertexRoutes(context),
     ...checkpointRoutes(context),
     ...savepointRoutes(context),
     ...rescaleRoutes(context),
     ...ownRoutes(context),
+    ...refusingRoutes(),
     {
       method: 'GET',
       path: '/metrics',

@@ -14,7 +14,12 @@ export interface RouteRequest {
 
 /** What a route answers with. */
 export type Answer =
-  | { readonly kind: 'json'; readonly status: number; readonly body: unknown }
+  | {
+      readonly kind: 'json';
+      readonly status: number;
+      readonly body: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | {
       readonly kind: 'bytes';
       readonly status: number;
@@ -41,16 +46,20 @@ export interface Route {
   /** One line, for the OpenAPI document. */
   readonly summary: string;
   readonly query?: readonly string[];
+  /** Answered only to a script of a page of this server: for a GET of Flink's page that does something. */
+  readonly onlyForPage?: boolean;
   readonly handle: (request: RouteRequest) => Answer | Promise<Answer>;
 }
 
 /** A request that is refused: its status and what is said. */
 export class Refusal extends Error {
   readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.status = status;
+    this.headers = headers;
   }
 }
 
@@ -65,8 +74,12 @@ export function accepted(body: unknown = {}): Answer {
 }
 
 /** The body of errors, as Flink has it. */
-export function refused(status: number, message: string): Answer {
-  return { kind: 'json', status, body: { errors: [message] } };
+export function refused(
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  return { kind: 'json', status, body: { errors: [message] }, headers };
 }
 
 /** What was found for a request. */

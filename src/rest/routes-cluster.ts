@@ -1,5 +1,6 @@
 /** Flink's routes about the cluster as a whole, its coordinator and its workers. */
 
+import type { Configuration } from '../base/config.ts';
 import { type RestContext, numberOf } from './context.ts';
 import { type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
 import type { ServedProcess, ServedWorker } from './served.ts';
@@ -36,10 +37,27 @@ export function clusterRoutes(context: RestContext): Route[] {
       handle: () => ok({ dataSets: [] }),
     },
     {
+      method: 'DELETE',
+      role: 'operate',
+      path: '/datasets/:datasetid',
+      summary: 'Removes a cached data set; there are none.',
+      handle: ({ params }) => {
+        throw new Refusal(404, `NotFoundException: there is no data set ${params['datasetid'] ?? ''}`);
+      },
+    },
+    {
+      ...view,
+      path: '/datasets/delete/:triggerid',
+      summary: 'What became of a removal; there are none.',
+      handle: ({ params }) => {
+        throw new Refusal(404, `NotFoundException: there is no operation ${params['triggerid'] ?? ''}`);
+      },
+    },
+    {
       ...view,
       path: '/jobmanager/config',
       summary: 'The configuration of the process that serves.',
-      handle: () => ok(configuration(context)),
+      handle: () => ok(configurationOf(cluster.configuration)),
     },
     {
       ...view,
@@ -74,6 +92,12 @@ export function clusterRoutes(context: RestContext): Route[] {
     },
     {
       ...view,
+      path: '/jobmanager/thread-dump',
+      summary: 'The threads of the process that serves, without their stacks.',
+      handle: () => ok({ threadInfos: [threadInfo('main', cluster.process().thread, [])] }),
+    },
+    {
+      ...view,
       path: '/taskmanagers',
       summary: 'All TaskManagers.',
       handle: () => ok({ taskmanagers: cluster.workers().map((worker) => taskManager(context, worker)) }),
@@ -104,6 +128,12 @@ export function clusterRoutes(context: RestContext): Route[] {
       summary: 'Metrics of one TaskManager.',
       query: ['get'],
       handle: (request) => metricsAnswer(workerMetrics(watch, workerOf(context, request)), request.query),
+    },
+    {
+      ...view,
+      path: '/taskmanagers/:taskmanagerid/thread-dump',
+      summary: 'The threads of one TaskManager and what runs in them, without their stacks.',
+      handle: (request) => ok({ threadInfos: threadsOf(context, workerOf(context, request)) }),
     },
     {
       ...view,
@@ -187,8 +217,9 @@ function clusterOverview({ watch }: RestContext): unknown {
   };
 }
 
-function configuration({ watch: { cluster } }: RestContext): unknown {
-  return cluster.configuration
+/** All that somebody has set, secrets hidden. */
+export function configurationOf(configuration: Configuration): unknown {
+  return configuration
     .entries()
     .filter(({ value, origin }) => value !== undefined && origin !== 'default')
     .map(({ key, value }) => ({ key, value: masked(key, String(value)) }));
@@ -199,7 +230,8 @@ export function masked(key: string, value: string): string {
   return SECRET.test(key) ? MASK : value;
 }
 
-function environment(): unknown {
+/** What Flink says of a virtual machine, of Node. */
+export function environment(): unknown {
   const { node, v8 } = process.versions;
   return { jvm: { version: `Node.js ${node} (V8 ${v8})`, arch: process.arch, options: [] }, classpath: [] };
 }
@@ -305,6 +337,34 @@ function taskManagerDetails(context: RestContext, worker: ServedWorker): unknown
       ],
     },
   };
+}
+
+function threadsOf(context: RestContext, worker: ServedWorker): unknown[] {
+  const shown = context.watch.overview().workers.find(({ workerId }) => workerId === worker.workerId);
+  const own = threadInfo('main', worker.process.thread, []);
+  const ofSlots = (shown?.slots ?? []).flatMap(({ slot, thread, jobId, tasks }) => {
+    if (thread === null || jobId === null) return [];
+    const { vertices } = context.watch.watch(jobId)!.job.source.compiled.graph;
+    const names = tasks.map(({ vertex, subtask }) => {
+      const { name, parallelism } = vertices[vertex]!;
+      return `${name} (${subtask + 1}/${parallelism})`;
+    });
+    return [threadInfo(`slot ${slot} of job ${jobId}`, thread, names)];
+  });
+  return [own, ...ofSlots];
+}
+
+/** V8 tells no stack of a thread that runs: a profile does. */
+function threadInfo(name: string, thread: ServedProcess['thread'], tasks: readonly string[]): unknown {
+  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const lines = [
+    `"${name}"`,
+    `heap ${mib(thread.heapUsedBytes)} used of ${mib(thread.heapLimitBytes)}, outside of it ${mib(thread.externalBytes)}`,
+    `${thread.collections} garbage collections, ${Math.round(thread.collectionMs)} ms`,
+    ...tasks.map((task) => `runs ${task}`),
+    'no stack: V8 tells none of a running thread; a profile or a flame graph of a vertex shows where time goes',
+  ];
+  return { threadName: name, stringifiedThreadInfo: `${lines.join('\n\t')}\n` };
 }
 
 const LOG_FILE = 'millrace.log';

@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RestContext } from './context.ts';
-import { checkpointRoutes } from './routes-checkpoints.ts';
-import { clusterRoutes } from './routes-cluster.ts';
-import { jobRoutes } from './routes-jobs.ts';
-import { ownRoutes } from './routes-own.ts';
-import { savepointRoutes } from './routes-savepoints.ts';
-import { vertexRoutes } from './routes-vertices.ts';
+import { routesOf } from './rest-server.ts';
 
-test('what is asked with GET only looks: nothing that a link leads to changes what runs', () => {
-  const context = { watch: { onTick: () => {} } } as unknown as RestContext;
-  const tables = [checkpointRoutes, clusterRoutes, jobRoutes, ownRoutes, savepointRoutes, vertexRoutes];
-  const routes = tables.flatMap((rows) => rows(context));
-  assert.ok(routes.length > 50);
-  for (const { method, role, path } of routes)
-    assert.equal(method === 'GET', role === 'view', `${method} ${path} needs the role "${role}"`);
+test('what is asked with GET only looks, but for scripts of the own page: nothing that a link leads to changes what runs', () => {
+  const context = { watch: { cluster: {}, onTick: () => {} } } as unknown as RestContext;
+  const routes = routesOf(context);
+  assert.ok(routes.length > 100);
+  for (const { method, role, path, onlyForPage } of routes)
+    assert.equal(
+      method === 'GET' && onlyForPage !== true,
+      role === 'view',
+      `${method} ${path} needs the role "${role}"`,
+    );
+  const acting = routes.filter(({ onlyForPage }) => onlyForPage === true).map(({ path }) => path);
+  assert.deepEqual(acting, ['/jobs/:jobid/yarn-cancel', '/jobs/:jobid/yarn-stop']);
 });

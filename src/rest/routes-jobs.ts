@@ -9,7 +9,8 @@ import { aggregatedAnswer, metricsAnswer } from './metric-answers.ts';
 import type { Metric } from './metric.ts';
 import { jobMetrics, latencyMetrics } from './metric-table.ts';
 import { accepted, type Answer, ok, Refusal, type Route } from './router.ts';
-import { masked } from './routes-cluster.ts';
+import { configurationOf, environment, masked } from './routes-cluster.ts';
+import { causeOf } from './trigger-store.ts';
 
 const EXCEPTIONS_DEFAULT = 20;
 
@@ -81,25 +82,28 @@ export function jobRoutes(context: RestContext): Route[] {
       ...view,
       path: '/jobs/:jobid/jobmanager/config',
       summary: 'The configuration of one job, without defaults.',
+      handle: (request) => ok(configurationOf(jobOf(context, request).job.configuration)),
+    },
+    {
+      ...view,
+      path: '/jobs/:jobid/jobmanager/environment',
+      summary: 'What the process that serves runs on.',
       handle: (request) => {
-        const { configuration } = jobOf(context, request).job;
-        return ok(
-          configuration
-            .entries()
-            .filter(({ value, origin }) => value !== undefined && origin !== 'default')
-            .map(({ key, value }) => ({ key, value: masked(key, String(value)) })),
-        );
+        jobOf(context, request);
+        return ok(environment());
       },
     },
     {
       ...view,
       path: '/jobs/:jobid/exceptions',
-      summary: 'The failures of one job, the newest first.',
-      query: ['maxExceptions'],
+      summary:
+        'The failures of one job, the newest first. No failure has labels: a filter by label finds none.',
+      query: ['maxExceptions', 'failureLabelFilter'],
       handle: (request) => {
         const max = numberOf(request.query, 'maxExceptions') ?? EXCEPTIONS_DEFAULT;
         if (max < 0) throw badRequest('"maxExceptions" is negative');
-        return ok(exceptions(jobOf(context, request), max));
+        const isFiltered = (request.query.get('failureLabelFilter') ?? '') !== '';
+        return ok(exceptions(jobOf(context, request), isFiltered ? 0 : max));
       },
     },
     {
@@ -139,10 +143,34 @@ export function jobRoutes(context: RestContext): Route[] {
         return cancel(jobOf(context, request));
       },
     },
+    {
+      ...view,
+      role: 'operate',
+      onlyForPage: true,
+      path: '/jobs/:jobid/yarn-cancel',
+      summary: "What Flink's page cancels a job with; refused to everybody else.",
+      handle: (request) => cancel(jobOf(context, request)),
+    },
+    {
+      ...view,
+      role: 'operate',
+      onlyForPage: true,
+      path: '/jobs/:jobid/yarn-stop',
+      summary: "What Flink's page once stopped a job with; refused to everybody else.",
+      handle: (request) => {
+        const { source } = jobOf(context, request).job;
+        if (isTerminal(source.state)) {
+          throw new Refusal(409, `Job ${source.jobId} cannot be stopped: it is ${source.state}.`);
+        }
+        source.stop();
+        return accepted();
+      },
+    },
   ];
 }
 
-function cancel(watch: JobWatch): Answer {
+/** Cancels a job that is not over; refuses with 409 otherwise. */
+export function cancel(watch: JobWatch): Answer {
   const { source } = watch.job;
   // As in Flink: a job that is over cannot be canceled, one that is being canceled can.
   if (isTerminal(source.state) && source.state !== 'CANCELED') {
@@ -239,11 +267,7 @@ function executionResult(watch: JobWatch): Answer {
       'end-time': endedAt,
       ...(source.state === 'FAILED' && failure !== undefined
         ? {
-            'failure-cause': {
-              class: failure.code,
-              'stack-trace': failure.stack,
-              'serialized-throwable': '',
-            },
+            'failure-cause': causeOf({ name: failure.code, message: failure.message, stack: failure.stack }),
           }
         : {}),
     },

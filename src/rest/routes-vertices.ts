@@ -253,12 +253,15 @@ function aggregatedDurations(executions: NamedVertex['executions'], now: number)
 function backPressure({ watch, figures }: NamedVertex): unknown {
   return {
     status: 'ok',
+    // Flink's page reads the older name.
     backpressureLevel: figures.backPressureLevel,
+    'backpressure-level': figures.backPressureLevel,
     'end-timestamp': watch.figures().at,
     subtasks: figures.subtasks.map((subtask) => ({
       subtask: subtask.subtask,
       'attempt-number': Math.max(0, subtask.attempt - 1),
       backpressureLevel: backPressureLevel(subtask.backPressuredShare),
+      'backpressure-level': backPressureLevel(subtask.backPressuredShare),
       ratio: subtask.backPressuredShare,
       idleRatio: subtask.idleShare,
       busyRatio: subtask.busyShare,

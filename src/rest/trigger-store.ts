@@ -8,6 +8,7 @@
 import type { Clock, Random } from '../base/env.ts';
 import { serializeError } from '../base/errors.ts';
 import { type Answer, ok, Refusal } from './router.ts';
+import { serializedThrowable, type ToldError } from './serialized-throwable.ts';
 
 /** How long the result of an operation is kept (`rest.async.store-duration`). */
 export const STORED_MS = 300_000;
@@ -19,7 +20,7 @@ interface Operation {
   result: unknown;
 }
 
-/** A failed operation as Flink says it; nobody without Flink's classes could read a serialized throwable. */
+/** A failed operation as Flink says it. */
 export interface FailureCause {
   readonly class: string;
   readonly 'stack-trace': string;
@@ -100,9 +101,14 @@ function keyOf({ what, jobId }: { readonly what: string; readonly jobId: string 
 /** An error as Flink's clients read it. */
 export function failureCause(error: unknown): FailureCause {
   const { code, name, message, stack } = serializeError(error);
+  return causeOf({ name: code ?? name, message, stack: stack ?? `${name}: ${message}` });
+}
+
+/** The same, of an error that is known by its text. */
+export function causeOf(told: ToldError): FailureCause {
   return {
-    class: code ?? name,
-    'stack-trace': stack ?? `${name}: ${message}`,
-    'serialized-throwable': '',
+    class: told.name,
+    'stack-trace': told.stack,
+    'serialized-throwable': serializedThrowable(told),
   };
 }

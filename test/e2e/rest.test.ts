@@ -320,12 +320,14 @@ describe('a job with --ui', () => {
     assert.deepEqual(shapeOf(backPressure), {
       status: string,
       backpressureLevel: string,
+      'backpressure-level': string,
       'end-timestamp': number,
       subtasks: [
         {
           subtask: number,
           'attempt-number': number,
           backpressureLevel: string,
+          'backpressure-level': string,
           ratio: number,
           idleRatio: number,
           busyRatio: number,

@@ -1,7 +1,7 @@
-// Chromium of the system, driven by Playwright: pages that collect what went wrong in them.
-import { existsSync, readFileSync } from 'node:fs';
+// Pages in Chromium that collect what went wrong in them.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 
 /** How a page is looked at. */
 export interface View {
@@ -11,26 +11,7 @@ export interface View {
   readonly scheme?: 'light' | 'dark';
 }
 
-const places = [
-  process.env['CHROMIUM'],
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-];
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Starts the browser; says what to install when there is none. */
-export async function openBrowser(): Promise<Browser> {
-  const executablePath = places.find((path) => path !== undefined && existsSync(path));
-  if (executablePath === undefined) {
-    throw new Error(
-      'no Chromium found: install it (on Debian: sudo apt-get install chromium), or name it in CHROMIUM',
-    );
-  }
-  // Root has no sandbox to go into; continuous integration often is root.
-  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  return chromium.launch({ executablePath, args });
-}
 
 /** A page, and everything that it complained about: errors, refused styles and scripts, failed requests. */
 export async function openPage(

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { goToPane, layoutShift, openBrowser, openPage, seriousFindings } from './browser.ts';
+import { goToPane, layoutShift, openPage, seriousFindings } from './browser.ts';
+import { openBrowser } from './chromium.ts';
 import { type RunningJob, startJob, startJobInCluster } from './running-job.ts';
 
 const waitMsMax = 60_000;

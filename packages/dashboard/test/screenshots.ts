@@ -9,7 +9,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { root } from '../../../test/architecture/read.ts';
-import { goToPane, openBrowser, openPage, type View } from './browser.ts';
+import { goToPane, openPage, type View } from './browser.ts';
+import { openBrowser } from './chromium.ts';
 import { startJob, startJobInCluster } from './running-job.ts';
 
 interface Scene {

@@ -1,0 +1,55 @@
+// Every route of Flink is served or refused with its reason, and the reference says which.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { routesOf } from './rest-server.ts';
+import type { RestContext } from './context.ts';
+import { Refusal, Router } from './router.ts';
+import { refusedRoutes } from './routes-refused.ts';
+
+const page = readFileSync(new URL('../../docs/reference/rest.md', import.meta.url), 'utf8');
+const told = [...page.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \| (served|refused: .+) \|$/gm)].map(
+  ([, method, path, here]) => ({ method: method!, path: path!, here: here! }),
+);
+// Rows are made, nothing is asked of them.
+const nobody = {
+  watch: { cluster: { env: { clock: { now: () => 0 } }, version: '' }, onTick: () => {} },
+} as unknown as RestContext;
+const routes = routesOf(nobody);
+const shape = (path: string): string => path.replaceAll(/:\w+/g, ':');
+const key = ({ method, path }: { readonly method: string; readonly path: string }): string =>
+  `${method} ${shape(path)}`;
+
+test('the reference says of every route of Flink whether it is served', () => {
+  assert.equal(told.length, 97);
+  const refused = new Map(refusedRoutes.map((route) => [key(route), route.why]));
+  const known = new Set(routes.map(key));
+  for (const row of told) {
+    const why = refused.get(key(row));
+    assert.ok(known.has(key(row)), `${key(row)} is in the reference, and no route has it`);
+    assert.equal(row.here, why === undefined ? 'served' : `refused: ${why}`, key(row));
+  }
+});
+
+test('nothing is refused that is served, and nothing that Flink does not have', () => {
+  const all = routes.map(key);
+  assert.deepEqual(
+    all.filter((each, index) => all.indexOf(each) !== index),
+    [],
+  );
+  const flinks = new Set(told.map(key));
+  assert.deepEqual(
+    refusedRoutes.map(key).filter((each) => !flinks.has(each)),
+    [],
+  );
+});
+
+test('a refused route says why', async () => {
+  const router = new Router(routes);
+  const found = router.find('POST', '/v1/jobs');
+  assert.ok(found.kind === 'route');
+  await assert.rejects(
+    async () => found.route.handle({ params: {}, query: new URLSearchParams(), body: undefined }),
+    (error) => error instanceof Refusal && error.status === 501 && /millrace run -d/.test(error.message),
+  );
+});

@@ -1,0 +1,87 @@
+/** Routes of Flink that nobody serves here, each with the reason: whoever asks is told why, not that there is no such page. */
+
+import { Refusal, type Route } from './router.ts';
+
+/** One route, and why it is refused. */
+export interface RefusedRoute {
+  readonly method: Route['method'];
+  readonly path: string;
+  readonly why: string;
+}
+
+const NO_JAVA = 'a job graph of Java cannot run here: submit a job with `millrace run -d`';
+const NO_BUNDLES = 'jobs are submitted with `millrace run -d`';
+const NO_HISTORY_SERVER = 'Flink has it in its history server only, and so nobody answers it here either';
+const NO_RESCALE_HISTORY = 'no history of rescales is kept';
+const NO_PROFILER =
+  'there is no async-profiler; POST /v1/x/taskmanagers/:taskmanagerid/profiles takes a profile';
+const NO_OUTPUT = 'what processes print is not kept; read their logs';
+
+/** All of them. */
+export const refusedRoutes: readonly RefusedRoute[] = [
+  {
+    method: 'DELETE',
+    path: '/cluster',
+    why: 'a cluster is ended by whoever started it, with `millrace cluster stop`',
+  },
+  { method: 'POST', path: '/jobs', why: NO_JAVA },
+  { method: 'GET', path: '/jars', why: NO_BUNDLES },
+  { method: 'POST', path: '/jars/upload', why: NO_BUNDLES },
+  { method: 'DELETE', path: '/jars/:jarid', why: NO_BUNDLES },
+  { method: 'GET', path: '/jars/:jarid/plan', why: NO_BUNDLES },
+  { method: 'POST', path: '/jars/:jarid/plan', why: NO_BUNDLES },
+  { method: 'POST', path: '/jars/:jarid/run', why: NO_BUNDLES },
+  { method: 'POST', path: '/jars/:jarid/run-application', why: NO_BUNDLES },
+  {
+    method: 'PATCH',
+    path: '/jobs/:jobid/rescaling',
+    why: 'Flink has disabled it: PUT resource-requirements',
+  },
+  {
+    method: 'GET',
+    path: '/jobs/:jobid/rescaling/:triggerid',
+    why: 'Flink has disabled it: PUT resource-requirements',
+  },
+  {
+    method: 'PATCH',
+    path: '/jobs/:jobid/clientHeartbeat',
+    why: 'no job ends with the client that submitted it',
+  },
+  {
+    method: 'POST',
+    path: '/jobs/:jobid/coordinators/:operatorid',
+    why: 'requests to coordinators are Java objects; results are read with sinks',
+  },
+  { method: 'GET', path: '/jobs/:jobid/jobmanager/log-url', why: NO_HISTORY_SERVER },
+  { method: 'GET', path: '/jobs/:jobid/taskmanagers/:taskmanagerid/log-url', why: NO_HISTORY_SERVER },
+  { method: 'GET', path: '/jobs/:jobid/rescales/config', why: NO_RESCALE_HISTORY },
+  { method: 'GET', path: '/jobs/:jobid/rescales/overview', why: NO_RESCALE_HISTORY },
+  { method: 'GET', path: '/jobs/:jobid/rescales/history', why: NO_RESCALE_HISTORY },
+  { method: 'GET', path: '/jobs/:jobid/rescales/details/:rescaleuuid', why: NO_RESCALE_HISTORY },
+  { method: 'GET', path: '/jobs/:jobid/rescales/summary', why: NO_RESCALE_HISTORY },
+  {
+    method: 'GET',
+    path: '/jobs/:jobid/vertices/:vertexid/flamegraph',
+    why: 'no flame graph is drawn; POST /v1/x/taskmanagers/:taskmanagerid/profiles takes a profile',
+  },
+  { method: 'GET', path: '/jobmanager/stdout', why: NO_OUTPUT },
+  { method: 'GET', path: '/taskmanagers/:taskmanagerid/stdout', why: NO_OUTPUT },
+  ...['/jobmanager', '/taskmanagers/:taskmanagerid'].flatMap((whose): RefusedRoute[] => [
+    { method: 'GET', path: `${whose}/profiler`, why: NO_PROFILER },
+    { method: 'POST', path: `${whose}/profiler`, why: NO_PROFILER },
+    { method: 'GET', path: `${whose}/profiler/:file`, why: NO_PROFILER },
+  ]),
+];
+
+/** The rows of the table. */
+export function refusingRoutes(): Route[] {
+  return refusedRoutes.map(({ method, path, why }) => ({
+    method,
+    path,
+    role: method === 'GET' ? 'view' : 'operate',
+    summary: `Not served: ${why}.`,
+    handle: () => {
+      throw new Refusal(501, `Not served: ${why}.`);
+    },
+  }));
+}
