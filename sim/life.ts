@@ -7,6 +7,7 @@
 
 import process from 'node:process';
 import type { JobResult } from '../src/cluster/job-manager/job-master.ts';
+import { parallelismLimits } from '../src/graph/rescale.ts';
 import { Kernel } from '../src/testing/kernel.ts';
 import type { FileFault } from '../src/testing/simulated-files.ts';
 import { chance } from '../test/property/job-spec.ts';
@@ -15,7 +16,15 @@ import { DiskWitness } from '../test/simulation/disk-witness.ts';
 import { checkFork, checkNoLeak, OutputCheck, Violation } from './checks.ts';
 import { TransactionStore } from './transactions.ts';
 import { jobOf, type Surroundings } from './workload.ts';
-import { type LifeSettings, MOMENTS, type Planned, type Rates, type When, type World } from './world.ts';
+import {
+  IN_ORDER,
+  type LifeSettings,
+  MOMENTS,
+  type Planned,
+  type Rates,
+  type When,
+  type World,
+} from './world.ts';
 
 /** What happened in a world. */
 export interface Figures {
@@ -276,6 +285,9 @@ class WorldRun {
           () => this.marks.add('savepoint failed'),
         );
         return;
+      case 'rescale':
+        this.#rescale(what.subtasks);
+        return;
       case 'stop-with-savepoint':
         if (!(await this.#stopWithSavepoint(what.from))) return;
         break;
@@ -299,6 +311,22 @@ class WorldRun {
     }
     this.#settings = next;
     this.#start();
+  }
+
+  #rescale(subtasks: readonly number[]): void {
+    const { master } = this.#job;
+    const { job } = this.#world;
+    // Where no record may be late, every split keeps a reader of its own.
+    const least = IN_ORDER.has(job.keyed.kind) ? Math.max(...job.sources.map(({ splits }) => splits)) : 1;
+    const limits = parallelismLimits(master.compiled.graph);
+    const requirements = limits.map((limit, vertex) => {
+      const asked = Math.max(least, subtasks[vertex % subtasks.length]!);
+      return { lowerBound: 1, upperBound: Math.min(limit, asked) };
+    });
+    master.rescale(requirements).done.then(
+      () => this.marks.add('rescaled'),
+      () => this.marks.add('rescale failed'),
+    );
   }
 
   #taken(path: string): void {

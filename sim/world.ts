@@ -109,9 +109,11 @@ export interface When {
   readonly events: number;
 }
 
-/** Something that happens to the process of the job. All but `savepoint`, `freeze` and `jump` end the life. */
+/** Something that happens to the process of the job. All but `savepoint`, `rescale`, `freeze` and `jump` end the life. */
 export type Happening =
   | { readonly kind: 'kill' | 'power' | 'stop' | 'savepoint' }
+  /** Subtasks of its vertices, one after the other, from the beginning again when there are more. */
+  | { readonly kind: 'rescale'; readonly subtasks: readonly number[] }
   /** What comes after the stop begins with the savepoint (and owns it: `claim`) or with the latest checkpoint. */
   | { readonly kind: 'stop-with-savepoint'; readonly from: 'claimed' | 'savepoint' | 'latest' }
   /** SIGSTOP, and another process takes over; the old one goes on after so many events. */
@@ -165,6 +167,7 @@ const KINDS: readonly Happening['kind'][] = [
   'stop',
   'stop-with-savepoint',
   'savepoint',
+  'rescale',
   'take-over',
   'take-over',
   'freeze',
@@ -255,6 +258,8 @@ function happening(draw: Draw, kind: Happening['kind']): Happening {
       return { kind, wakesAfter: Math.round(2 ** (draw(1_100) / 100)) };
     case 'stop-with-savepoint':
       return { kind, from: (['claimed', 'savepoint', 'latest'] as const)[draw(3)]! };
+    case 'rescale':
+      return { kind, subtasks: Array.from({ length: 4 }, () => 1 + draw(4)) };
     case 'freeze':
       return { kind, ms: Math.round(10 ** (1 + draw(300) / 100)) };
     case 'jump':

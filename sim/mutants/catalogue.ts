@@ -491,6 +491,20 @@ export const MUTANTS: readonly Mutant[] = [
     from: '        await files.syncDirectory(target);\n',
     to: '',
   },
+  {
+    name: 'rescaled-edge-stays-forward',
+    teaches: 'I-K2: records of subtasks that have no partner any more go nowhere',
+    file: 'src/graph/rescale.ts',
+    from: "if (edge.partitioner !== 'forward' || isEqual) return edge;",
+    to: 'if (!isEqual || isEqual) return edge;',
+  },
+  {
+    name: 'rescaled-by-the-old-plan',
+    teaches: 'I-K1: state is dealt out by the numbers of subtasks that the job had before',
+    file: 'src/cluster/job-manager/job-master.ts',
+    from: '    this.#options.storage.usePlan(this.#compiled.graph);\n',
+    to: '    this.#options.storage.usePlan(this.#options.compiled.graph);\n',
+  },
 ];
 
 /** The mutant with a name. */

@@ -1,0 +1,47 @@
+// What the README says of recorded runs is what they sum up to, and a broken rule would be said.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { provedSentence, type Recorded, recordedIn, withSentence } from './recorded-runs.ts';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+describe('recorded runs', () => {
+  const sim = (protocol: number, violations = 0): Recorded => ({
+    kind: 'sim',
+    protocol,
+    seconds: 60,
+    totals: { worlds: 10, lives: 2_000, kills: 3, faults: 4, violations },
+    failures: [],
+  });
+  const chaos: Recorded = {
+    kind: 'chaos',
+    protocol: 1,
+    seconds: 600,
+    kills: 50,
+    pauses: 20,
+    records: 1_000,
+    violations: [],
+  };
+
+  it('are summed up over their newest protocol', () => {
+    assert.match(
+      provedSentence([sim(2), sim(3), sim(3), chaos]),
+      /4,000 lives of jobs in 20 random worlds, with 6 kills and 8 faults; 50 kills and 20 pauses of real processes in 10 minutes, under 1,000 records: no record was lost/,
+    );
+  });
+
+  it('that broke a rule say so', () => {
+    assert.match(provedSentence([sim(3), sim(3, 2)]), /: 2 rules were broken/);
+    assert.match(provedSentence([{ ...chaos, violations: ['gone'] }]), /: 1 rules were broken/);
+    assert.equal(provedSentence([]), 'No run is recorded.');
+  });
+
+  it('are what the README says', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const sentence = provedSentence(recordedIn(join(root, 'docs/internals/runs')));
+    assert.equal(readme, withSentence(readme, sentence), 'write it anew: npm run docs:generate');
+  });
+});

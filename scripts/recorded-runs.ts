@@ -1,0 +1,86 @@
+// The sentence of the README about what was proved, from the runs that are recorded: `npm run docs:generate`.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+/** A run as `sim` and `chaos` record it; figures that a kind does not have are absent. */
+export interface Recorded {
+  readonly kind: string;
+  readonly protocol: number;
+  readonly seconds: number;
+  readonly totals?: Readonly<Record<string, number>>;
+  readonly kills?: number;
+  readonly pauses?: number;
+  readonly records?: number;
+  readonly failures?: readonly unknown[];
+  readonly violations?: readonly unknown[];
+}
+
+const BEGIN = '<!-- from docs/internals/runs -->';
+const END = '<!-- end -->';
+
+/** What lies in a folder of runs. */
+export function recordedIn(folder: string): Recorded[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^(?:sim|chaos)-.*\.json$/.test(name))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Recorded);
+}
+
+/** Sums over the newest version of each protocol; runs of older ones count for nothing. */
+export function provedSentence(runs: readonly Recorded[]): string {
+  const sim = newest(runs, 'sim');
+  const chaos = newest(runs, 'chaos');
+  const total = (name: string): string => count(sum(sim, ({ totals }) => totals?.[name]));
+  const told: string[] = [];
+  if (sim.length > 0) {
+    told.push(
+      `${total('lives')} lives of jobs in ${total('worlds')} random worlds, with ${total('kills')} kills and ${total('faults')} faults`,
+    );
+  }
+  if (chaos.length > 0) {
+    told.push(
+      `${count(sum(chaos, ({ kills }) => kills))} kills and ${count(sum(chaos, ({ pauses }) => pauses))} pauses of real ` +
+        `processes in ${count(Math.round(sum(chaos, ({ seconds }) => seconds) / 60))} minutes, under ${count(sum(chaos, ({ records }) => records))} records`,
+    );
+  }
+  if (told.length === 0) return 'No run is recorded.';
+  const broken = sum([...sim, ...chaos], ({ totals, failures, violations }) =>
+    Math.max(totals?.['violations'] ?? 0, failures?.length ?? 0, violations?.length ?? 0),
+  );
+  const verdict =
+    broken === 0 ? 'no record was lost, and none came twice' : `${count(broken)} rules were broken`;
+  return `Recorded so far: ${told.join('; ')}: ${verdict} ([how, and what is not proved](docs/internals/proof.md)).`;
+}
+
+/** The text with the sentence in its place. */
+export function withSentence(text: string, sentence: string): string {
+  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (from < 0 || to < from)
+    throw new Error(`the README has no place for the recorded runs: ${BEGIN} … ${END}`);
+  return `${text.slice(0, from + BEGIN.length)}\n${sentence}\n${text.slice(to)}`;
+}
+
+function newest(runs: readonly Recorded[], kind: string): Recorded[] {
+  const own = runs.filter((run) => run.kind === kind);
+  const protocol = Math.max(...own.map((run) => run.protocol));
+  return own.filter((run) => run.protocol === protocol);
+}
+
+function sum(runs: readonly Recorded[], figure: (run: Recorded) => number | undefined): number {
+  return runs.reduce((total, run) => total + (figure(run) ?? 0), 0);
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const readme = join(root, 'README.md');
+  const sentence = provedSentence(recordedIn(join(root, 'docs/internals/runs')));
+  writeFileSync(readme, withSentence(readFileSync(readme, 'utf8'), sentence));
+  console.log(sentence);
+}
