@@ -12,7 +12,7 @@ import { Configuration, type ConfigValues } from './base/config.ts';
 import type { Env, Log } from './base/env.ts';
 import { MillraceError } from './base/errors.ts';
 import { sha256Hex } from './base/hash.ts';
-import { type LogLevel, teeLog } from './base/log.ts';
+import { teeLog } from './base/log.ts';
 import { systemEnv } from './base/system-env.ts';
 import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
 import type { JobFigures } from './cluster/job-manager/job-figures.ts';
@@ -29,6 +29,8 @@ import type { SlotProvider } from './hosts/messages.ts';
 import {
   type JobInputs,
   layersOf,
+  loggingOf,
+  recipeForThread,
   type LoadedJob,
   loadDefinition,
   loadGraph,
@@ -245,8 +247,8 @@ function start(
   checkGuarantee(compiled, configuration);
   const { graph } = compiled;
   const workingDirectory = options.workingDirectory ?? process.cwd();
-  const env = envOf(options, configuration);
   const jobId = checkedId(options.jobId ?? jobIdOf(graph.name));
+  const env = envOf(options, configuration, { name: graph.name, jobId });
   const directory = checkpointsDirectory(configuration, workingDirectory, graph.name);
   const master = new LocalCluster(env).submit({
     jobId,
@@ -300,9 +302,15 @@ export function servedParts(client: JobClient): ServedParts {
   return parts;
 }
 
-function envOf(options: ExecuteOptions, configuration: Configuration): Env {
-  const env = options.env ?? systemEnv({ logging: { level: logLevelOf(configuration) } });
-  return options.alsoLogTo === undefined ? env : { ...env, log: teeLog(env.log, options.alsoLogTo) };
+/** Every line says whose it is. */
+function envOf(
+  options: ExecuteOptions,
+  configuration: Configuration,
+  { name, jobId }: { readonly name: string; readonly jobId: string },
+): Env {
+  const env = options.env ?? systemEnv({ logging: loggingOf(configuration) });
+  const log = options.alsoLogTo === undefined ? env.log : teeLog(env.log, options.alsoLogTo);
+  return { ...env, log: log.child({ job: name, jobId }) };
 }
 
 /** Jobs that run in this thread. */
@@ -405,7 +413,7 @@ function hostOf(job: LoadedJob, module: URL | undefined, options: HostOptions): 
   if (host === 'in-process') return { kind: 'in-process', build: job.build, slotEnv };
   if (module === undefined) throw notAModule('a job that was described here');
   const recipe = recipeOf(job, module, options);
-  if (slotsOf === undefined) return { kind: 'threads', entry: WORKER, load: recipe };
+  if (slotsOf === undefined) return { kind: 'threads', entry: WORKER, load: recipeForThread(recipe) };
   return { kind: 'elsewhere', provider: slotsOf({ graph: job.compiled.graph, recipe }) };
 }
 
@@ -417,12 +425,8 @@ function recipeOf({ compiled, configuration }: LoadedJob, module: URL, options: 
     argv: process.argv,
     layers: layersOf(inputsOf(options).configuration),
     graph: compiled.graph,
-    logLevel: logLevelOf(configuration),
+    logging: loggingOf(configuration),
   };
-}
-
-function logLevelOf(configuration: Configuration): LogLevel {
-  return configuration.get('log.level') as LogLevel;
 }
 
 /** The file of a worker; this file and that one are both sources, or both built. */

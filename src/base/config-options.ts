@@ -289,6 +289,11 @@ export const CONFIG_OPTIONS = {
     max: 100_000,
     description: 'Latency is the distribution of so many last markers.',
   }),
+  'log.format': oneOf(['auto', 'json', 'pretty'], {
+    default: 'auto',
+    description:
+      'How a line of the log is written: json, one object a line; pretty, for people. auto is pretty at a terminal and json elsewhere.',
+  }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',
     description: 'How important a line must be to be logged.',

@@ -5,6 +5,7 @@ import {
   consoleLog,
   type ConsoleLogOptions,
   entryLog,
+  logFormatHere,
   type LogEntry,
   RECORDED_LINES_MAX,
   recordingLog,
@@ -59,6 +60,22 @@ test('writes errors with code, place, remedy and cause', () => {
   assert.deepEqual(found.where, { uid: 'count' });
   assert.equal(found.cause.message, 'deep');
   assert.match(found.remedy, /disk/);
+});
+
+test('lifts the code of an error to where whoever searches looks for it', () => {
+  const codeOf = (fields: object): unknown =>
+    (JSON.parse(logged({}, (log) => log.error('failed', fields))) as { code?: unknown }).code;
+  assert.equal(codeOf({ error: new MillraceError('FILES_FAILED', 'no') }), 'FILES_FAILED');
+  assert.equal(codeOf({ error: new MillraceError('FILES_FAILED', 'no'), code: 'OWN' }), 'OWN');
+  assert.equal(codeOf({ error: new Error('no') }), undefined);
+  assert.equal(codeOf({ error: 'no' }), undefined);
+});
+
+test('auto is json where the standard error is no terminal', () => {
+  // The runner reads the output of its tests.
+  assert.equal(logFormatHere('auto'), process.stderr.isTTY === true ? 'pretty' : 'json');
+  assert.equal(logFormatHere('pretty'), 'pretty');
+  assert.equal(logFormatHere('json'), 'json');
 });
 
 test('survives every field, and a field cannot pass for the level or the message', () => {

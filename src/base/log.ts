@@ -21,12 +21,21 @@ export interface LogEntry {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** `json`: one object a line; `pretty`: for people; `auto`: for people where the standard error is a terminal. */
+export type LogFormat = 'auto' | 'json' | 'pretty';
+
+/** What `auto` is in this process; a thread cannot know, and is told. */
+export function logFormatHere(format: LogFormat): 'json' | 'pretty' {
+  if (format !== 'auto') return format;
+  return process.stderr.isTTY === true ? 'pretty' : 'json';
+}
+
 /** How {@link consoleLog} writes. */
 export interface ConsoleLogOptions {
   /** Default `info`. */
   readonly level?: LogLevel;
-  /** `json` (default): one object a line; `pretty`: for people. */
-  readonly format?: 'json' | 'pretty';
+  /** Default `json`. */
+  readonly format?: LogFormat;
   /** Default: the standard error, so that the standard output is free for data. */
   readonly stream?: LineStream;
   /** Wall clock; default: the machine's. */
@@ -58,7 +67,7 @@ type Write = (level: RecordedLine['level'], message: string, fields: Record<stri
 /** Writes lines to a stream; characters that could drive a terminal are escaped. */
 export function consoleLog(options: ConsoleLogOptions = {}): Log {
   const { level = 'info', format = 'json', stream = process.stderr, now = () => Date.now() } = options;
-  const write = format === 'json' ? jsonLines(stream, now) : prettyLines(stream, now);
+  const write = logFormatHere(format) === 'json' ? jsonLines(stream, now) : prettyLines(stream, now);
   const least = LEVELS.indexOf(level);
   return new FieldLog((lineLevel, message, fields) => {
     if (LEVELS.indexOf(lineLevel) >= least) write(lineLevel, message, fields);
@@ -131,7 +140,7 @@ function jsonLines(stream: LineStream, now: () => number): Write {
     },
     { write: (line: string) => void stream.write(escapeBeyondJson(line)) },
   );
-  return (level, message, fields) => logger[level](withoutOwnFields(plain(fields)), message);
+  return (level, message, fields) => logger[level](withCode(withoutOwnFields(plain(fields))), message);
 }
 
 function prettyLines(stream: LineStream, now: () => number): Write {
@@ -181,6 +190,15 @@ function withoutOwnFields(fields: unknown): object {
   return Object.fromEntries(
     entries.map(([name, value]) => [OWN_FIELDS.has(name) ? `${name}_` : name, value]),
   );
+}
+
+// Whoever looks for a code need not know which field has the error.
+function withCode(fields: object): object {
+  if ('code' in fields || !('error' in fields)) return fields;
+  const { error } = fields;
+  const code: unknown =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? { ...fields, code } : fields;
 }
 
 // Whatever may move a cursor, change a colour, break a line or turn the direction of writing.

@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import type { Configuration } from '../base/config.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Env } from '../base/env.ts';
-import { consoleLog, type LogLevel, teeLog } from '../base/log.ts';
+import { consoleLog, teeLog } from '../base/log.ts';
 import { MillraceError } from '../base/errors.ts';
 import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
 import { systemEnv } from '../base/system-env.ts';
@@ -19,6 +19,7 @@ import { localSpawner } from '../cluster/spawner.ts';
 import { TaskManager } from '../cluster/task-manager/task-manager.ts';
 import { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
+import { loggingOf } from '../run/load.ts';
 import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
 import { ClusterFiles } from './cluster-files.ts';
@@ -91,7 +92,7 @@ async function runJobManager(
   const dispatcher = new Dispatcher({
     env,
     network: tcpNetwork(),
-    spawner: localSpawner({ entry: ENTRY }),
+    spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
     processId: process.pid,
     address,
     secret: files.secret(),
@@ -152,7 +153,7 @@ async function runTaskManager(
   const taskManager = new TaskManager({
     env: environmentOf(configuration, undefined),
     network: tcpNetwork(),
-    spawner: localSpawner({ entry: ENTRY }),
+    spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
     taskManager: id,
     host: ownHost,
     processId: process.pid,
@@ -178,7 +179,7 @@ async function runTaskManager(
 
 function environmentOf(configuration: Configuration, logs: LogRing | undefined): Env {
   const clock = systemClock();
-  const log = consoleLog({ level: configuration.get('log.level') as LogLevel });
+  const log = consoleLog(loggingOf(configuration));
   return systemEnv({ log: logs === undefined ? log : teeLog(log, logs.log(clock)) });
 }
 

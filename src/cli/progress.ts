@@ -67,8 +67,10 @@ export class Progress {
 
   /** Takes the line away until it is drawn again; called before others write to the same terminal (PR-1). */
   makeWay(): void {
-    if (this.#isShown) this.#options.screen.write('\r\u001b[2K');
+    if (!this.#isShown) return;
+    // First, because whoever guards the stream asks for way too.
     this.#isShown = false;
+    this.#options.screen.write('\r\u001b[2K');
   }
 
   #next(): void {

@@ -12,7 +12,6 @@
 
 import { systemClock } from '../base/clock.ts';
 import type { Configuration } from '../base/config.ts';
-import type { LogLevel } from '../base/log.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { deserializeError, isMillraceError } from '../base/errors.ts';
 import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts';
@@ -24,6 +23,7 @@ import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
 import { LogRing } from '../rest/log-ring.ts';
 import { checkGuarantee, type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
 import type { JobOptions, Request } from './arguments.ts';
+import { loggingOf } from '../run/load.ts';
 import { bundleJob } from './bundle.ts';
 import { readConfiguration } from './configuration.ts';
 import type { Dashboard, WatchedRun } from './dashboard.ts';
@@ -232,8 +232,7 @@ class Run {
     const { environment, version, workingDirectory } = this.#host;
     if (!ui && !isTelemetryWanted(environment)) return;
     const { watchRun } = await import('./dashboard.ts');
-    const level = client.configuration.get('log.level') as LogLevel;
-    const env = systemEnv({ logging: { level } });
+    const env = systemEnv({ logging: loggingOf(client.configuration) });
     this.#watched = watchRun({ client, env, logs: this.#logs, version, workingDirectory });
     const { watch } = this.#watched;
     const say = (text: string): void => this.#progress.print(`${client.jobName}: ${text}\n`);
@@ -328,16 +327,18 @@ class Run {
     this.#progress.print(`ignored, because they mean nothing here: ${ignoredKeys.join(', ')}\n`);
   }
 
-  // What the job itself prints must not end up behind the live line.
+  // What the job prints or logs must not end up behind the live line.
   #guardOutput(): () => void {
-    const { stdout } = process;
-    const write = stdout.write.bind(stdout);
-    stdout.write = ((...args: Parameters<typeof write>) => {
-      this.#progress.makeWay();
-      return write(...args);
-    }) as typeof write;
+    const guarded = [process.stdout, process.stderr].map((stream) => {
+      const write = stream.write.bind(stream);
+      stream.write = ((...args: Parameters<typeof write>) => {
+        this.#progress.makeWay();
+        return write(...args);
+      }) as typeof write;
+      return { stream, write };
+    });
     return () => {
-      stdout.write = write;
+      for (const { stream, write } of guarded) stream.write = write;
     };
   }
 

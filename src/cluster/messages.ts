@@ -231,7 +231,7 @@ export type JobEvent =
   | { readonly kind: 'restore'; readonly checkpoint: CheckpointReference | undefined }
   | { readonly kind: 'execution'; readonly execution: Execution }
   | { readonly kind: 'progress'; readonly progress: CheckpointProgress }
-  | { readonly kind: 'log'; readonly slot: number; readonly entry: LogEntry }
+  | { readonly kind: 'log'; readonly slot: number | undefined; readonly entry: LogEntry }
   | { readonly kind: 'alert'; readonly alert: RaisedAlert }
   | { readonly kind: 'tapped'; readonly tapId: string; readonly records: readonly TappedRecord[] };
 

@@ -1,13 +1,21 @@
 /** How a process of a cluster starts others, for users' code: a seam, so that a test or a simulation starts something else. */
 
+import type { LogFormat, LogLevel } from '../base/log.ts';
 import type { NetworkAddress } from '../base/network.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { HeartbeatTimes, Submission } from './messages.ts';
 
 /** What a process is started with; it travels where nobody else reads it, because it has secrets. */
-export type ProcessStart =
+export type ProcessStart = (
   | { readonly kind: 'job-process'; readonly start: JobProcessStart }
-  | { readonly kind: 'job-master'; readonly start: JobMasterStart };
+  | { readonly kind: 'job-master'; readonly start: JobMasterStart }
+) & { readonly logging?: ProcessLogging };
+
+/** How a process logs until it knows what its job says. */
+export interface ProcessLogging {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
 
 /** What the process of a job in a TaskManager starts with. */
 export interface JobProcessStart {

@@ -1,12 +1,14 @@
 /** Starts the processes of a cluster on this machine. What they start with goes through a pipe that only they read. */
 
 import { fork } from 'node:child_process';
-import type { ChildProcessHandle, ProcessSpawner, ProcessStart } from './processes.ts';
+import type { ChildProcessHandle, ProcessLogging, ProcessSpawner, ProcessStart } from './processes.ts';
 
 /** How processes are started. */
 export interface SpawnerOptions {
   /** The file that they run; it waits for a `ProcessStart` as its first message, and ends when the pipe does. */
   readonly entry: URL;
+  /** How they log; they write to the standard error of this process. */
+  readonly logging?: ProcessLogging;
   /** Further words for Node. */
   readonly nodeOptions?: readonly string[];
 }
@@ -19,7 +21,7 @@ export function localSpawner(options: SpawnerOptions): ProcessSpawner {
 }
 
 function startChild(
-  { entry, nodeOptions = [] }: SpawnerOptions,
+  { entry, logging, nodeOptions = [] }: SpawnerOptions,
   start: ProcessStart,
   workingDirectory: string,
   onExit: (how: string) => void,
@@ -40,6 +42,6 @@ function startChild(
   child.once('error', (error) => over(error.message));
   child.once('exit', (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`));
   // A child that died meanwhile tells so by its exit.
-  child.send(start, () => undefined);
+  child.send({ ...start, ...(logging === undefined ? {} : { logging }) }, () => undefined);
   return { processId: child.pid ?? 0, kill: () => void child.kill('SIGKILL') };
 }

@@ -299,8 +299,8 @@ export class JobWatch {
     };
   }
 
-  #logged(slot: number, entry: LogEntry): void {
-    const place = this.job.placeOf(slot);
+  #logged(slot: number | undefined, entry: LogEntry): void {
+    const place = slot === undefined ? { workerId: null, slot: null } : this.job.placeOf(slot);
     this.#host.logs.add(entry, {
       jobId: this.jobId,
       workerId: place.workerId,

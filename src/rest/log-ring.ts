@@ -36,7 +36,7 @@ export interface LogQuery {
 
 const LEVELS: readonly LogLine['level'][] = ['debug', 'info', 'warn', 'error'];
 const ELSEWHERE: ReadonlySet<string> = new Set([
-  ...['job', 'vertex', 'uid', 'subtask', 'attempt', 'code', 'operator'],
+  ...['job', 'jobId', 'vertex', 'uid', 'subtask', 'attempt', 'code', 'operator'],
 ]);
 const NOWHERE: LogOrigin = {
   jobId: null,
@@ -97,7 +97,7 @@ function lineOf(logId: number, entry: LogEntry, origin: LogOrigin): LogLine {
     at: entry.at,
     level: entry.level,
     message: entry.message,
-    jobId: origin.jobId,
+    jobId: origin.jobId ?? textOf(fields['jobId']),
     vertex: textOf(fields['vertex']) ?? (uid === null ? undefined : origin.vertexOf(uid)) ?? null,
     uid,
     subtask: numberOf(fields['subtask']),

@@ -1,6 +1,7 @@
 /** From a bundle that a client has submitted to a job master, and from a job master's recipe to what a thread loads. */
 
 import { pathToFileURL } from 'node:url';
+import type { Log } from '../base/env.ts';
 import type { RunningJob } from '../cluster/job-manager/job-master-process.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
 import type { JobDescription } from '../cluster/messages.ts';
@@ -9,7 +10,7 @@ import { guaranteeOf } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { executeOver, servedParts } from '../run.ts';
-import { type ConfigurationLayer, fromLayers, layersOf, type LoadRecipe } from './load.ts';
+import { type ConfigurationLayer, fromLayers, layersOf, type LoadRecipe, recipeForThread } from './load.ts';
 
 /** How a job is built, as a client says it; the `load` of a submission. */
 export interface SubmittedLoad {
@@ -23,6 +24,7 @@ export interface SubmittedLoad {
 export async function runSubmitted(
   { bundlePath, submission, run, requirements }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+  log: Log,
 ): Promise<RunningJob> {
   const load = submission.load as SubmittedLoad;
   process.argv.splice(0, process.argv.length, ...load.argv);
@@ -38,6 +40,7 @@ export async function runSubmitted(
       ...(submission.restore === undefined ? {} : { restore: submission.restore }),
       allowNonRestoredState: submission.allowNonRestoredState,
       discardLaterOutput: submission.discardLaterOutput,
+      alsoLogTo: log,
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
@@ -65,7 +68,7 @@ export async function runSubmitted(
 
 /** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */
 export function localLoad(load: unknown, bundlePath: string): LoadRecipe {
-  return { ...(load as LoadRecipe), module: pathToFileURL(bundlePath).href };
+  return { ...recipeForThread(load as LoadRecipe), module: pathToFileURL(bundlePath).href };
 }
 
 /** The plan that the job master has built. */

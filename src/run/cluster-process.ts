@@ -29,8 +29,10 @@ process.once('message', (message) => {
   });
 });
 
-async function begin({ kind, start }: ProcessStart): Promise<void> {
-  const env = systemEnv();
+async function begin({ kind, start, logging }: ProcessStart): Promise<void> {
+  const own = systemEnv(logging === undefined ? {} : { logging });
+  const jobId = kind === 'job-master' ? start.submission.jobId : start.jobId;
+  const env = { ...own, log: own.log.child({ jobId }) };
   const network = tcpNetwork();
   if (kind === 'job-master') {
     await new JobMasterProcess({

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { CONFIG_ORIGINS, Configuration, type ConfigOrigin } from '../base/config.ts';
 import type { Clock } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
-import type { LogLevel } from '../base/log.ts';
+import { type LogFormat, logFormatHere, type LogLevel } from '../base/log.ts';
 import type { CompiledJob, JobGraph } from '../graph/job-graph.ts';
 import { type PlannedJob, planJob } from '../graph/plan.ts';
 import type { StreamGraph } from '../graph/stream-graph.ts';
@@ -44,7 +44,28 @@ export interface LoadRecipe {
   readonly layers: readonly ConfigurationLayer[];
   /** What must come out. */
   readonly graph: JobGraph;
-  readonly logLevel: LogLevel;
+  readonly logging: LoggingSettings;
+}
+
+/** How a process or a thread logs. */
+export interface LoggingSettings {
+  readonly level: LogLevel;
+  /** A thread cannot see where its lines go: whoever starts it has to decide what `auto` is. */
+  readonly format: LogFormat;
+}
+
+/** What the configuration says of the log. */
+export function loggingOf(configuration: Configuration): LoggingSettings {
+  return {
+    level: configuration.get('log.level') as LogLevel,
+    format: configuration.get('log.format') as LogFormat,
+  };
+}
+
+/** The recipe for a thread of this process. */
+export function recipeForThread(recipe: LoadRecipe): LoadRecipe {
+  const { level, format } = recipe.logging;
+  return { ...recipe, logging: { level, format: logFormatHere(format) } };
 }
 
 /** One layer of the configuration, as plain data. */

@@ -6,7 +6,7 @@ import { runSlotWorker } from '../hosts/worker.ts';
 import { type LoadRecipe, loadRecipe } from './load.ts';
 
 await runSlotWorker({
-  env: (load) => systemEnv({ logging: { level: (load as LoadRecipe).logLevel } }),
+  env: (load) => systemEnv({ logging: (load as LoadRecipe).logging }),
   build: (load) => {
     const recipe = load as LoadRecipe;
     // A job that reads the program's arguments sees the same in every thread.

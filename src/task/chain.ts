@@ -53,8 +53,8 @@ export class Chain {
   constructor(parts: ChainParts) {
     this.#parts = parts;
     this.#vertex = parts.compiled.graph.vertices[parts.vertex]!;
-    const { jobName: job, subtask, attempt } = parts.host.info;
-    this.#log = parts.host.env.log.child({ job, vertex: this.#vertex.name, subtask, attempt });
+    const { jobName: job, jobId, subtask, attempt } = parts.host.info;
+    this.#log = parts.host.env.log.child({ job, jobId, vertex: this.#vertex.name, subtask, attempt });
     const { operators, source } = this.#vertex;
     this.links = operators.map((planned) => this.#link(planned));
     this.accumulators = new AccumulatorSet(parts.compiled.declarations.accumulators);

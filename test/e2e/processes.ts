@@ -128,9 +128,13 @@ export function start(command: string, words: readonly string[], options: StartO
 }
 
 /** Resolves as soon as `happened` is true; asked every few milliseconds. */
-export async function eventually(happened: () => boolean, what: string, msMax = 30_000): Promise<void> {
+export async function eventually(
+  happened: () => boolean | Promise<boolean>,
+  what: string,
+  msMax = 30_000,
+): Promise<void> {
   const deadline = performance.now() + msMax;
-  while (!happened()) {
+  while (!(await happened())) {
     if (performance.now() > deadline) assert.fail(`not within ${msMax} ms: ${what}`);
     await pause(10);
   }

@@ -39,8 +39,8 @@ export interface JobListener {
   onAlert?(alert: RaisedAlert): void;
   /** What a tap has seen; see `JobMaster.inspect`. */
   onTapped?(tapId: string, records: readonly TappedRecord[]): void;
-  /** What a slot's thread has written to its log. */
-  onLog?(slot: number, entry: LogEntry): void;
+  /** What a slot's thread has written to its log; `undefined`: the job master, where it has a process of its own. */
+  onLog?(slot: number | undefined, entry: LogEntry): void;
 }
 
 /** The listeners of one job. */

@@ -10,8 +10,9 @@
  * MP-3 It fences itself: without its JobManager the process ends. What it had published stays; the next one continues.
  */
 
-import type { Env } from '../../base/env.ts';
+import type { Env, Log } from '../../base/env.ts';
 import { MillraceError, serializeError } from '../../base/errors.ts';
+import { entryLog, type LogEntry } from '../../base/log.ts';
 import type { Network } from '../../base/network.ts';
 import type { SlotProvider } from '../../hosts/messages.ts';
 import type {
@@ -49,6 +50,8 @@ export interface JobMasterProcessParts {
   readonly run: (
     start: JobMasterStart,
     slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+    /** Where lines of the job master go besides its own output. */
+    log: Log,
   ) => Promise<RunningJob>;
   /** Ends the process. */
   readonly onOver: () => void;
@@ -56,6 +59,9 @@ export interface JobMasterProcessParts {
 
 /** Who a job master says that it is, for the handshake; the id of the job follows. */
 export const JOB_MASTER_SUBJECT = 'job-master ';
+
+/** Lines of the log that wait for the JobManager to know of the job. */
+const LINES_MAX = 1_000;
 
 /** Slots are waited for by the JobManager, which has the deadline; this one is for its silence, ms. */
 const SLOTS_DEADLINE_MS = 24 * 3_600_000;
@@ -69,6 +75,8 @@ export class JobMasterProcess {
   #reporter: JobReporter | undefined;
   /** Answers that the JobManager waits for; a job that has ended waits for them. */
   readonly #asked = new Set<Promise<unknown>>();
+  /** Lines of the log from before there was a reporter. */
+  #lines: LogEntry[] = [];
   /** Asked for before there was a job. */
   #early: JobMasterCommand[] = [];
   #rescaled: Promise<void> = Promise.resolve();
@@ -110,7 +118,7 @@ export class JobMasterProcess {
       },
     );
     const accepted = Promise.withResolvers<void>();
-    const { master, description } = await this.#parts.run(start, ({ fingerprint, load }) => {
+    const slotsOf = ({ fingerprint, load }: { readonly fingerprint: string; readonly load: unknown }) => {
       this.#checkSame(fingerprint);
       this.#slots = new RemoteSlots({
         clock: env.clock,
@@ -120,7 +128,13 @@ export class JobMasterProcess {
         requestSlots: (count, wait) => accepted.promise.then(() => this.#requestSlots(count, wait)),
       });
       return this.#slots;
-    });
+    };
+    const log = entryLog(
+      'info',
+      () => env.clock.now(),
+      (entry) => this.#logged(entry),
+    );
+    const { master, description } = await this.#parts.run(start, slotsOf, log);
     this.#master = master;
     const reporter = new JobReporter(master, env.clock, (change) =>
       this.#rpc!.send({ kind: 'changed', ...change }),
@@ -129,6 +143,7 @@ export class JobMasterProcess {
     const { address } = listener;
     this.#rpc!.send({ kind: 'accepted', address, description, picture: reporter.picture() });
     accepted.resolve();
+    for (const entry of this.#lines.splice(0)) reporter.log(entry);
     for (const command of this.#early.splice(0)) this.#obey(command);
     const result = await master.ended;
     reporter.flush();
@@ -138,6 +153,11 @@ export class JobMasterProcess {
     this.#slots?.close();
     await Promise.allSettled(this.#asked);
     this.#rpc!.send({ kind: 'bye' });
+  }
+
+  #logged(entry: LogEntry): void {
+    if (this.#reporter !== undefined) this.#reporter.log(entry);
+    else if (this.#lines.length < LINES_MAX) this.#lines.push(entry);
   }
 
   /** What is asked for `done` is the one that was accepted last. */

@@ -10,6 +10,7 @@
 
 import type { Clock, Timer } from '../../base/env.ts';
 import { serializeError } from '../../base/errors.ts';
+import type { LogEntry } from '../../base/log.ts';
 import { BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
 import { parallelismOf } from '../../graph/rescale.ts';
@@ -27,6 +28,7 @@ export class JobReporter {
   readonly #unobserve: () => void;
   #events: JobEvent[] = [];
   #timer: Timer | undefined;
+  #isClosed = false;
   #latestCheckpoint: string | undefined;
 
   constructor(master: JobMaster, clock: Pick<Clock, 'timer'>, send: (change: JobChange) => void) {
@@ -81,6 +83,11 @@ export class JobReporter {
     };
   }
 
+  /** A line of the job master's own log. */
+  log(entry: LogEntry): void {
+    this.#add({ kind: 'log', slot: undefined, entry });
+  }
+
   /** Tells what waits, now. */
   flush(): void {
     this.#timer?.cancel();
@@ -91,11 +98,13 @@ export class JobReporter {
 
   /** Nothing more is told. */
   close(): void {
+    this.#isClosed = true;
     this.#unobserve();
     this.#timer?.cancel();
   }
 
   #add(event: JobEvent): void {
+    if (this.#isClosed) return;
     this.#events.push(event);
     if (this.#events.length > EVENTS_MAX) this.#leaveOut();
     this.#timer ??= this.#clock.timer(GATHER_MS, () => this.flush(), 'the JobManager is told');
