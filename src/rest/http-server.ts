@@ -26,6 +26,8 @@ export const BODY_BYTES_MAX = 1 << 20;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
+/** Node looks for requests that take too long every 30 s; half of one would hold its connection as long. */
+const TIMES_CHECKED_MS = 1_000;
 const HEADER_BYTES_MAX = 16 << 10;
 const HEADERS_MAX = 100;
 const URL_LENGTH_MAX = 8_192;
@@ -171,6 +173,7 @@ function makeServer(options: HttpServerOptions, rules: Rules): AnyServer {
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMES_CHECKED_MS,
     maxHeaderSize: HEADER_BYTES_MAX,
   };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
