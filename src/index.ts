@@ -312,6 +312,7 @@ export type {
 } from './operators/sink.ts';
 export type {
   EnumeratorContext,
+  PendingInput,
   ReaderContext,
   ReaderOutput,
   ReaderStatus,

@@ -2,7 +2,7 @@
 
 import type { ReplayableSource } from '../operators/source.ts';
 import { wholeOption } from './options.ts';
-import { RangeReader, type RangeSplit, splitRange } from './range.ts';
+import { pendingOfRange, RangeReader, type RangeSplit, splitRange } from './range.ts';
 import { SplitList } from './split-list.ts';
 
 /** How a collection is read. */
@@ -33,6 +33,7 @@ export function collectionSource<T>(
       new SplitList({
         discover: () => Promise.resolve(splitRange(0, elements.length, splits)),
         restored,
+        pendingOf: pendingOfRange,
         dealtTo: context.parallelism,
       }),
     createReader: (context) => new RangeReader(context, { element: (index) => elements[index] as T }),

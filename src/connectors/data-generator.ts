@@ -3,7 +3,7 @@
 import { makeCode } from '../base/made-code.ts';
 import type { ReplayableSource } from '../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from './options.ts';
-import { RangeReader, type RangeSplit } from './range.ts';
+import { pendingOfRange, RangeReader, type RangeSplit } from './range.ts';
 import { type GeneratorRandom, RecordRandom } from './record-random.ts';
 import { SplitList } from './split-list.ts';
 
@@ -56,6 +56,7 @@ export function generatorSource<T>(
       new SplitList({
         discover: () => Promise.resolve(generatorSplits(splits ?? context.parallelism, count)),
         restored,
+        pendingOf: pendingOfRange,
         dealtTo: context.parallelism,
       }),
     createReader: (context) => {

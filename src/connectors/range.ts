@@ -8,12 +8,14 @@
 
 import { makeCode } from '../base/made-code.ts';
 import type { Timer } from '../base/env.ts';
-import type {
-  ReaderContext,
-  ReaderOutput,
-  ReaderStatus,
-  SourceReader,
-  SourceSplit,
+import {
+  addPending,
+  type PendingInput,
+  type ReaderContext,
+  type ReaderOutput,
+  type ReaderStatus,
+  type SourceReader,
+  type SourceSplit,
 } from '../operators/source.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
@@ -67,6 +69,11 @@ export function splitRange(from: number, count: number, splits: number): RangeSp
   return ranges;
 }
 
+/** What is left of a range; one without end has no backlog. */
+export function pendingOfRange({ next, end }: RangeSplit): PendingInput {
+  return { records: end === null ? undefined : end - next, splits: 0 };
+}
+
 /** Reads all of its ranges by turns. */
 export class RangeReader<T> implements SourceReader<T, RangeSplit> {
   readonly #context: ReaderContext;
@@ -117,6 +124,10 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
 
   snapshot(): RangeSplit[] {
     return this.#ranges.map(({ split, next }) => ({ ...split, next }));
+  }
+
+  pending(): PendingInput | undefined {
+    return addPending(this.#ranges.map(({ split, next }) => pendingOfRange({ ...split, next })));
   }
 
   position(): string | undefined {

@@ -162,6 +162,23 @@ describe('a generator', () => {
     assert.equal(new Set([...values, ...next.values]).size, values.length + next.values.length);
   });
 
+  it('knows how many records are left of its count, and that without one there is no end', async () => {
+    const kernel = new Kernel({ seed: 1 });
+    const options = { env: kernel.env('task'), parallelism: 2, maxRecords: 4 };
+    const run = await SourceRun.start(source({ count: 20 }), options);
+    assert.deepEqual(run.pending(), { records: 20, bytes: undefined, splits: 2 });
+    run.poll();
+    await kernel.runFor(1);
+    run.poll();
+    assert.equal(run.pending()?.records, 20 - run.values.length);
+    assert.ok(run.values.length > 0);
+    await run.close();
+    const endless = await SourceRun.start(source(), options);
+    endless.poll();
+    assert.equal(endless.pending()?.records, undefined);
+    await endless.close();
+  });
+
   it('keeps its rate over all subtasks, with fractions too', async () => {
     const kernel = new Kernel({ seed: 1 });
     const slow = generatorSource((index) => index, { ratePerSecond: 0.6, splits: 3, count: 12 });

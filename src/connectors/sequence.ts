@@ -2,7 +2,7 @@
 
 import type { ReplayableSource } from '../operators/source.ts';
 import { invalidOption } from './options.ts';
-import { RangeReader, type RangeSplit, splitRange } from './range.ts';
+import { pendingOfRange, RangeReader, type RangeSplit, splitRange } from './range.ts';
 import { SplitList } from './split-list.ts';
 
 /**
@@ -28,6 +28,7 @@ export function sequenceSource(from: number, to: number): ReplayableSource<numbe
       new SplitList({
         discover: () => Promise.resolve(splitRange(from, count, context.parallelism)),
         restored,
+        pendingOf: pendingOfRange,
         dealtTo: context.parallelism,
       }),
     createReader: (context) => new RangeReader(context, { element: (index) => index }),

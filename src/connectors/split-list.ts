@@ -1,7 +1,12 @@
 /** The enumerator of every source whose splits are known at the start: a list that is handed out once. */
 
 import { assert } from '../base/assert.ts';
-import type { SourceSplit, SplitEnumerator } from '../operators/source.ts';
+import {
+  addPending,
+  type PendingInput,
+  type SourceSplit,
+  type SplitEnumerator,
+} from '../operators/source.ts';
 
 /** What is left, with the place of each split in the first list. */
 interface Remaining<Split> {
@@ -25,17 +30,21 @@ export interface SplitListOptions<Split> {
    * goes to subtask `i % subtasks`, so that a run can be repeated.
    */
   readonly dealtTo?: number;
+  /** How much there is in a split that nobody has. */
+  readonly pendingOf?: (split: Split) => PendingInput;
 }
 
 /** Hands out a list of splits, each once. */
 export class SplitList<Split extends SourceSplit> implements SplitEnumerator<Split> {
   readonly #discover: () => Promise<readonly Split[]>;
   readonly #dealtTo: number | undefined;
+  readonly #pendingOf: ((split: Split) => PendingInput) | undefined;
   #remaining: Remaining<Split>[] | undefined;
 
   constructor(options: SplitListOptions<Split>) {
     this.#discover = options.discover;
     this.#dealtTo = options.dealtTo;
+    this.#pendingOf = options.pendingOf;
     const restored = options.restored as SplitListState<Split> | undefined;
     if (restored !== undefined) this.#remaining = [...restored.remaining];
   }
@@ -59,6 +68,12 @@ export class SplitList<Split extends SourceSplit> implements SplitEnumerator<Spl
 
   snapshot(): SplitListState<Split> {
     return { remaining: [...this.#list()] };
+  }
+
+  pending(): PendingInput | undefined {
+    const left = this.#list().map(({ split }) => split);
+    const known = left.map((split) => this.#pendingOf?.(split));
+    return { ...addPending([{ records: 0, bytes: 0 }, ...known]), splits: left.length };
   }
 
   #list(): Remaining<Split>[] {

@@ -12,6 +12,7 @@ import type { VertexParallelism } from '../graph/rescale.ts';
 import type { LatencyFigures, LatencySettings } from '../metrics/latency.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
+import type { SourceFigures } from '../metrics/source-figures.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
 
 import type { Inspection, TappedRecord } from './inspection.ts';
@@ -144,6 +145,8 @@ export interface TaskFigures {
   readonly outputWatermark: number;
   /** The subtask holds nobody's event time back. */
   readonly idle: boolean;
+  /** Of a source. */
+  readonly source?: SourceFigures | undefined;
   /** Of a source that tells event time. */
   readonly splits: readonly SplitProgress[];
   readonly counters: Readonly<Record<string, number>>;

@@ -29,6 +29,7 @@ import { addBytes } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { GateElement, InputGate } from '../exchange/input.ts';
 import type { OutputPort } from '../exchange/output.ts';
+import type { SourceFigures } from '../metrics/source-figures.ts';
 import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
@@ -109,12 +110,15 @@ export class TaskRunner {
   #markerEveryMs = 0;
   #markerTimer: Timer | undefined;
   #markerDue = false;
+  /** Sources: when figures last came with a record that was not read before. */
+  #lastRead: { readonly records: number; readonly at: number };
   #gateTimer: Timer | undefined;
   #gateDeadline: number | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
     this.#ports = [...parts.ports.values()];
+    this.#lastRead = { records: 0, at: parts.env.clock.monotonic() };
     const host: TaskHost = {
       ...parts.host,
       port: (edge) => parts.ports.get(edge)!,
@@ -564,6 +568,18 @@ export class TaskRunner {
     return Object.entries(changed).map(([name, part]) => ({ vertex, subtask, name, part }));
   }
 
+  #sourceFigures(at: number): SourceFigures {
+    const { recordsOut } = this.task.chain.head.output;
+    if (recordsOut !== this.#lastRead.records) this.#lastRead = { records: recordsOut, at };
+    const { source } = this.task;
+    const isOpen = this.#phase === 'running';
+    return {
+      pending: isOpen ? source.pending?.() : undefined,
+      eventTimeLags: source.eventTimeLags?.(),
+      idleMs: at - this.#lastRead.at,
+    };
+  }
+
   figures(): TaskFigures {
     const at = this.#parts.env.clock.monotonic();
     const { watermark: outputWatermark, idle } = this.task.outputTime();
@@ -587,6 +603,7 @@ export class TaskRunner {
       watermark: this.task.watermark(),
       outputWatermark,
       idle,
+      source: this.isSource ? this.#sourceFigures(at) : undefined,
       splits: this.isSource ? (this.task.source.splitTimes?.() ?? []) : [],
       counters: { ...this.task.chain.counters },
       metrics: this.task.chain.metrics.map((registry) => registry.figures()),

@@ -8,6 +8,7 @@
 import type { Clock, Files, Log, Random } from '../base/env.ts';
 import type { Key } from '../base/key-groups.ts';
 import type { LatenessFigures } from '../metrics/lateness.ts';
+import type { EventTimeLags, PendingInput } from '../metrics/source-figures.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import type { BroadcastDeclaration } from '../state/broadcast-state.ts';
 import type { StateDescriptor, ValueState } from '../state/descriptors.ts';
@@ -264,6 +265,10 @@ export interface SourceOperator extends Operator {
   wantsSplit(): boolean;
   /** Where it stands in its input, for error messages: `auth.log:1234`. */
   position?(): string | undefined;
+  /** What is left of the splits that it has; `undefined` where nobody knows. */
+  pending?(): PendingInput | undefined;
+  /** How old the record was that was read last, when it was read and when it was handed on, ms; where there is event time. */
+  eventTimeLags?(): EventTimeLags | undefined;
   /** The event time of each split that it reads, as of now; none where it tells no event time. */
   splitTimes?(): readonly SplitTime[];
   /** In an alignment group: what has to be told now, once; asked after each step, and after `wakeUp`. */

@@ -252,6 +252,40 @@ describe('a source operator', () => {
     assert.deepEqual(look(), [record(45)]);
   });
 
+  it('tells how old the last record was when it was read and handed on, and nothing without event time', async () => {
+    const { operator, feed, tick, kernel } = open(BOUNDED);
+    operator.addSplits(splits('a'));
+    assert.equal(operator.eventTimeLags(), undefined);
+    const began = kernel.env('task').clock.now();
+    feed('a', began - 700, began - 500);
+    await tick();
+    const lags = operator.eventTimeLags()!;
+    assert.equal(lags.fetchMs, lags.emitMs, 'the clock of a test stands still in a poll');
+    const waitedMs = kernel.env('task').clock.now() - began;
+    assert.ok(lags.emitMs >= 500 && lags.emitMs <= 500 + waitedMs, JSON.stringify(lags));
+    const plain = open({ kind: 'none' });
+    plain.operator.addSplits(splits('a'));
+    plain.feed('a', 1);
+    await plain.tick();
+    assert.equal(plain.operator.eventTimeLags(), undefined);
+  });
+
+  it('does not fail for a reader that cannot say how much is pending', async () => {
+    const { operator, reader, context } = open(BOUNDED);
+    assert.deepEqual(operator.pending(), { records: 0, bytes: 0, splits: 0 }, 'no split, nothing pending');
+    operator.addSplits(splits('a'));
+    assert.equal(operator.pending(), undefined);
+    Object.assign(reader, {
+      pending: () => {
+        throw new RangeError('who knows');
+      },
+    });
+    assert.equal(operator.pending(), undefined);
+    Object.assign(reader, { pending: () => ({ records: 5 }) });
+    assert.equal(operator.pending(), undefined, 'it was asked for the last time');
+    assert.deepEqual(context.failures, []);
+  });
+
   it('is held back no longer by a split that has ended', async () => {
     const { operator, feed, tick, look } = open(BOUNDED);
     operator.addSplits(splits('a', 'b'));

@@ -17,6 +17,7 @@ import { assert } from '../base/assert.ts';
 import type { Timer } from '../base/env.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import { type LatenessFigures, LatenessHistogram, type SplitLateness } from '../metrics/lateness.ts';
+import type { EventTimeLags } from '../metrics/source-figures.ts';
 import { ActivityClock } from './idleness.ts';
 import type {
   OperatorContext,
@@ -27,7 +28,7 @@ import type {
   TimeReport,
 } from './operator.ts';
 import { SourceAlignment } from './source-alignment.ts';
-import type { ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
+import type { PendingInput, ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
 import { SplitWatermarks } from './split-watermarks.ts';
 import type { WatermarkOutput } from './watermark-generator.ts';
 import type { EventTime, WatermarkStrategy } from './watermark-strategy.ts';
@@ -45,6 +46,8 @@ export const SPLITS_SECTION = 'splits';
 /** Intervals that count between two ticks, at most: what is longer was spent held back. */
 const ACTIVITY_INTERVALS_MAX = 1;
 
+const NOTHING_PENDING: PendingInput = { records: 0, bytes: 0, splits: 0 };
+
 /** The operator of a source. */
 export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> implements SourceOperator {
   readonly #source: Source<T, Split>;
@@ -57,6 +60,7 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
   #tickTimer: Timer | undefined;
   #tickDue = false;
   #closed = false;
+  #pendingFailed = false;
 
   constructor(source: Source<T, Split>, time: SourceTime<T> = { kind: 'none' }) {
     this.#source = source;
@@ -147,6 +151,23 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
 
   lateness(): LatenessFigures | undefined {
     return this.#output?.lateness();
+  }
+
+  pending(): PendingInput | undefined {
+    // Without a split there is nothing that a reader could say about one.
+    if (this.#output?.splits === 0) return NOTHING_PENDING;
+    if (this.#pendingFailed) return undefined;
+    try {
+      return this.#reader?.pending?.();
+    } catch (error) {
+      this.#pendingFailed = true;
+      this.#context!.log.warn('a source cannot say how much is pending', { error });
+      return undefined;
+    }
+  }
+
+  eventTimeLags(): EventTimeLags | undefined {
+    return this.#output?.eventTimeLags();
   }
 
   splitTimes(): readonly SplitTime[] {
@@ -278,6 +299,10 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
     return undefined;
   }
 
+  eventTimeLags(): EventTimeLags | undefined {
+    return undefined;
+  }
+
   splitTimes(): readonly SplitTime[] {
     return [];
   }
@@ -347,6 +372,10 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   #allAhead = false;
   /** Splits that have no watermark yet. */
   #untimed = 0;
+  /** Of the record that was emitted last, in the poll that runs; `MIN_TIMESTAMP` before. */
+  #last = MIN_TIMESTAMP;
+  #polledAt = 0;
+  #lags: EventTimeLags | undefined;
   #ended = false;
 
   constructor(context: OperatorContext, strategy: WatermarkStrategy<T>, reader: SplitPausing) {
@@ -400,6 +429,7 @@ class EventTimeOutput<T> extends TimedOutput<T> {
     const { eventTime } = current;
     const timestamp = eventTime.timestampOf(value, recordTimestamp);
     this.handOn(value, timestamp);
+    this.#last = timestamp;
     current.lateness.observe(timestamp);
     eventTime.generator.onEvent(value, timestamp, current);
   }
@@ -419,8 +449,21 @@ class EventTimeOutput<T> extends TimedOutput<T> {
     this.#publish();
   }
 
+  override beginPoll(): void {
+    this.#last = MIN_TIMESTAMP;
+    this.#polledAt = this.context.clock.now();
+  }
+
+  override eventTimeLags(): EventTimeLags | undefined {
+    return this.#lags;
+  }
+
   /** A split may be read without limit until it has a watermark: in a group the first one comes with the first records. */
   override endPoll(): void {
+    if (this.#last !== MIN_TIMESTAMP) {
+      const emittedAt = this.context.clock.now();
+      this.#lags = { fetchMs: this.#polledAt - this.#last, emitMs: emittedAt - this.#last };
+    }
     if (this.#alignment === undefined || this.#untimed === 0) return;
     for (const time of this.#times.values()) {
       if (this.#watermarks.active(time.splitId) === MIN_TIMESTAMP)

@@ -4,7 +4,10 @@
  */
 
 import type { Clock, Files, Log, Random } from '../base/env.ts';
+import type { PendingInput } from '../metrics/source-figures.ts';
 import type { OperatorInfo } from './operator.ts';
+
+export { addPending, type PendingInput } from '../metrics/source-figures.ts';
 
 /** A part of the input that one reader reads at a time. Plain JSON data; `id` is unique in the source. */
 export interface SourceSplit {
@@ -27,6 +30,8 @@ export interface SplitEnumerator<Split extends SourceSplit> {
   next(subtask: number): Split | 'none';
   /** What has not been handed out, as JSON data. */
   snapshot(): unknown;
+  /** How much is in what has not been handed out, for the Backlog pane; asked about twice a second. */
+  pending?(): PendingInput | undefined;
 }
 
 /** What a reader gets. */
@@ -72,6 +77,11 @@ export interface SourceReader<T, Split extends SourceSplit> {
   pauseOrResumeSplits?(pause: readonly string[], resume: readonly string[]): void;
   /** The splits that are not finished, with positions as of now: all that was emitted is behind them. */
   snapshot(): readonly Split[];
+  /**
+   * How much of its splits it has not read, when it knows their end (Flink's pendingRecords and pendingBytes); asked about
+   * twice a second.
+   */
+  pending?(): PendingInput | undefined;
   /** Where the reader stands, for error messages: `auth.log:1234`. */
   position?(): string | undefined;
   /** `checkpointId` is durable; offsets may be confirmed to an external system. */

@@ -356,8 +356,23 @@ export interface VertexFiguresMessage extends TaskRates {
   readonly skew: number;
   /** Bytes of state in the last complete checkpoint. */
   readonly stateBytes: number | null;
+  /** Of a source: what it has still to read; `null` for others. */
+  readonly backlog: SourceBacklog | null;
   readonly operators: readonly OperatorFiguresMessage[];
   readonly subtasks: readonly SubtaskFiguresMessage[];
+}
+
+/** What is left of an input, up to the end that is known now. `null` where the source does not know. */
+export interface SourceBacklog {
+  /** With what no subtask has yet. */
+  readonly pendingRecords: number | null;
+  readonly pendingBytes: number | null;
+  /** Splits, or files of them, of which nothing was read. */
+  readonly pendingSplits: number | null;
+  /** Splits that no subtask has; `null` where nobody says so. */
+  readonly unassignedSplits: number | null;
+  /** How old the last record was when it was emitted: of the subtask that is furthest behind. */
+  readonly emitEventTimeLagMs: number | null;
 }
 
 /** One operator over all subtasks. */
@@ -428,6 +443,13 @@ export interface SubtaskFiguresMessage extends TaskRates {
   readonly isIdle: boolean;
   /** Bytes of state in its part of the last complete checkpoint. */
   readonly stateBytes: number | null;
+  /** Of a source: what is left of the splits that it has; `null` for others, and where the source does not know. */
+  readonly pendingRecords: number | null;
+  readonly pendingBytes: number | null;
+  /** Of a source: how old the last record was when it was emitted. */
+  readonly emitEventTimeLagMs: number | null;
+  /** Of a source: how long nothing has come; as exact as figures are frequent. */
+  readonly sourceIdleMs: number | null;
   /** Of a source: one for each split that it reads. */
   readonly splits: readonly SplitFigures[];
 }

@@ -5,6 +5,7 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import type { Execution } from '../cluster/job-manager/execution-graph.ts';
 import type { JobFigures } from '../cluster/job-manager/job-figures.ts';
 import { DEFAULT_SLOT_SHARING_GROUP, type JobVertex } from '../graph/job-graph.ts';
+import { addPending } from '../metrics/source-figures.ts';
 import type { MetricFigure } from '../metrics/metric-group.ts';
 import type {
   CheckpointingDescription,
@@ -13,6 +14,7 @@ import type {
   MetricValue,
   OperatorFiguresMessage,
   OperatorLatency,
+  SourceBacklog,
   SubtaskFiguresMessage,
   TaskRates,
   VertexFiguresMessage,
@@ -154,6 +156,7 @@ function vertexMessage(parts: FigureParts, { vertex, index, executions }: Vertex
     watermark: watermarkValue(totals.watermark),
     skew: skewOf(subtasks.map((each) => (vertex.source ? each.recordsOut : each.recordsIn))),
     stateBytes: sumKnown(subtasks.map((each) => each.stateBytes)),
+    backlog: vertex.source ? backlogOf(totals) : null,
     operators: vertex.operators.map((_, operator) => operatorMessage(totals, rates, operator)),
     subtasks,
   };
@@ -176,6 +179,20 @@ function operatorMessage(
     lateness: lateness ?? null,
     latency: latencyOf(totals, operator),
     metrics: mergedMetrics(totals.subtasks.map(({ metrics }) => metrics[operator] ?? {})),
+  };
+}
+
+/** All of it, or as much as is known of every part. */
+function backlogOf({ subtasks, unassigned }: VertexTotals): SourceBacklog {
+  const parts = subtasks.map(({ source }) => source?.pending);
+  const pending = addPending([...parts, unassigned]);
+  const lags = subtasks.flatMap(({ source }) => source?.eventTimeLags?.emitMs ?? []);
+  return {
+    pendingRecords: pending?.records ?? null,
+    pendingBytes: pending?.bytes ?? null,
+    pendingSplits: pending?.splits ?? null,
+    unassignedSplits: unassigned?.splits ?? null,
+    emitEventTimeLagMs: lags.length === 0 ? null : Math.max(...lags),
   };
 }
 
@@ -218,6 +235,10 @@ function subtaskMessage(
     outputWatermark: watermarkValue(totals?.outputWatermark),
     isIdle: totals?.idle ?? false,
     stateBytes: stateBytes.get(`${vertex}/${subtask}`) ?? null,
+    pendingRecords: totals?.source?.pending?.records ?? null,
+    pendingBytes: totals?.source?.pending?.bytes ?? null,
+    emitEventTimeLagMs: totals?.source?.eventTimeLags?.emitMs ?? null,
+    sourceIdleMs: totals?.source?.idleMs ?? null,
     splits: (totals?.splits ?? []).map(({ splitId, watermark, idle }) => ({
       splitId,
       watermark: watermarkValue(watermark),

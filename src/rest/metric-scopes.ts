@@ -5,6 +5,7 @@ import type { ClusterWatch } from './cluster-watch.ts';
 import type { JobWatch } from './job-watch.ts';
 import {
   coordinatorMetrics,
+  enumeratorMetrics,
   jobMetrics,
   latencyOfJob,
   operatorFigures,
@@ -64,6 +65,9 @@ function* jobScopes(watch: JobWatch, now: number): Generator<MetricScope> {
   }
   const { vertices } = watch.figures();
   for (const [index, vertex] of graph.vertices.entries()) {
+    const { id: operator_id, name: operator_name } = vertex.operators[0]!;
+    const beside = { host: 'localhost', ...ofJob, operator_id, operator_name };
+    yield scope(['jobmanager', 'job', 'operator'], beside, enumeratorMetrics(watch, index));
     for (const { subtask, workerId, attempt } of vertices[index]!.subtasks) {
       const variables = {
         host: watch.addressOf(workerId),

@@ -223,7 +223,34 @@ export function operatorMetrics(
     counter('numLateRecordsDropped', operator === 0 ? lateOf(totals?.counters ?? {}) : 0),
     { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
     { name: 'currentOutputWatermark', value: watermarkText(figures.outputWatermark) },
+    ...(operator === 0 ? sourceMetrics(totals, watch.figures().at) : []),
   ];
+}
+
+/** Of the operator of a source; what it does not know is left out. */
+function sourceMetrics(totals: ReturnType<typeof totalsOf>, now: number): Metric[] {
+  const { source, outputWatermark } = totals ?? {};
+  if (source === undefined) return [];
+  const { pending, eventTimeLags, idleMs } = source;
+  const isTimed = outputWatermark !== MIN_TIMESTAMP && outputWatermark !== MAX_TIMESTAMP;
+  return [
+    ...known('pendingRecords', pending?.records),
+    ...known('pendingBytes', pending?.bytes),
+    ...known('currentFetchEventTimeLag', eventTimeLags?.fetchMs),
+    ...known('currentEmitEventTimeLag', eventTimeLags?.emitMs),
+    ...known('watermarkLag', isTimed && outputWatermark !== undefined ? now - outputWatermark : undefined),
+    { name: 'sourceIdleTime', value: Math.round(idleMs) },
+  ];
+}
+
+/** Of the part of a source that runs beside the job master. */
+export function enumeratorMetrics(watch: JobWatch, vertex: number): Metric[] {
+  const { unassigned } = watch.totals().vertices[vertex] ?? {};
+  return known('numUnassignedSplits', unassigned?.splits);
+}
+
+function known(name: string, value: number | undefined): Metric[] {
+  return value === undefined ? [] : [{ name, value }];
 }
 
 /** What the functions of one operator of a subtask have registered. */

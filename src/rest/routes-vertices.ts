@@ -20,6 +20,7 @@ import { aggregatedAnswer, metricsAnswer } from './metric-answers.ts';
 import {
   figureMetrics,
   operatorFigures,
+  enumeratorMetrics,
   operatorMetrics,
   taskMetrics,
   watermarkText,
@@ -86,11 +87,15 @@ export function vertexRoutes(context: RestContext): Route[] {
     {
       ...view,
       path: `${VERTEX}/jm-operator-metrics`,
-      summary: 'Metrics of the part of a source that runs beside the job master; there are none.',
+      summary: 'Metrics of the part of a source that runs beside the job master.',
       query: ['get'],
       handle: (request) => {
-        vertexOf(context, request);
-        return metricsAnswer([], request.query);
+        const { watch, index, vertex } = vertexOf(context, request);
+        const metrics = enumeratorMetrics(watch, index).map(({ name, value }) => ({
+          name: `${vertex.operators[0]!.name}.${name}`,
+          value,
+        }));
+        return metricsAnswer(metrics, request.query);
       },
     },
     {

@@ -6,7 +6,13 @@ import {
   type SourceTime,
   SPLITS_SECTION,
 } from '../../src/operators/source-operator.ts';
-import type { Source, SourceSplit, SplitEnumerator } from '../../src/operators/source.ts';
+import {
+  addPending,
+  type PendingInput,
+  type Source,
+  type SourceSplit,
+  type SplitEnumerator,
+} from '../../src/operators/source.ts';
 import { RecordingContext, type RecordingOptions, RecordingState } from './recording-context.ts';
 
 /** What a checkpoint of the source holds. */
@@ -79,6 +85,14 @@ export class SourceRun {
 
   get ended(): boolean {
     return this.readers.every((reader) => reader.ended);
+  }
+
+  /** What is left: of the splits that subtasks have, and of those that nobody has. */
+  pending(): PendingInput | undefined {
+    return addPending([
+      ...this.readers.map(({ operator }) => operator.pending()),
+      this.#enumerator.pending?.(),
+    ]);
   }
 
   /** Polls each subtask once; true when one of them has more at once. */

@@ -546,6 +546,39 @@ describe('a job with --ui', () => {
     );
   });
 
+  it('says how much of its input is left, in the figures and under the names of Flink', async (test) => {
+    const { base } = await serve(test, ['--rate', '400']);
+    const { jid, vertices } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const left = async (): Promise<number> => {
+      const { figures } = await json<{ figures: JobFiguresMessage }>(base, `/v1/x/jobs/${jid}`);
+      return figures.vertices[0]!.backlog?.pendingBytes ?? -1;
+    };
+    const first = await until(left, (bytes) => bytes > 0, 'bytes are pending');
+    await until(left, (bytes) => bytes >= 0 && bytes < first, 'they get fewer');
+    const path = `/v1/jobs/${jid}/vertices/${vertices[0]!.id}`;
+    const [metric] = await json<{ value: string }[]>(
+      base,
+      `${path}/jm-operator-metrics?get=Source: lines.numUnassignedSplits`,
+    );
+    const ids = await json<{ id: string }[]>(base, `${path}/jm-operator-metrics`);
+    assert.ok(
+      metric !== undefined || ids.some(({ id }) => id.endsWith('.numUnassignedSplits')),
+      JSON.stringify(ids),
+    );
+    const { body } = await get(base, '/metrics');
+    for (const name of ['pendingBytes', 'sourceIdleTime']) {
+      assert.match(
+        String(body),
+        new RegExp(`^millrace_taskmanager_job_task_operator_${name}\\{.*\\} \\d`, 'm'),
+      );
+    }
+    assert.match(String(body), /^millrace_jobmanager_job_operator_numUnassignedSplits\{.*\} \d/m);
+  });
+
   it('ends by itself where nobody sits at a terminal', async (test) => {
     const { running } = await serve(test, []);
     const { code, output } = await running.ended;

@@ -2,6 +2,7 @@
 import type { ComponentType } from 'react';
 import type { Features } from '../../../src/rest/contract.ts';
 import { AlertsPane } from './panes/alerts.tsx';
+import { BacklogPane } from './panes/backlog.tsx';
 import { BarriersPane } from './panes/barriers.tsx';
 import { CheckpointsPane } from './panes/checkpoints.tsx';
 import { ConfigPane } from './panes/config.tsx';
@@ -48,6 +49,7 @@ export const paneGroups: readonly {
     title: 'group.time',
     panes: [
       { path: 'event-time', title: 'event-time.title', Pane: EventTimePane },
+      { path: 'backlog', title: 'backlog.title', Pane: BacklogPane },
       { path: 'latency', title: 'latency.title', Pane: LatencyPane },
       { path: 'tap', title: 'tap.title', Pane: TapPane, feature: 'tap' },
       { path: 'state', title: 'state.title', Pane: StatePane, feature: 'stateBrowser' },

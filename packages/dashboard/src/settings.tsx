@@ -116,6 +116,8 @@ function fillingOf(quantity: Quantity, language: Language, zone: Settings['zone'
   switch (quantity.kind) {
     case 'count':
       return { text: units.count(quantity.value, language), number: quantity.value };
+    case 'records':
+      return { text: units.joined(units.records(quantity.value, language)) };
     case 'rate':
       return { text: units.joined(units.rate(quantity.value, language)) };
     case 'share':

@@ -92,7 +92,8 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       );
 
       await goToPane(page, 'alerts');
-      const alert = page.locator('[data-kind="job-alert"]').first();
+      // The oldest: newer ones come above it while it is read.
+      const alert = page.locator('[data-kind="job-alert"]').last();
       assert.match(await alert.innerText(), /user\d: abnormal \d+ times in a row/);
       await alert.getByText(/What led to it: the last \d records of user\d/).click();
       const steps = await alert.locator('tbody tr').allInnerTexts();
@@ -227,6 +228,18 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         assert.equal(await page.locator('article').count(), 1);
       },
     );
+  });
+
+  it('says how much is left to read, and when the source has caught up', async () => {
+    await withJob('examples/abnormal-logins.ts', ['--', '--rate', '100'], async (page) => {
+      await goToPane(page, 'backlog');
+      await concludes(
+        page,
+        'backlog.falling',
+        /has [\d.]+ [KM]?B still to read, [\d.]+ [KM]?B less each second: it has caught up in [\d.]+ (s|min)/,
+      );
+      assert.deepEqual(await seriousFindings(page), []);
+    });
   });
 
   it('shows how late records come, and the final state after the end', async () => {

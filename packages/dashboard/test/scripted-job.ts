@@ -8,6 +8,7 @@ import type {
   JobFiguresMessage,
   OperatorLatency,
   Overview,
+  SourceBacklog,
   SubtaskFiguresMessage,
   TaskRates,
   ThreadFigures,
@@ -155,6 +156,10 @@ export function subtask(index: number, more: Partial<SubtaskFiguresMessage> = {}
     outputWatermark: 'none',
     isIdle: false,
     stateBytes: 40,
+    pendingRecords: null,
+    pendingBytes: null,
+    emitEventTimeLagMs: null,
+    sourceIdleMs: null,
     splits: [],
     ...more,
   };
@@ -183,11 +188,20 @@ export function vertex(
     watermark: 'none',
     skew: 0,
     stateBytes: sum((task) => task.stateBytes ?? 0),
+    backlog: null,
     operators: [],
     subtasks,
     ...more,
   };
 }
+
+const scriptedBacklog: SourceBacklog = {
+  pendingRecords: 2670,
+  pendingBytes: null,
+  pendingSplits: 0,
+  unassignedSplits: 0,
+  emitEventTimeLagMs: null,
+};
 
 /** What the markers of the source say at the operators behind it. */
 export const markers: OperatorLatency = {
@@ -230,10 +244,12 @@ export function figures(more: Partial<JobFiguresMessage> = {}): JobFiguresMessag
           subtask(index, {
             recordsOut: 110,
             recordsOutPerSecond: 0.2,
+            pendingRecords: 890,
+            sourceIdleMs: 200,
             splits: [{ splitId: `split-${index}`, watermark: 'none', isIdle: false }],
           }),
         ),
-        { operators: [operatorFigures(0, 0.6)] },
+        { operators: [operatorFigures(0, 0.6)], backlog: scriptedBacklog },
       ),
       vertex(
         [

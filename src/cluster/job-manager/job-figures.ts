@@ -4,6 +4,7 @@ import type { CheckpointSummary } from '../../checkpoint/statistics.ts';
 import { addLateness } from '../../metrics/lateness.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import type { OperatorFigures, TaskFigures } from '../../hosts/messages.ts';
+import type { PendingInput } from '../../operators/source.ts';
 import type { JobState } from './job-states.ts';
 
 export type { LatenessFigures } from '../../metrics/lateness.ts';
@@ -24,6 +25,8 @@ export interface VertexFigures {
   readonly watermark: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
   readonly subtasks: readonly TaskFigures[];
+  /** Of a source: what its enumerator has not handed out, when it says so. */
+  readonly unassigned?: PendingInput | undefined;
 }
 
 /** A checkpoint that was completed. */

@@ -420,7 +420,10 @@ export class JobMaster {
 
   /** The figures as of now. */
   figures(): JobFigures {
-    const vertices = this.#vertexFigures.vertices();
+    const vertices = this.#vertexFigures.vertices().map((figures, vertex) => {
+      const unassigned = this.#deployment?.sources.find((source) => source.vertex === vertex)?.pending();
+      return unassigned === undefined ? figures : { ...figures, unassigned };
+    });
     return {
       state: this.#state,
       elapsedMs: (this.#endedAt ?? this.#env.clock.monotonic()) - this.#startedAt,

@@ -19,10 +19,10 @@
  *      coordinator, so that no split is given back or handed out again within a deployment.
  */
 
-import type { Env } from '../../base/env.ts';
+import type { Env, Log } from '../../base/env.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
-import type { Source, SourceSplit, SplitEnumerator } from '../../operators/source.ts';
+import type { PendingInput, Source, SourceSplit, SplitEnumerator } from '../../operators/source.ts';
 import type { SlotCommand } from '../../hosts/messages.ts';
 
 /** The command that hands out splits. */
@@ -34,17 +34,21 @@ export class SourceCoordinator {
   readonly uid: string;
   readonly #attempt: number;
   readonly #enumerator: SplitEnumerator<SourceSplit>;
+  readonly #log: Log | undefined;
+  #pendingFailed = false;
 
   constructor(place: {
     readonly vertex: number;
     readonly uid: string;
     readonly attempt: number;
     readonly enumerator: SplitEnumerator<SourceSplit>;
+    readonly log?: Log;
   }) {
     this.vertex = place.vertex;
     this.uid = place.uid;
     this.#attempt = place.attempt;
     this.#enumerator = place.enumerator;
+    this.#log = place.log;
   }
 
   /** Answers a reader's request; the caller sends the command in the same turn (SC-1). */
@@ -63,6 +67,18 @@ export class SourceCoordinator {
   /** What has not been handed out (SC-2): a copy, because the metadata is written later. */
   snapshot(): unknown {
     return this.#asking(() => JSON.parse(JSON.stringify(this.#enumerator.snapshot() ?? null)) as unknown);
+  }
+
+  /** How much there is in what has not been handed out; `undefined` where the source does not say, or fails to. */
+  pending(): PendingInput | undefined {
+    if (this.#pendingFailed) return undefined;
+    try {
+      return this.#enumerator.pending?.();
+    } catch (error) {
+      this.#pendingFailed = true;
+      this.#log?.warn('a source cannot say how much is pending', { uid: this.uid, error });
+      return undefined;
+    }
   }
 
   #asking<T>(ask: () => T): T {
@@ -88,7 +104,8 @@ export async function startSourceCoordinators(options: {
     const source = planned.source && uid !== undefined ? options.sources.get(uid) : undefined;
     if (source === undefined || uid === undefined) continue;
     const enumerator = await startEnumerator(source, uid, planned.parallelism, options);
-    coordinators.push(new SourceCoordinator({ vertex, uid, attempt: options.attempt, enumerator }));
+    const { attempt, env } = options;
+    coordinators.push(new SourceCoordinator({ vertex, uid, attempt, enumerator, log: env.log }));
   }
   return coordinators;
 }

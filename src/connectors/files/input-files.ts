@@ -3,13 +3,15 @@
 import { basename, join } from 'node:path';
 import { type Files, FilesError, type FileStatus, type Log } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
-import type { SourceSplit } from '../../operators/source.ts';
+import type { PendingInput, SourceSplit } from '../../operators/source.ts';
 
 /** A file and how far it was read: one file is one split, so its lines keep their order. */
 export interface FileSplit extends SourceSplit {
   readonly path: string;
   /** How many files the source had at the start. */
   readonly of: number;
+  /** Its size when it was found. */
+  readonly bytes?: number;
   /** Bytes before the next line. */
   readonly offset: number;
   /** Lines before the next line. */
@@ -22,35 +24,51 @@ export interface FileSplit extends SourceSplit {
  * One split per file: for a directory its files sorted by name, without those that start with `.` or `_`.
  */
 export async function findInputFiles(files: Files, log: Log, paths: readonly string[]): Promise<FileSplit[]> {
-  const found = new Set<string>();
+  const found = new Map<string, number>();
   for (const path of paths) {
-    for (const file of await filesAt(files, log, path)) {
+    for (const [file, bytes] of await filesAt(files, log, path)) {
       if (found.has(file)) log.warn('an input file is named twice and read once', { file });
-      found.add(file);
+      found.set(file, bytes);
     }
   }
-  for (const path of found) await requireReadable(files, path);
-  return Array.from(found, (path) => ({ id: path, path, of: found.size, offset: 0, line: 0 }));
+  for (const path of found.keys()) await requireReadable(files, path);
+  return Array.from(found, ([path, bytes]) => ({
+    id: path,
+    path,
+    of: found.size,
+    bytes,
+    offset: 0,
+    line: 0,
+  }));
 }
 
-async function filesAt(files: Files, log: Log, path: string): Promise<string[]> {
+/** What of a file nobody has read yet. */
+export function pendingOfFile({ bytes, offset }: FileSplit): PendingInput {
+  return {
+    bytes: bytes === undefined ? undefined : Math.max(0, bytes - offset),
+    splits: offset === 0 ? 1 : 0,
+  };
+}
+
+/** Paths with their sizes. */
+async function filesAt(files: Files, log: Log, path: string): Promise<[string, number][]> {
   const status = await located(path, () => files.stat(path));
   if (status === undefined) throw missing(path);
-  if (status.kind === 'file') return [path];
+  if (status.kind === 'file') return [[path, status.size]];
   if (status.kind === 'other') throw unreadable(path, 'it is neither a file nor a directory');
   const names = (await located(path, () => files.list(path))).filter((name) => !isHidden(name));
-  const inside: string[] = [];
+  const inside: [string, number][] = [];
   for (const name of names) {
     const file = join(path, name);
-    requireFile(path, file, await located(file, () => files.stat(file)));
-    inside.push(file);
+    const status = requireFile(path, file, await located(file, () => files.stat(file)));
+    inside.push([file, status.size]);
   }
   if (inside.length === 0) log.warn('an input directory has no files', { directory: path });
   return inside;
 }
 
-function requireFile(directory: string, file: string, status: FileStatus | undefined): void {
-  if (status?.kind === 'file') return;
+function requireFile(directory: string, file: string, status: FileStatus | undefined): FileStatus {
+  if (status?.kind === 'file') return status;
   if (status === undefined) throw missing(file);
   const what = status.kind === 'directory' ? 'another directory' : 'something that is not a file';
   throw unreadable(

@@ -10,10 +10,17 @@ import { basename } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import type { FileHandle, Timer } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
-import type { ReaderContext, ReaderOutput, ReaderStatus, SourceReader } from '../../operators/source.ts';
+import {
+  addPending,
+  type PendingInput,
+  type ReaderContext,
+  type ReaderOutput,
+  type ReaderStatus,
+  type SourceReader,
+} from '../../operators/source.ts';
 import { RateLimiter } from '../rate-limiter.ts';
 import { FileChunks } from './file-chunks.ts';
-import { type FileSplit, inputError, located, openInput } from './input-files.ts';
+import { type FileSplit, inputError, located, openInput, pendingOfFile } from './input-files.ts';
 import type { LineOptions } from './line-splitter.ts';
 
 /** In place of a record: the line is left out. */
@@ -63,6 +70,8 @@ interface OpenFile<Unit> {
   chunk: Uint8Array | undefined;
 }
 
+const NO_FILE: PendingInput = { bytes: 0, splits: 0 };
+
 /** The reader of every source of lines. */
 export class LineReader<Unit, T> implements SourceReader<T, FileSplit> {
   readonly #context: ReaderContext;
@@ -109,6 +118,10 @@ export class LineReader<Unit, T> implements SourceReader<T, FileSplit> {
     const file = this.#open;
     if (file === undefined) return [...this.#waiting];
     return [{ ...file.split, ...file.lines.state() }, ...this.#waiting];
+  }
+
+  pending(): PendingInput | undefined {
+    return addPending([NO_FILE, ...this.snapshot().map(pendingOfFile)]);
   }
 
   /** The last line that was read: `auth.log:1234`. */

@@ -60,6 +60,26 @@ describe('a source of lines', () => {
     assert.equal(run.readers[0]?.operator.position(), 'auth.log:4');
   });
 
+  it('knows how many bytes are left, also of files that nobody reads yet, and after a restore', async () => {
+    const kernel = kernelWith({ '/in/a': '1\n22\n333\n', '/in/b': '4444\n' });
+    const source = files.lines('/in');
+    const options = { env: kernel.env('task'), maxRecords: 1 };
+    const run = await kernel.settle(SourceRun.start(source, options));
+    assert.deepEqual(run.pending(), { records: undefined, bytes: 14, splits: 2 });
+    while (run.values.length < 2) {
+      run.poll();
+      await kernel.runFor(1);
+    }
+    assert.deepEqual(run.pending(), { records: undefined, bytes: 14 - 5, splits: 1 });
+    const restored = await run.snapshot();
+    await kernel.settle(run.close());
+    const next = await kernel.settle(SourceRun.start(source, { ...options, restored }));
+    assert.deepEqual(next.pending(), { records: undefined, bytes: 14 - 5, splits: 1 });
+    await next.until(turnOf(kernel));
+    assert.deepEqual(next.pending(), { records: 0, bytes: 0, splits: 0 });
+    await kernel.settle(next.close());
+  });
+
   it('ends at once on an empty file and on a directory without files', async () => {
     const kernel = kernelWith({ '/in/empty': '' });
     kernel.disk.makeDirectory('/none');

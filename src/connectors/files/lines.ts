@@ -5,7 +5,7 @@ import { type Duration, parseDuration } from '../../base/duration.ts';
 import type { ReplayableSource } from '../../operators/source.ts';
 import { invalidOption, rateOption, wholeOption } from '../options.ts';
 import { SplitList } from '../split-list.ts';
-import { type FileSplit, findInputFiles } from './input-files.ts';
+import { type FileSplit, findInputFiles, pendingOfFile } from './input-files.ts';
 import { type FileFormat, LineReader, type LineReaderOptions } from './line-reader.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { type ShardSplit, shardSplits, WatchedReader } from './watched-reader.ts';
@@ -68,7 +68,11 @@ export function fileSource<Unit, T>(
     bounded: true,
     replayable: true,
     createEnumerator: ({ files, log }, restored) =>
-      new SplitList({ discover: () => findInputFiles(files, log, paths), restored }),
+      new SplitList({
+        discover: () => findInputFiles(files, log, paths),
+        restored,
+        pendingOf: pendingOfFile,
+      }),
     createReader: (context) => new LineReader(context, reading),
   };
 }

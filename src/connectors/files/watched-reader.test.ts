@@ -56,6 +56,24 @@ describe('a watched directory', () => {
     await kernel.settle(run.close());
   });
 
+  it('knows how many bytes wait in the files that it has found', async () => {
+    const kernel = emptyFolder();
+    deliver(kernel, 'a', '1\n2\n3\n');
+    deliver(kernel, 'b', '4\n');
+    const run = await start(kernel, { maxRecords: 1 });
+    run.poll();
+    await kernel.runFor(5);
+    assert.deepEqual(run.pending(), { records: undefined, bytes: 8, splits: 2 });
+    await turns(kernel, run, 1);
+    while (run.values.length < 2) await turns(kernel, run, 1);
+    const left = run.pending()?.bytes;
+    assert.equal(left, 8 - 2 * run.values.length);
+    while (run.values.length < 4) await turns(kernel, run, 1);
+    await turns(kernel, run, 3);
+    assert.equal(run.pending()?.bytes, 0);
+    await kernel.settle(run.close());
+  });
+
   it('forgets files that are gone, and reads one again that comes back (WD-2)', async () => {
     const kernel = emptyFolder();
     deliver(kernel, 'a', '1\n');

@@ -18,7 +18,14 @@ import { join } from 'node:path';
 import type { Timer } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { keyGroupOf } from '../../base/key-groups.ts';
-import type { ReaderContext, ReaderOutput, ReaderStatus, SourceReader } from '../../operators/source.ts';
+import {
+  addPending,
+  type PendingInput,
+  type ReaderContext,
+  type ReaderOutput,
+  type ReaderStatus,
+  type SourceReader,
+} from '../../operators/source.ts';
 import { type FileSplit, isHidden, located } from './input-files.ts';
 import { LineReader, type LineReaderOptions } from './line-reader.ts';
 
@@ -125,6 +132,11 @@ export class WatchedReader<Unit, T> implements SourceReader<T, ShardSplit> {
     }));
   }
 
+  /** What the last listing has found and nobody has read; of files whose size is not known only how many. */
+  pending(): PendingInput | undefined {
+    return addPending(this.#shards.map(({ reader }) => reader.pending()));
+  }
+
   position(): string | undefined {
     const { length } = this.#shards;
     return length === 0 ? undefined : this.#shards[(this.#next + length - 1) % length]!.reader.position();
@@ -143,14 +155,14 @@ export class WatchedReader<Unit, T> implements SourceReader<T, ShardSplit> {
     const list = (): void => {
       this.#isListing = true;
       this.#list().then(
-        (found) => this.#listed(found),
+        (found) => this.#listed(found.paths, found.sizes),
         (error: unknown) => this.#context.fail(error),
       );
     };
     this.#timer = this.#context.clock.timer(afterMs, list, 'watched directory');
   }
 
-  async #list(): Promise<string[]> {
+  async #list(): Promise<Found> {
     const { files } = this.#context;
     const found: string[] = [];
     for (const directory of this.#options.directories) {
@@ -159,28 +171,61 @@ export class WatchedReader<Unit, T> implements SourceReader<T, ShardSplit> {
       }
     }
     if (found.length > FILES_MAX) throw tooMany(found.length);
-    return found.sort();
+    return { paths: found.sort(), sizes: await this.#sizesOf(found) };
   }
 
-  #listed(found: readonly string[]): void {
+  /** Of the files that this reader will read; one that is gone again by now has none. */
+  async #sizesOf(found: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const { files } = this.#context;
+    const sizes = new Map<string, number>();
+    for (const path of found) {
+      const isNew = this.#shards.some(
+        ({ split, done, underWay }) => isOwn(split, path) && !done.has(path) && !underWay.has(path),
+      );
+      const status = isNew ? await located(path, () => files.stat(path)) : undefined;
+      if (status !== undefined) sizes.set(path, status.size);
+    }
+    return sizes;
+  }
+
+  #listed(found: readonly string[], sizes: ReadonlyMap<string, number>): void {
     this.#isListing = false;
     if (this.#isClosed) return;
-    for (const shard of this.#shards) this.#take(shard, found);
+    for (const shard of this.#shards) this.#take(shard, found, sizes);
     this.#context.wakeUp();
     this.#listSoon(this.#options.intervalMs);
   }
 
   /** WD-1, WD-2. */
-  #take(shard: Shard<Unit, T>, found: readonly string[]): void {
+  #take(shard: Shard<Unit, T>, found: readonly string[], sizes: ReadonlyMap<string, number>): void {
     const { split, reader, done, underWay } = shard;
-    const own = new Set(found.filter((path) => keyGroupOf(path, split.of) === split.shard));
+    const own = new Set(found.filter((path) => isOwn(split, path)));
     for (const path of done) if (!own.has(path)) done.delete(path);
     for (const path of own) {
       if (done.has(path) || underWay.has(path)) continue;
       underWay.add(path);
-      reader.addSplit({ id: path, path, of: split.of, offset: 0, line: 0 });
+      const bytes = sizes.get(path);
+      reader.addSplit({
+        id: path,
+        path,
+        of: split.of,
+        ...(bytes !== undefined && { bytes }),
+        offset: 0,
+        line: 0,
+      });
     }
   }
+}
+
+function isOwn({ shard, of }: ShardSplit, path: string): boolean {
+  return keyGroupOf(path, of) === shard;
+}
+
+/** What a listing has found. */
+interface Found {
+  readonly paths: readonly string[];
+  /** Of files that are new. */
+  readonly sizes: ReadonlyMap<string, number>;
 }
 
 /** To the reader of a shard a file is a split; to the source the shard is. */

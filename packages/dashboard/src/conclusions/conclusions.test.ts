@@ -8,6 +8,7 @@ import type {
   JobFiguresMessage,
   Lateness,
   Recovery,
+  SourceBacklog,
 } from '../../../../src/rest/contract.ts';
 import {
   checkpoint,
@@ -22,6 +23,7 @@ import {
 import type { LiveJob } from '../live/state.ts';
 import { barrierFrame, barrierMoments, barrierSaying } from './barriers.ts';
 import { alertGroups, alertSaying, evidenceLink, trailSteps } from './alert.ts';
+import { backlogConclusion, backlogLines } from './backlog.ts';
 import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
 import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
@@ -235,6 +237,62 @@ describe('event time', () => {
     const ticks = [withWatermarks(1, 1, 0), withWatermarks(2, 2, 1000), withWatermarks(2, 2, 5000)];
     assert.equal(stillFor(ticks), 4000);
     assert.equal(stillFor([{ ...ticks[1]!, attempt: 0 }, ticks[2]!]), 0);
+  });
+});
+
+describe('the backlog of a source', () => {
+  const at = (seconds: number, pending: Partial<SourceBacklog>, more: Partial<JobFiguresMessage> = {}) => {
+    const backlog: SourceBacklog = {
+      pendingRecords: null,
+      pendingBytes: null,
+      pendingSplits: 0,
+      unassignedSplits: 0,
+      emitEventTimeLagMs: null,
+      ...pending,
+    };
+    const vertices = [vertex([subtask(0)], { backlog }), vertex([subtask(0)])];
+    return figures({ at: startedAt + seconds * 1000, vertices, ...more });
+  };
+  const told = (...ticks: JobFiguresMessage[]) => {
+    const [line] = backlogLines(ticks);
+    return backlogConclusion(description, ticks.at(-1)!, line!);
+  };
+
+  it('falls, and the time until it has caught up follows from the trend', () => {
+    const found = told(
+      at(0, { pendingBytes: 3000 }),
+      at(5, { pendingBytes: 2500 }),
+      at(10, { pendingBytes: 2000 }),
+    );
+    assert.deepEqual([found.tone, found.key, found.values['source']], ['good', 'backlog.falling', 'events']);
+    assert.deepEqual(found.values['pending'], { kind: 'bytes', value: 2000 });
+    assert.deepEqual(found.values['change'], { kind: 'bytes', value: 100 });
+    assert.deepEqual(found.values['time'], { kind: 'duration', ms: 20_000 });
+  });
+
+  it('rises or stands, with who is to blame', () => {
+    const culprit = { vertex: 1, subtask: 0, why: 'busy', busyShare: 1, victims: [0] } as const;
+    const rising = told(at(0, { pendingRecords: 10 }), at(10, { pendingRecords: 110 }, { culprit }));
+    assert.deepEqual([rising.tone, rising.key], ['bad', 'backlog.rising']);
+    assert.deepEqual(rising.values['change'], { kind: 'records', value: 10 });
+    assert.deepEqual(rising.more, [{ key: 'backlog.culprit', values: { operator: 'abnormal-in-a-row' } }]);
+    const standing = told(at(0, { pendingRecords: 10_000 }), at(10, { pendingRecords: 9_999 }));
+    assert.deepEqual([standing.tone, standing.key], ['warn', 'backlog.standing']);
+    assert.deepEqual(
+      standing.more.map(({ key }) => key),
+      ['backlog.source-itself'],
+    );
+  });
+
+  it('has no trend over a restart, in the first seconds, or where nobody knows the end', () => {
+    const again = { attempt: 2 };
+    const restarted = told(at(0, { pendingRecords: 10 }), at(10, { pendingRecords: 90 }, again));
+    assert.equal(restarted.key, 'backlog.measuring');
+    assert.equal(told(at(0, { pendingRecords: 10 }), at(2, { pendingRecords: 9 })).key, 'backlog.measuring');
+    assert.equal(told(at(0, {}), at(10, {})).key, 'backlog.unknown');
+    assert.equal(told(at(0, { pendingRecords: 0 })).key, 'backlog.none');
+    assert.equal(told(at(0, { pendingRecords: 5 }, { state: 'FINISHED' })).key, 'backlog.not-running');
+    assert.deepEqual(backlogLines([]), []);
   });
 });
 

@@ -403,6 +403,65 @@ export const catalogue = {
     ko: '{bound}면 충분합니다. 늦은 것으로 처리될 레코드는 {late}이며, 목표는 {wanted} 이하입니다.',
   },
 
+  // ---- backlog ----
+  'backlog.title': { en: 'Backlog', ko: '밀린 입력' },
+  'backlog.lead': {
+    en: 'How much has each source still to read, does it get less, and when has it caught up?',
+    ko: '각 소스에 아직 읽을 것이 얼마나 남았는가, 줄고 있는가, 언제 다 따라잡는가?',
+  },
+  'backlog.pending': { en: 'Still to read', ko: '아직 읽을 것' },
+  'backlog.splits': { en: 'Parts not begun', ko: '시작하지 않은 부분' },
+  'backlog.unassigned': {
+    en: '{n} of them with no subtask yet',
+    ko: '그중 {n}개는 아직 담당 서브태스크 없음',
+  },
+  'backlog.lag': { en: 'Age of the last record', ko: '마지막 레코드의 나이' },
+  'backlog.lag.note': { en: 'when it was read', ko: '읽은 시점 기준' },
+  'backlog.over-time': { en: 'Still to read over time', ko: '시간에 따른 밀린 입력' },
+  'backlog.reads': { en: 'Reads', ko: '읽는 속도' },
+  'backlog.idle': { en: 'Nothing has come for', ko: '입력이 없던 시간' },
+  'backlog.not-running': {
+    en: 'The job does not run, so {source} reads nothing.',
+    ko: '작업이 실행 중이 아니라서 {source}{source|은|는} 읽지 않습니다.',
+  },
+  'backlog.unknown': {
+    en: '{source} does not know how much there is to read: its input has no end that is known, or it makes its records up.',
+    ko: '{source}{source|은|는} 읽을 것이 얼마나 있는지 알지 못합니다. 입력의 끝을 모르거나 레코드를 만들어 냅니다.',
+  },
+  'backlog.none': {
+    en: '{source} has read all there is: nothing waits.',
+    ko: '{source}{source|은|는} 있는 것을 모두 읽었습니다. 기다리는 것이 없습니다.',
+  },
+  'backlog.measuring': {
+    en: '{source} has {pending} still to read; in a few seconds it is known whether that gets less.',
+    ko: '{source}에 {pending} 남았습니다. 줄고 있는지는 몇 초 뒤에 알 수 있습니다.',
+  },
+  'backlog.falling': {
+    en: '{source} has {pending} still to read, {change} less each second: it has caught up in {time}.',
+    ko: '{source}에 {pending} 남았고 1초에 {change}씩 줄어, {time} 뒤에 다 따라잡습니다.',
+  },
+  'backlog.standing': {
+    en: '{source} has {pending} still to read, and that gets neither less nor more.',
+    ko: '{source}에 {pending} 남았고, 줄지도 늘지도 않습니다.',
+  },
+  'backlog.rising': {
+    en: '{source} falls behind: {pending} wait, {change} more each second. Like this it never catches up.',
+    ko: '{source}{source|이|가} 뒤처지고 있습니다. {pending} 밀렸고 1초에 {change}씩 늘어, 이대로는 따라잡지 못합니다.',
+  },
+  'backlog.culprit': {
+    en: 'It cannot read faster because of {operator}, which is the bottleneck of the job.',
+    ko: '병목인 {operator} 때문에 더 빨리 읽지 못합니다.',
+  },
+  'backlog.source-itself': {
+    en: 'Nobody slows it down: reading itself is the limit. A higher rate, more splits or more subtasks of the source help.',
+    ko: '다른 연산자가 늦추는 것이 아니라 읽기 자체가 한계입니다. 속도 제한을 올리거나 스플릿이나 소스의 서브태스크를 늘리세요.',
+  },
+  'backlog.nobody-knows': { en: 'No source knows its end', ko: '끝을 아는 소스가 없습니다' },
+  'backlog.nobody-knows.what': {
+    en: 'Files, watched directories, collections, sequences and generators with a count say how much is left. A source of your own does by one function of its reader, and of its enumerator for what is not handed out:',
+    ko: '파일, 감시 디렉터리, 컬렉션, 수열, 개수가 정해진 생성기는 남은 양을 알려 줍니다. 직접 만든 소스는 리더의 함수 하나로 알리고, 나눠 주지 않은 것은 열거자의 함수로 알립니다:',
+  },
+
   // ---- latency ----
   'latency.title': { en: 'Latency', ko: '지연 시간' },
   'latency.lead': {

@@ -5,6 +5,7 @@ import type { Language } from './catalogue.ts';
 export type Quantity =
   | string
   | { readonly kind: 'count'; readonly value: number }
+  | { readonly kind: 'records'; readonly value: number }
   | { readonly kind: 'rate'; readonly value: number }
   | { readonly kind: 'share'; readonly value: number }
   | { readonly kind: 'duration'; readonly ms: number }

@@ -43,6 +43,12 @@ const magnitudes: readonly (readonly [number, string])[] = [
   [1e3, 'k'],
 ];
 
+/** A number of records; fractions below ten. */
+export function records(value: number, language: Language): Measured {
+  const number = value < 10 ? digits(value) : count(value, language);
+  return { number, unit: language === 'ko' ? '건' : number === '1' ? 'record' : 'records' };
+}
+
 /** Records a second. */
 export function rate(value: number, language: Language): Measured {
   return { number: compact(value), unit: language === 'ko' ? '건/초' : 'records/s' };
