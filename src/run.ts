@@ -15,6 +15,7 @@ import { sha256Hex } from './base/hash.ts';
 import { teeLog } from './base/log.ts';
 import { systemEnv } from './base/system-env.ts';
 import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
+import type { JobAuthority } from './cluster/job-manager/job-authority.ts';
 import type { JobFigures } from './cluster/job-manager/job-figures.ts';
 import type { JobListener, JobMaster, JobResult } from './cluster/job-manager/job-master.ts';
 import { isCheckpointing, jobSettings } from './cluster/job-manager/job-settings.ts';
@@ -186,6 +187,8 @@ export interface ContinuedRun {
   readonly run?: string | undefined;
   /** What the job was rescaled to by one of them. */
   readonly requirements?: ResourceRequirements | undefined;
+  /** Who leads where several JobManagers take turns. */
+  readonly authority?: JobAuthority | undefined;
 }
 
 /**
@@ -259,6 +262,7 @@ function start(
     savepointDirectory: savepointDirectory(configuration, workingDirectory),
     choice: choiceOf(options, configuration, workingDirectory),
     run: options.run,
+    authority: options.authority,
     requirements: options.requirements,
     allowNonRestored:
       options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),

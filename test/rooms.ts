@@ -34,10 +34,12 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   streams: ['base', 'codecs', 'state', 'operators', 'connectors', 'graph'],
   cep: ['base', 'codecs', 'state', 'operators', 'streams'],
   table: ['base', 'codecs', 'state', 'operators', 'connectors', 'graph', 'streams'],
+  ha: ['base', 'checkpoint/durable-files'],
   cluster: [
     'base',
     'codecs',
     'metrics',
+    'ha',
     'exchange',
     'checkpoint',
     'operators/accumulators',
@@ -50,7 +52,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['base', 'metrics', 'graph', 'cluster', 'rest'],
   run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/thread', 'hosts/worker', 'streams', 'cluster'],
   savepoints: ['base', 'codecs', 'state', 'checkpoint'],
-  cli: ['base', 'graph', 'savepoints', 'run', 'cluster', 'rest', 'telemetry', 'table'],
+  cli: ['base', 'graph', 'savepoints', 'run', 'ha', 'cluster', 'rest', 'telemetry', 'table'],
   testing: [
     'base',
     'codecs',

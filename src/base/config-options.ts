@@ -245,6 +245,47 @@ export const CONFIG_OPTIONS = {
     max: 65_535,
     description: 'Port of the JobManager; 0: any free port.',
   }),
+  'jobmanager.resource-id': text({
+    default: undefined,
+    description: 'The id of a JobManager. Default: jobmanager, or made from its host and its process.',
+  }),
+  'high-availability.type': oneOf(['NONE', 'filesystem'], {
+    default: 'NONE',
+    description:
+      'How several JobManagers take turns, and where they keep what the next leader has to know. NONE: there is one JobManager.',
+    aliases: ['high-availability', 'high-availability.mode'],
+  }),
+  'high-availability.storageDir': text({
+    default: undefined,
+    description:
+      'Folder that every JobManager reaches: bundles of jobs, and with filesystem also who leads. Needed for high availability.',
+  }),
+  'high-availability.cluster-id': text({
+    default: '/default',
+    description: 'Separates clusters that share a service or a folder of high availability.',
+  }),
+  'high-availability.jobmanager.port': int({
+    default: 0,
+    min: 0,
+    max: 65_535,
+    description:
+      'Port of a JobManager that takes turns with others, in the place of jobmanager.rpc.port; 0: any free port.',
+  }),
+  'high-availability.filesystem.lease-duration': duration({
+    default: 15_000,
+    min: 100,
+    description: 'A leader that gave no sign of life for so long is followed by another one.',
+  }),
+  'high-availability.filesystem.renew-deadline': duration({
+    default: 10_000,
+    min: 50,
+    description: 'A leader that could not give a sign of life for so long ends its term by itself.',
+  }),
+  'high-availability.filesystem.retry-period': duration({
+    default: 2_000,
+    min: 10,
+    description: 'How often a leader gives a sign of life, and others look for it.',
+  }),
   'heartbeat.interval': duration({
     default: 10_000,
     min: 10,

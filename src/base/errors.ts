@@ -641,6 +641,19 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Cancel or stop it first, or give the new one an id of its own with --job-id.',
   },
+  HA_UNAVAILABLE: {
+    title: 'the service of high availability did not answer, or cannot be used',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Check that the service runs and that the keys high-availability.* name it; what was asked of it may have had its effect.',
+  },
+  NOT_LEADER: {
+    title: 'this JobManager does not lead',
+    owner: 'external',
+    retry: 'backoff',
+    remedy: 'Ask the JobManager that the message names; while none leads, try again in a moment.',
+  },
   RPC_LOST: {
     title: 'the connection to another process of the cluster broke',
     owner: 'external',

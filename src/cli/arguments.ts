@@ -56,6 +56,7 @@ export type Request =
       readonly kind: 'cluster-start';
       readonly options: ClusterProcessOptions;
       readonly taskManagers: number;
+      readonly jobManagers: number;
       readonly json: boolean;
     }
   | {
@@ -257,10 +258,12 @@ function addClusterCommands(program: Command, found: (request: Request) => void)
   withProcessOptions(cluster.command('start'))
     .summary('start a JobManager and TaskManagers')
     .option('--taskmanagers <n>', 'how many TaskManagers', positiveInteger, 3)
+    .option('--job-managers <n>', 'how many JobManagers: one leads, the others stand by', positiveInteger, 1)
     .option('--json', 'print it as JSON')
-    .action((raw: RawOptions & { taskmanagers: number }) => {
-      const { taskmanagers: taskManagers } = raw;
-      found({ kind: 'cluster-start', options: processOptions(raw), taskManagers, json: raw.json === true });
+    .action((raw: RawOptions & { taskmanagers: number; jobManagers: number }) => {
+      const { taskmanagers: taskManagers, jobManagers } = raw;
+      const options = processOptions(raw);
+      found({ kind: 'cluster-start', options, taskManagers, jobManagers, json: raw.json === true });
     });
   for (const what of ['stop', 'status'] as const) {
     withState(cluster.command(what))

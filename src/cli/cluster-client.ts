@@ -8,7 +8,8 @@ import { CLIENT_SUBJECT } from '../cluster/job-manager/dispatcher.ts';
 import type { ClientRequest } from '../cluster/messages.ts';
 import { dialPeer } from '../cluster/rpc/peers.ts';
 import { RpcConnection } from '../cluster/rpc/rpc-connection.ts';
-import { ClusterFiles } from './cluster-files.ts';
+import type { LeaderRecord } from '../ha/leader.ts';
+import { ClusterFiles, isRunning } from './cluster-files.ts';
 import type { ClusterOptions } from './arguments.ts';
 
 /** An answer that did not come by then will not, ms: Flink's `client.timeout`. */
@@ -26,8 +27,17 @@ export class ClusterClient {
   static async connect(options: ClusterOptions): Promise<ClusterClient> {
     const files = new ClusterFiles(options.state);
     const address = options.target === undefined ? recordedAddress(files) : parseTarget(options.target);
-    const env = systemEnv({ logging: { level: 'error' } });
     const token = files.token();
+    const client = await ClusterClient.#at(address, token);
+    // One that does not lead says who does.
+    const leader = await client.ask<LeaderRecord | undefined>({ kind: 'leader' });
+    if (leader === undefined || addressText(leader.rpc) === addressText(address)) return client;
+    client.close();
+    return ClusterClient.#at(leader.rpc, token);
+  }
+
+  static async #at(address: NetworkAddress, token: string): Promise<ClusterClient> {
+    const env = systemEnv({ logging: { level: 'error' } });
     const peer = await dialPeer(
       { env, network: tcpNetwork() },
       { address, subject: CLIENT_SUBJECT, secret: token },
@@ -68,7 +78,8 @@ export async function withCluster<T>(
 }
 
 function recordedAddress(files: ClusterFiles): NetworkAddress {
-  const record = files.records().find(({ role }) => role === 'jobmanager');
+  const records = files.records().filter(({ role }) => role === 'jobmanager');
+  const record = records.find(isRunning) ?? records[0];
   if (record?.address === undefined) throw unreachable(`no JobManager is recorded in ${files.directory}`);
   return record.address;
 }

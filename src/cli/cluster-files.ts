@@ -5,7 +5,7 @@
  *   <state>/            0700   default: ~/.millrace/cluster
  *     secret            0600   what its processes know: whoever has it can join the cluster
  *     token             0600   what clients know: whoever has it can submit and operate jobs
- *     jobmanager.json   0600   process id, address, since when
+ *     jobmanager.json   0600   process id, address, since when; of others that stand by: jobmanager-*.json
  *     taskmanager-*.json
  *     *.log
  *     blobs-*           bundles, a folder for each process
@@ -94,8 +94,8 @@ export class ClusterFiles {
   /** The processes that were recorded; the JobManager first. */
   records(): ProcessRecord[] {
     return readdirSync(this.directory)
-      .filter((name) => /^(?:jobmanager|taskmanager-.*)\.json$/.test(name))
-      .sort()
+      .filter((name) => /^(?:jobmanager|jobmanager-.*|taskmanager-.*)\.json$/.test(name))
+      .sort((a, b) => (a.replace('.json', '') < b.replace('.json', '') ? -1 : 1))
       .flatMap((name) => {
         try {
           return [JSON.parse(readFileSync(join(this.directory, name), 'utf8')) as ProcessRecord];
@@ -129,7 +129,10 @@ export class ClusterFiles {
   }
 
   #pathOf({ role, id }: Pick<ProcessRecord, 'role' | 'id'>): string {
-    return join(this.directory, role === 'jobmanager' ? 'jobmanager.json' : `taskmanager-${id}.json`);
+    return join(
+      this.directory,
+      id === role ? `${id}.json` : `${role}-${id.replace(/^jobmanager-/, '')}.json`,
+    );
   }
 }
 

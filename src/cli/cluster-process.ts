@@ -13,16 +13,18 @@ import { MillraceError } from '../base/errors.ts';
 import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { tcpNetwork } from '../base/tcp.ts';
-import { Dispatcher } from '../cluster/job-manager/dispatcher.ts';
+import { JobManager } from '../cluster/job-manager/job-manager.ts';
 import type { HeartbeatTimes } from '../cluster/messages.ts';
+import { fixedLeader, storedLeader } from '../cluster/rpc/leader-source.ts';
 import { localSpawner } from '../cluster/spawner.ts';
 import { TaskManager } from '../cluster/task-manager/task-manager.ts';
+import { highAvailabilityOf } from '../ha/high-availability.ts';
 import { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
 import { loggingOf } from '../run/load.ts';
 import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
-import { ClusterFiles } from './cluster-files.ts';
+import { ClusterFiles, isRunning } from './cluster-files.ts';
 import { serveCluster } from './cluster-rest.ts';
 import { readConfiguration } from './configuration.ts';
 import { EXIT } from './exit.ts';
@@ -81,15 +83,18 @@ async function runJobManager(
   files: ClusterFiles,
   host: JobHost,
 ): Promise<number> {
-  const id = 'jobmanager';
-  const address = jobManagerAddress(configuration);
-  checkBind('jobmanager.rpc.address', address.host);
+  const own = jobManagerAddress(configuration);
+  checkBind('jobmanager.rpc.address', own.host);
   const stopped = untilSignal();
-  const blobDirectory = files.blobDirectory(id);
-  linkMillrace(blobDirectory);
   const logs = new LogRing();
   const env = environmentOf(configuration, logs);
-  const dispatcher = new Dispatcher({
+  const shared = highAvailabilityOf(configuration, { env, workingDirectory: host.workingDirectory });
+  const id = jobManagerId(configuration, files, shared !== undefined);
+  const blobDirectory = files.blobDirectory(id);
+  linkMillrace(blobDirectory);
+  const address =
+    shared === undefined ? own : { ...own, port: configuration.get('high-availability.jobmanager.port') };
+  const jobManager = new JobManager({
     env,
     network: tcpNetwork(),
     spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
@@ -100,9 +105,18 @@ async function runJobManager(
     heartbeat: heartbeatOf(configuration),
     slotRequestTimeoutMs: configuration.get('slot.request.timeout'),
     blobDirectory,
+    turns: shared && { ...shared, candidate: id },
   });
-  const bound = await dispatcher.start();
-  const rest = await serveCluster({ dispatcher, env, logs, configuration, version: host.version });
+  const bound = await jobManager.listen();
+  const rest = await serveCluster({
+    dispatcherNow: () => jobManager.dispatcher,
+    elsewhere: () => elsewhere(jobManager),
+    env,
+    logs,
+    configuration,
+    version: host.version,
+  });
+  jobManager.lead(rest.url);
   const { environment, workingDirectory } = host;
   const telemetry = await exportTelemetry({
     watch: rest.watch,
@@ -112,7 +126,7 @@ async function runJobManager(
     info: (text) => env.log.info(text),
   });
   const record = {
-    role: id,
+    role: 'jobmanager',
     id,
     processId: process.pid,
     address: bound,
@@ -122,12 +136,35 @@ async function runJobManager(
   files.record(record);
   host.stderr.write(`the JobManager listens on ${addressText(bound)}; REST and dashboard: ${rest.url}\n`);
   await stopped;
-  dispatcher.stop();
+  await jobManager.stop();
   await telemetry?.close();
   await rest.close();
   files.forget(record);
   // Its children end with their pipes.
   process.exit(EXIT.done);
+}
+
+/** HS-5: what a JobManager that does not lead says over HTTP. */
+function elsewhere({
+  dispatcher,
+  leader,
+}: JobManager): { readonly url: string | undefined; readonly why: string } | undefined {
+  if (dispatcher !== undefined) return undefined;
+  const why =
+    leader === undefined
+      ? 'No JobManager leads at the moment.'
+      : `JobManager ${leader.candidate} leads, at ${leader.rest ?? addressText(leader.rpc)}.`;
+  return { url: leader?.rest, why };
+}
+
+/** The name of a JobManager; those that stand by have other ones. */
+function jobManagerId(configuration: Configuration, files: ClusterFiles, takesTurns: boolean): string {
+  const chosen = configuration.get('jobmanager.resource-id');
+  if (chosen !== undefined) return plainId(chosen, 'jobmanager.resource-id');
+  const isTaken = files.records().some((record) => record.id === 'jobmanager' && isRunning(record));
+  return takesTurns && isTaken
+    ? plainId(`jobmanager-${process.pid}`, 'jobmanager.resource-id')
+    : 'jobmanager';
 }
 
 async function runTaskManager(
@@ -137,7 +174,10 @@ async function runTaskManager(
 ): Promise<number> {
   const ownHost = configuration.get('taskmanager.host');
   checkBind('taskmanager.host', ownHost);
-  const id = plainId(configuration.get('taskmanager.resource-id') ?? `${hostname()}-${process.pid}`);
+  const id = plainId(
+    configuration.get('taskmanager.resource-id') ?? `${hostname()}-${process.pid}`,
+    'taskmanager.resource-id',
+  );
   const slots = configuration.get('taskmanager.numberOfTaskSlots') ?? 1;
   const blobDirectory = files.blobDirectory(id);
   linkMillrace(blobDirectory);
@@ -149,16 +189,21 @@ async function runTaskManager(
     startedAt: Date.now(),
   } as const;
   const meter = new ProcessMeter();
+  const env = environmentOf(configuration, undefined);
+  const shared = highAvailabilityOf(configuration, { env, workingDirectory: host.workingDirectory });
   const ended = Promise.withResolvers<Error | undefined>();
   const taskManager = new TaskManager({
-    env: environmentOf(configuration, undefined),
+    env,
     network: tcpNetwork(),
     spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
     taskManager: id,
     host: ownHost,
     processId: process.pid,
     slots,
-    jobManager: jobManagerAddress(configuration),
+    leader:
+      shared === undefined
+        ? fixedLeader(jobManagerAddress(configuration))
+        : storedLeader(shared.services.store, shared.description),
     secret: files.secret(),
     heartbeat: heartbeatOf(configuration),
     registrationTimeoutMs: configuration.get('taskmanager.registration.timeout'),
@@ -190,10 +235,10 @@ function checkBind(key: string, host: string): void {
 }
 
 /** An id becomes the name of files. */
-function plainId(id: string): string {
+function plainId(id: string, key: string): string {
   if (/^\w[\w.-]{0,99}$/.test(id)) return id;
-  throw new MillraceError('CONFIG_INVALID', `"${id}" cannot be the id of a TaskManager`, {
-    remedy: 'Use letters, digits, "-", "_" and ".", at most 100, in taskmanager.resource-id.',
+  throw new MillraceError('CONFIG_INVALID', `"${id}" cannot be the id of a process`, {
+    remedy: `Use letters, digits, "-", "_" and ".", at most 100, in ${key}.`,
   });
 }
 

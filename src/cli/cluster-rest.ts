@@ -8,7 +8,7 @@ import type { JobMirror } from '../cluster/job-manager/job-mirror.ts';
 import type { SlotAssignment } from '../cluster/messages.ts';
 import type { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
-import { type RestServer, serveRest } from '../rest/rest-server.ts';
+import { type RestServer, type RestServerOptions, serveRest } from '../rest/rest-server.ts';
 import type { ServedCluster, ServedJob, SlotPlace } from '../rest/served.ts';
 import { type ConfigurationLayer, fromLayers } from '../run/load.ts';
 import { isPortChosen } from './dashboard.ts';
@@ -16,7 +16,10 @@ import { ownPackageFolder } from './job-file.ts';
 
 /** What is served. */
 export interface ClusterRestOptions {
-  readonly dispatcher: Dispatcher;
+  /** `undefined` while this process does not lead. */
+  readonly dispatcherNow: () => Dispatcher | undefined;
+  /** Where to ask instead, when another one leads. */
+  readonly elsewhere?: RestServerOptions['elsewhere'];
   readonly env: Env;
   readonly logs: LogRing;
   readonly configuration: Configuration;
@@ -34,6 +37,7 @@ export async function serveCluster(options: ClusterRestOptions): Promise<RestSer
       pageFolder: join(ownPackageFolder(), 'dist', 'dashboard'),
       port: configuration.get('rest.port'),
       orNextPort: !isPortChosen(configuration),
+      ...(options.elsewhere === undefined ? {} : { elsewhere: options.elsewhere }),
     });
     return {
       ...server,
@@ -49,7 +53,7 @@ export async function serveCluster(options: ClusterRestOptions): Promise<RestSer
 }
 
 function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): ServedCluster {
-  const { dispatcher, env, configuration, version } = options;
+  const { dispatcherNow, env, configuration, version } = options;
   // One object for each mirror, for as long as it is listed.
   const known = new WeakMap<JobMirror, ServedJob>();
   return {
@@ -69,13 +73,13 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
       profile: true,
     },
     jobs: () =>
-      dispatcher.mirrors().map((mirror) => {
-        const job = known.get(mirror) ?? servedJob(dispatcher, mirror);
+      (dispatcherNow()?.mirrors() ?? []).map((mirror) => {
+        const job = known.get(mirror) ?? servedJob(dispatcherNow, mirror);
         known.set(mirror, job);
         return job;
       }),
     workers: () =>
-      dispatcher.overview().taskManagers.map((member) => ({
+      (dispatcherNow()?.overview().taskManagers ?? []).map((member) => ({
         workerId: member.taskManager,
         address: member.host,
         dataPort: -1,
@@ -88,7 +92,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
   };
 }
 
-function servedJob(dispatcher: Dispatcher, mirror: JobMirror): ServedJob {
+function servedJob(dispatcherNow: () => Dispatcher | undefined, mirror: JobMirror): ServedJob {
   const { description } = mirror;
   return {
     source: mirror,
@@ -98,7 +102,7 @@ function servedJob(dispatcher: Dispatcher, mirror: JobMirror): ServedJob {
     workingDirectory: description.workingDirectory,
     targets: new Map(Object.entries(description.targets)),
     guarantee: description.guarantee,
-    placeOf: (slot) => placeOf(dispatcher.slotsOf(mirror.jobId), slot),
+    placeOf: (slot) => placeOf(dispatcherNow()?.slotsOf(mirror.jobId) ?? [], slot),
   };
 }
 

@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import type { Configuration } from '../base/config.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { addressText } from '../base/network.ts';
 import type { ClusterOverview, JobListing } from '../cluster/messages.ts';
@@ -32,6 +33,12 @@ type StartRequest = Request & { readonly kind: 'cluster-start' };
 const SLOTS = 3;
 /** Signs of life on one machine, unless the configuration says how often: a loss is noticed in seconds. */
 const LOCAL_HEARTBEATS = { 'heartbeat.interval': '1s', 'heartbeat.timeout': '10s' };
+/** The same for JobManagers that take turns on one machine. */
+const LOCAL_LEASE = {
+  'high-availability.filesystem.lease-duration': '3s',
+  'high-availability.filesystem.renew-deadline': '2s',
+  'high-availability.filesystem.retry-period': '300ms',
+};
 /** A cluster that does not stand by then does not, ms. */
 const START_DEADLINE_MS = 60_000;
 /** A process that has not ended by then is killed, ms. */
@@ -75,15 +82,50 @@ async function start(request: StartRequest, host: JobHost): Promise<number> {
   const slots: Record<string, string> = isSaid('taskmanager.numberOfTaskSlots')
     ? {}
     : { 'taskmanager.numberOfTaskSlots': `${SLOTS}` };
-  const words = { ...own, ...slots, ...request.options.configuration };
+  const words = {
+    ...own,
+    ...slots,
+    ...turnsOf(request, configuration, files),
+    ...request.options.configuration,
+  };
   const starter = new Starter(files, words, host);
   try {
-    await starter.start(request.taskManagers);
+    await starter.start(request);
   } catch (error) {
     await endAll(files);
     throw error;
   }
   return status(request.options.state, request.json, host);
+}
+
+/** What JobManagers need that take turns, unless the configuration says it: on one machine a folder is enough. */
+function turnsOf(
+  { jobManagers }: StartRequest,
+  configuration: Configuration,
+  files: ClusterFiles,
+): Record<string, string> {
+  const type = configuration.get('high-availability.type');
+  if (type === 'NONE' && jobManagers === 1) return {};
+  if (type === 'NONE' && configuration.origin('high-availability.type') !== 'default') {
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `${jobManagers} JobManagers cannot take turns with high-availability.type: NONE`,
+      {
+        remedy: 'Leave the key out for a folder on this machine, or name a service.',
+      },
+    );
+  }
+  const isOwn = type === 'NONE';
+  const isLeaseSaid = Object.keys(LOCAL_LEASE).some(
+    (key) => configuration.origin(key as keyof typeof LOCAL_LEASE) !== 'default',
+  );
+  return {
+    ...(isOwn ? { 'high-availability.type': 'filesystem' } : {}),
+    ...(configuration.get('high-availability.storageDir') === undefined
+      ? { 'high-availability.storageDir': join(files.directory, 'ha') }
+      : {}),
+    ...(isLeaseSaid ? {} : LOCAL_LEASE),
+  };
 }
 
 /** Starts processes one after the other, and waits for them. */
@@ -102,9 +144,21 @@ class Starter {
     this.#deadline = performance.now() + START_DEADLINE_MS;
   }
 
-  async start(taskManagers: number): Promise<void> {
+  async start({
+    taskManagers,
+    jobManagers,
+  }: Pick<StartRequest, 'taskManagers' | 'jobManagers'>): Promise<void> {
     this.#spawn('jobmanager', 'jobmanager', {});
     const address = await this.#until('the JobManager does not listen', () => this.#jobManager()?.address);
+    for (let number = 2; number <= jobManagers; number++) {
+      const id = `jobmanager-${number}`;
+      // A port that was chosen is that of the first one.
+      const rest: Record<string, string> = this.#words['rest.port'] === undefined ? {} : { 'rest.port': '0' };
+      this.#spawn('jobmanager', id, { 'jobmanager.resource-id': id, ...rest });
+      await this.#until(`${id} does not listen`, () =>
+        this.#files.records().find((record) => record.id === id),
+      );
+    }
     const rpc = {
       'jobmanager.rpc.address': address.host,
       'jobmanager.rpc.port': `${address.port}`,
@@ -114,13 +168,13 @@ class Starter {
       this.#spawn('taskmanager', id, { ...rpc, 'taskmanager.resource-id': id });
     }
     const target = { state: this.#files.directory, target: undefined };
-    await withCluster(target, async (client) => {
-      for (;;) {
-        const overview = await client.ask<ClusterOverview>({ kind: 'overview' });
-        if (overview.taskManagers.length >= taskManagers) return;
-        await this.#wait(`${overview.taskManagers.length} of ${taskManagers} TaskManagers have registered`);
-      }
-    });
+    for (;;) {
+      const registered = await withCluster(target, (client) =>
+        client.ask<ClusterOverview>({ kind: 'overview' }),
+      ).then(({ taskManagers: all }) => all.length, noneIfNoLeader);
+      if (registered >= taskManagers) return;
+      await this.#wait(`${registered} of ${taskManagers} TaskManagers have registered`);
+    }
   }
 
   #spawn(role: ProcessRecord['role'], id: string, more: Readonly<Record<string, string>>): void {
@@ -162,6 +216,12 @@ class Starter {
   }
 }
 
+/** While none leads, nothing has registered. */
+function noneIfNoLeader(error: unknown): number {
+  if (isMillraceError(error, 'NOT_LEADER') || isMillraceError(error, 'RPC_LOST')) return 0;
+  throw error;
+}
+
 // ---- stop ----
 
 async function stop(files: ClusterFiles, json: boolean, host: JobHost): Promise<number> {
@@ -191,7 +251,8 @@ async function status(state: string | undefined, json: boolean, host: JobHost): 
   const records = files.records();
   const running = records.filter(isRunning);
   const overview = await overviewOf(files).catch((error: unknown) => {
-    if (isMillraceError(error, 'CLUSTER_UNREACHABLE')) return undefined;
+    if (isMillraceError(error, 'CLUSTER_UNREACHABLE') || isMillraceError(error, 'NOT_LEADER'))
+      return undefined;
     throw error;
   });
   if (json) {
@@ -202,15 +263,25 @@ async function status(state: string | undefined, json: boolean, host: JobHost): 
     host.stdout.write('no cluster runs\n');
     return EXIT.failed;
   }
+  const hasOthers = records.filter(({ role }) => role === 'jobmanager').length > 1;
   for (const record of records) {
     const { id, processId, address, rest } = record;
-    const where = address === undefined ? '' : `  ${addressText(address)}  ${rest ?? ''}`;
+    const leads = leadsOf(record, overview) === true && hasOthers ? '  leads' : '';
+    const where = address === undefined ? '' : `  ${addressText(address)}  ${rest ?? ''}${leads}`;
     const slots = overview?.taskManagers.find(({ taskManager }) => taskManager === id);
     const free = slots === undefined ? '' : `  ${slots.slotsFree} of ${slots.slots} slots free`;
     host.stdout.write(`${id}  process ${processId}${where}${free}${isRunning(record) ? '' : '  gone'}\n`);
   }
   for (const job of overview?.jobs ?? []) host.stdout.write(`${jobLine(job)}\n`);
   return EXIT.done;
+}
+
+/** `undefined` for what never leads. */
+function leadsOf(
+  { role, processId }: ProcessRecord,
+  overview: ClusterOverview | undefined,
+): boolean | undefined {
+  return role === 'jobmanager' ? overview?.processId === processId : undefined;
 }
 
 function overviewOf(files: ClusterFiles): Promise<ClusterOverview> {
@@ -229,7 +300,11 @@ function statusJson(
     slotsTotal: overview?.slotsTotal ?? 0,
     slotsFree: overview?.slotsFree ?? 0,
     processes: [
-      ...records.map((record) => ({ ...processJson(record), running: isRunning(record) })),
+      ...records.map((record) => ({
+        ...processJson(record),
+        running: isRunning(record),
+        leads: leadsOf(record, overview),
+      })),
       ...(overview?.jobs ?? [])
         .filter(({ processId }) => processId !== undefined)
         .map(({ jobId, processId }) => ({ role: 'jobmaster', id: jobId, pid: processId, running: true })),

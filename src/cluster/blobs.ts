@@ -4,12 +4,13 @@
  * Owns: a folder `<key>/<name>` per blob. Partners: whoever asks for a blob by its key.
  *
  * BL-1 The key of a blob is the SHA-256 of its bytes; bytes that do not fit their key are never handed out nor kept.
- * BL-2 A file is written under another name and linked when it is whole: it is there whole, or not at all.
+ * BL-2 A file is written under another name and linked when it is whole and durable: it is there whole, or not at all.
  * BL-3 Names come from outside: one that could mean anything but a plain file is replaced.
  */
 
 import { join } from 'node:path';
 import type { Env, Files } from '../base/env.ts';
+import { makeDirectoryDurably } from '../base/durable-directory.ts';
 import { MillraceError } from '../base/errors.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { isFilesError, readIfExists, storageFailed } from '../checkpoint/durable-files.ts';
@@ -84,16 +85,18 @@ export class BlobFolder implements BlobStore {
     const path = join(folder, plainName(name));
     const unfinished = join(this.#directory, `${key}.${random.id()}`);
     try {
-      await files.makeDirectory(folder);
+      await makeDirectoryDurably(files, folder);
       const file = await files.open(unfinished, 'create');
       try {
         await file.write(bytes);
+        await file.sync();
       } finally {
         await file.close();
       }
       await files.link(unfinished, path).catch((error: unknown) => {
         if (!isFilesError(error, 'exists')) throw error;
       });
+      await files.syncDirectory(folder);
     } catch (error) {
       throw storageFailed('a file of a job could not be kept', error);
     } finally {
@@ -125,7 +128,7 @@ async function readFile(files: Files, path: string): Promise<Uint8Array | undefi
 
 /** BL-3. */
 function plainName(name: string): string {
-  return /^\w[\w.-]{0,99}\.mjs$/.test(name) ? name : 'job.mjs';
+  return /^\w[\w.-]{0,99}\.(?:mjs|bin)$/.test(name) ? name : 'job.mjs';
 }
 
 /** BL-3: a key becomes the name of a folder. */

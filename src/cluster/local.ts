@@ -9,6 +9,7 @@ import type { CompiledJob } from '../graph/job-graph.ts';
 import { inProcessSlots } from '../hosts/in-process.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { threadSlots } from '../hosts/thread.ts';
+import type { JobAuthority } from './job-manager/job-authority.ts';
 import { type JobListener, JobMaster } from './job-manager/job-master.ts';
 import { bufferTimeoutMsOf, isCheckpointing, jobSettings, latencyOf } from './job-manager/job-settings.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
@@ -47,6 +48,8 @@ export interface LocalSubmission {
   readonly workingDirectory: string;
   readonly discardLaterOutput: boolean;
   readonly listener?: JobListener | undefined;
+  /** Who leads where several JobManagers take turns. */
+  readonly authority?: JobAuthority | undefined;
   /** For tests: freeze records at operator boundaries, and encode also within a thread. */
   readonly freezeRecords?: boolean | undefined;
   readonly alwaysEncode?: boolean | undefined;
@@ -84,6 +87,7 @@ export class LocalCluster {
         allowNonRestored: submission.allowNonRestored,
         declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
+        authority: submission.authority,
       }),
       requirements: submission.requirements,
       slotSettings: {

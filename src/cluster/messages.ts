@@ -23,6 +23,7 @@ import type { VertexParallelism } from '../graph/rescale.ts';
 import type { Inspection, TappedRecord } from '../hosts/inspection.ts';
 import type { SlotCommand, SlotReport, SlotSettings } from '../hosts/messages.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
+import type { CheckpointPointer, JobOutcome } from './job-manager/job-authority.ts';
 import type { CheckpointProgress } from './job-manager/checkpoint-progress.ts';
 import type { ExceptionEntry } from './job-manager/exception-history.ts';
 import type { Execution } from './job-manager/execution-graph.ts';
@@ -80,6 +81,8 @@ export interface JobProcessReport {
 
 /** JobManager → TaskManager: all there is to be. */
 export interface TaskManagerOrders {
+  /** In which the JobManager leads; 0 where there is one JobManager only. */
+  readonly epoch: number;
   readonly version: number;
   readonly jobs: readonly JobOrder[];
 }
@@ -242,12 +245,18 @@ export interface JobChange {
 }
 
 /** Job master → JobManager, asked. */
-export interface SlotsRequest {
-  readonly kind: 'slots';
-  readonly count: number;
-  /** False: refused at once when there are too few. */
-  readonly wait: boolean;
-}
+export type JobMasterRequest =
+  /** Answered with a {@link SlotsAnswer}. */
+  | {
+      readonly kind: 'slots';
+      readonly count: number;
+      /** False: refused at once when there are too few. */
+      readonly wait: boolean;
+    }
+  /** Answered when the pointer is there. */
+  | { readonly kind: 'pointer'; readonly pointer: CheckpointPointer }
+  /** Answered when it is written down. */
+  | { readonly kind: 'ending'; readonly outcome: JobOutcome };
 
 /** The slots of a job, by its own numbers. */
 export interface SlotsAnswer {
@@ -294,13 +303,6 @@ export type JobMasterAsked =
       readonly timeoutMs: number | undefined;
     };
 
-/** How a job ended. */
-export interface JobOutcome {
-  readonly status: 'FINISHED' | 'STOPPED' | 'CANCELED' | 'FAILED' | 'ALREADY_FINISHED';
-  readonly error: SerializedError | undefined;
-  readonly checkpoint: string | undefined;
-}
-
 // ---- client and JobManager ----
 
 /** Client → JobManager, asked. */
@@ -308,6 +310,8 @@ export type ClientRequest =
   | { readonly kind: 'submit'; readonly submission: Submission; readonly bundle: Uint8Array }
   | { readonly kind: 'list' }
   | { readonly kind: 'overview' }
+  /** Answered with a {@link LeaderRecord}, or with nothing while none leads; also by a JobManager that does not lead. */
+  | { readonly kind: 'leader' }
   | { readonly kind: 'job'; readonly jobId: string }
   /** Answered with a {@link SubmittedJob}: what it takes to submit the job again. */
   | { readonly kind: 'submission'; readonly jobId: string }

@@ -1,6 +1,7 @@
 /** How a process of a cluster starts others, for users' code: a seam, so that a test or a simulation starts something else. */
 
 import type { LogFormat, LogLevel } from '../base/log.ts';
+import type { CheckpointPointer } from './job-manager/job-authority.ts';
 import type { NetworkAddress } from '../base/network.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { HeartbeatTimes, Submission } from './messages.ts';
@@ -44,6 +45,8 @@ export interface JobMasterStart {
   readonly run: string;
   /** What the job was rescaled to; `undefined` = nobody asked. */
   readonly requirements: ResourceRequirements | undefined;
+  /** Absent where there is one JobManager only: else it is asked before anything is released, and says where the job was. */
+  readonly authority?: { readonly pointer: CheckpointPointer | undefined } | undefined;
 }
 
 /** A process that was started. */

@@ -9,6 +9,7 @@
  *      ever sent.
  * HS-2 Everything that comes from outside has a bound: connections, headers, times, the body.
  * HS-3 Every answer carries the headers that forbid a browser to run, frame or guess anything.
+ * HS-5 A server whose answers are somewhere else sends whoever asks there, with the same method and body (307), or says 503.
  * HS-4 An error in a route is a 500 with its message, in the log with its stack, and the server goes on.
  */
 
@@ -56,6 +57,8 @@ export interface HttpServerOptions {
   readonly files: (path: string) => Promise<Answer | undefined>;
   /** Default: loopback, in the clear, and everybody on this machine may do all that is served. */
   readonly bind?: RestBind;
+  /** Who is to be asked instead of this server: the URL of another one, or nobody for the moment. */
+  readonly elsewhere?: () => { readonly url: string | undefined; readonly why: string } | undefined;
 }
 
 /** Where the server listens, and whom it answers. */
@@ -207,7 +210,7 @@ async function handle(options: HttpServerOptions, rules: Rules, request: Incomin
 }
 
 async function route(
-  { router, files }: HttpServerOptions,
+  { router, files, elsewhere }: HttpServerOptions,
   rules: Rules,
   request: IncomingMessage,
 ): Promise<Answer> {
@@ -216,6 +219,8 @@ async function route(
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const raw = request.url ?? '/';
   if (raw.length > URL_LENGTH_MAX) throw new Refusal(414, 'The address is too long.');
+  const other = elsewhere?.();
+  if (other !== undefined) return sentElsewhere(other, raw);
   const question = raw.indexOf('?');
   const path = question < 0 ? raw : raw.slice(0, question);
   const found = router.find(method, path);
@@ -237,6 +242,14 @@ async function route(
       return file;
     }
   }
+}
+
+/** HS-5. */
+function sentElsewhere({ url, why }: { url: string | undefined; why: string }, path: string): Answer {
+  if (url === undefined) throw new Refusal(503, why);
+  const body = JSON.stringify({ errors: [why] });
+  const type = 'application/json; charset=UTF-8';
+  return { kind: 'bytes', status: 307, type, bytes: body, headers: { Location: `${url}${path}` } };
 }
 
 /** HS-1. */

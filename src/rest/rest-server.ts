@@ -6,7 +6,7 @@
 
 import { ClusterWatch } from './cluster-watch.ts';
 import type { RestContext } from './context.ts';
-import { listen, type RestBind } from './http-server.ts';
+import { type HttpServerOptions, listen, type RestBind } from './http-server.ts';
 import { LogRing } from './log-ring.ts';
 import { openApi } from './openapi.ts';
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts';
@@ -39,6 +39,7 @@ export interface RestServerOptions {
   readonly orNextPort?: boolean;
   /** Where, and for whom; default: loopback, for everybody on this machine. */
   readonly bind?: RestBind;
+  readonly elsewhere?: HttpServerOptions['elsewhere'];
   /** Routes of whoever serves, besides those that all have. */
   readonly moreRoutes?: (context: RestContext) => readonly Route[];
 }
@@ -53,7 +54,7 @@ export interface RestServer {
 
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
 export async function serveRest(options: RestServerOptions): Promise<RestServer> {
-  const { cluster, pageFolder, port, orNextPort = false, bind } = options;
+  const { cluster, pageFolder, port, orNextPort = false, bind, elsewhere } = options;
   const watch = options.watch ?? new ClusterWatch(cluster, options.logs ?? new LogRing());
   const closeWatch = (): void => {
     if (options.watch === undefined) watch.close();
@@ -63,9 +64,17 @@ export async function serveRest(options: RestServerOptions): Promise<RestServer>
     const context = { watch, triggers: new TriggerStore(env.clock, env.random) };
     const router = new Router([...routesOf(context), ...(options.moreRoutes?.(context) ?? [])]);
     const files = staticFiles(env.files, pageFolder);
-    const server = await listen({ env, router, files, ...(bind === undefined ? {} : { bind }) }, port, {
-      orNext: orNextPort,
-    });
+    const server = await listen(
+      {
+        env,
+        router,
+        files,
+        ...(bind === undefined ? {} : { bind }),
+        ...(elsewhere === undefined ? {} : { elsewhere }),
+      },
+      port,
+      { orNext: orNextPort },
+    );
     return {
       port: server.port,
       url: server.url,

@@ -2,6 +2,7 @@
 
 import { pathToFileURL } from 'node:url';
 import type { Log } from '../base/env.ts';
+import type { JobAuthority } from '../cluster/job-manager/job-authority.ts';
 import type { RunningJob } from '../cluster/job-manager/job-master-process.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
 import type { JobDescription } from '../cluster/messages.ts';
@@ -25,6 +26,7 @@ export async function runSubmitted(
   { bundlePath, submission, run, requirements }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
   log: Log,
+  authority: JobAuthority | undefined,
 ): Promise<RunningJob> {
   const load = submission.load as SubmittedLoad;
   process.argv.splice(0, process.argv.length, ...load.argv);
@@ -44,7 +46,7 @@ export async function runSubmitted(
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
-    { run, requirements },
+    { run, requirements, authority },
   );
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
   const { compiled } = master;

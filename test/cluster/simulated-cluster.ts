@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { Configuration } from '../../src/base/config.ts';
 import type { Env } from '../../src/base/env.ts';
-import { Dispatcher } from '../../src/cluster/job-manager/dispatcher.ts';
+import type { Dispatcher } from '../../src/cluster/job-manager/dispatcher.ts';
+import { JobManager } from '../../src/cluster/job-manager/job-manager.ts';
+import type { JobAuthority } from '../../src/cluster/job-manager/job-authority.ts';
 import { JobMasterProcess, type RunningJob } from '../../src/cluster/job-manager/job-master-process.ts';
 import { requirementsFor } from '../../src/cluster/job-manager/resource-requirements.ts';
 import { LocalCluster } from '../../src/cluster/local.ts';
@@ -16,6 +18,10 @@ import type {
   ProcessSpawner,
   ProcessStart,
 } from '../../src/cluster/processes.ts';
+import { fixedLeader, storedLeader } from '../../src/cluster/rpc/leader-source.ts';
+import type { HighAvailabilityServices } from '../../src/ha/metadata-store.ts';
+import { RegisterStore } from '../../src/ha/register.ts';
+import { RenewedSeat } from '../../src/ha/renewed-seat.ts';
 import { JobProcess, type SlotsRequest } from '../../src/cluster/task-manager/job-process.ts';
 import { TaskManager } from '../../src/cluster/task-manager/task-manager.ts';
 import type { CompiledJob } from '../../src/graph/job-graph.ts';
@@ -31,8 +37,10 @@ import { allocateRing } from '../../src/exchange/ring-memory.ts';
 import { KernelDoorbell, ringEnds } from '../hosts/ring-slots.ts';
 import fixedJob from '../simulation/fixed-job.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
+import { SimulatedRegister } from './simulated-register.ts';
 
 const HEARTBEAT = { intervalMs: 50, timeoutMs: 400 };
+const LEASE = { leaseMs: 500, renewDeadlineMs: 400, retryMs: 100 };
 const JOB_MANAGER = { host: '127.0.0.1', port: 6123 };
 const JOB_ID = 'simulated';
 const NO_FIGURES = {} as ProcessFigures; // They are only handed on.
@@ -53,31 +61,68 @@ export class SimulatedCluster {
   readonly #alive = new Set<string>();
   readonly #rings = new Map<string, ReadonlyMap<string, SharedArrayBuffer>>();
   readonly #bells = new Map<string, Map<number, KernelDoorbell>>();
-  #dispatcher: Dispatcher | undefined;
+  /** Of JobManagers that take turns: what they know, and who sits. */
+  readonly metadata: SimulatedRegister;
+  readonly seat: SimulatedRegister;
+  readonly #turns: boolean;
+  readonly #jobManagers = new Map<string, JobManager>();
   #started = 0;
 
-  constructor(kernel: Kernel) {
+  /** `turns`: several JobManagers take turns. */
+  constructor(kernel: Kernel, { turns = false } = {}) {
     this.kernel = kernel;
     this.network = new SimulatedNetwork(kernel);
+    this.#turns = turns;
+    const isCutOff = (node: string): boolean => this.network.isCutOff(node);
+    this.metadata = new SimulatedRegister(kernel, isCutOff);
+    this.seat = new SimulatedRegister(kernel, isCutOff);
   }
 
   // ---- processes ----
 
-  async startJobManager(): Promise<void> {
-    const env = this.#begin('jm');
-    this.#dispatcher = new Dispatcher({
+  async startJobManager(name = 'jm'): Promise<void> {
+    const env = this.#begin(name);
+    const jobManager = new JobManager({
       env,
-      network: this.network.of('jm'),
-      spawner: this.#spawner('jm'),
+      network: this.network.of(name),
+      spawner: this.#spawner(name),
       processId: 1,
-      address: JOB_MANAGER,
+      address: this.#turns ? { host: '127.0.0.1', port: 0 } : JOB_MANAGER,
       secret: 'secret',
       token: 'token',
       heartbeat: HEARTBEAT,
       slotRequestTimeoutMs: 5_000,
-      blobDirectory: '/blobs/jm',
+      blobDirectory: `/blobs/${name}`,
+      turns: this.#turns
+        ? { services: this.#services(name, env), storageDirectory: '/shared', candidate: name }
+        : undefined,
     });
-    await this.#dispatcher.start();
+    await jobManager.listen();
+    jobManager.lead(undefined);
+    this.#jobManagers.set(name, jobManager);
+  }
+
+  #services(name: string, env: Env): HighAvailabilityServices {
+    const { clock, random } = env;
+    return {
+      store: new RegisterStore(this.metadata.of(name), clock, 50),
+      seat: new RenewedSeat({ register: this.seat.of(name), clock, random, times: LEASE }),
+      close: () => {},
+    };
+  }
+
+  /** The JobManager that leads, as far as it knows itself: of several the one with the highest epoch. */
+  get #dispatcher(): Dispatcher | undefined {
+    return this.leaders().at(-1)?.dispatcher;
+  }
+
+  /** JobManagers that live and take themselves for leaders, by their epochs. */
+  leaders(): { readonly name: string; readonly epoch: number; readonly dispatcher: Dispatcher }[] {
+    return [...this.#jobManagers]
+      .flatMap(([name, { dispatcher, epoch }]) =>
+        dispatcher === undefined || !this.#alive.has(name) ? [] : [{ name, epoch, dispatcher }],
+      )
+      .sort((a, b) => a.epoch - b.epoch);
   }
 
   startTaskManager(name: string): void {
@@ -90,7 +135,9 @@ export class SimulatedCluster {
       host: name,
       processId: 1,
       slots: 2,
-      jobManager: JOB_MANAGER,
+      leader: this.#turns
+        ? storedLeader(this.#services(name, env).store, 'the leader')
+        : fixedLeader(JOB_MANAGER),
       secret: 'secret',
       heartbeat: HEARTBEAT,
       registrationTimeoutMs: 86_400_000,
@@ -131,9 +178,9 @@ export class SimulatedCluster {
   }
 
   /** The processes of a kind that live. */
-  alive(kind: 'tm' | 'job-master' | 'job-process'): string[] {
+  alive(kind: 'jm' | 'tm' | 'job-master' | 'job-process'): string[] {
     return [...this.#alive].filter((name) =>
-      kind === 'tm' ? /^tm\d$/.test(name) : name.includes(`/${kind}-`),
+      kind === 'tm' || kind === 'jm' ? new RegExp(`^${kind}\\d?$`).test(name) : name.includes(`/${kind}-`),
     );
   }
 
@@ -173,7 +220,7 @@ export class SimulatedCluster {
             env,
             network,
             start: start.start,
-            run: (own, slotsOf) => runFixed(env, own, slotsOf),
+            run: (own, slotsOf, _log, authority) => runFixed(env, own, slotsOf, authority),
             onOver: over,
           })
         : new JobProcess({
@@ -303,6 +350,7 @@ function runFixed(
   env: Env,
   { run, submission, requirements }: JobMasterStart,
   slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+  authority: JobAuthority | undefined,
 ): Promise<RunningJob> {
   const compiled = build();
   const provider = slotsOf({ fingerprint: compiled.graph.fingerprint, load: `master ${++masters}` });
@@ -318,6 +366,7 @@ function runFixed(
     allowNonRestored: false,
     workingDirectory: '/',
     discardLaterOutput: false,
+    authority,
   });
   const description = {
     jobId: JOB_ID,

@@ -101,6 +101,10 @@ export class SimulatedNetwork {
     this.#cutOff.add(node);
   }
 
+  isCutOff(node: string): boolean {
+    return this.#cutOff.has(node);
+  }
+
   heal(): void {
     this.#cutOff.clear();
     for (const { from, bytes } of this.#held.splice(0)) this.#send(from, bytes);

@@ -23,6 +23,7 @@ export interface ClusterProcess {
   readonly running: boolean;
   readonly address?: string;
   readonly rest?: string;
+  readonly leads?: boolean;
   readonly slots?: readonly number[];
   readonly restarts?: number;
 }
@@ -70,16 +71,18 @@ export class TestCluster {
     test: Cleaning,
     options: {
       readonly taskManagers?: number;
+      readonly jobManagers?: number;
       readonly settings?: readonly string[];
       readonly environment?: Readonly<Record<string, string>>;
     } = {},
   ): Promise<TestCluster> {
-    const { taskManagers = 3, settings = [], environment = {} } = options;
+    const { taskManagers = 3, jobManagers = 1, settings = [], environment = {} } = options;
     const cluster = new TestCluster(temporaryFolder(test), ['-Djobmanager.rpc.port=0', ...settings]);
     cleanUp(test, () => {
       spawnSync(process.execPath, [commandLine, 'cluster', 'stop', '--state', cluster.state]);
     });
-    const words = ['cluster', 'start', '--taskmanagers', `${taskManagers}`, '--state', cluster.state];
+    const counts = ['--taskmanagers', `${taskManagers}`, '--job-managers', `${jobManagers}`];
+    const words = ['cluster', 'start', ...counts, '--state', cluster.state];
     const ended = await millrace([...words, ...cluster.#options], { cwd: cluster.cwd, environment });
     assert.equal(ended.code, 0, ended.output);
     return cluster;
@@ -150,6 +153,25 @@ export class TestCluster {
   /** Resolves when none of these processes is there any more. */
   async gone(pids: readonly number[], msMax?: number): Promise<void> {
     await eventually(() => !pids.some(isThere), `processes ${pids.join()} are gone`, msMax);
+  }
+
+  /** Adds a JobManager, in the place of one that was killed; `settings` are all that it needs besides those of the cluster. */
+  async addJobManager(test: Cleaning, id: string, settings: readonly string[]): Promise<void> {
+    const { startMillrace } = await import('./processes.ts');
+    const started = startMillrace(
+      [
+        'jobmanager',
+        '--state',
+        this.state,
+        ...this.#options,
+        ...settings,
+        `-Djobmanager.resource-id=${id}`,
+        '-Drest.port=0',
+      ],
+      { cwd: this.cwd },
+    );
+    cleanUp(test, () => started.child.kill('SIGKILL'));
+    await started.outputMatches(/the JobManager listens on/);
   }
 
   /** Adds a TaskManager, in the place of one that was killed. */

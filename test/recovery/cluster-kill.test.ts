@@ -2,14 +2,15 @@
 // end it is all there.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 import { it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { type ClusterProcess, TestCluster } from '../e2e/clusters.ts';
-import { assertComplete, assertPrefix, committedFiles, committedRecords } from '../e2e/committed.ts';
+import { assertComplete, assertPrefix, committedRecords } from '../e2e/committed.ts';
 import { authentications, bundledLog, knownAnswer } from '../e2e/known-answer.ts';
 import { loginsJob, pause, seededChance } from '../e2e/processes.ts';
+import { Deployments, printTimes } from './deployments.ts';
 
 const kills = 20;
 const answer = knownAnswer();
@@ -25,35 +26,6 @@ const restarts = [
   '-Drestart-strategy.fixed-delay.attempts=1000',
   '-Drestart-strategy.fixed-delay.delay=20ms',
 ];
-
-/** What was committed by deployments after the one that is the newest now; 0 when there is none. */
-class Deployments {
-  readonly #output: string;
-  constructor(output: string) {
-    this.#output = output;
-  }
-
-  /** The newest deployment that has committed something: `[job master, deployment]`. */
-  newest(): readonly [number, number] {
-    let newest: readonly [number, number] = [0, 0];
-    for (const file of committedFiles(this.#output)) {
-      const [, attempt, deployment] = /-(\d+)-(\d+)-\d+\.jsonl$/.exec(basename(file)) ?? [];
-      const found = [Number(attempt), Number(deployment)] as const;
-      if (found[0] > newest[0] || (found[0] === newest[0] && found[1] > newest[1])) newest = found;
-    }
-    return newest;
-  }
-
-  async nextAfter([attempt, deployment]: readonly [number, number], msMax: number): Promise<number> {
-    const from = performance.now();
-    for (;;) {
-      const now = this.newest();
-      if (now[0] > attempt || (now[0] === attempt && now[1] > deployment)) return performance.now() - from;
-      assert.ok(performance.now() - from < msMax, `nothing more was committed within ${msMax} ms`);
-      await pause(5);
-    }
-  }
-}
 
 interface Victims {
   readonly test: TestContext;
@@ -80,17 +52,6 @@ async function killSomething({ test, cluster, chance }: Victims): Promise<() => 
 /** The TaskManager has a process of the job: one that has none can be killed without anybody noticing. */
 function hosts({ id }: ClusterProcess, processes: readonly ClusterProcess[]): boolean {
   return processes.some((found) => found.role === 'jobprocess' && found.id.startsWith(`${id}/`));
-}
-
-function printTimes(what: string, times: ReadonlyMap<string, number[]>): void {
-  for (const [role, values] of times) {
-    const sorted = values.toSorted((left, right) => left - right);
-    const at = (share: number): number =>
-      Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!);
-    console.log(
-      `${what}: kill of a ${role} to the next committed output, n=${sorted.length}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`,
-    );
-  }
 }
 
 it('a job whose TaskManagers, processes and master are killed again and again loses and doubles nothing', {

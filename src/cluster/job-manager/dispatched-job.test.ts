@@ -95,7 +95,7 @@ test('a job that is canceled, and whose job master dies, is canceled', () => {
 
 test('a JobManager that ends leaves no job master behind', () => {
   const { job, killed } = started();
-  job.abandon();
+  void job.abandon();
   assert.ok(killed());
   assert.equal(job.listing().outcome?.status, 'FAILED');
 });

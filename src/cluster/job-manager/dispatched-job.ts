@@ -9,9 +9,12 @@
  *      failed, because what it did cannot be told.
  * DJ-2 The next process is started when the former one is gone. The claim of the job's folder fences whatever is left of it.
  * DJ-3 The outcome of a job is final.
+ * DJ-5 Where several JobManagers take turns, what the job master has released and how the job ended is written down by the leader
+ *      (job-store.ts) before it counts. A leader that is deposed abandons its jobs: it writes nothing, and another one goes on.
  * DJ-4 A job master that says what cannot be (it runs code of users) is ended: no other job hears of it.
  */
 
+import type { JobOutcome } from './job-authority.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, MillraceError, type SerializedError, serializeError } from '../../base/errors.ts';
 import type { NetworkAddress } from '../../base/network.ts';
@@ -23,10 +26,9 @@ import type {
   JobMasterAsked,
   JobMasterCommand,
   JobMasterMessage,
-  JobOutcome,
+  JobMasterRequest,
   JobPicture,
   SlotsAnswer,
-  SlotsRequest,
   Submission,
 } from '../messages.ts';
 import type { ChildProcessHandle, ProcessSpawner } from '../processes.ts';
@@ -37,6 +39,7 @@ import {
   moveDispatchedJob,
 } from './dispatched-job-states.ts';
 import { JobMirror, jobMasterAway } from './job-mirror.ts';
+import type { JobStore, StoredJob } from './job-store.ts';
 import type { JobState } from './job-states.ts';
 import type { ResourceManager } from './resource-manager.ts';
 
@@ -53,6 +56,12 @@ export interface DispatchedJobParts {
   readonly jobManager: NetworkAddress;
   readonly bindHost: string;
   readonly heartbeat: HeartbeatTimes;
+  /** DJ-5; absent where there is one JobManager only. */
+  readonly store?: JobStore | undefined;
+  /** The job goes on from a former leader. */
+  readonly found?: StoredJob | undefined;
+  /** The run of the job; drawn when absent. */
+  readonly run?: string | undefined;
 }
 
 /** Processes that are started one after the other when each of them dies. */
@@ -66,7 +75,7 @@ const ANSWER_DEADLINE_MS = 3_600_000;
 /** A process that has said its last word and is still there is ended, ms. */
 const EXIT_DEADLINE_MS = 5_000;
 
-type Rpc = RpcConnection<JobMasterCommand, JobMasterMessage, JobMasterAsked, SlotsRequest>;
+type Rpc = RpcConnection<JobMasterCommand, JobMasterMessage, JobMasterAsked, JobMasterRequest>;
 
 /** See the head of the file. */
 export class DispatchedJob {
@@ -89,13 +98,18 @@ export class DispatchedJob {
   #outcome: JobOutcome | undefined;
   #endedAt: number | undefined;
   #isCanceled = false;
+  #isAbandoned = false;
+  /** What was heard last. */
+  #requirements: string | undefined;
+  /** Of the process that was started last. */
+  #gone = Promise.withResolvers<void>();
 
   constructor(parts: DispatchedJobParts) {
     this.#parts = parts;
     this.jobId = parts.submission.jobId;
     this.secret = parts.secret;
-    this.#startedAt = parts.env.clock.now();
-    this.#run = parts.env.random.id();
+    this.#startedAt = parts.found?.startedAt ?? parts.env.clock.now();
+    this.#run = parts.run ?? parts.env.random.id();
     this.accepted = this.#acceptedResolvers.promise;
     this.accepted.catch(() => undefined);
   }
@@ -119,7 +133,20 @@ export class DispatchedJob {
 
   /** Starts the job master; once. */
   start(): void {
-    this.#spawn();
+    if (!this.isOver) this.#spawn();
+  }
+
+  /** Instead of a start: the job cannot go on. */
+  giveUp(why: string): void {
+    this.#fail(lost(this.#jobName, why));
+  }
+
+  /** Instead of a start: the job was never taken. */
+  withdraw(reason: unknown): void {
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    this.#acceptedResolvers.reject(error);
+    this.#isAbandoned = true;
+    this.#end('abandoned', { status: 'FAILED', error: serializeError(error) });
   }
 
   /** The job master has dialed. */
@@ -134,7 +161,7 @@ export class DispatchedJob {
       heartbeat,
       handlers: {
         message: (message: JobMasterMessage) => this.#guarded(() => this.#heard(message)),
-        request: (asked: SlotsRequest) => this.#requestSlots(asked),
+        request: (request: JobMasterRequest) => this.#asked(request),
         heartbeat: (picture) => {
           if (picture === undefined) return;
           this.#guarded(() => this.#mirror?.changed({ picture: picture as JobPicture, events: [] }));
@@ -199,19 +226,23 @@ export class DispatchedJob {
     this.#rpc?.send({ kind: 'task-manager-lost', taskManager, why });
   }
 
-  /** The JobManager ends: nothing is left behind. */
-  abandon(): void {
-    if (this.isOver) return;
-    const error = serializeError(new MillraceError('JOB_MASTER_LOST', 'the JobManager was stopped'));
-    this.#end('abandoned', { status: 'FAILED', error });
+  /** The JobManager ends, or leads no more: resolves when nothing of the job is left here. Nothing is written down (DJ-5). */
+  abandon(): Promise<void> {
+    if (!this.isOver) {
+      this.#isAbandoned = true;
+      const error = serializeError(new MillraceError('JOB_MASTER_LOST', 'the JobManager was stopped'));
+      this.#end('abandoned', { status: 'FAILED', error });
+    }
     // Users' code may keep it from seeing that it is alone.
     this.#process?.kill();
+    return this.#process === undefined ? Promise.resolve() : this.#gone.promise;
   }
 
   // ---- the process ----
 
   #spawn(): void {
-    const { spawner, env, submission, secret, jobManager, bindHost, bundlePath, heartbeat } = this.#parts;
+    const { spawner, env, submission, secret, jobManager, bindHost, bundlePath, heartbeat, store } =
+      this.#parts;
     this.#processStartedAt = env.clock.monotonic();
     const start = {
       jobManager,
@@ -221,8 +252,10 @@ export class DispatchedJob {
       bundlePath,
       submission,
       run: this.#run,
-      requirements: this.#mirror?.requirements,
+      requirements: this.#mirror?.requirements ?? this.#parts.found?.requirements,
+      authority: store && { pointer: store.pointerOf(this.jobId) },
     };
+    this.#gone = Promise.withResolvers<void>();
     this.#process = spawner.spawn(
       { kind: 'job-master', start },
       { workingDirectory: submission.workingDirectory, onExit: (how) => this.#exited(how) },
@@ -231,6 +264,7 @@ export class DispatchedJob {
 
   #exited(how: string): void {
     this.#process = undefined;
+    this.#gone.resolve();
     this.#rpc?.close();
     this.#rpc = undefined;
     this.#move('exited');
@@ -241,13 +275,19 @@ export class DispatchedJob {
     env.log.warn('a job master has ended unexpectedly', { job: this.jobId, how });
     const error = lost(this.#jobName, how);
     if (this.#isCanceled) return this.#end('abandoned', { status: 'CANCELED', error: undefined });
-    if (this.#mirror?.description.checkpointsDirectory === undefined) return this.#fail(error);
+    if (!this.#canContinue) return this.#fail(error);
     if (env.clock.monotonic() - this.#processStartedAt > STABLE_MS) {
       this.#restarts = 0;
       this.#pauseMs = PAUSE_MS_FIRST;
     }
     if (this.#restarts >= RESTARTS_MAX) return this.#fail(error);
     this.#pause();
+  }
+
+  /** DJ-1. What was found of a former leader was built already, and takes checkpoints. */
+  get #canContinue(): boolean {
+    if (this.#mirror !== undefined) return this.#mirror.description.checkpointsDirectory !== undefined;
+    return this.#parts.found !== undefined;
   }
 
   /** DJ-1. */
@@ -285,7 +325,8 @@ export class DispatchedJob {
       case 'refused':
         return this.#refused(message.error);
       case 'changed':
-        return this.#mirror?.changed(message);
+        this.#mirror?.changed(message);
+        return this.#noteRequirements(true);
       case 'ended':
         return this.#end('ended', message.outcome);
       case 'bye':
@@ -306,7 +347,29 @@ export class DispatchedJob {
       bundle,
       workingDirectory: submission.workingDirectory,
     });
+    this.#noteRequirements(false);
+    const canContinue = description.checkpointsDirectory !== undefined;
+    this.#write('what the job is', this.#parts.store?.built(this.jobId, canContinue));
     this.#acceptedResolvers.resolve();
+  }
+
+  /** The next leader goes on with the parallelism that somebody has asked for. */
+  #noteRequirements(mayBeNews: boolean): void {
+    const requirements = this.#mirror?.requirements;
+    const text = JSON.stringify(requirements);
+    if (requirements === undefined || text === this.#requirements) return;
+    this.#requirements = text;
+    if (mayBeNews) this.#write('a rescale', this.#parts.store?.rescaled(this.jobId, requirements));
+  }
+
+  /** DJ-5: what cannot be written down is tried for long; then the next leader finds less, and looks by itself. */
+  #write(what: string, written: Promise<void> | undefined): void {
+    written?.catch((error: unknown) => {
+      this.#parts.env.log.warn(`${what} could not be written down`, {
+        job: this.jobId,
+        error: String(error),
+      });
+    });
   }
 
   #port(): ConstructorParameters<typeof JobMirror>[3] {
@@ -323,13 +386,22 @@ export class DispatchedJob {
     this.#end('refused', { status: 'FAILED', error });
   }
 
-  async #requestSlots({ count, wait }: SlotsRequest): Promise<SlotsAnswer> {
-    const { resources } = this.#parts;
-    return {
-      slots: wait
-        ? await resources.requestSlots(this.jobId, count)
-        : resources.reserveSlots(this.jobId, count),
-    };
+  async #asked(request: JobMasterRequest): Promise<SlotsAnswer | undefined> {
+    const { resources, store } = this.#parts;
+    switch (request.kind) {
+      case 'slots':
+        return {
+          slots: request.wait
+            ? await resources.requestSlots(this.jobId, request.count)
+            : resources.reserveSlots(this.jobId, request.count),
+        };
+      case 'pointer':
+        await store?.advance(this.jobId, request.pointer);
+        return undefined;
+      case 'ending':
+        await store?.ending({ ...this.listing(), endedAt: this.#parts.env.clock.now() }, request.outcome);
+        return undefined;
+    }
   }
 
   // ---- the end (DJ-3) ----
@@ -350,10 +422,18 @@ export class DispatchedJob {
     this.#acceptedResolvers.reject(lost(this.#jobName, 'it ended before it was accepted'));
     resources.removeJob(this.jobId);
     env.log.info('a job has ended', { job: this.jobId, status: outcome.status });
+    if (!this.#isAbandoned) this.#writeEnd(event);
     // One that has ended says goodbye; any other is not asked.
     if (event !== 'ended') this.#rpc?.close();
     const process = this.#process;
     env.clock.timer(EXIT_DEADLINE_MS, () => process?.kill(), 'a job master has to end');
+  }
+
+  /** A job that was refused when it was submitted never was one; one that was found has failed. */
+  #writeEnd(event: DispatchedJobEvent): void {
+    const { store, found } = this.#parts;
+    const isNone = event === 'refused' && found === undefined;
+    this.#write('the end of a job', isNone ? store?.refused(this.jobId) : store?.ended(this.listing()));
   }
 
   #move(event: DispatchedJobEvent): void {

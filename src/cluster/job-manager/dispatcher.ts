@@ -5,6 +5,8 @@
  * job masters, all over one listener. Who somebody is, is proved by the secret of the subject that it names.
  *
  * DI-1 An id belongs to one job that is not over; ended jobs are kept, ENDED_JOBS_MAX of them, for whoever asks.
+ * DI-3 Where several JobManagers take turns, this is one term of the leader: it begins with the jobs that former leaders have
+ *      left, and what it takes is written down before it begins. When the term is over, it ends all it has and writes nothing.
  * DI-2 A TaskManager is registered by its first report and lost with its connection; with each heartbeat both sides have
  *      told each other everything.
  */
@@ -31,9 +33,10 @@ import type { ProcessSpawner } from '../processes.ts';
 import { listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { TASK_MANAGER_SUBJECT } from '../task-manager/task-manager.ts';
-import { DispatchedJob } from './dispatched-job.ts';
+import { DispatchedJob, type DispatchedJobParts } from './dispatched-job.ts';
 import type { JobMirror } from './job-mirror.ts';
 import { JOB_MASTER_SUBJECT } from './job-master-process.ts';
+import type { JobStore, StoredJob } from './job-store.ts';
 import { ResourceManager } from './resource-manager.ts';
 
 /** What a JobManager is made of. */
@@ -50,6 +53,8 @@ export interface DispatcherParts {
   readonly heartbeat: HeartbeatTimes;
   readonly slotRequestTimeoutMs: number;
   readonly blobDirectory: string;
+  /** DI-3. */
+  readonly store?: JobStore | undefined;
 }
 
 /** Who a client says that it is, for the handshake. */
@@ -68,16 +73,27 @@ export class Dispatcher {
   readonly #jobs = new Map<string, DispatchedJob>();
   readonly #taskManagers = new Map<string, RpcConnection<TaskManagerOrders>>();
   readonly #clients = new Set<RpcConnection>();
+  /** Jobs that ended under former leaders. */
+  readonly #endedBefore = new Map<string, JobListing>();
   #listener: NetworkListener | undefined;
+  #address: NetworkAddress;
+  #isOver = false;
 
   constructor(parts: DispatcherParts) {
     const { env, slotRequestTimeoutMs } = parts;
     this.#parts = parts;
     this.#startedAt = env.clock.now();
-    this.#blobs = new BlobFolder(env, parts.blobDirectory);
+    this.#address = parts.address;
+    const { store } = parts;
+    this.#blobs = new BlobFolder(
+      env,
+      parts.blobDirectory,
+      store === undefined ? undefined : (key) => store.bundle({ key }),
+    );
     this.#resources = new ResourceManager({
       clock: env.clock,
       log: env.log,
+      epoch: store?.epoch ?? 0,
       slotRequestTimeoutMs,
       sendOrders: (taskManager, orders) => this.#taskManagers.get(taskManager)?.send(orders),
       slotsLost: (jobId, taskManager, why) => this.#jobs.get(jobId)?.slotsLost(taskManager, why),
@@ -88,17 +104,41 @@ export class Dispatcher {
   async start(): Promise<NetworkAddress> {
     this.#listener = await listenForPeers(this.#parts, {
       address: this.#parts.address,
-      secretOf: (subject) => this.#secretOf(subject),
-      accept: (peer) => this.#accept(peer),
+      secretOf: (subject) => this.secretOf(subject),
+      accept: (peer) => this.accept(peer),
     });
-    return this.#listener.address;
+    this.#address = this.#listener.address;
+    return this.#address;
   }
 
-  /** Ends all jobs, and leaves. */
-  stop(): void {
+  /** DI-3: begins with what former leaders have left. Throws what keeps it from reading it. */
+  async resume(): Promise<void> {
+    const { store } = this.#parts;
+    if (store === undefined) return;
+    const { running, ended } = await store.find();
+    for (const listing of ended) this.#endedBefore.set(listing.jobId, listing);
+    for (const found of running) if (!this.#isOver) await this.#resumeJob(found);
+  }
+
+  async #resumeJob(found: StoredJob): Promise<void> {
+    const { jobId, bundle, submission, run } = found;
+    const { log } = this.#parts.env;
+    log.info('a job goes on under another leader', { job: jobId, checkpoint: found.pointer?.path });
+    const bundlePath = await this.#blobs.pathOf(bundle);
+    if (this.#isOver) return;
+    const job = this.#jobOf({ submission, bundle, bundlePath, run, found });
+    this.#jobs.set(jobId, job);
+    if (found.canContinue) return job.start();
+    job.giveUp('its JobManager is gone, and it takes no checkpoints to continue from');
+  }
+
+  /** Ends all jobs, and leaves; resolves when nothing is left of them here. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
     this.#listener?.close();
-    for (const job of this.#jobs.values()) job.abandon();
+    const gone = [...this.#jobs.values()].map((job) => job.abandon());
     for (const rpc of [...this.#taskManagers.values(), ...this.#clients]) rpc.close();
+    await Promise.all(gone);
   }
 
   /** All that there is. */
@@ -107,7 +147,7 @@ export class Dispatcher {
     return {
       processId: this.#parts.processId,
       startedAt: this.#startedAt,
-      address: this.#listener?.address ?? this.#parts.address,
+      address: this.#address,
       taskManagers,
       slotsTotal: taskManagers.reduce((sum, { slots }) => sum + slots, 0),
       slotsFree: taskManagers.reduce((sum, { slotsFree }) => sum + slotsFree, 0),
@@ -117,7 +157,9 @@ export class Dispatcher {
 
   /** All jobs, the newest first. */
   jobs(): JobListing[] {
-    return [...this.#jobs.values()].map((job) => job.listing()).reverse();
+    const own = [...this.#jobs.values()].map((job) => job.listing());
+    const before = [...this.#endedBefore.values()].filter(({ jobId }) => !this.#jobs.has(jobId));
+    return [...before, ...own].reverse();
   }
 
   /** Jobs that were built, the newest first. */
@@ -133,29 +175,42 @@ export class Dispatcher {
   /** Takes a job; resolves when its job master has built it. Throws JOB_ALREADY_SUBMITTED, and what refuses it. */
   async submit(submission: Submission, bytes: Uint8Array): Promise<string> {
     const { jobId } = submission;
-    const { env, spawner, heartbeat, address } = this.#parts;
     this.#checkFree(jobId);
     const bundle = await this.#blobs.put(bytes, submission.bundleName);
     const bundlePath = await this.#blobs.pathOf(bundle);
     this.#checkFree(jobId); // Another one may have come meanwhile.
-    const job = new DispatchedJob({
-      env,
-      spawner,
-      resources: this.#resources,
-      submission,
-      bundle,
-      bundlePath,
-      secret: this.#secretOfJob(jobId, env.random.id()),
-      jobManager: this.#listener!.address,
-      bindHost: address.host,
-      heartbeat,
-    });
+    const { env, store } = this.#parts;
+    const run = env.random.id();
+    const job = this.#jobOf({ submission, bundle, bundlePath, run });
     this.#jobs.delete(jobId);
     this.#jobs.set(jobId, job);
     this.#forgetOld();
+    try {
+      await store?.add({ submission, run, startedAt: env.clock.now() }, bytes); // DI-3
+    } catch (error) {
+      job.withdraw(error);
+      throw error;
+    }
     job.start();
     await job.accepted;
     return jobId;
+  }
+
+  #jobOf(
+    job: Pick<DispatchedJobParts, 'submission' | 'bundle' | 'bundlePath' | 'run' | 'found'>,
+  ): DispatchedJob {
+    const { env, spawner, heartbeat, address, store } = this.#parts;
+    return new DispatchedJob({
+      ...job,
+      env,
+      spawner,
+      resources: this.#resources,
+      secret: this.#secretOfJob(job.submission.jobId, env.random.id()),
+      jobManager: this.#address,
+      bindHost: address.host,
+      heartbeat,
+      store,
+    });
   }
 
   /** A job by its id. Throws JOB_NOT_FOUND. */
@@ -184,7 +239,9 @@ export class Dispatcher {
 
   // ---- who dials ----
 
-  #secretOf(subject: string): string | undefined {
+  /** What whoever names this subject has to know; `undefined` = nobody is expected. */
+  secretOf(subject: string): string | undefined {
+    if (this.#isOver) return undefined;
     if (subject === TASK_MANAGER_SUBJECT) return this.#parts.secret;
     if (subject === CLIENT_SUBJECT) return this.#parts.token;
     if (!subject.startsWith(JOB_MASTER_SUBJECT)) return undefined;
@@ -192,7 +249,8 @@ export class Dispatcher {
     return job?.isOver === false ? job.secret : undefined;
   }
 
-  #accept(peer: Introduced): void {
+  /** Somebody has proved who it is. */
+  accept(peer: Introduced): void {
     const { subject } = peer;
     if (subject === TASK_MANAGER_SUBJECT) return this.#acceptTaskManager(peer);
     if (subject === CLIENT_SUBJECT) return this.#acceptClient(peer);
@@ -211,7 +269,8 @@ export class Dispatcher {
       clock: env.clock,
       heartbeat: {
         ...heartbeat,
-        report: () => (taskManager === undefined ? NO_ORDERS : this.#resources.ordersOf(taskManager)),
+        report: () =>
+          taskManager === undefined ? this.#resources.noOrders : this.#resources.ordersOf(taskManager),
       },
       handlers: {
         message: () => {},
@@ -261,8 +320,10 @@ export class Dispatcher {
         return this.jobs();
       case 'overview':
         return this.overview();
+      case 'leader':
+        return undefined; // This one.
       case 'job':
-        return this.job(request.jobId).listing();
+        return this.#endedBefore.get(request.jobId) ?? this.job(request.jobId).listing();
       case 'submission':
         return this.#submitted(this.job(request.jobId));
       case 'cancel':
@@ -274,6 +335,3 @@ export class Dispatcher {
     }
   }
 }
-
-/** Before a TaskManager has said who it is, it is to run nothing. */
-const NO_ORDERS: TaskManagerOrders = { version: 0, jobs: [] };

@@ -20,15 +20,15 @@ import type {
   JobMasterAsked,
   JobMasterCommand,
   JobMasterMessage,
-  JobOutcome,
+  JobMasterRequest,
   SlotAssignment,
   SlotsAnswer,
-  SlotsRequest,
 } from '../messages.ts';
 import type { JobMasterStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
-import type { JobMaster, JobResult } from './job-master.ts';
+import type { JobAuthority } from './job-authority.ts';
+import { type JobMaster, outcomeOf } from './job-master.ts';
 import { JobReporter } from './job-reporter.ts';
 import { RemoteSlots } from './remote-slots.ts';
 
@@ -52,6 +52,7 @@ export interface JobMasterProcessParts {
     slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
     /** Where lines of the job master go besides its own output. */
     log: Log,
+    authority: JobAuthority | undefined,
   ) => Promise<RunningJob>;
   /** Ends the process. */
   readonly onOver: () => void;
@@ -66,10 +67,13 @@ const LINES_MAX = 1_000;
 /** Slots are waited for by the JobManager, which has the deadline; this one is for its silence, ms. */
 const SLOTS_DEADLINE_MS = 24 * 3_600_000;
 
+/** What the JobManager writes down has a deadline of its own; this one is a little later, ms. */
+const AUTHORITY_DEADLINE_MS = 45_000;
+
 /** See the head of the file. */
 export class JobMasterProcess {
   readonly #parts: JobMasterProcessParts;
-  #rpc: RpcConnection<JobMasterMessage, JobMasterCommand, SlotsRequest, JobMasterAsked> | undefined;
+  #rpc: RpcConnection<JobMasterMessage, JobMasterCommand, JobMasterRequest, JobMasterAsked> | undefined;
   #slots: RemoteSlots | undefined;
   #master: JobMaster | undefined;
   #reporter: JobReporter | undefined;
@@ -118,7 +122,7 @@ export class JobMasterProcess {
       },
     );
     const accepted = Promise.withResolvers<void>();
-    const slotsOf = ({ fingerprint, load }: { readonly fingerprint: string; readonly load: unknown }) => {
+    const slotsOf = ({ fingerprint, load }: { fingerprint: string; load: unknown }): SlotProvider => {
       this.#checkSame(fingerprint);
       this.#slots = new RemoteSlots({
         clock: env.clock,
@@ -134,7 +138,7 @@ export class JobMasterProcess {
       () => env.clock.now(),
       (entry) => this.#logged(entry),
     );
-    const { master, description } = await this.#parts.run(start, slotsOf, log);
+    const { master, description } = await this.#parts.run(start, slotsOf, log, this.#authority());
     this.#master = master;
     const reporter = new JobReporter(master, env.clock, (change) =>
       this.#rpc!.send({ kind: 'changed', ...change }),
@@ -171,6 +175,19 @@ export class JobMasterProcess {
     this.#rescaled = done;
   }
 
+  /** The JobManager, where several of them take turns: what it refuses is not done. */
+  #authority(): JobAuthority | undefined {
+    const { authority } = this.#parts.start;
+    if (authority === undefined) return undefined;
+    const ask = (request: JobMasterRequest): Promise<void> =>
+      this.#rpc!.request<void>(request, AUTHORITY_DEADLINE_MS);
+    return {
+      ...authority,
+      advance: (pointer) => ask({ kind: 'pointer', pointer }),
+      ending: (outcome) => ask({ kind: 'ending', outcome }),
+    };
+  }
+
   /** MP-2. */
   #checkSame(fingerprint: string): void {
     const { submission } = this.#parts.start;
@@ -180,7 +197,7 @@ export class JobMasterProcess {
   }
 
   async #requestSlots(count: number, wait: boolean): Promise<readonly SlotAssignment[]> {
-    const asked: SlotsRequest = { kind: 'slots', count, wait };
+    const asked: JobMasterRequest = { kind: 'slots', count, wait };
     const { slots } = await this.#rpc!.request<SlotsAnswer>(asked, SLOTS_DEADLINE_MS);
     return slots;
   }
@@ -227,12 +244,4 @@ export class JobMasterProcess {
         return master.inspect(asked.slot, asked.inspection, asked.timeoutMs);
     }
   }
-}
-
-function outcomeOf({ status, error, checkpoint }: JobResult): JobOutcome {
-  return {
-    status,
-    error: error === undefined ? undefined : serializeError(error),
-    checkpoint: checkpoint?.path,
-  };
 }

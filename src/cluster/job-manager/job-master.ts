@@ -28,6 +28,7 @@
  *      former ones. What may refuse it comes before anything is stopped.
  */
 
+import type { JobOutcome } from './job-authority.ts';
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
@@ -62,6 +63,7 @@ import {
   TERMINATIONS,
 } from './job-intent.ts';
 import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
+
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
 import { Rescaling } from './rescaling.ts';
@@ -538,7 +540,10 @@ export class JobMaster {
       provider,
       state,
       discardLaterOutput: this.#options.discardLaterOutput && attempt === 1,
-      commit: () => (attempt === 1 ? storage.commitStart() : Promise.resolve()),
+      commit: async () => {
+        if (attempt === 1) await storage.commitStart();
+        if (restored !== undefined) await storage.pointTo(restored);
+      },
       checkFence: () => storage.checkFence(),
       onReport: (report) => this.#inbox.post('report', () => this.#report(attempt, report)),
       onLost: (slot, error) => this.#inbox.post('slot lost', () => this.#slotLost(attempt, slot, error)),
@@ -1186,11 +1191,23 @@ export class JobMaster {
     this.#checkpoints.close();
     // A stop with a savepoint ends the job for whoever asks, and keeps what a stop keeps.
     const termination = this.#intent?.kind === 'suspend' ? 'stopped' : TERMINATIONS[state];
-    if (this.#recovery !== undefined && discardsAtEnd(this.#options.retention, termination)) {
-      this.#checkpoints.discardAll();
-      if (state !== 'FINISHED') this.#latest = undefined;
-    }
+    const discards = this.#recovery !== undefined && discardsAtEnd(this.#options.retention, termination);
+    if (discards && state !== 'FINISHED') this.#latest = undefined;
     const result = this.#resultOf(state);
+    this.#inbox.follow(
+      'the end of the job is written down',
+      this.#options.storage.ending(outcomeOf(result)),
+      () => this.#discardAndEnd(discards, result),
+      (error) => {
+        // Somebody else goes on with the job, or will look at it: nothing is removed.
+        this.#env.log.warn('the end of the job could not be written down', { error: String(error) });
+        this.#discardAndEnd(false, result);
+      },
+    );
+  }
+
+  #discardAndEnd(discards: boolean, result: JobResult): void {
+    if (discards) this.#checkpoints.discardAll();
     this.#checkpoints.whenSettled(() =>
       this.#withoutCache(() => {
         this.#resolveEnded(result);
@@ -1276,4 +1293,13 @@ const WHAT_NOW = 'what now';
 
 function upperBounds(requirements: ResourceRequirements | undefined): VertexParallelism | undefined {
   return requirements?.map(({ upperBound }) => upperBound);
+}
+
+/** How a job ended, as others are told. */
+export function outcomeOf({ status, error, checkpoint }: JobResult): JobOutcome {
+  return {
+    status,
+    error: error === undefined ? undefined : serializeError(error),
+    checkpoint: checkpoint?.path,
+  };
 }

@@ -22,13 +22,16 @@ import {
   type StartedAttempt,
 } from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
+import type { PublishOutcome } from '../../checkpoint/storage.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
+
 import {
   type CheckpointStore,
   type CheckpointToPublish,
   type SavepointStore,
   subtaskKey,
 } from './checkpoint-driver.ts';
+import type { JobAuthority, JobOutcome } from './job-authority.ts';
 
 /** A checkpoint that can be continued from. */
 export interface CheckpointReference {
@@ -76,8 +79,12 @@ export interface JobStorage {
   reference(id: number): CheckpointReference;
   /** The plan of the next deployment: what is restored is dealt out to it, and its checkpoints are described by it. */
   usePlan(graph: JobGraph): void;
+  /** Says, before a deployment begins, what it continues from (AU-1). Throws FENCED. */
+  pointTo(checkpoint: CheckpointReference): Promise<void>;
   /** Writes the terminal marker, after checking the fence. */
   finish(lastCheckpointId: number | undefined): Promise<void>;
+  /** Says how the job ends, before anything of it is removed (AU-2). Throws FENCED. */
+  ending(outcome: JobOutcome): Promise<void>;
 }
 
 /** What a storage is made of. */
@@ -94,6 +101,8 @@ export interface JobStorageOptions {
   /** What operators declare: a checkpoint that does not fit is refused before any task starts. */
   readonly declaredState?: RestoreOptions['declaredState'];
   readonly inlineThresholdBytes: number;
+  /** Absent where one process alone decides. */
+  readonly authority?: JobAuthority | undefined;
 }
 
 /** The durable side of a job, on the files of `env`. */
@@ -126,6 +135,7 @@ class FolderStorage implements JobStorage {
     const found = await startAttempt(env, { jobDirectory, jobId, choice, run });
     if (found.kind === 'finished') return { kind: 'finished' };
     const { attempt, checkpoint, nextId, durable, orphans, warnings } = found;
+    this.#checkPointer(checkpoint);
     this.#started = found;
     this.#storage = new CheckpointStorage(env, { jobDirectory, attempt, inlineThresholdBytes });
     return {
@@ -144,6 +154,26 @@ class FolderStorage implements JobStorage {
 
   async commitStart(): Promise<void> {
     await this.#claimed().recordBase();
+  }
+
+  async pointTo({ id, path }: CheckpointReference): Promise<void> {
+    await this.#options.authority?.advance({ checkpointId: id, path });
+  }
+
+  async ending(outcome: JobOutcome): Promise<void> {
+    await this.#options.authority?.ending(outcome);
+  }
+
+  /** What was released must be a part of what is continued from; where it is not, other checkpoints are seen here. */
+  #checkPointer(chosen: LoadedCheckpoint | undefined): void {
+    const { authority, jobDirectory } = this.#options;
+    const pointer = authority?.pointer;
+    if (pointer === undefined || (chosen?.metadata.checkpointId ?? 0) >= pointer.checkpointId) return;
+    throw new MillraceError(
+      'CHECKPOINT_NOT_FOUND',
+      `the job has released checkpoint ${pointer.checkpointId} at ${pointer.path}, and ${jobDirectory} has nothing so new`,
+      { remedy: 'Keep checkpoints where every JobManager and TaskManager reaches them at the same path.' },
+    );
   }
 
   checkFence(): Promise<void> {
@@ -210,8 +240,24 @@ class FolderStorage implements JobStorage {
     return {
       claim: (id) => storage.claimCheckpoint(id),
       discard: (id) => this.#discard(storage, id),
-      publish: async (checkpoint) => storage.publish(metadataOf(this.#options, attempt, checkpoint)),
+      publish: async (checkpoint) => {
+        const outcome = await storage.publish(metadataOf(this.#options, attempt, checkpoint));
+        const { id } = checkpoint.barrier;
+        return outcome.kind === 'published' ? this.#pointed({ id, path: storage.directoryOf(id) }) : outcome;
+      },
     };
+  }
+
+  /** AU-1: durable, and nothing of it may be released before the pointer is there. */
+  async #pointed(checkpoint: CheckpointReference): Promise<PublishOutcome> {
+    try {
+      await this.pointTo(checkpoint);
+      return { kind: 'published' };
+    } catch (thrown) {
+      if (isMillraceError(thrown, 'FENCED')) return { kind: 'fenced', error: thrown };
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      return { kind: 'failed', error, outcomeKnown: false };
+    }
   }
 }
 
@@ -292,6 +338,14 @@ class UnstoredJob implements JobStorage {
 
   checkFence(): Promise<void> {
     return Promise.resolve();
+  }
+
+  pointTo(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async ending(outcome: JobOutcome): Promise<void> {
+    await this.#options.authority?.ending(outcome);
   }
 
   survey(): Promise<{ durable: readonly number[]; orphans: readonly number[] }> {

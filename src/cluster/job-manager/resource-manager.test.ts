@@ -13,7 +13,7 @@ const NO_FIGURES = {} as TaskManagerReport['process']; // They are only handed o
 class Obedient {
   readonly id: string;
   readonly slots: number;
-  orders: TaskManagerOrders = { version: 0, jobs: [] };
+  orders: TaskManagerOrders = { epoch: 0, version: 0, jobs: [] };
   /** Processes that do not end when they are told to. */
   stubborn = false;
   #processes = new Map<string, TaskManagerReport['jobs'][number]>();

@@ -38,6 +38,8 @@ export interface SlotOwner {
 export interface ResourceManagerParts {
   readonly clock: Pick<Clock, 'now' | 'timer'>;
   readonly log: Log;
+  /** In which the JobManager leads; 0 where there is one only. */
+  readonly epoch?: number;
   /** A request that has not got its slots by then is refused, ms. */
   readonly slotRequestTimeoutMs: number;
   /** Tells a TaskManager what it is to run. */
@@ -79,6 +81,7 @@ interface Request {
 /** See the head of the file. */
 export class ResourceManager {
   readonly #parts: ResourceManagerParts;
+  readonly #epoch: number;
   readonly #members = new Map<string, Member>();
   readonly #holdings = new Map<string, Holding>();
   #requests: Request[] = [];
@@ -86,6 +89,7 @@ export class ResourceManager {
 
   constructor(parts: ResourceManagerParts) {
     this.#parts = parts;
+    this.#epoch = parts.epoch ?? 0;
   }
 
   // ---- TaskManagers ----
@@ -137,10 +141,16 @@ export class ResourceManager {
     }
   }
 
+  /** Before a TaskManager has said who it is, it is to run nothing. */
+  get noOrders(): TaskManagerOrders {
+    return { epoch: this.#epoch, version: 0, jobs: [] };
+  }
+
   /** What a TaskManager is to run. */
   ordersOf(taskManager: string): TaskManagerOrders {
     const version = this.#members.get(taskManager)?.version ?? 0;
     return {
+      epoch: this.#epoch,
       version,
       jobs: [...this.#holdings.values()].flatMap((holding) => orderOf(holding, taskManager)),
     };
@@ -240,7 +250,7 @@ export class ResourceManager {
       holding.slots[index] = found;
       changed.add(found.taskManager);
       if (!holding.allocations.has(found.taskManager)) {
-        holding.allocations.set(found.taskManager, `${jobId}-${this.#nextAllocation++}`);
+        holding.allocations.set(found.taskManager, `${jobId}-${this.#epoch}-${this.#nextAllocation++}`);
       }
     }
     for (const taskManager of changed) this.#sendOrders(taskManager);

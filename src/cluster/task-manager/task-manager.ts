@@ -7,12 +7,15 @@
  * TM-1 What is ordered is followed as a whole, whatever came before; orders with a lower version are old news.
  * TM-2 It fences itself: when the JobManager gives no sign of life for the timeout, every job process is ended at once. What
  *      is not gone when it registers again is reported, and its slots are not dealt before it is.
+ * TM-4 Where several JobManagers take turns it goes to the one that leads, and obeys none of a lower epoch than it has heard of: to
+ *      change the JobManager is to lose the former one (TM-2).
  * TM-3 It registers again by itself, with pauses, until `registrationTimeoutMs` have passed without a JobManager.
  */
 
 import type { Env, Timer } from '../../base/env.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { addressText, type Network, type NetworkAddress } from '../../base/network.ts';
+import type { Closeable } from '../../ha/metadata-store.ts';
 import type { Introduced } from '../../exchange/handshake.ts';
 import { BlobFolder } from '../blobs.ts';
 import type {
@@ -23,6 +26,7 @@ import type {
   TaskManagerReport,
 } from '../messages.ts';
 import type { ProcessSpawner } from '../processes.ts';
+import type { KnownLeader, LeaderSource } from '../rpc/leader-source.ts';
 import { dialPeer } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { JobProcesses } from './job-processes.ts';
@@ -37,7 +41,8 @@ export interface TaskManagerParts {
   readonly host: string;
   readonly processId: number;
   readonly slots: number;
-  readonly jobManager: NetworkAddress;
+  /** Where the JobManager is. */
+  readonly leader: LeaderSource;
   /** Of the cluster. */
   readonly secret: string;
   readonly heartbeat: HeartbeatTimes;
@@ -68,6 +73,9 @@ export class TaskManager {
   #ordersVersion = 0;
   #expiry: Timer | undefined;
   #retry: Timer | undefined;
+  #watch: Closeable | undefined;
+  /** The highest that was heard of (TM-4). */
+  #epoch = 0;
 
   constructor(parts: TaskManagerParts) {
     this.#parts = parts;
@@ -88,6 +96,7 @@ export class TaskManager {
   start(): void {
     this.#expect();
     this.#dial();
+    this.#watch = this.#parts.leader.watch((leader) => this.#heardOf(leader));
   }
 
   /** Ends all job processes, and leaves. */
@@ -113,19 +122,46 @@ export class TaskManager {
   // ---- the way to the JobManager ----
 
   #dial(): void {
-    const { jobManager, secret, env } = this.#parts;
-    dialPeer(this.#parts, { address: jobManager, subject: TASK_MANAGER_SUBJECT, secret }).then(
-      (peer) => this.#connected(peer),
+    this.#dialLeader().then(
+      ({ leader, peer }) => this.#connected(leader, peer),
       (error: unknown) => {
         if (this.#state !== 'DIALING') return;
         if (isMillraceError(error, 'HANDSHAKE_REFUSED')) return this.#stop('refused', error);
-        env.log.debug('the JobManager does not answer', { address: addressText(jobManager) });
+        this.#parts.env.log.debug('the JobManager does not answer', { error: String(error) });
         this.#wait('failed');
       },
     );
   }
 
-  #connected({ connection, rest }: Introduced): void {
+  async #dialLeader(): Promise<{ leader: KnownLeader; peer: Introduced }> {
+    const { leader: source, secret } = this.#parts;
+    const leader = await source.find();
+    if (leader === undefined) throw clusterUnreachable('no JobManager leads');
+    const { address } = leader;
+    return { leader, peer: await dialPeer(this.#parts, { address, subject: TASK_MANAGER_SUBJECT, secret }) };
+  }
+
+  /** TM-4. */
+  #heardOf({ epoch, address }: KnownLeader): void {
+    if (epoch <= this.#epoch) return;
+    this.#epoch = epoch;
+    const rpc = this.#rpc;
+    if (this.#state === 'REGISTERED' && rpc !== undefined) {
+      this.#lost(clusterUnreachable(`another JobManager leads, at ${addressText(address)}`));
+      rpc.close();
+    }
+    if (this.#state === 'WAITING') {
+      this.#retry?.cancel();
+      this.#again();
+    }
+  }
+
+  #connected(leader: KnownLeader, { connection, rest }: Introduced): void {
+    // It has heard of another one meanwhile.
+    if (this.#state === 'DIALING' && leader.epoch < this.#epoch) {
+      connection.close();
+      return this.#wait('failed');
+    }
     this.#move('connected');
     if (this.#state !== 'REGISTERED') return connection.close();
     this.#expiry?.cancel();
@@ -142,8 +178,9 @@ export class TaskManager {
         lost: (error) => this.#lost(error),
       },
     });
+    this.#epoch = leader.epoch;
     this.#rpc.report(); // The first report registers.
-    env.log.info('registered with the JobManager', { address: addressText(this.#parts.jobManager) });
+    env.log.info('registered with the JobManager', { address: addressText(leader.address) });
   }
 
   #fetch(key: string): Promise<Uint8Array> {
@@ -154,6 +191,7 @@ export class TaskManager {
 
   /** TM-1. */
   #follow(orders: TaskManagerOrders): void {
+    if (orders.epoch !== this.#epoch) return this.#mistaken(orders.epoch);
     if (orders.version < this.#ordersVersion) return;
     const isNews = orders.version > this.#ordersVersion;
     this.#ordersVersion = orders.version;
@@ -161,8 +199,17 @@ export class TaskManager {
     if (isNews) this.#rpc?.report();
   }
 
+  /** TM-4: it leads in another epoch than it was dialed for; who leads is asked again. */
+  #mistaken(epoch: number): void {
+    const rpc = this.#rpc;
+    if (rpc === undefined) return;
+    this.#lost(clusterUnreachable(`it leads in epoch ${epoch}, not in ${this.#epoch}`));
+    rpc.close();
+  }
+
   /** TM-2. */
   #lost(error: MillraceError): void {
+    if (this.#state !== 'REGISTERED') return;
     this.#parts.env.log.warn('the JobManager is lost: all jobs end here', { error: error.message });
     this.#endJobs();
     this.#expect();
@@ -177,11 +224,11 @@ export class TaskManager {
   // ---- TM-3 ----
 
   #expect(): void {
-    const { env, registrationTimeoutMs, jobManager } = this.#parts;
+    const { env, registrationTimeoutMs, leader } = this.#parts;
     this.#expiry = env.clock.timer(
       registrationTimeoutMs,
       () => {
-        const why = `no JobManager at ${addressText(jobManager)} within ${registrationTimeoutMs} ms`;
+        const why = `no JobManager at ${leader.description} within ${registrationTimeoutMs} ms`;
         this.#stop('expired', clusterUnreachable(why));
       },
       'a JobManager has to be found',
@@ -191,11 +238,12 @@ export class TaskManager {
   #wait(event: 'failed' | 'lost'): void {
     this.#move(event);
     if (this.#state !== 'WAITING') return;
-    const again = (): void => {
-      this.#move('retry');
-      if (this.#state === 'DIALING') this.#dial();
-    };
-    this.#retry = this.#parts.env.clock.timer(RETRY_MS, again, 'register again');
+    this.#retry = this.#parts.env.clock.timer(RETRY_MS, () => this.#again(), 'register again');
+  }
+
+  #again(): void {
+    this.#move('retry');
+    if (this.#state === 'DIALING') this.#dial();
   }
 
   #stop(event: 'refused' | 'expired' | 'stop', error: Error | undefined): void {
@@ -203,6 +251,7 @@ export class TaskManager {
     this.#move(event);
     this.#expiry?.cancel();
     this.#retry?.cancel();
+    this.#watch?.close();
     const rpc = this.#rpc;
     this.#endJobs();
     rpc?.close();
