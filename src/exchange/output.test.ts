@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
+import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { ChannelElement, ChannelReader } from './channel.ts';
 import type { AlignmentMode, CheckpointBarrier } from './events.ts';
 import { decodeElement } from './frame.ts';
@@ -351,4 +352,35 @@ test('the made way of a record into its batch does what the plain one does, for 
     assert.deepEqual(made, plain, kind);
     assert.ok(made!.flat().length > 60);
   }
+});
+
+test('records with and without a timestamp share batches, whose memory is used again', () => {
+  const [none, steps] = [MIN_TIMESTAMP, chance()];
+  let mixed = 0;
+  for (const copies of [false, true]) {
+    const sent: [number, number][] = [];
+    const seen: [number, number][] = [];
+    const ring = allocateRing(1 << 16);
+    const bell = { ring: () => {}, ringLater: () => {}, hurry: () => {} };
+    const local = createLocalChannel({ capacityElements: 1_000 });
+    const writer = copies ? createRingWriter(ring, bell) : local.writer;
+    const reader = copies ? createRingReader(ring, bell) : local.reader;
+    const { port } = givenPort({ channels: [{ consumer: 0, writer }], channelsOf: 1, batchRecords: 8 });
+    for (let value = 0; value < 3_000; value++) {
+      const isTimed = steps.int(value % 400 < 200 ? 12 : 2) === 0;
+      const timestamp = isTimed ? value : none;
+      sent.push([value, timestamp]);
+      port.emit(value, timestamp);
+      if (steps.int(30) === 0 || value === 2_999) port.flush();
+      for (let element = reader.read(); element !== undefined; element = reader.read()) {
+        assert.ok(element.kind === 'batch');
+        const { values, timestamps } = element.batch;
+        assert.equal(timestamps.length, values.length);
+        if (new Set(timestamps.map((each) => each === none)).size === 2) mixed++;
+        for (const [index, each] of values.entries()) seen.push([each as number, timestamps[index]!]);
+      }
+    }
+    assert.deepEqual(seen, sent);
+  }
+  assert.ok(mixed > 100, `${mixed} batches had both`);
 });

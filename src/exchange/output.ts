@@ -24,7 +24,7 @@ import { isMillraceError } from '../base/errors.ts';
 import { deepFreeze } from '../base/freeze.ts';
 import { makeCode } from '../base/made-code.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
-import type { RecordBatch } from './batch.ts';
+import { areNone, noTimestamps, type RecordBatch } from './batch.ts';
 import { addBytes, type ChannelElement, type ChannelWriter } from './channel.ts';
 import type { ChannelStateSection } from './channel-state.ts';
 import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts';
@@ -74,7 +74,7 @@ const EMIT = `return function emit(value, timestamp) {
   const index = builder.size;
   if (index === 0) builder.begin();
   builder.values[index] = value;
-  builder.timestamps[index] = timestamp;
+  if (timestamp !== none || builder.isTimed) builder.time(index, timestamp);
   builder.size = index + 1;
   if (index + 1 >= builder.limit) seal(channel);
 };`;
@@ -82,7 +82,7 @@ const EMIT_TO_ONE = `return function emit(value, timestamp) {
   const index = builder.size;
   if (index === 0) builder.begin();
   builder.values[index] = value;
-  builder.timestamps[index] = timestamp;
+  if (timestamp !== none || builder.isTimed) builder.time(index, timestamp);
   builder.size = index + 1;
   if (index + 1 >= builder.limit) seal(channel);
 };`;
@@ -147,12 +147,15 @@ export class OutputPort {
   #madeEmit(): OutputPort['emit'] | undefined {
     const name = ['output', String(this.#edge)];
     const channel = this.#fixed;
+    const none = MIN_TIMESTAMP;
     const seal = (full: number): void => this.#seal(full);
-    if (channel >= 0)
-      return makeCode(name, { channel, builder: this.#builders[channel]!, seal }, EMIT_TO_ONE);
+    if (channel >= 0) {
+      const builder = this.#builders[channel]!;
+      return makeCode(name, { channel, builder, seal, none }, EMIT_TO_ONE);
+    }
     const { route } = this.#router;
     const emitToAll = (value: unknown, timestamp: number): void => this.#appendToAll(value, timestamp);
-    return makeCode(name, { route, emitToAll, builders: this.#builders, seal }, EMIT);
+    return makeCode(name, { route, emitToAll, builders: this.#builders, seal, none }, EMIT);
   }
 
   /** Sends several records with one timestamp. */
@@ -333,7 +336,9 @@ class Builder {
   /** No record may come any more. */
   isOver = false;
   values: unknown[] = [];
-  timestamps: number[] = [];
+  /** A record has a timestamp. */
+  isTimed = false;
+  #timestamps: number[] = [];
   readonly #refuse: () => never;
 
   constructor(limit: number, refuse: () => never) {
@@ -346,42 +351,59 @@ class Builder {
     if (this.size === 0) this.begin();
     const index = this.size++;
     this.values[index] = value;
-    this.timestamps[index] = timestamp;
+    if (timestamp !== MIN_TIMESTAMP || this.isTimed) this.time(index, timestamp);
     return this.size;
   }
 
   /** Before the first record. */
   begin(): void {
     if (this.isOver) this.#refuse();
-    if (this.values.length >= this.limit) return;
-    this.values = new Array<unknown>(this.limit);
-    this.timestamps = new Array<number>(this.limit).fill(MIN_TIMESTAMP);
+    if (this.values.length < this.limit) this.values = new Array<unknown>(this.limit);
+  }
+
+  /** Those before the first one that has a timestamp have none. */
+  time(index: number, timestamp: number): void {
+    if (!this.isTimed) {
+      this.isTimed = true;
+      if (this.#timestamps.length < this.values.length)
+        this.#timestamps = new Array<number>(this.values.length).fill(MIN_TIMESTAMP);
+      else this.#timestamps.fill(MIN_TIMESTAMP, 0, index);
+    }
+    this.#timestamps[index] = timestamp;
   }
 
   /** A copy of what it holds. */
   batch(): RecordBatch {
-    return { values: this.values.slice(0, this.size), timestamps: this.timestamps.slice(0, this.size) };
+    const { size } = this;
+    const timestamps = this.isTimed ? this.#timestamps.slice(0, size) : noTimestamps(size);
+    return { values: this.values.slice(0, size), timestamps };
   }
 
   take(): RecordBatch {
-    const isFull = this.size === this.values.length;
-    const batch = isFull ? { values: this.values, timestamps: this.timestamps } : this.batch();
-    if (isFull) this.clear();
-    this.size = 0;
-    return batch;
+    if (this.size < this.values.length) {
+      const part = this.batch();
+      this.size = 0;
+      this.isTimed = false;
+      return part;
+    }
+    const { values, size } = this;
+    const timestamps = this.isTimed ? this.#timestamps : noTimestamps(size);
+    this.clear();
+    return { values, timestamps };
   }
 
   /** Uses the memory of a batch again, of which nobody has anything any more. */
   giveBack({ values, timestamps }: RecordBatch): void {
     if (values.length !== this.limit || this.values.length > 0) return;
     this.values = values as unknown[];
-    this.timestamps = timestamps as number[];
+    if (!areNone(timestamps)) this.#timestamps = timestamps as number[];
   }
 
   clear(): void {
     this.size = 0;
+    this.isTimed = false;
     this.values = [];
-    this.timestamps = [];
+    this.#timestamps = [];
   }
 }
 

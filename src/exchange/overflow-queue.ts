@@ -16,7 +16,7 @@ export const OVERFLOW_BYTES_MAX = 256 * 1024 * 1024;
 const ELEMENT_BYTES = 64;
 const FIELD_BYTES = 16;
 const ESTIMATE_DEPTH_MAX = 3;
-const ESTIMATE_RECORDS_MAX = 32;
+const ESTIMATE_RECORDS_MAX = 8;
 
 /** The bound that the queues of one output share. */
 export class OverflowBound {

@@ -12,6 +12,7 @@
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { BinaryWriter } from '../codecs/binary.ts';
+import { areNone, noTimestamps } from './batch.ts';
 
 const NONE = 0;
 const EQUAL = 1;
@@ -22,6 +23,7 @@ const U32_MAX = 0xffffffff;
 
 /** The smallest layout that holds these timestamps. */
 export function timestampLayout(timestamps: readonly number[]): number {
+  if (areNone(timestamps)) return NONE;
   let smallest = Number.POSITIVE_INFINITY;
   let largest = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < timestamps.length; index++) {
@@ -63,8 +65,8 @@ function writeNear(timestamps: readonly number[], out: BinaryWriter): void {
 }
 
 /** Reads the column at the start of `view`. */
-export function readTimestamps(view: DataView, layout: number, count: number): number[] {
-  if (layout === NONE) return new Array<number>(count).fill(MIN_TIMESTAMP);
+export function readTimestamps(view: DataView, layout: number, count: number): readonly number[] {
+  if (layout === NONE) return noTimestamps(count);
   if (layout === EQUAL) return new Array<number>(count).fill(view.getFloat64(0, true));
   const timestamps: number[] = [];
   const smallest = layout === NEAR ? view.getFloat64(0, true) : 0;

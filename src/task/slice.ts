@@ -9,7 +9,7 @@ import type { Clock } from '../base/env.ts';
 import { Pace } from './pace.ts';
 
 /** Units between two looks at the clock at most. */
-const UNITS_PER_CLOCK = 64;
+const UNITS_PER_CLOCK = 256;
 /** Units of one slice: a bound that also holds where the clock stands still. */
 const UNITS_PER_SLICE = 1_024;
 
