@@ -189,7 +189,7 @@ describe('the REST interface of a JobManager', () => {
     console.log(`cases: hostile requests ${sent} (minimum ${REQUESTS})`);
     console.log(
       `answers: ${[...statuses]
-        .sort()
+        .toSorted(([left], [right]) => (left < right ? -1 : 1))
         .map(([status, count]) => `${status} ${count}`)
         .join(', ')}`,
     );

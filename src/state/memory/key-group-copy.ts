@@ -207,6 +207,8 @@ class TableCopy {
   readonly #keeps: boolean;
   /** Written, kept, or added since. */
   readonly #over = new Set<Cell>();
+  /** They lie behind all that were there, so that reading ends at the first of them, however many come meanwhile. */
+  readonly #added = new Set<Cell>();
   /** Keys and values by turns. */
   readonly #kept: unknown[] = [];
   #rest: Iterator<Cell> | undefined;
@@ -228,7 +230,9 @@ class TableCopy {
   }
 
   leaveOut(cell: Cell): void {
-    if (!this.#isRead) this.#over.add(cell);
+    if (this.#isRead) return;
+    this.#over.add(cell);
+    this.#added.add(cell);
   }
 
   /** False when all is written. */
@@ -244,7 +248,7 @@ class TableCopy {
     if (!this.#isRead) {
       this.#rest ??= this.#table.values();
       const next = this.#rest.next();
-      if (next.done !== true) {
+      if (next.done !== true && !this.#added.has(next.value)) {
         const cell = next.value;
         if (this.#over.has(cell)) return true;
         this.#over.add(cell);
@@ -254,6 +258,7 @@ class TableCopy {
       this.#isRead = true;
       this.#rest = undefined;
       this.#over.clear();
+      this.#added.clear();
     }
     if (this.#kept.length === 0) return false;
     const value = this.#kept.pop();

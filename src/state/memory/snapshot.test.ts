@@ -261,3 +261,31 @@ test('no piece reads much: neither a table nor a key group at once', () => {
   assert.ok(pieces > KEYS / 128, `${pieces} pieces`);
   assert.ok(Math.max(...copied) * 4 <= PAGE_WORDS, 'a page at most');
 });
+
+test('a snapshot comes to its end although more keys come than it reads', () => {
+  const { backend } = new Pair([]);
+  const put = (key: number): void => {
+    backend.setCurrentKey(`new ${key}`);
+    backend.state('value', declared.value).update({ n: key });
+  };
+  const there = 500;
+  let next = 0;
+  while (next < there) put(next++);
+  const frozen = backend.freeze();
+  let pieces = 0;
+  for (; frozen.advance() !== 'done'; pieces++) {
+    assert.ok(pieces < there, 'it follows what comes');
+    for (const end = next + 1_000; next < end; ) put(next++);
+  }
+  const restored = new Pair([]);
+  for (const keyGroup of frozen.keyGroups()) restored.backend.restore(keyGroup, frozen.encode(keyGroup));
+  for (const [key, value] of [
+    [0, 0],
+    [there - 1, there - 1],
+    [there, undefined],
+    [next - 1, undefined],
+  ] as const) {
+    restored.backend.setCurrentKey(`new ${key}`);
+    assert.equal(restored.backend.state('value', declared.value).value()?.n, value);
+  }
+});
