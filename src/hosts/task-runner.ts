@@ -19,7 +19,7 @@
  *     the task, and not the thread.
  * R11 A latency marker of a source goes out between two polls, while the outputs have room; at most one is due at a time.
  *     Its time begins when it goes out.
- * R12 While records wait, a snapshot is read for a small share of the time only; while none do, as fast as can be.
+ * R12 While records wait, a snapshot is read for a share of the time only; while none do, as fast as can be.
  */
 
 import { callAs, type CallOrigin } from '../base/call-origin.ts';
@@ -75,7 +75,7 @@ export type StepResult = 'more' | 'rest';
 const ELEMENTS_PER_STEP = 64;
 
 /** R12: how many times as long as it read a snapshot a task works before it reads on. */
-const WORK_PER_READING = 15;
+const WORK_PER_READING = 3;
 
 /** What a source gets from the job master. */
 type SourceCommand =

@@ -20,6 +20,7 @@ import { type ChannelAddress, type ChannelEnds, channelKey } from './channels.ts
 import type { SlotCommand, SlotReport } from './messages.ts';
 import { threadProfile } from './thread-profile.ts';
 import { SlotExecutor } from './slot-executor.ts';
+import { threadEncoder } from './thread-encoder.ts';
 import type { WorkerMessage, WorkerStart } from './thread.ts';
 
 /** What the entry file of a worker provides. */
@@ -82,6 +83,7 @@ function createExecutor(
     env,
     channels: ringChannels(start, compiled, env),
     report: (report: SlotReport) => post(port, { kind: 'report', report }),
+    encoder: threadEncoder(),
     threadFigures: () => meter.take(),
     threadProfile: (durationMs) => threadProfile(durationMs, env.clock),
   });

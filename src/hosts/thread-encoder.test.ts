@@ -1,0 +1,159 @@
+// Bytes that another thread makes are those that this one would make; what happens when it ends, or has no room.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import type { FrozenKeyedState } from '../state/backend.ts';
+import * as state from '../state/state.ts';
+import { MemoryStateBackend } from '../state/memory/backend.ts';
+import {
+  encodingHere,
+  type ReadSnapshot,
+  type SnapshotEncoder,
+  type SnapshotEncoding,
+} from './snapshot-encoder.ts';
+import { threadEncoder } from './thread-encoder.ts';
+
+const MAX_PARALLELISM = 4;
+
+function backendWith(numbers: number, texts = 0): MemoryStateBackend {
+  const backend = new MemoryStateBackend({
+    keyGroupRange: { start: 0, end: MAX_PARALLELISM - 1 },
+    maxParallelism: MAX_PARALLELISM,
+    freezeValues: false,
+    operatorUid: 'counter',
+    now: () => 0,
+  });
+  const count = backend.state('count', state.value<unknown>(0));
+  const text = backend.state('text', state.map<string, string>());
+  for (let index = 0; index < numbers; index++) {
+    backend.setCurrentKey(index % 2 === 0 ? index : `user-${index}`);
+    count.update(index % 1_000 === 999 ? 'no number' : index);
+  }
+  for (let index = 0; index < texts; index++) {
+    backend.setCurrentKey(index);
+    text.set('a', 'x'.repeat(100));
+    backend.timers.register('event', index);
+  }
+  return backend;
+}
+
+function readWith(frozen: FrozenKeyedState): ReadSnapshot {
+  const items = [new Uint8Array([1, 2, 3])];
+  const sections = [{ name: 'offsets', redistribution: 'split' as const, items }];
+  const operators = [{ uid: 'counter', sections, keyGroups: frozen.written() }];
+  return { ended: false, operators, inputs: [], outputs: [] };
+}
+
+/** Reads a snapshot as a slot does: when there is no room, after it was told that there is. */
+async function read(
+  backend: MemoryStateBackend,
+  encoder: SnapshotEncoder,
+): Promise<{ encoding: SnapshotEncoding; snapshot: ReadSnapshot; waits: number }> {
+  let waits = 0;
+  let hasRoom = Promise.withResolvers<undefined>();
+  const encoding = encoder.begin(() => hasRoom.resolve(undefined));
+  const frozen = backend.freeze(encoding);
+  for (let progress = frozen.advance(); progress !== 'done'; progress = frozen.advance()) {
+    if (progress !== 'waiting') continue;
+    waits++;
+    await hasRoom.promise;
+    hasRoom = Promise.withResolvers();
+  }
+  const snapshot = readWith(frozen);
+  frozen.release();
+  return { encoding, snapshot, waits };
+}
+
+async function encoded(backend: MemoryStateBackend, encoder: SnapshotEncoder): Promise<unknown> {
+  const { encoding, snapshot } = await read(backend, encoder);
+  const { bytes, sha256 } = await encoding.finish(snapshot);
+  return { bytes: Buffer.from(bytes).toString('base64'), sha256 };
+}
+
+/** The encoder, and the threads that it started. */
+function watched(): { encoder: SnapshotEncoder; threads: Worker[] } {
+  const threads: Worker[] = [];
+  const encoder = threadEncoder(() => {
+    const thread = new Worker(new URL('./worker-encoder.ts', import.meta.url));
+    threads.push(thread);
+    return thread;
+  });
+  return { encoder, threads };
+}
+
+test('the bytes of numbers and of cells, many or few, are those that the slot would make itself', async () => {
+  const { encoder, threads } = watched();
+  try {
+    const sizes = [
+      [0, 0],
+      [500, 20],
+    ] as const;
+    for (const [numbers, texts] of sizes) {
+      const backend = backendWith(numbers, texts);
+      assert.deepEqual(await encoded(backend, encoder), await encoded(backend, encodingHere));
+    }
+    assert.equal(threads.length, 0, 'nothing is large');
+    // More than the memories that go round; and few numbers with many cells.
+    for (const [numbers, texts] of [
+      [200_000, 100],
+      [500, 12_000],
+    ] as const) {
+      const backend = backendWith(numbers, texts);
+      assert.deepEqual(await encoded(backend, encoder), await encoded(backend, encodingHere));
+    }
+    assert.equal(threads.length, 1);
+  } finally {
+    await encoder.close();
+  }
+});
+
+test('memory goes round, and whoever finds none is told when there is some', async () => {
+  const { encoder } = watched();
+  try {
+    const { encoding, snapshot, waits } = await read(backendWith(300_000), encoder);
+    assert.ok(waits > 0, 'the memories of one round are not enough');
+    assert.ok((await encoding.finish(snapshot)).bytes.length > 0);
+  } finally {
+    await encoder.close();
+  }
+});
+
+test('a thread that ends takes its snapshots with it, and the next one has another thread', async () => {
+  const silent = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", {
+    eval: true,
+  });
+  const starts = [silent];
+  const encoder = threadEncoder(
+    () => starts.shift() ?? new Worker(new URL('./worker-encoder.ts', import.meta.url)),
+  );
+  try {
+    const backend = backendWith(30_000);
+    const early = await read(backend, encoder);
+    const late = await read(backend, encoder);
+    const waiting = assert.rejects(early.encoding.finish(early.snapshot), { code: 'WORKER_LOST' });
+    await silent.terminate();
+    await waiting;
+    await assert.rejects(late.encoding.finish(late.snapshot), { code: 'WORKER_LOST' });
+    assert.equal(starts.length, 0);
+    assert.deepEqual(await encoded(backend, encoder), await encoded(backend, encodingHere));
+  } finally {
+    await encoder.close();
+  }
+});
+
+test('a snapshot that is given up gives its memory back, and the end of a slot rejects what waits', async () => {
+  const { encoder } = watched();
+  const backend = backendWith(100_000);
+  for (let round = 0; round < 20; round++) {
+    const encoding = encoder.begin(() => {});
+    const frozen = backend.freeze(encoding);
+    for (let piece = 0; piece < round; piece++) frozen.advance();
+    frozen.release();
+    encoding.drop();
+  }
+  const { encoding, snapshot } = await read(backend, encoder);
+  const waiting = encoding.finish(snapshot);
+  const rejected = assert.rejects(waiting, { code: 'WORKER_LOST', message: /its slot was closed/ });
+  await encoder.close();
+  await rejected;
+});

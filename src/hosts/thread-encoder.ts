@@ -1,0 +1,306 @@
+/**
+ * Makes the bytes of large snapshots in a thread of its own, so that the thread of the slot only copies pages.
+ *
+ * ```
+ * slot    claim ─ pages ──▶ … ─ finish ──▶ … bytes, which the slot stores
+ * encoder            ◀── memory         ◀── encoded | failed
+ * ```
+ *
+ * Owner: the thread of the slot. Partner: worker-encoder.ts, which it starts with the first large snapshot.
+ *
+ * N1 Memory is moved, not shared: only one thread can touch it at a time.
+ * N2 {@link MEMORIES_MAX} memories are there at a time, unless more must be; none while no snapshot is on its way.
+ * N3 The end of the thread rejects what waits for it, once; the next large snapshot starts another one.
+ * N4 What was moved to the thread is not looked at any more.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { type deserializeError as deserialize, deserializeError, MillraceError } from '../base/errors.ts';
+import type { NamedRun } from '../state/memory/number-columns.ts';
+import { encoderHere } from '../state/memory/snapshot.ts';
+import { plainColumns, type WrittenKeyGroup, type WrittenTable } from '../state/written-key-group.ts';
+import {
+  type EncodedSnapshot,
+  type ReadSnapshot,
+  SnapshotAssembly,
+  type SnapshotEncoder,
+  type SnapshotEncoding,
+} from './snapshot-encoder.ts';
+
+/** What the thread is sent. */
+export type EncoderCommand =
+  | {
+      readonly kind: 'pages';
+      readonly id: number;
+      readonly memory: Int32Array<ArrayBuffer>;
+      readonly runs: readonly NamedRun[];
+    }
+  | { readonly kind: 'finish'; readonly id: number; readonly snapshot: ReadSnapshot }
+  | { readonly kind: 'drop'; readonly id: number };
+
+/** What it sends. */
+export type EncoderReport =
+  | { readonly kind: 'memory'; readonly memory: Int32Array<ArrayBuffer> }
+  | { readonly kind: 'encoded'; readonly id: number; readonly bytes: Uint8Array; readonly sha256: string }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: Parameters<typeof deserialize>[0] };
+
+/** Up to so many bytes of typed tables, and of what else was read, the bytes are made in the thread of the slot. */
+const HERE_BYTES_MAX = 1024 * 1024;
+/** Eight pages. */
+const MEMORY_WORDS = 131_072;
+const MEMORIES_MAX = 8;
+
+const entry = new URL(
+  import.meta.url.endsWith('.ts') ? './worker-encoder.ts' : './worker-encoder.js',
+  import.meta.url,
+);
+
+interface Waiting {
+  readonly resolve: (encoded: EncodedSnapshot) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How a thread is started; tests start others. */
+export type StartEncoder = () => Worker;
+
+const startEncoder: StartEncoder = () => new Worker(entry, { name: 'millrace snapshots' });
+
+/** An encoder with a thread of its own. */
+export function threadEncoder(start: StartEncoder = startEncoder): SnapshotEncoder {
+  return new ThreadEncoder(start);
+}
+
+class ThreadEncoder implements SnapshotEncoder {
+  readonly #start: StartEncoder;
+  #worker: Worker | undefined;
+  #ids = 0;
+  /** Snapshots on their way. */
+  readonly #active = new Set<number>();
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #free: Int32Array<ArrayBuffer>[] = [];
+  /** Claimed, or in the thread. */
+  #out = 0;
+  readonly #onRoom = new Set<() => void>();
+  #isClosed = false;
+
+  constructor(start: StartEncoder) {
+    this.#start = start;
+  }
+
+  begin(onRoom: () => void): SnapshotEncoding {
+    const id = this.#ids++;
+    this.#active.add(id);
+    return new ThreadEncoding(this, id, onRoom);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const worker = this.#worker;
+    this.#lose(worker, 'its slot was closed');
+    await worker?.terminate();
+  }
+
+  /** N2. */
+  claim(must: boolean, onRoom: () => void): Int32Array<ArrayBuffer> | undefined {
+    if (this.#out >= MEMORIES_MAX && !must) {
+      this.#onRoom.add(onRoom);
+      return undefined;
+    }
+    this.#out++;
+    return this.#free.pop() ?? new Int32Array(MEMORY_WORDS);
+  }
+
+  send(command: EncoderCommand, moved: readonly ArrayBuffer[] = []): void {
+    this.#thread().postMessage(command, [...moved]);
+  }
+
+  encoded(id: number, snapshot: ReadSnapshot): Promise<EncodedSnapshot> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.send({ kind: 'finish', id, snapshot }, ownBuffers(snapshot));
+    });
+  }
+
+  /** The snapshot is over: `unused` is memory that it had claimed. */
+  end(id: number, unused: number): void {
+    if (!this.#active.delete(id)) return;
+    this.#out -= unused;
+    this.#waiting.delete(id);
+    if (this.#active.size === 0) this.#free.length = 0;
+  }
+
+  /** Drops what the thread may have of a snapshot. */
+  forget(id: number): void {
+    this.#worker?.postMessage({ kind: 'drop', id } satisfies EncoderCommand);
+  }
+
+  isActive(id: number): boolean {
+    return this.#active.has(id);
+  }
+
+  #thread(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    if (this.#isClosed) throw lost('its slot was closed');
+    const worker = this.#start();
+    this.#worker = worker;
+    // The slot lives as long as its own port says.
+    worker.unref();
+    worker.on('message', (report: EncoderReport) => {
+      if (worker === this.#worker) this.#take(report);
+    });
+    worker.on('error', (error) => this.#lose(worker, error instanceof Error ? error.message : String(error)));
+    worker.on('exit', (code) => this.#lose(worker, `it exited with code ${code}`));
+    return worker;
+  }
+
+  #take(report: EncoderReport): void {
+    if (report.kind === 'memory') {
+      this.#out--;
+      if (this.#active.size > 0 && this.#free.length + this.#out < MEMORIES_MAX)
+        this.#free.push(report.memory);
+      return this.#tellRoom();
+    }
+    const waiting = this.#waiting.get(report.id);
+    this.end(report.id, 0);
+    if (report.kind === 'failed') waiting?.reject(deserializeError(report.error));
+    else waiting?.resolve({ bytes: report.bytes, sha256: report.sha256 });
+  }
+
+  #tellRoom(): void {
+    const told = [...this.#onRoom];
+    this.#onRoom.clear();
+    for (const onRoom of told) onRoom();
+  }
+
+  /** N3. Those that have not got as far as to wait find their snapshot over. */
+  #lose(worker: Worker | undefined, cause: string): void {
+    if (worker !== this.#worker) return;
+    this.#worker = undefined;
+    this.#out = 0;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#active.clear();
+    this.#free.length = 0;
+    for (const { reject } of waiting) reject(lost(cause));
+    this.#tellRoom();
+  }
+}
+
+function lost(cause: string): MillraceError {
+  return new MillraceError('WORKER_LOST', `the thread that makes the bytes of snapshots ended: ${cause}`);
+}
+
+/** One snapshot: small, and made here, or large, and made there. */
+class ThreadEncoding implements SnapshotEncoding {
+  readonly #encoder: ThreadEncoder;
+  readonly #id: number;
+  readonly #onRoom: () => void;
+  readonly #here = new SnapshotAssembly();
+  readonly #hereEncoder = encoderHere(this.#here.numbers);
+  #bytes = 0;
+  #names = 0;
+  /** Memory of the encoder that is claimed and not sent. */
+  #claimed = 0;
+
+  constructor(encoder: ThreadEncoder, id: number, onRoom: () => void) {
+    this.#encoder = encoder;
+    this.#id = id;
+    this.#onRoom = onRoom;
+  }
+
+  expect(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  columns(): number {
+    return this.#names++;
+  }
+
+  get #isLarge(): boolean {
+    return this.#bytes > HERE_BYTES_MAX;
+  }
+
+  claim(must: boolean): Int32Array | undefined {
+    if (!this.#isLarge) return this.#hereEncoder.claim(must);
+    // What is copied for a thread that ended is for nobody: `finish` tells.
+    if (!this.#encoder.isActive(this.#id)) return new Int32Array(MEMORY_WORDS);
+    const memory = this.#encoder.claim(must, this.#onRoom);
+    if (memory !== undefined) this.#claimed++;
+    return memory;
+  }
+
+  add(memory: Int32Array, runs: readonly NamedRun[]): void {
+    if (!this.#isLarge) return this.#hereEncoder.add(memory, runs);
+    if (!this.#encoder.isActive(this.#id)) return;
+    this.#claimed--;
+    const moved = memory as Int32Array<ArrayBuffer>;
+    this.#encoder.send({ kind: 'pages', id: this.#id, memory: moved, runs }, [moved.buffer]);
+  }
+
+  finish(snapshot: ReadSnapshot): Promise<EncodedSnapshot> {
+    const encoder = this.#encoder;
+    if (!encoder.isActive(this.#id)) return Promise.reject(lost('it had copies of this snapshot'));
+    if (this.#isLarge) return encoder.encoded(this.#id, snapshot);
+    if (bytesIn(snapshot) > HERE_BYTES_MAX) return encoder.encoded(this.#id, this.#withColumns(snapshot));
+    encoder.end(this.#id, 0);
+    return Promise.resolve(this.#here.encode(snapshot));
+  }
+
+  drop(): void {
+    if (!this.#encoder.isActive(this.#id)) return;
+    this.#encoder.end(this.#id, this.#claimed);
+    this.#encoder.forget(this.#id);
+  }
+
+  /** With the numbers that were made columns here. */
+  #withColumns({ operators, ...rest }: ReadSnapshot): ReadSnapshot {
+    const tableWith = (table: WrittenTable): WrittenTable =>
+      table.kind === 'numbers' && typeof table.columns === 'number'
+        ? { ...table, columns: plainColumns(this.#here.numbers.of(table.columns)) }
+        : table;
+    const groupWith = ({ sections, ...group }: WrittenKeyGroup): WrittenKeyGroup => ({
+      ...group,
+      sections: sections.map((section) => ({ ...section, table: tableWith(section.table) })),
+    });
+    return {
+      ...rest,
+      operators: operators.map(({ keyGroups, ...operator }) => ({
+        ...operator,
+        keyGroups: keyGroups.map(groupWith),
+      })),
+    };
+  }
+}
+
+function* bytesOf({ operators }: ReadSnapshot): Iterable<{ bytes: Uint8Array; isOwn: boolean }> {
+  for (const { keyGroups } of operators) {
+    for (const { sections, timers } of keyGroups) {
+      yield { bytes: timers, isOwn: true };
+      for (const { table } of sections) {
+        if (table.kind === 'bytes') yield table;
+        else {
+          const plain = typeof table.columns === 'number' ? [table.cells] : [table.cells, table.columns];
+          for (const { keys, values } of plain) {
+            yield { bytes: keys, isOwn: true };
+            yield { bytes: values, isOwn: true };
+          }
+        }
+      }
+    }
+  }
+}
+
+function bytesIn(snapshot: ReadSnapshot): number {
+  let sum = 0;
+  for (const { bytes } of bytesOf(snapshot)) sum += bytes.length;
+  return sum;
+}
+
+/** N4: what was made for this snapshot alone, and can be moved instead of copied. */
+function ownBuffers(snapshot: ReadSnapshot): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { bytes, isOwn } of bytesOf(snapshot)) {
+    if (isOwn && bytes.length > 0) buffers.add(bytes.buffer as ArrayBuffer);
+  }
+  return [...buffers];
+}
