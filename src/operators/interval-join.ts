@@ -22,7 +22,7 @@ import type { Key } from '../base/key-groups.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
-import { JoinBuffers, type SortedRecords, STEP } from './join-buffers.ts';
+import { JoinBuffers, type JoinKey, type SortedRecords, STEP } from './join-buffers.ts';
 import type { OperatorContext, OperatorStateWriter, Output, Pull, RecordRun } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
 import { handOn, pullOf, type Results } from './results.ts';
@@ -60,6 +60,9 @@ export interface ProcessJoinFunction<A, B, O, L, R extends Results> extends Func
 const LATE = 'lateRecordsDropped';
 /** Pairs of one record that are made at once; the others are pulled as the receivers have room. */
 const EAGER_PAIRS = 64;
+
+/** Keys that are looked for before their records come. */
+const AHEAD = 32;
 
 /** One stream of the two. */
 interface Side {
@@ -138,34 +141,43 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   batch(run: RecordRun): void | Pull {
     const { input, values, timestamps } = run;
     const keys = run.keys!;
+    const buffers = this.#buffers;
+    // What was looked for ahead: from the first to below the second.
+    let from = run.position;
+    let to = from;
     for (let end = run.stretch(); end >= 0; end = run.stretch()) {
       this.#hasEmitted = false;
       // Pairs may give any number of results, and whoever takes a late record leave work behind.
       while (run.position < end && !this.#hasEmitted) {
         const index = run.position++;
+        if (index >= to) {
+          from = index;
+          to = Math.min(run.end, from + AHEAD);
+          buffers.lookAhead(keys, from, to);
+        }
         let key = keys[index];
         if (key === undefined) {
           run.select(index);
           key = this.#keyed.currentKey();
         }
-        const pull = this.#take(input, key, values[index], timestamps[index]!);
+        const pull = this.#take(input, key, values[index], timestamps[index]!, buffers.found(index - from));
         if (pull !== undefined) return pull;
       }
     }
   }
 
-  // Hot path: once per record.
-  #take(input: number, key: Key, value: unknown, timestamp: number): void | Pull {
+  // Hot path: once per record. `known`: what waits of the key, where that was looked for.
+  #take(input: number, key: Key, value: unknown, timestamp: number, known?: JoinKey): void | Pull {
     const side = this.#sides[input]!;
     const time = this.#timeOf(timestamp);
     if (this.#isLate(time)) return this.#giveUp(side, value, timestamp);
-    const waiting = this.#buffers.of(key);
+    const waiting = this.#buffers.of(key, known);
     const index = this.#buffers.add(waiting, input, time, value);
     if (this.#isUndoable) this.#added = { records: waiting.side(input), index };
     const records = waiting.side(1 - input);
     const base = this.#buffers.base(time);
     const end = records.firstAfter(time - base + side.to);
-    const first = records.firstAfter(time - base + side.from - 1);
+    const first = records.firstAfter(time - base + side.from - 1, end);
     if (first < end) return this.#join({ isLeft: input === 0, time, value, records, base, end }, first);
   }
 

@@ -33,8 +33,8 @@ import type { TimerDomain } from '../state/timer-domain.ts';
 export const STEP = 2;
 /** So many places of records that are gone are kept at most, unless they are the smaller half: what is looked at lies close together. */
 const GONE_MAX = 6 * STEP;
-/** Fewer records are looked through one by one. */
-const SEARCHED_MIN = 16 * STEP;
+/** So many of the last records are looked through one by one. */
+const LOOKED_THROUGH = 16 * STEP;
 
 /** No time that is meant is further from the epoch: 71,000 years. */
 const EXACT_MAX = 2 ** 51;
@@ -59,6 +59,16 @@ export class SortedRecords {
     return this.#first === length ? Number.NEGATIVE_INFINITY : (this.#entries[length - 2] as number);
   }
 
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Reads the last record, which the next one is likely to be paired with. */
+  touch(): number {
+    const entries = this.#entries;
+    return entries.length > 0 && typeof entries[entries.length - 1] === 'object' ? 1 : 0;
+  }
+
   timeAt(index: number): number {
     return this.#entries[index] as number;
   }
@@ -80,18 +90,22 @@ export class SortedRecords {
     this.#entries.splice(index, STEP);
   }
 
-  /** The first record that is later than a time; the next one is {@link STEP} behind it. */
-  firstAfter(time: number): number {
+  /**
+   * The first record that is later than a time, among those before `before`; the next one is {@link STEP} behind it. It is
+   * looked for from the end: what is paired came lately, and what is gone only waits to be taken out.
+   */
+  firstAfter(time: number, before: number = this.#entries.length): number {
     const entries = this.#entries;
-    let low = this.#first;
-    let high = entries.length;
-    while (high - low > SEARCHED_MIN) {
+    let high = before;
+    const searched = Math.max(this.#first, high - LOOKED_THROUGH);
+    while (high > searched && (entries[high - STEP] as number) > time) high -= STEP;
+    if (high > searched) return high;
+    for (let low = this.#first; low < high; ) {
       const middle = ((low + high) >> 1) & ~1;
       if ((entries[middle] as number) <= time) low = middle + STEP;
       else high = middle;
     }
-    while (low < high && (entries[low] as number) <= time) low += STEP;
-    return low;
+    return high;
   }
 
   /** Whether `forget` would do anything. */
@@ -149,6 +163,11 @@ export class JoinKey implements OwnEntry {
     this.seenAt = seenAt;
   }
 
+  /** Reads where both sides end. */
+  touch(): number {
+    return this.left.touch() + this.right.touch();
+  }
+
   /** 0 is the left side, 1 the right one. */
   side(number: number): SortedRecords {
     return number === 0 ? this.left : this.right;
@@ -180,6 +199,9 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
   #frozenAt = 0;
   #base: number | undefined;
   #taken: JoinKey | undefined;
+  readonly #ahead: (JoinKey | undefined)[] = [];
+  /** What was read ahead comes to this, so that it is read. */
+  touched = 0;
 
   constructor({ domain, keepMs, now }: JoinBufferOptions) {
     this.domain = domain;
@@ -187,10 +209,34 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
     this.#now = now;
   }
 
-  /** What waits of a key now. Hot path: once per record. */
-  of(key: Key): JoinKey {
+  /**
+   * Finds what waits of keys whose records are next, and reads where those will go: the waits for memory pass at the same
+   * time, where one record after the other would wait for each. Only timers forget a key, so that what was found is true
+   * until the caller returns. Hot path: once for some records.
+   */
+  lookAhead(keys: readonly (Key | undefined)[], from: number, to: number): void {
+    const ahead = this.#ahead;
+    ahead.length = to - from;
+    let touched = 0;
+    for (let index = from; index < to; index++) {
+      const key = keys[index];
+      ahead[index - from] = key === undefined ? undefined : this.#byKey.get(canonicalKey(key));
+    }
+    // Each step reads what the one before has asked for.
+    for (let index = 0; index < ahead.length; index++) touched += ahead[index]?.left.size ?? 0;
+    for (let index = 0; index < ahead.length; index++) touched += ahead[index]?.touch() ?? 0;
+    this.touched = touched;
+  }
+
+  /** What `lookAhead` found for the key at `from` plus this. */
+  found(index: number): JoinKey | undefined {
+    return this.#ahead[index];
+  }
+
+  /** What waits of a key now, which may have been found before. Hot path: once per record. */
+  of(key: Key, known: JoinKey | undefined): JoinKey {
     const canonical = canonicalKey(key);
-    const found = this.#byKey.get(canonical);
+    const found = known ?? this.#byKey.get(canonical);
     if (found === undefined) return this.#add(key, canonical, this.#places.placeOf(key));
     const now = this.#now();
     if (found.seenAt !== now) this.#look(found, now);
