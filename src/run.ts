@@ -179,6 +179,8 @@ export function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Pr
 export interface PlannedSlots {
   readonly graph: JobGraph;
   readonly recipe: LoadRecipe;
+  /** It waits for slots itself. */
+  readonly isAdaptive: boolean;
 }
 
 /** A run that several processes are a part of, one after the other. */
@@ -417,8 +419,9 @@ function hostOf(job: LoadedJob, module: URL | undefined, options: HostOptions): 
   if (host === 'in-process') return { kind: 'in-process', build: job.build, slotEnv };
   if (module === undefined) throw notAModule('a job that was described here');
   const recipe = recipeOf(job, module, options);
+  const isAdaptive = jobSettings(job.configuration, true).adaptive !== undefined;
   if (slotsOf === undefined) return { kind: 'threads', entry: WORKER, load: recipeForThread(recipe) };
-  return { kind: 'elsewhere', provider: slotsOf({ graph: job.compiled.graph, recipe }) };
+  return { kind: 'elsewhere', provider: slotsOf({ graph: job.compiled.graph, recipe, isAdaptive }) };
 }
 
 function recipeOf({ compiled, configuration }: LoadedJob, module: URL, options: HostOptions): LoadRecipe {

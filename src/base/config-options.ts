@@ -245,6 +245,35 @@ export const CONFIG_OPTIONS = {
     max: 65_535,
     description: 'Port of the JobManager; 0: any free port.',
   }),
+  'jobmanager.scheduler': oneOf(['default', 'adaptive'], {
+    default: 'default',
+    description:
+      'How a job comes to its slots. default: it has those that it asks for, or waits for them. adaptive: it runs with the slots there are, and is rescaled when there are others.',
+  }),
+  'jobmanager.adaptive-scheduler.submission.resource-wait-timeout': duration({
+    default: 300_000,
+    min: 0,
+    also: [-1],
+    description:
+      'With the adaptive scheduler: a job that has no slots for the least that it needs after so long fails. -1: it waits as long as it takes.',
+  }),
+  'jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout': duration({
+    default: 10_000,
+    min: 0,
+    description:
+      'With the adaptive scheduler: a job that could run with less than it asks for waits so long for more.',
+  }),
+  'jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling': duration({
+    default: 30_000,
+    min: 0,
+    description: 'With the adaptive scheduler: a job is not rescaled again before.',
+  }),
+  'jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout': duration({
+    default: 60_000,
+    min: 0,
+    description:
+      'With the adaptive scheduler: a running job that could have more slots, but not all, waits so long for the rest.',
+  }),
   'jobmanager.resource-id': text({
     default: undefined,
     description: 'The id of a JobManager. Default: jobmanager, or made from its host and its process.',

@@ -32,9 +32,11 @@ export interface Bounds {
 
 /** Milliseconds, written as `10 s`. */
 export function duration(row: Row<number> & Bounds): ConfigOption<number> {
-  return option('duration', row, (value, what) =>
-    within(row, parseDuration(numberOrText(value, what), what), value, what),
-  );
+  return option('duration', row, (value, what) => {
+    // What stands for no time at all is no duration.
+    const special = row.also?.find((each) => String(each) === String(value).trim());
+    return special ?? within(row, parseDuration(numberOrText(value, what), what), value, what);
+  });
 }
 
 /** Bytes, written as `64 mb`. */

@@ -244,14 +244,19 @@ export interface JobChange {
   readonly events: readonly JobEvent[];
 }
 
+/**
+ * `wait`: until there are enough. `now`: refused at once when there are too few. `reserve`: as `now`, beside a deployment that
+ * runs and keeps its slots.
+ */
+export type SlotsHow = 'wait' | 'now' | 'reserve';
+
 /** Job master → JobManager, asked. */
 export type JobMasterRequest =
   /** Answered with a {@link SlotsAnswer}. */
   | {
       readonly kind: 'slots';
       readonly count: number;
-      /** False: refused at once when there are too few. */
-      readonly wait: boolean;
+      readonly how: SlotsHow;
     }
   /** Answered when the pointer is there. */
   | { readonly kind: 'pointer'; readonly pointer: CheckpointPointer }
@@ -277,6 +282,8 @@ export type JobMasterCommand =
   | { readonly kind: 'stop' }
   /** For drills: a slot of the job dies. */
   | { readonly kind: 'kill-slot'; readonly slot: number }
+  /** How many slots the job could have: those that it has, and those that are free. */
+  | { readonly kind: 'slots-offered'; readonly count: number }
   | { readonly kind: 'task-manager-lost'; readonly taskManager: string; readonly why: string };
 
 /** JobManager → job master, asked: answered with the checkpoint or savepoint. */

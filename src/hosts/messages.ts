@@ -302,6 +302,14 @@ export interface SlotGateway {
   kill?(): void;
 }
 
+/** How many slots a job could have. */
+export interface SlotOffer {
+  /** Those that it has, and those that are free. */
+  count(): number;
+  /** Calls `changed` whenever the count has changed; the function that comes back ends that. */
+  observe(changed: () => void): () => void;
+}
+
 /** How slots come into being; one implementation per kind of host. */
 export interface SlotProvider {
   /**
@@ -309,6 +317,8 @@ export interface SlotProvider {
    * they are not there. Absent where slots are made as they are needed.
    */
   reserve?(slots: number): Promise<void>;
+  /** Absent where there is no end of slots. */
+  readonly offer?: SlotOffer;
   /**
    * Starts the slots of one deployment with channels between them; the old ones must have been terminated or canceled.
    * When `signal` aborts, the start is given up: what was started is terminated, and the promise rejected with its reason.

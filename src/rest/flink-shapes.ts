@@ -36,6 +36,8 @@ const JOB_STATES: readonly (JobState | 'RECONCILING')[] = [
   'RECONCILING',
 ];
 
+const SCHEDULERS: Readonly<Record<string, string>> = { default: 'Default', adaptive: 'Adaptive' };
+
 /** How many subtasks are in each state; every state is there. */
 export function statusCounts(executions: readonly { readonly state: string }[]): Record<string, number> {
   return Object.fromEntries(
@@ -80,7 +82,7 @@ export function jobDetails(watch: JobWatch, now: number): unknown {
       ...(source.executions().length === 0 ? { created: total } : {}),
     },
     'pending-operators': 0,
-    schedulerType: 'Default',
+    schedulerType: SCHEDULERS[watch.job.configuration.get('jobmanager.scheduler')] ?? 'Default',
     jobType: 'STREAMING',
   };
 }
@@ -95,7 +97,7 @@ export function jobDetailsInfo(watch: JobWatch, vertices: readonly NamedVertex[]
     state: source.state,
     'job-type': 'STREAMING',
     'application-id': source.jobId,
-    schedulerType: 'Default',
+    schedulerType: SCHEDULERS[watch.job.configuration.get('jobmanager.scheduler')] ?? 'Default',
     'start-time': source.startedAt,
     'end-time': source.endedAt ?? -1,
     duration: (source.endedAt ?? now) - source.startedAt,

@@ -3,7 +3,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Log } from '../base/env.ts';
 import type { JobAuthority } from '../cluster/job-manager/job-authority.ts';
-import type { RunningJob } from '../cluster/job-manager/job-master-process.ts';
+import type { PlannedLoad, RunningJob } from '../cluster/job-manager/job-master-process.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
 import type { JobDescription } from '../cluster/messages.ts';
 import type { JobMasterStart } from '../cluster/processes.ts';
@@ -24,7 +24,7 @@ export interface SubmittedLoad {
 /** Builds the job of a submission and starts its job master over the slots of the cluster. */
 export async function runSubmitted(
   { bundlePath, submission, run, requirements }: JobMasterStart,
-  slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+  slotsOf: (planned: PlannedLoad) => SlotProvider,
   log: Log,
   authority: JobAuthority | undefined,
 ): Promise<RunningJob> {
@@ -45,7 +45,7 @@ export async function runSubmitted(
       alsoLogTo: log,
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
-    ({ graph, recipe }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe }),
+    ({ graph, recipe, isAdaptive }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe, isAdaptive }),
     { run, requirements, authority },
   );
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);

@@ -8,7 +8,11 @@ import type { Env } from '../../src/base/env.ts';
 import type { Dispatcher } from '../../src/cluster/job-manager/dispatcher.ts';
 import { JobManager } from '../../src/cluster/job-manager/job-manager.ts';
 import type { JobAuthority } from '../../src/cluster/job-manager/job-authority.ts';
-import { JobMasterProcess, type RunningJob } from '../../src/cluster/job-manager/job-master-process.ts';
+import {
+  JobMasterProcess,
+  type PlannedLoad,
+  type RunningJob,
+} from '../../src/cluster/job-manager/job-master-process.ts';
 import { requirementsFor } from '../../src/cluster/job-manager/resource-requirements.ts';
 import { LocalCluster } from '../../src/cluster/local.ts';
 import type { JobDescription, JobListing, ProcessFigures, Submission } from '../../src/cluster/messages.ts';
@@ -68,9 +72,18 @@ export class SimulatedCluster {
   readonly #jobManagers = new Map<string, JobManager>();
   #started = 0;
 
+  readonly #slotsEach: number;
+  readonly #configuration: Configuration;
+
   /** `turns`: several JobManagers take turns. */
-  constructor(kernel: Kernel, { turns = false } = {}) {
+  constructor(
+    kernel: Kernel,
+    options: { readonly turns?: boolean; readonly slots?: number; readonly adaptive?: boolean } = {},
+  ) {
+    const { turns = false } = options;
     this.kernel = kernel;
+    this.#slotsEach = options.slots ?? 2;
+    this.#configuration = options.adaptive === true ? ADAPTIVE : CONFIGURATION;
     this.network = new SimulatedNetwork(kernel);
     this.#turns = turns;
     const isCutOff = (node: string): boolean => this.network.isCutOff(node);
@@ -134,7 +147,7 @@ export class SimulatedCluster {
       taskManager: name,
       host: name,
       processId: 1,
-      slots: 2,
+      slots: this.#slotsEach,
       leader: this.#turns
         ? storedLeader(this.#services(name, env).store, 'the leader')
         : fixedLeader(JOB_MANAGER),
@@ -220,7 +233,8 @@ export class SimulatedCluster {
             env,
             network,
             start: start.start,
-            run: (own, slotsOf, _log, authority) => runFixed(env, own, slotsOf, authority),
+            run: (own, slotsOf, _log, authority) =>
+              runFixed({ env, start: own, configuration: this.#configuration, authority }, slotsOf),
             onOver: over,
           })
         : new JobProcess({
@@ -273,6 +287,12 @@ export class SimulatedCluster {
         );
       },
     });
+  }
+
+  /** Subtasks of the job as they are deployed, or will be. */
+  parallelism(): number | undefined {
+    const mirror = this.#dispatcher?.mirrors().find(({ jobId }) => jobId === JOB_ID);
+    return mirror && Math.max(...mirror.compiled.graph.vertices.map(({ parallelism }) => parallelism));
   }
 
   overview(): ReturnType<Dispatcher['overview']> {
@@ -338,6 +358,17 @@ const CONFIGURATION = Configuration.defaults.withLayer('command line', {
   'restart-strategy.fixed-delay.delay': '5ms',
 });
 
+const ADAPTIVE = CONFIGURATION.withLayer('command line', {
+  ...Object.fromEntries(
+    CONFIGURATION.entries().flatMap(({ key, value, origin }) => (origin === 'default' ? [] : [[key, value]])),
+  ),
+  'jobmanager.scheduler': 'adaptive',
+  'jobmanager.adaptive-scheduler.submission.resource-wait-timeout': -1,
+  'jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout': 50,
+  'jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling': 100,
+  'jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout': 100,
+});
+
 function build(): CompiledJob {
   const inputs = { args: ['--rate', '40'], configuration: CONFIGURATION };
   return planJob(describeJob(fixedJob, inputs), CONFIGURATION, 'fixed').compiled;
@@ -347,17 +378,24 @@ let masters = 0;
 
 /** Builds the fixed job and starts its job master, as `run/cluster-job.ts` does it for a bundle. */
 function runFixed(
-  env: Env,
-  { run, submission, requirements }: JobMasterStart,
-  slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
-  authority: JobAuthority | undefined,
+  given: {
+    readonly env: Env;
+    readonly start: JobMasterStart;
+    readonly configuration: Configuration;
+    readonly authority: JobAuthority | undefined;
+  },
+  slotsOf: (planned: PlannedLoad) => SlotProvider,
 ): Promise<RunningJob> {
   const compiled = build();
-  const provider = slotsOf({ fingerprint: compiled.graph.fingerprint, load: `master ${++masters}` });
+  const { env, configuration, authority } = given;
+  const { run, submission, requirements } = given.start;
+  const isAdaptive = configuration.get('jobmanager.scheduler') === 'adaptive';
+  const { fingerprint } = compiled.graph;
+  const provider = slotsOf({ fingerprint, load: `master ${++masters}`, isAdaptive });
   const master = new LocalCluster(env).submit({
     jobId: JOB_ID,
     compiled,
-    configuration: CONFIGURATION,
+    configuration,
     host: { kind: 'elsewhere', provider },
     checkpointsDirectory: '/checkpoints',
     choice: submission.restore === 'latest' ? { kind: 'latest' } : { kind: 'none' },

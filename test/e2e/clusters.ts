@@ -175,7 +175,7 @@ export class TestCluster {
   }
 
   /** Adds a TaskManager, in the place of one that was killed. */
-  async addTaskManager(test: Cleaning, id: string): Promise<void> {
+  async addTaskManager(test: Cleaning, id: string, slots = 3): Promise<void> {
     const { startMillrace } = await import('./processes.ts');
     const [jobManager] = await this.processes('jobmanager');
     const [host, port] = jobManager!.address!.split(':');
@@ -188,7 +188,7 @@ export class TestCluster {
         `-Djobmanager.rpc.address=${host}`,
         `-Djobmanager.rpc.port=${port}`,
         `-Dtaskmanager.resource-id=${id}`,
-        '-Dtaskmanager.numberOfTaskSlots=3',
+        `-Dtaskmanager.numberOfTaskSlots=${slots}`,
         '-Dheartbeat.interval=1s',
         '-Dheartbeat.timeout=10s',
       ],

@@ -3,6 +3,7 @@
 import { readCommitted } from './committed-lines.ts';
 import type { CoordinatorConfig } from '../../src/checkpoint/coordinator-messages.ts';
 import type { RestoreChoice } from '../../src/checkpoint/start.ts';
+import type { AdaptiveSettings } from '../../src/cluster/job-manager/adaptive-scheduler.ts';
 import { JobMaster, type JobResult } from '../../src/cluster/job-manager/job-master.ts';
 import { createJobStorage } from '../../src/cluster/job-manager/job-storage.ts';
 import type { RestartStrategy } from '../../src/cluster/job-manager/restart-strategy.ts';
@@ -35,6 +36,7 @@ export interface SimulatedOptions {
   readonly jobDirectory?: string;
   /** The process; two processes on one disk have two names. Default {@link NODE}. */
   readonly node?: string;
+  readonly adaptive?: AdaptiveSettings;
   /** Puts something between the job master and its slots. */
   readonly around?: (slots: SlotProvider) => SlotProvider;
 }
@@ -120,6 +122,7 @@ export class SimulatedJob {
         inlineThresholdBytes,
       }),
       checkpoints,
+      adaptive: options.adaptive,
       retention: 'RETAIN_ON_CANCELLATION',
       restartStrategy: options.restartStrategy ?? {
         kind: 'fixed-delay',

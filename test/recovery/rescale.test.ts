@@ -110,3 +110,52 @@ it('a keyed count goes from one subtask to three to two, and counts every key ri
   assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
   assertCounts(output, { keys, count });
 });
+
+it('an adaptive job goes on with the slots that are left, and takes new ones when they come', async (test) => {
+  const cluster = await TestCluster.start(test, {
+    taskManagers: 2,
+    settings: ['-Dheartbeat.interval=500ms', '-Dheartbeat.timeout=5s', '-Dtaskmanager.numberOfTaskSlots=1'],
+  });
+  const output = join(cluster.cwd, 'counts');
+  const [keys, count] = [5_000, 60_000];
+  const words = (rate: number): string[] => [
+    ...['--', '--keys', `${keys}`, '--count', `${count}`, '--rate', `${rate}`, '--output', output],
+  ];
+  const scheduler = 'jobmanager.adaptive-scheduler';
+  const id = await cluster.submit(
+    countingJob,
+    ...['-p', '3', fast, '-Djobmanager.scheduler=adaptive'],
+    `-D${scheduler}.submission.resource-stabilization-timeout=500ms`,
+    `-D${scheduler}.executing.cooldown-after-rescaling=500ms`,
+    `-D${scheduler}.executing.resource-stabilization-timeout=500ms`,
+    ...['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=1000'],
+    '-Drestart-strategy.fixed-delay.delay=20ms',
+    ...words(150),
+  );
+  const runsWith = (subtasks: number, what: string): Promise<unknown> =>
+    cluster.until(
+      id,
+      what,
+      (job) => job.subtasks === subtasks && job.subtasksRunning === subtasks && (job.checkpoints ?? 0) > 0,
+    );
+  await runsWith(4, 'it asks for three slots, and runs in two');
+  await cluster.addTaskManager(test, 'taskmanager-3', 1);
+  await runsWith(6, 'it has taken the third');
+  const [victim] = await cluster.processes('taskmanager');
+  await cluster.kill(victim!.pid);
+  await runsWith(4, 'it goes on in two');
+  await cluster.addTaskManager(test, 'taskmanager-4', 1);
+  await runsWith(6, 'it has all that it asks for again');
+
+  assert.equal((await cluster.run('stop', id)).code, 0);
+  await cluster.ended(id);
+  await cluster.submit(countingJob, '-p', '1', fast, '-s', 'latest', ...words(100_000));
+  const ended = await cluster.until(
+    id,
+    'the rest is read',
+    ({ outcome }) => outcome?.status === 'FINISHED' || outcome?.status === 'FAILED',
+    200_000,
+  );
+  assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
+  assertCounts(output, { keys, count });
+});

@@ -13,7 +13,10 @@ const seeds = process.env['MILLRACE_SEED'] === undefined ? Number(process.env['M
 const first = Number(process.env['MILLRACE_SEED'] ?? 1);
 const EXPECTED = expectedLines();
 
-async function begin(seed: number): Promise<SimulatedCluster> {
+async function begin(
+  seed: number,
+  options?: ConstructorParameters<typeof SimulatedCluster>[1],
+): Promise<SimulatedCluster> {
   const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
   const { files } = kernel.env('operator');
   await kernel.settle(
@@ -29,7 +32,7 @@ async function begin(seed: number): Promise<SimulatedCluster> {
       }
     })(),
   );
-  const cluster = new SimulatedCluster(kernel);
+  const cluster = new SimulatedCluster(kernel, options);
   await kernel.settle(cluster.startJobManager());
   for (const name of ['tm1', 'tm2', 'tm3']) cluster.startTaskManager(name);
   return cluster;
@@ -131,4 +134,49 @@ it('whatever happens to the processes of a cluster, its job commits everything o
   console.log(`cases: rescales that were carried out ${rescales} (minimum ${Math.floor(seeds / 8)})`);
   assert.ok(cases >= 2 * seeds);
   assert.ok(rescales >= Math.floor(seeds / 8), `${rescales} rescales were carried out`);
+});
+
+it('a job runs with the slots there are, whatever happens to its cluster, and commits everything once', async () => {
+  let cases = 0;
+  const runs = new Map<number, number>();
+  for (let seed = first; seed < first + seeds; seed++) {
+    const cluster = await begin(seed, { adaptive: true, slots: 1 });
+    const { kernel } = cluster;
+    await kernel.settle(cluster.submit(undefined));
+    cluster.rescale(3);
+    const away: string[] = [];
+    for (let round = 0; round < 8; round++) {
+      await kernel.runFor(kernel.random.int(600));
+      if (cluster.listing()?.outcome !== undefined) break;
+      // A TaskManager that goes stays away for some rounds: the job does not wait for it.
+      const lost = cluster.alive('tm');
+      const chance = kernel.random.int(4);
+      if (chance === 0 && lost.length > 1) {
+        const name = lost[kernel.random.int(lost.length)]!;
+        cluster.crash(name);
+        away.push(name);
+      } else if (chance === 1 && away.length > 0) cluster.startTaskManager(away.shift()!);
+      else await misfortune(cluster);
+      const parallelism = cluster.listing()?.state === 'RUNNING' ? cluster.parallelism() : undefined;
+      if (parallelism !== undefined) runs.set(parallelism, (runs.get(parallelism) ?? 0) + 1);
+      assertWithin(committed(cluster.kernel, '/output'));
+      cases++;
+    }
+    const isOver = (): boolean => cluster.listing()?.outcome !== undefined;
+    if (!isOver()) await kernel.run({ until: isOver, maxVirtualMs: 120_000 });
+    const { outcome } = cluster.listing()!;
+    assert.match(outcome!.status, /FINISHED/, `seed ${seed}: ${JSON.stringify(outcome)}`);
+    assert.ok(cluster.listing()!.attempt < 200, `seed ${seed}: it does not try in vain`);
+    assert.deepEqual(
+      committed(cluster.kernel, '/output').sort(),
+      EXPECTED,
+      `seed ${seed}: the committed output`,
+    );
+  }
+  console.log(`cases: misfortunes of an adaptive job ${cases} (minimum ${2 * seeds})`);
+  console.log(
+    `seen running: ${[...runs].map(([subtasks, times]) => `${times} times with ${subtasks}`).join(', ')}`,
+  );
+  assert.ok(cases >= 2 * seeds);
+  assert.ok(runs.size > 1 || seeds < 5, 'it ran with several parallelisms');
 });

@@ -141,3 +141,115 @@ it('a job goes on untouched when slots are missing, when it is stopping, and whe
   assert.equal(run.job.master.attempt, 1);
   await run.finish();
 });
+
+const ADAPTIVE = { waitMs: 5_000, stabilizationMs: 50, cooldownMs: 50, executingStabilizationMs: 50 };
+
+/** So many slots, of which a test says how many there are. */
+class Offer {
+  #count: number;
+  #changed: () => void = () => {};
+  starts = 0;
+  readonly around = (slots: SlotProvider): SlotProvider => ({
+    offer: {
+      count: () => this.#count,
+      observe: (changed) => {
+        this.#changed = changed;
+        return () => (this.#changed = () => {});
+      },
+    },
+    reserve: (count) =>
+      count <= this.#count
+        ? Promise.resolve()
+        : Promise.reject(new MillraceError('SLOTS_MISSING', `there are ${this.#count}`)),
+    start: (settings, ...others) => {
+      this.starts += 1;
+      if (settings.slots <= this.#count) return slots.start(settings, ...others);
+      return Promise.reject(new MillraceError('SLOTS_MISSING', `there are ${this.#count}`));
+    },
+  });
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  /** Within an event of the process. */
+  set(run: FixedRun, count: number): void {
+    run.kernel.schedule({
+      node: NODE,
+      afterMs: 0,
+      why: 'other slots are offered',
+      run: () => {
+        this.#count = count;
+        this.#changed();
+      },
+    });
+  }
+}
+
+it('an adaptive job runs with what there is, takes what comes, and goes on with what is left', async () => {
+  for (let seed = first; seed < first + seeds; seed++) {
+    const offer = new Offer(0);
+    const run = await FixedRun.begin({
+      seed,
+      args: ['--rate', '40'],
+      adaptive: ADAPTIVE,
+      around: offer.around,
+    });
+    await run.kernel.runFor(200);
+    assert.equal(run.job.master.state, 'CREATED', 'it waits');
+    offer.set(run, 1);
+    const runsWith = (count: number) => (): boolean =>
+      isRunning(run) &&
+      run.job.master.compiled.graph.vertices.every(({ parallelism }) => parallelism === count);
+    assert.ok(await run.until(runsWith(1)));
+    await run.kernel.runFor(run.kernel.random.int(100));
+    offer.set(run, 2);
+    assert.ok(await run.until(runsWith(2)));
+    assert.equal(await answer(run, rescale(run, 4)), 'done', 'it asks for more than there is');
+    assert.ok(runsWith(2)());
+    offer.set(run, 3);
+    assert.ok(await run.until(runsWith(3)));
+    assert.equal(run.job.master.exceptions().length, 0);
+    // A loss of slots is a failure of what runs there.
+    offer.set(run, 1);
+    run.job.master.rescale(requirementsFor(run.job.master.compiled.graph, run.job.master.requirements, 1));
+    assert.ok(await run.until(runsWith(1)));
+    await run.finish();
+  }
+});
+
+it('an adaptive job that waits for slots can be canceled, and fails when the least does not come', async () => {
+  const options = { args: ['--rate', '40'], adaptive: ADAPTIVE };
+  const canceled = await FixedRun.begin({ seed: first, ...options, around: new Offer(0).around });
+  await canceled.kernel.runFor(200);
+  canceled.kernel.schedule({
+    node: NODE,
+    afterMs: 0,
+    why: 'cancel',
+    run: () => canceled.job.master.cancel(),
+  });
+  assert.equal((await canceled.job.end()).status, 'CANCELED');
+  const failed = await FixedRun.begin({ seed: first, ...options, around: new Offer(0).around });
+  const { status, error } = await failed.job.end();
+  assert.equal(status, 'FAILED');
+  assert.match(error!.message, /the slots that it needs at least did not come.*needs 1 slots at least/);
+});
+
+it('an adaptive job stops with a savepoint, and is not rescaled on the way', async () => {
+  const offer = new Offer(1);
+  const run = await FixedRun.begin({
+    ...{ seed: first, args: ['--rate', '40'], adaptive: ADAPTIVE, around: offer.around },
+  });
+  assert.ok(await run.until(() => isRunning(run)));
+  run.kernel.schedule({
+    node: NODE,
+    afterMs: 0,
+    why: 'stop with a savepoint',
+    run: () => void run.job.master.stopWithSavepoint({ target: '/savepoints' }),
+  });
+  offer.set(run, 2);
+  const { status, savepoint } = await run.job.end();
+  assert.equal(status, 'STOPPED');
+  assert.ok(savepoint);
+  assert.equal(offer.starts, 1);
+});

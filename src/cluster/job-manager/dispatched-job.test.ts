@@ -46,6 +46,7 @@ function started(): Played {
       log,
       slotRequestTimeoutMs: 1_000,
       sendOrders: () => {},
+      slotsOffered: () => {},
       slotsLost: () => {},
     }),
     submission: { jobId: 'j', jobName: 'job', workingDirectory: '/' } as Submission,

@@ -28,6 +28,7 @@ import type {
   JobMasterMessage,
   JobMasterRequest,
   JobPicture,
+  SlotAssignment,
   SlotsAnswer,
   Submission,
 } from '../messages.ts';
@@ -221,6 +222,11 @@ export class DispatchedJob {
     return this.#rpc.request<Answer>(asked, ANSWER_DEADLINE_MS);
   }
 
+  /** The job could have so many slots. */
+  slotsOffered(count: number): void {
+    this.#rpc?.send({ kind: 'slots-offered', count });
+  }
+
   /** Slots of the job are gone with their TaskManager. */
   slotsLost(taskManager: string, why: string): void {
     this.#rpc?.send({ kind: 'task-manager-lost', taskManager, why });
@@ -387,20 +393,28 @@ export class DispatchedJob {
   }
 
   async #asked(request: JobMasterRequest): Promise<SlotsAnswer | undefined> {
-    const { resources, store } = this.#parts;
+    const { store } = this.#parts;
     switch (request.kind) {
       case 'slots':
-        return {
-          slots: request.wait
-            ? await resources.requestSlots(this.jobId, request.count)
-            : resources.reserveSlots(this.jobId, request.count),
-        };
+        return { slots: await this.#slots(request) };
       case 'pointer':
         await store?.advance(this.jobId, request.pointer);
         return undefined;
       case 'ending':
         await store?.ending({ ...this.listing(), endedAt: this.#parts.env.clock.now() }, request.outcome);
         return undefined;
+    }
+  }
+
+  async #slots({ count, how }: JobMasterRequest & { readonly kind: 'slots' }): Promise<SlotAssignment[]> {
+    const { resources } = this.#parts;
+    switch (how) {
+      case 'wait':
+        return resources.requestSlots(this.jobId, count);
+      case 'now':
+        return resources.takeSlots(this.jobId, count);
+      case 'reserve':
+        return resources.reserveSlots(this.jobId, count);
     }
   }
 

@@ -96,6 +96,7 @@ export class Dispatcher {
       epoch: store?.epoch ?? 0,
       slotRequestTimeoutMs,
       sendOrders: (taskManager, orders) => this.#taskManagers.get(taskManager)?.send(orders),
+      slotsOffered: (jobId, count) => this.#jobs.get(jobId)?.slotsOffered(count),
       slotsLost: (jobId, taskManager, why) => this.#jobs.get(jobId)?.slotsLost(taskManager, why),
     });
   }

@@ -23,6 +23,7 @@ import type {
   JobMasterRequest,
   SlotAssignment,
   SlotsAnswer,
+  SlotsHow,
 } from '../messages.ts';
 import type { JobMasterStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
@@ -38,6 +39,15 @@ export interface RunningJob {
   readonly description: JobDescription;
 }
 
+/** A job that was planned, for whoever makes its slots. */
+export interface PlannedLoad {
+  readonly fingerprint: string;
+  /** What a slot's thread has to load. */
+  readonly load: unknown;
+  /** It waits for slots itself. */
+  readonly isAdaptive: boolean;
+}
+
 /** What the process is made of. */
 export interface JobMasterProcessParts {
   readonly env: Env;
@@ -49,7 +59,7 @@ export interface JobMasterProcessParts {
    */
   readonly run: (
     start: JobMasterStart,
-    slotsOf: (planned: { readonly fingerprint: string; readonly load: unknown }) => SlotProvider,
+    slotsOf: (planned: PlannedLoad) => SlotProvider,
     /** Where lines of the job master go besides its own output. */
     log: Log,
     authority: JobAuthority | undefined,
@@ -122,14 +132,15 @@ export class JobMasterProcess {
       },
     );
     const accepted = Promise.withResolvers<void>();
-    const slotsOf = ({ fingerprint, load }: { fingerprint: string; load: unknown }): SlotProvider => {
+    const slotsOf = ({ fingerprint, load, isAdaptive }: PlannedLoad): SlotProvider => {
       this.#checkSame(fingerprint);
       this.#slots = new RemoteSlots({
         clock: env.clock,
         log: env.log,
         heartbeat: start.heartbeat,
         load,
-        requestSlots: (count, wait) => accepted.promise.then(() => this.#requestSlots(count, wait)),
+        waits: !isAdaptive,
+        requestSlots: (count, how) => accepted.promise.then(() => this.#requestSlots(count, how)),
       });
       return this.#slots;
     };
@@ -196,8 +207,8 @@ export class JobMasterProcess {
     throw new MillraceError('GRAPH_MISMATCH', message);
   }
 
-  async #requestSlots(count: number, wait: boolean): Promise<readonly SlotAssignment[]> {
-    const asked: JobMasterRequest = { kind: 'slots', count, wait };
+  async #requestSlots(count: number, how: SlotsHow): Promise<readonly SlotAssignment[]> {
+    const asked: JobMasterRequest = { kind: 'slots', count, how };
     const { slots } = await this.#rpc!.request<SlotsAnswer>(asked, SLOTS_DEADLINE_MS);
     return slots;
   }
@@ -212,6 +223,8 @@ export class JobMasterProcess {
         return master.stop();
       case 'kill-slot':
         return void master.killSlot(command.slot);
+      case 'slots-offered':
+        return this.#slots?.offered(command.count);
       case 'task-manager-lost':
         return this.#slots?.taskManagerLost(command.taskManager, command.why);
     }

@@ -24,8 +24,8 @@
  * JM-7 A stop with a savepoint ends the job with it, or not at all (savepoint-stop.ts): a failure in between is answered
  *      with an error, and the job goes on. The last checkpoint that is taken with it makes it a part of what the job
  *      continues from.
- * JM-8 A job that is rescaled (rescaling.ts) goes on: with the new numbers of subtasks once all of them run, else with the
- *      former ones. What may refuse it comes before anything is stopped.
+ * JM-8 A job that is rescaled (scaling.ts) goes on: with the new numbers of subtasks once all of them run, else with the
+ *      former ones.
  */
 
 import type { JobOutcome } from './job-authority.ts';
@@ -35,7 +35,6 @@ import { deserializeError, isMillraceError, MillraceError, serializeError } from
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { discardsAtEnd, type RetentionPolicy } from '../../checkpoint/retention.ts';
 import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
-import { parallelismOf, rescaleJob, type VertexParallelism } from '../../graph/rescale.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
 import type { ThreadFigures } from '../../metrics/thread-figures.ts';
 import { AccumulatorBook } from './accumulator-book.ts';
@@ -66,8 +65,10 @@ import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } fro
 
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
-import { Rescaling } from './rescaling.ts';
-import { checkRequirements, type ResourceRequirements, requirementsOf } from './resource-requirements.ts';
+import type { AdaptiveSettings } from './adaptive-scheduler.ts';
+import type { Rescaling } from './rescaling.ts';
+import type { ResourceRequirements } from './resource-requirements.ts';
+import { Scaling } from './scaling.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
 import { SavepointStop } from './savepoint-stop.ts';
 import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } from './restart-strategy.ts';
@@ -97,6 +98,8 @@ export interface JobMasterOptions {
   readonly discardLaterOutput: boolean;
   /** What the job was rescaled to before; default: as it was planned. */
   readonly requirements?: ResourceRequirements | undefined;
+  /** The job runs with the slots there are; default: with those that it asks for. */
+  readonly adaptive?: AdaptiveSettings | undefined;
   /** Where savepoints go when nobody says; absolute. */
   readonly savepointDirectory?: string | undefined;
   readonly listener?: JobListener;
@@ -183,11 +186,7 @@ export class JobMaster {
   readonly #savepoints: SavepointOperations;
   #resolveEnded: (result: JobResult) => void = () => {};
 
-  /** The job as its deployment has it, or its next one: as planned, or with other numbers of subtasks. */
-  #compiled: CompiledJob;
-  #requirements: ResourceRequirements;
-  /** The job is asked for other numbers of subtasks; until that has an answer. */
-  #rescaling: Rescaling | undefined;
+  readonly #scaling: Scaling;
   #state: JobState = 'INITIALIZING';
   #phase: Phase = 'preparing';
   #intent: Intent | undefined;
@@ -211,9 +210,6 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     this.#options = options;
     this.#env = options.env;
-    const { graph } = options.compiled;
-    this.#requirements = options.requirements ?? requirementsOf(parallelismOf(graph));
-    this.#compiled = rescaleJob(options.compiled, upperBounds(options.requirements));
     this.#inspections = new Inspections(options.env.clock);
     this.#listeners = new JobListeners(options.env, options.listener);
     this.startedAt = options.env.clock.now();
@@ -227,6 +223,21 @@ export class JobMaster {
       progress: (progress: CheckpointProgress) =>
         this.#listeners.tell((listener) => listener.onCheckpointProgress?.(progress)),
     });
+    this.#scaling = new Scaling({
+      compiled: options.compiled,
+      requirements: options.requirements,
+      adaptive: options.adaptive,
+      env: options.env,
+      inbox: this.#inbox,
+      provider: options.provider,
+      port: {
+        obstacle: () => this.#obstacle(),
+        isRunning: () => this.#phase === 'running',
+        isStored: () => this.#recovery?.store !== undefined,
+        takeCheckpoint: (outcome) => this.#checkpoints.request('manual', outcome),
+        restart: () => this.#restartNow(undefined),
+      },
+    });
     this.#results = new ClientResults({
       receive: (report) => this.#receive(report),
       inbox: this.#inbox,
@@ -238,7 +249,7 @@ export class JobMaster {
       files: options.slotSettings.cachedFiles,
       directory: options.cacheDirectory,
     });
-    this.#vertexFigures = new VertexFiguresBook(graph);
+    this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
     this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
     this.#savepoints = new SavepointOperations(options.env);
     this.#startedAt = options.env.clock.monotonic();
@@ -257,12 +268,12 @@ export class JobMaster {
 
   /** As it runs, or will: after it was rescaled, with other numbers of subtasks than it was planned with. */
   get compiled(): CompiledJob {
-    return this.#compiled;
+    return this.#scaling.compiled;
   }
 
   /** How many subtasks each vertex may have. */
   get requirements(): ResourceRequirements {
-    return this.#requirements;
+    return this.#scaling.requirements;
   }
 
   /** How the job takes checkpoints. */
@@ -408,11 +419,7 @@ export class JobMaster {
    * job then goes on as it was.
    */
   rescale(requirements: ResourceRequirements): Pick<Rescaling, 'accepted' | 'done'> {
-    const former = { requirements: this.#requirements, parallelism: parallelismOf(this.#compiled.graph) };
-    const checked = checkRequirements(this.#options.compiled.graph, requirements);
-    const rescaling = new Rescaling({ requirements: checked, parallelism: upperBounds(checked)! }, former);
-    this.#inbox.post('rescale', () => this.#rescale(rescaling));
-    return rescaling;
+    return this.#scaling.request(requirements);
   }
 
   /** Savepoints and stops with one by trigger id: `start` takes one of the two methods above. */
@@ -512,12 +519,24 @@ export class JobMaster {
   }
 
   #deploy(): void {
+    const scaling = this.#scaling;
+    scaling.nextDeployment();
+    if (!scaling.isAdaptive) return this.#deployNow();
+    this.#prepare('slots are waited for', (signal) => scaling.waitForSlots(signal), {
+      ready: (parallelism) => {
+        scaling.enough(parallelism);
+        this.#deployNow();
+      },
+      unwanted: (_, then) => then(),
+    });
+  }
+
+  #deployNow(): void {
     this.#attempt += 1;
     this.#lostWhilePreparing = undefined;
-    // The former numbers are deployed no more: a checkpoint was taken, or the job failed while it was.
-    if (this.#rescaling?.step === 'checkpointing') this.#useScale(this.#rescaling, 'target');
-    this.#options.storage.usePlan(this.#compiled.graph);
-    this.#vertexFigures.nextDeployment(this.#compiled.graph);
+    const { graph } = this.compiled;
+    this.#options.storage.usePlan(graph);
+    this.#vertexFigures.nextDeployment(graph);
     this.#accumulators.nextDeployment();
     this.#prepare('a deployment is prepared', (signal) => this.#prepareDeployment(this.#attempt, signal), {
       ready: (prepared) => this.#prepared(prepared),
@@ -527,7 +546,7 @@ export class JobMaster {
 
   async #prepareDeployment(attempt: number, signal: AbortSignal): Promise<Prepared> {
     const { env, provider, storage } = this.#options;
-    const compiled = this.#compiled;
+    const { compiled } = this;
     const { restored, found } = await this.#choose();
     const state = restored === undefined ? undefined : await storage.restore(restored);
     for (const warning of state?.warnings ?? []) env.log.warn(warning);
@@ -569,14 +588,15 @@ export class JobMaster {
   }
 
   #slotSettings(): SlotSettings {
-    const { jobId, compiled, slotSettings } = this.#options;
-    const { graph } = this.#compiled;
+    const { jobId, slotSettings } = this.#options;
+    const { graph } = this.compiled;
+    const { parallelism } = this.#scaling;
     return {
       ...slotSettings,
       jobId,
       jobName: graph.name,
       slots: requiredSlots(graph),
-      ...(graph === compiled.graph ? {} : { parallelism: parallelismOf(graph) }),
+      ...(parallelism === undefined ? {} : { parallelism }),
       processAttempt: this.#recovery?.processAttempt ?? 0,
     };
   }
@@ -591,6 +611,7 @@ export class JobMaster {
       this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
     }
     this.#phase = 'running';
+    this.#scaling.on('prepared');
     this.#move('RUNNING');
     const from = restored === undefined ? 'from the beginning' : `from checkpoint ${restored.id}`;
     this.#env.log.info(`the job runs ${from}`, { attempt: this.#attempt, checkpoint: restored?.path });
@@ -685,7 +706,7 @@ export class JobMaster {
     if (!executions.allIn('RUNNING')) return;
     const tasks = executions.all().map(({ vertex, subtask }) => subtaskKey(vertex, subtask));
     this.#checkpoints.tell({ kind: 'tasks-running', tasks });
-    if (this.#rescaling?.step === 'deploying') this.#rescaled(this.#rescaling);
+    this.#scaling.running();
     this.#checkAllEnded();
   }
 
@@ -706,7 +727,7 @@ export class JobMaster {
   }
 
   #receive({ sink, values, vertex, subtask }: ClientReport): void | Promise<void> {
-    const { graph, sinks } = this.#compiled;
+    const { graph, sinks } = this.compiled;
     const parallelism = graph.vertices[vertex]?.parallelism ?? 1;
     const job: AlertReceiver = {
       alert: (alert) =>
@@ -777,79 +798,16 @@ export class JobMaster {
 
   // ---- other numbers of subtasks (JM-8) ----
 
-  #rescale(rescaling: Rescaling): void {
-    const { target, former } = rescaling;
+  /** Why the job cannot be rescaled now. */
+  #obstacle(): MillraceError | undefined {
     const runs = this.#phase === 'running' && this.#deployment?.executions.allIn('RUNNING') === true;
-    if (!runs) return rescaling.fail(this.#notRunning('rescaling'));
-    if (this.#ending !== undefined || this.#savepointStop !== undefined)
-      return rescaling.fail(this.#notRunning('rescaling', 'the job is stopping'));
-    if (this.#rescaling !== undefined)
-      return rescaling.fail(this.#notRunning('rescaling', 'it is being rescaled already'));
-    if (String(target.parallelism) === String(former.parallelism)) {
-      this.#requirements = target.requirements;
-      return rescaling.succeed();
-    }
-    if (this.#recovery?.store === undefined) {
-      const message = 'its state would be lost: the job takes no checkpoints';
-      return rescaling.fail(new MillraceError('RESCALE_REFUSED', message));
-    }
-    this.#rescaling = rescaling;
-    const { provider, compiled } = this.#options;
-    const slots = requiredSlots(rescaleJob(compiled, target.parallelism).graph);
-    const isCurrent = (): boolean => this.#rescaling === rescaling && rescaling.step === 'reserving';
-    this.#inbox.follow(
-      'slots are held',
-      provider.reserve?.(slots) ?? Promise.resolve(),
-      () => isCurrent() && this.#checkpointToRescale(rescaling),
-      (error) => {
-        if (!isCurrent()) return;
-        this.#rescaling = undefined;
-        rescaling.fail(asError(error));
-      },
-    );
+    if (!runs) return this.#notRunning('rescaling');
+    if (this.#ending === undefined && this.#savepointStop === undefined) return undefined;
+    return this.#notRunning('rescaling', 'the job is stopping');
   }
 
-  #checkpointToRescale(rescaling: Rescaling): void {
-    rescaling.step = 'checkpointing';
-    rescaling.accept();
-    const next = (): void => {
-      if (this.#rescaling !== rescaling || this.#phase !== 'running') return;
-      if (this.#ending !== undefined || this.#savepointStop !== undefined) {
-        this.#rescaling = undefined;
-        return rescaling.giveUp('the job is about to end', undefined);
-      }
-      this.#move('RESTARTING');
-      this.#leave({ kind: 'restart', at: this.#env.clock.monotonic(), error: undefined });
-    };
-    this.#checkpoints.request('manual', {
-      onDone: next,
-      onFailed: (error) => {
-        this.#env.log.warn('the job is rescaled from an older checkpoint', { error: error.message });
-        next();
-      },
-    });
-  }
-
-  #useScale(rescaling: Rescaling, which: 'target' | 'former'): void {
-    const { parallelism, requirements } = rescaling[which];
-    if (which === 'target') rescaling.step = 'deploying';
-    this.#compiled = rescaleJob(this.#options.compiled, parallelism);
-    this.#requirements = requirements;
-  }
-
-  #rescaled(rescaling: Rescaling): void {
-    this.#rescaling = undefined;
-    this.#env.log.info('the job is rescaled', { parallelism: rescaling.target.parallelism });
-    rescaling.succeed();
-  }
-
-  /** What was running goes on: no strategy is asked for what did not fail. */
-  #rescaleFailed(rescaling: Rescaling, error: Error, task: SubtaskId | undefined): void {
-    this.#rescaling = undefined;
-    this.#useScale(rescaling, 'former');
-    rescaling.giveUp('it cannot be deployed so', error);
-    this.#note(error, task, 'restart with the former parallelism');
-    this.#move('FAILING');
+  #restartNow(error: Error | undefined): void {
+    this.#move(error === undefined ? 'RESTARTING' : 'FAILING');
     this.#leave({ kind: 'restart', at: this.#env.clock.monotonic(), error });
   }
 
@@ -899,6 +857,7 @@ export class JobMaster {
     if (this.#ending !== undefined || this.#savepointStop !== undefined)
       return stop.fail(this.#notRunning('savepoint', 'the job is stopping already'));
     this.#savepointStop = stop;
+    this.#scaling.on('stop');
     if (!stop.drain) return this.#endBy('stop');
     // A drain cannot be taken back, so whatever may refuse it comes first.
     const isCurrent = (): boolean => this.#savepointStop === stop && this.#phase === 'running';
@@ -919,6 +878,7 @@ export class JobMaster {
     if (!stop.hasReachedSources) {
       this.#ending = undefined;
       this.#savepointStop = undefined;
+      this.#scaling.on('stopFailed');
       stop.giveUp('nothing was begun', error);
       this.#checkAllEnded();
       // A stop without a savepoint that came meanwhile waited for this one to end the job.
@@ -1014,6 +974,7 @@ export class JobMaster {
     }
     this.#move('CANCELLING');
     if (this.#phase === 'preparing' || this.#phase === 'running') return this.#leave({ kind: 'cancel' });
+    this.#scaling.on('cancel');
     this.#intent = { kind: 'cancel' };
     this.#stopWaiting();
   }
@@ -1039,9 +1000,13 @@ export class JobMaster {
   #fail(error: unknown, task?: SubtaskId): void {
     const wasAlive = this.#phase === 'preparing' || this.#phase === 'running';
     if (!wasAlive || this.#ending?.step === 'recording') return this.#failLate(error, task);
-    const rescaling = this.#rescaling;
-    if (rescaling?.step === 'deploying') return this.#rescaleFailed(rescaling, asError(error), task);
-    const intent = this.#intentAfter(asError(error));
+    const cause = asError(error);
+    if (this.#phase === 'preparing' && this.#scaling.isShort(cause)) return this.#deploy();
+    if (this.#scaling.takesBack(cause)) {
+      this.#note(error, task, 'restart with the former parallelism');
+      return this.#restartNow(cause);
+    }
+    const intent = this.#intentAfter(cause);
     this.#note(error, task, consequence(intent, this.#env.clock.monotonic()));
     this.#move('FAILING');
     this.#leave(intent);
@@ -1052,6 +1017,7 @@ export class JobMaster {
     const cause = asError(error);
     if (this.#phase === 'leaving' && this.#intent?.kind === 'restart' && isFatal(cause)) {
       this.#intent = { kind: 'fail', error: cause, reason: FATAL_REASON };
+      this.#scaling.on('fail');
       return this.#note(error, task, consequence(this.#intent, 0));
     }
     this.#note(error, task, `ignored: the job is ${this.#state}`);
@@ -1059,6 +1025,8 @@ export class JobMaster {
 
   #intentAfter(error: Error): Intent {
     if (isFatal(error)) return { kind: 'fail', error, reason: FATAL_REASON };
+    if (this.#scaling.isWithoutSlots(error))
+      return { kind: 'fail', error, reason: 'the slots that it needs at least did not come' };
     const hasStarted = this.#attempt > 1 || this.#deployment !== undefined || isOfCluster(error);
     if (!hasStarted) return { kind: 'fail', error, reason: 'the job could not be started' };
     const now = this.#env.clock.monotonic();
@@ -1099,7 +1067,7 @@ export class JobMaster {
     this.#phase = 'over';
     this.#checkpoints.close();
     this.#savepointStop?.giveUp(REASONS.fail, error);
-    this.#rescaling?.giveUp(REASONS.fail, error);
+    this.#scaling.end(REASONS.fail, error);
     const result = this.#result('FAILED', error);
     const resolve = (): void => this.#withoutCache(() => this.#resolveEnded(result));
     const terminated = this.#deployment?.terminate() ?? Promise.resolve();
@@ -1112,6 +1080,7 @@ export class JobMaster {
     this.#timer?.cancel();
     this.#phase = 'leaving';
     this.#intent = intent;
+    if (intent.kind !== 'suspend' && intent.kind !== 'finish') this.#scaling.on(intent.kind);
     this.#checkpoints.tell({ kind: 'tasks-stopped' });
     if (this.#deployment !== undefined) {
       return this.#deployment.leave(intent.kind === 'finish' ? 'finish' : 'cancel', () => this.#gone());
@@ -1184,8 +1153,8 @@ export class JobMaster {
     this.#move(state);
     assert(isTerminal(state), 'a job ends in a terminal state');
     this.#endedAt = this.#env.clock.monotonic();
-    this.#rescaling?.giveUp(`the job is ${state}`, undefined);
-    this.#rescaling = undefined;
+    this.#scaling.on('end');
+    this.#scaling.end(`the job is ${state}`, undefined);
     const point = this.#checkpoints.restorePoint();
     if (point.kind === 'checkpoint') this.#latest = this.#own(point.checkpointId);
     this.#checkpoints.close();
@@ -1290,10 +1259,6 @@ export class JobMaster {
 
 /** The message whose handler takes the job to its next state, or to its end. */
 const WHAT_NOW = 'what now';
-
-function upperBounds(requirements: ResourceRequirements | undefined): VertexParallelism | undefined {
-  return requirements?.map(({ upperBound }) => upperBound);
-}
 
 /** How a job ended, as others are told. */
 export function outcomeOf({ status, error, checkpoint }: JobResult): JobOutcome {

@@ -4,6 +4,7 @@ import type { Configuration } from '../../base/config.ts';
 import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import type { RetentionPolicy } from '../../checkpoint/retention.ts';
 import type { LatencyGranularity, LatencySettings } from '../../metrics/latency.ts';
+import type { AdaptiveSettings } from './adaptive-scheduler.ts';
 import type { JobMasterOptions } from './job-master.ts';
 import { defaultRestartStrategy, type RestartStrategy } from './restart-strategy.ts';
 
@@ -11,13 +12,25 @@ import { defaultRestartStrategy, type RestartStrategy } from './restart-strategy
 export function jobSettings(
   configuration: Configuration,
   storage: boolean,
-): Pick<JobMasterOptions, 'checkpoints' | 'retention' | 'restartStrategy'> {
+): Pick<JobMasterOptions, 'checkpoints' | 'retention' | 'restartStrategy' | 'adaptive'> {
   return {
     checkpoints: coordinatorConfig(configuration, storage),
     retention: configuration.get(
       'execution.checkpointing.externalized-checkpoint-retention',
     ) as RetentionPolicy,
     restartStrategy: restartStrategy(configuration, isCheckpointing(configuration)),
+    adaptive: adaptiveSettings(configuration),
+  };
+}
+
+function adaptiveSettings(configuration: Configuration): AdaptiveSettings | undefined {
+  if (configuration.get('jobmanager.scheduler') !== 'adaptive') return undefined;
+  const key = 'jobmanager.adaptive-scheduler';
+  return {
+    waitMs: configuration.get(`${key}.submission.resource-wait-timeout`),
+    stabilizationMs: configuration.get(`${key}.submission.resource-stabilization-timeout`),
+    cooldownMs: configuration.get(`${key}.executing.cooldown-after-rescaling`),
+    executingStabilizationMs: configuration.get(`${key}.executing.resource-stabilization-timeout`),
   };
 }
 

@@ -43,6 +43,7 @@ function world(): {
     log: recordingLog(),
     heartbeat: HEARTBEAT,
     load: 'load',
+    waits: true,
     requestSlots: (count) => {
       asked.push(count);
       const answer = Promise.withResolvers<readonly SlotAssignment[]>();

@@ -19,11 +19,18 @@ import type { Introduced } from '../../exchange/handshake.ts';
 import type {
   SlotCommand,
   SlotGateway,
+  SlotOffer,
   SlotProvider,
   SlotReport,
   SlotSettings,
 } from '../../hosts/messages.ts';
-import type { HeartbeatTimes, JobProcessCommand, JobProcessMessage, SlotAssignment } from '../messages.ts';
+import type {
+  HeartbeatTimes,
+  JobProcessCommand,
+  JobProcessMessage,
+  SlotAssignment,
+  SlotsHow,
+} from '../messages.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 
 /** What the slots are made of. */
@@ -33,8 +40,10 @@ export interface RemoteSlotsParts {
   readonly heartbeat: HeartbeatTimes;
   /** What each process loads; see `JobProcessCommand`. */
   readonly load: unknown;
-  /** Asks the JobManager for slots, those that the job has among them; without `wait` it refuses at once. */
-  readonly requestSlots: (count: number, wait: boolean) => Promise<readonly SlotAssignment[]>;
+  /** A start waits for slots; else it is refused when there are too few. */
+  readonly waits: boolean;
+  /** Asks the JobManager for slots, those that the job has among them. */
+  readonly requestSlots: (count: number, how: SlotsHow) => Promise<readonly SlotAssignment[]>;
 }
 
 /** A process that has slots but does not attach, or is not ready by then, makes the start fail, ms. */
@@ -52,6 +61,16 @@ export class RemoteSlots implements SlotProvider {
   readonly #parts: RemoteSlotsParts;
   /** By TaskManager. */
   readonly #processes = new Map<string, Attached>();
+  /** As the JobManager says. */
+  #offered = 0;
+  readonly #watchers = new Set<() => void>();
+  readonly offer: SlotOffer = {
+    count: () => this.#offered,
+    observe: (changed) => {
+      this.#watchers.add(changed);
+      return () => void this.#watchers.delete(changed);
+    },
+  };
   #deployments = 0;
   #current: RemoteDeployment | undefined;
 
@@ -79,6 +98,12 @@ export class RemoteSlots implements SlotProvider {
     });
   }
 
+  /** The job could have so many slots. */
+  offered(count: number): void {
+    this.#offered = count;
+    for (const changed of this.#watchers) changed();
+  }
+
   /** The JobManager has lost a TaskManager. */
   taskManagerLost(taskManager: string, why: string): void {
     const process = this.#processes.get(taskManager);
@@ -96,7 +121,7 @@ export class RemoteSlots implements SlotProvider {
 
   /** Their processes start at once, and are there when they are needed. */
   async reserve(slots: number): Promise<void> {
-    await this.#parts.requestSlots(slots, false);
+    await this.#parts.requestSlots(slots, 'reserve');
   }
 
   async start(
@@ -200,7 +225,7 @@ class RemoteDeployment {
   // ---- what happens (RS-2) ----
 
   #ask(): void {
-    this.#parts.requestSlots(this.#settings!.slots, true).then(
+    this.#parts.requestSlots(this.#settings!.slots, this.#parts.waits ? 'wait' : 'now').then(
       (slots) => this.#assigned(slots),
       (error: unknown) => this.#fail(asError(error)),
     );

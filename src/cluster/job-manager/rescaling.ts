@@ -23,11 +23,8 @@ export interface Scale {
   readonly parallelism: VertexParallelism;
 }
 
-/** One request; written by the job master only. */
+/** One request; written by its owner, `scaling.ts`, only. */
 export class Rescaling {
-  readonly target: Scale;
-  /** What the job goes back to. */
-  readonly former: Scale;
   step: 'reserving' | 'checkpointing' | 'deploying' = 'reserving';
   /** Resolved when nothing is in the way any more; rejected when the job goes on as it was. */
   readonly accepted: Promise<void>;
@@ -35,15 +32,27 @@ export class Rescaling {
   readonly done: Promise<void>;
   readonly #accepted = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<void>();
+  #scales: { readonly target: Scale; readonly former: Scale } | undefined;
 
-  constructor(target: Scale, former: Scale) {
-    this.target = target;
-    this.former = former;
+  constructor() {
     this.accepted = this.#accepted.promise;
     this.done = this.#done.promise;
     // Who asks waits for one of them.
     this.accepted.catch(() => undefined);
     this.done.catch(() => undefined);
+  }
+
+  /** What becomes of the job, and what it goes back to. */
+  begin(target: Scale, former: Scale): void {
+    this.#scales = { target, former };
+  }
+
+  get target(): Scale {
+    return this.#scales!.target;
+  }
+
+  get former(): Scale {
+    return this.#scales!.former;
   }
 
   accept(): void {

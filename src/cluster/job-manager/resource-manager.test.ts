@@ -48,6 +48,7 @@ class Obedient {
 class Cluster {
   readonly clock = new ManualClock();
   readonly members = new Map<string, Obedient>();
+  readonly offers: string[] = [];
   readonly losses: string[] = [];
   readonly resources = new ResourceManager({
     clock: this.clock,
@@ -57,6 +58,7 @@ class Cluster {
       const member = this.members.get(taskManager);
       if (member !== undefined && orders.version >= member.orders.version) member.orders = orders;
     },
+    slotsOffered: (jobId, count) => void this.offers.push(`${jobId} ${count}`),
     slotsLost: (jobId, taskManager) => void this.losses.push(`${jobId} ${taskManager}`),
   });
 
@@ -138,6 +140,42 @@ test('a request waits for slots, takes none before it can have all, and is refus
   cluster.join('b', 2);
   assert.equal((await again).length, 3);
   assert.equal(cluster.clock.pending, 0);
+});
+
+test('what is left of more slots than are needed is kept, wherever it stands', async () => {
+  const cluster = new Cluster();
+  for (const id of ['a', 'b', 'c']) cluster.join(id, 1);
+  cluster.resources.addJob(owner('j'));
+  const [, second, third] = places(await cluster.resources.requestSlots('j', 3));
+  cluster.beat();
+  cluster.leave('a');
+  assert.throws(() => cluster.resources.takeSlots('j', 3), { code: 'SLOTS_MISSING' });
+  assert.deepEqual(places(cluster.resources.takeSlots('j', 2)), [second, third]);
+});
+
+test('slots are held beside those that a deployment has, and given back when they are not taken', async () => {
+  const cluster = new Cluster();
+  for (const id of ['a', 'b', 'c']) cluster.join(id, 1);
+  cluster.resources.addJob(owner('j'));
+  const [first] = places(await cluster.resources.requestSlots('j', 1));
+  assert.throws(() => cluster.resources.reserveSlots('j', 4), { code: 'SLOTS_MISSING' });
+  assert.equal(places(cluster.resources.reserveSlots('j', 3)).length, 3);
+  assert.equal(cluster.free(), 0);
+  assert.equal(cluster.resources.reserveSlots('j', 2).length, 3, 'what it has stays what it is');
+  assert.deepEqual(places(cluster.resources.takeSlots('j', 1)), [first]);
+  assert.throws(() => cluster.resources.takeSlots('k', 1), { code: 'SLOTS_MISSING' });
+});
+
+test('a job is told how many slots it could have, whenever that changes', async () => {
+  const cluster = new Cluster();
+  cluster.join('a', 2);
+  cluster.resources.addJob(owner('j'));
+  await cluster.resources.requestSlots('j', 1);
+  cluster.resources.addJob(owner('k'));
+  await cluster.resources.requestSlots('k', 1);
+  cluster.join('b', 1);
+  cluster.leave('a');
+  assert.deepEqual(cluster.offers, ['j 2', 'k 1', 'j 1', 'j 2', 'k 2', 'j 1', 'k 1']);
 });
 
 test('a slot is dealt again only when its process is gone', async () => {

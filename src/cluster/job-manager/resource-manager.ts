@@ -44,6 +44,8 @@ export interface ResourceManagerParts {
   readonly slotRequestTimeoutMs: number;
   /** Tells a TaskManager what it is to run. */
   readonly sendOrders: (taskManager: string, orders: TaskManagerOrders) => void;
+  /** Tells a job how many slots it could have: those that it has, and those that are free. */
+  readonly slotsOffered: (jobId: string, count: number) => void;
   /** Tells a job that its slots in a TaskManager are gone. */
   readonly slotsLost: (jobId: string, taskManager: string, why: string) => void;
 }
@@ -68,6 +70,8 @@ interface Holding {
   slots: (Omit<SlotAssignment, 'allocation'> | undefined)[];
   /** By TaskManager. */
   readonly allocations: Map<string, string>;
+  /** What the job was told last. */
+  offered: number | undefined;
 }
 
 interface Request {
@@ -139,6 +143,7 @@ export class ResourceManager {
       holding.slots = holding.slots.map((slot) => (slot?.taskManager === taskManager ? undefined : slot));
       this.#parts.slotsLost(holding.owner.jobId, taskManager, why);
     }
+    this.#tellOffers();
   }
 
   /** Before a TaskManager has said who it is, it is to run nothing. */
@@ -161,7 +166,8 @@ export class ResourceManager {
   /** A job may ask for slots from now on. */
   addJob(owner: SlotOwner): void {
     this.removeJob(owner.jobId);
-    this.#holdings.set(owner.jobId, { owner, slots: [], allocations: new Map() });
+    this.#holdings.set(owner.jobId, { owner, slots: [], allocations: new Map(), offered: undefined });
+    this.#tellOffers();
   }
 
   /** The job has ended: its slots are given back. */
@@ -191,13 +197,17 @@ export class ResourceManager {
     });
   }
 
-  /** As {@link requestSlots}, without waiting; those that the job has are never taken from it. */
-  reserveSlots(jobId: string, count: number): SlotAssignment[] {
-    const holding = this.#holdings.get(jobId);
-    if (holding === undefined) throw missing(`job ${jobId} is not known`);
-    const all = Math.max(count, holding.slots.length);
-    if (!this.#deal({ jobId, count: all })) throw missing(this.#shortage(jobId, count));
+  /** As {@link requestSlots}, without waiting. */
+  takeSlots(jobId: string, count: number): SlotAssignment[] {
+    if (!this.#holdings.has(jobId)) throw missing(`job ${jobId} is not known`);
+    if (!this.#deal({ jobId, count })) throw missing(this.#shortage(jobId, count));
+    this.#serve();
     return this.slotsOf(jobId);
+  }
+
+  /** As {@link takeSlots}, beside a deployment: those that the job has stay what they are. */
+  reserveSlots(jobId: string, count: number): SlotAssignment[] {
+    return this.takeSlots(jobId, Math.max(count, this.#holdings.get(jobId)?.slots.length ?? 0));
   }
 
   /** The slots that a job has. */
@@ -237,10 +247,23 @@ export class ResourceManager {
       request.timer.cancel();
       request.resolve(this.slotsOf(request.jobId));
     }
+    this.#tellOffers();
+  }
+
+  #tellOffers(): void {
+    const free = this.#free();
+    for (const holding of this.#holdings.values()) {
+      const count = free + holding.slots.filter((slot) => slot !== undefined).length;
+      if (count === holding.offered) continue;
+      holding.offered = count;
+      this.#parts.slotsOffered(holding.owner.jobId, count);
+    }
   }
 
   #deal({ jobId, count }: Pick<Request, 'jobId' | 'count'>): boolean {
     const holding = this.#holdings.get(jobId)!;
+    // What is left of more than are needed is kept, wherever it stands.
+    if (count < holding.slots.length) holding.slots = holding.slots.filter((slot) => slot !== undefined);
     const kept = holding.slots.slice(0, count).filter((slot) => slot !== undefined).length;
     if (this.#free() < count - kept) return false;
     const changed = new Set(this.#release(holding, count));

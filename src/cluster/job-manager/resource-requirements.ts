@@ -98,6 +98,12 @@ export function fitParallelism(
   );
 }
 
+/** The slots without which the job cannot run. */
+export function leastSlots(graph: JobGraph, requirements: ResourceRequirements): number {
+  const groups = groupBounds(graph, joinedBounds(graph, requirements));
+  return sum([...groups.values()].map(({ lowerBound }) => lowerBound));
+}
+
 /** What `forward()` joins has the same bounds. */
 function joinedBounds(graph: JobGraph, requirements: ResourceRequirements): ResourceRequirements {
   const forward = forwardGroups(graph);
