@@ -22,6 +22,7 @@ import {
   MOMENTS,
   type Planned,
   type Rates,
+  type Step,
   type When,
   type World,
 } from './world.ts';
@@ -78,6 +79,8 @@ const DISK_RATES = ['io', 'unknown', 'noSpace'] as const;
 const OF_RATE = 10_000;
 /** A checkpoint may take longer than it has, also in a world where nothing fails. */
 const EXPLAINED: ReadonlySet<string> = new Set(['CHECKPOINT_FAILED', 'CHECKPOINT_EXPIRED']);
+/** The sinks of a job (workload.ts). */
+const ENDS: ReadonlySet<string> = new Set(['main', 'side']);
 /** Errors that no fault explains. */
 const BUGS: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError']);
 const TRACE_EVENTS = 200;
@@ -318,9 +321,14 @@ class WorldRun {
     const { job } = this.#world;
     // Where no record may be late, every split keeps a reader of its own.
     const least = IN_ORDER.has(job.keyed.kind) ? Math.max(...job.sources.map(({ splits }) => splits)) : 1;
-    const limits = parallelismLimits(master.compiled.graph);
+    // A broadcast makes as many records of one as there are subtasks behind it, and the model says how many.
+    const broadcasts = job.sources.some(({ steps }) => steps.some((step) => isBroadcast(step)));
+    const { graph } = master.compiled;
+    const limits = parallelismLimits(graph);
     const requirements = limits.map((limit, vertex) => {
-      const asked = Math.max(least, subtasks[vertex % subtasks.length]!);
+      const { operators, parallelism } = graph.vertices[vertex]!;
+      const isKept = broadcasts && !operators.some(({ uid }) => ENDS.has(uid));
+      const asked = isKept ? parallelism : Math.max(least, subtasks[vertex % subtasks.length]!);
       return { lowerBound: 1, upperBound: Math.min(limit, asked) };
     });
     master.rescale(requirements).done.then(
@@ -551,6 +559,10 @@ class WorldRun {
     }
     return undefined;
   }
+}
+
+function isBroadcast(step: Step): boolean {
+  return step.kind === 'partition' && step.by === 'broadcast';
 }
 
 function isFenced(error: unknown): boolean {
