@@ -403,6 +403,13 @@ export const ERROR_TABLE = {
     remedy:
       'Write the function as a generator (`*flatMap`, `*process`, `*onTimer`): its results are pulled as the consumers take them.',
   },
+  EXCHANGE_DAMAGED: {
+    title: 'bytes changed on their way between two processes of the same job',
+    owner: 'external',
+    retry: 'restart',
+    remedy:
+      'The job restarts by itself from its latest checkpoint, and nothing of the damaged message was used. If it happens again, look for a fault in the memory or the network card of the two machines.',
+  },
   EXCHANGE_LOST: {
     title: 'the connection to another process of the same job broke',
     owner: 'external',

@@ -26,7 +26,8 @@
  * ```
  *
  * Little-endian throughout. `port` is 0 until several ports share one connection. There is no
- * checksum: inside a process memory is trusted, and a checkpoint file has its own.
+ * checksum: inside a process memory is trusted, between processes the message has one (link-layout.ts), and a checkpoint
+ * file has its own.
  */
 
 import { assert } from '../base/assert.ts';

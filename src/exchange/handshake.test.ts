@@ -5,7 +5,14 @@ import { isMillraceError } from '../base/errors.ts';
 import type { Connection } from '../base/network.ts';
 import { seededRandom } from '../base/random.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
-import { HANDSHAKE_DEADLINE_MS, HELLO_BYTES_MAX, introduce, type Introduced, receive } from './handshake.ts';
+import {
+  HANDSHAKE_DEADLINE_MS,
+  HELLO_BYTES_MAX,
+  introduce,
+  type Introduced,
+  PROTOCOL_VERSION,
+  receive,
+} from './handshake.ts';
 
 interface Outcome {
   readonly dialer: Introduced | Error;
@@ -121,7 +128,7 @@ function hello(version: number, length: number, said: number = length + 32): Uin
 
 test('another version is refused by its name', async () => {
   const { peer, network, outcome, heard } = listening();
-  peer.write(hello(2, 3));
+  peer.write(hello(PROTOCOL_VERSION + 1, 3));
   network.settle();
   assertRefused((await outcome) as Error, /another version/);
   assert.deepEqual(heard, [1]);
@@ -154,8 +161,8 @@ test('a peer that repeats a recorded handshake is refused', async () => {
 
 const silence: Record<string, Uint8Array> = {
   'a peer that speaks HTTP': new TextEncoder().encode('GET / HTTP/1.1\r\nHost: here\r\n\r\n'),
-  'a hello that is too long': hello(1, HELLO_BYTES_MAX + 1, 10),
-  'a name that is no text': hello(1, 3).fill(0xff, 8, 11),
+  'a hello that is too long': hello(PROTOCOL_VERSION, HELLO_BYTES_MAX + 1, 10),
+  'a name that is no text': hello(PROTOCOL_VERSION, 3).fill(0xff, 8, 11),
 };
 
 for (const [what, bytes] of Object.entries(silence)) {
@@ -169,7 +176,7 @@ for (const [what, bytes] of Object.entries(silence)) {
 }
 
 test('a peer that says nothing, or half of it, is not waited for', async () => {
-  for (const bytes of [new Uint8Array(0), hello(1, 3).subarray(0, 20)]) {
+  for (const bytes of [new Uint8Array(0), hello(PROTOCOL_VERSION, 3).subarray(0, 20)]) {
     const { peer, network, clock, outcome } = listening();
     if (bytes.length > 0) peer.write(bytes);
     network.settle();

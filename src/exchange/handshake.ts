@@ -24,7 +24,7 @@ import { hmacSha256, sameProof } from '../base/hash.ts';
 import type { Connection } from '../base/network.ts';
 
 /** The version of all that processes of a cluster say to each other. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** A peer that has not proved itself by then never will, ms. */
 export const HANDSHAKE_DEADLINE_MS = 5_000;
 /** Bytes of a hello, at most. */

@@ -8,7 +8,7 @@
  * LI-2 What waits in this process for the connection is bounded: data is pulled from a ring only while the connection takes
  *      it. Credits are small and few: at most one for each quarter of a window.
  * LI-3 A channel whose consumer rests has no credit, and stops nobody else.
- * LI-4 Lengths, types and channels are checked before anything is kept; what is wrong ends the link.
+ * LI-4 Checksums, lengths, types and channels are checked before anything is kept; what is wrong ends the link.
  * LI-5 The end of a link is told once, unless it was closed here.
  */
 
@@ -17,16 +17,17 @@ import type { Connection } from '../base/network.ts';
 import {
   BARRIER,
   BARRIER_BYTES,
+  checkPayload,
   CREDIT,
   CREDIT_BYTES,
   creditMessage,
   DATA,
   LINK_HEADER_BYTES,
-  type LinkHeader,
   protocolError,
   readBarrierPayload,
   readCreditPayload,
   readLinkHeader,
+  type ReceivedHeader,
 } from './link-layout.ts';
 import type { RingInlet } from './ring-inlet.ts';
 import type { RingOutlet } from './ring-outlet.ts';
@@ -40,7 +41,7 @@ export interface LinkParts {
   readonly inlets: ReadonlyMap<number, RingInlet>;
   /** The largest payload that the peer may send: a window. */
   readonly payloadBytesMax: number;
-  /** LI-5; EXCHANGE_LOST or EXCHANGE_PROTOCOL. */
+  /** LI-5; EXCHANGE_LOST, EXCHANGE_DAMAGED or EXCHANGE_PROTOCOL. */
   readonly onLost: (error: MillraceError) => void;
 }
 
@@ -61,7 +62,7 @@ export class Link {
   // The message that is coming.
   readonly #head = new Uint8Array(LINK_HEADER_BYTES);
   #headLength = 0;
-  #header: LinkHeader | undefined;
+  #header: ReceivedHeader | undefined;
   #payload: Uint8Array | undefined;
   #payloadLength = 0;
 
@@ -169,7 +170,7 @@ export class Link {
   }
 
   /** LI-4. */
-  #checked(header: LinkHeader): LinkHeader {
+  #checked(header: ReceivedHeader): ReceivedHeader {
     const { type, length, channel } = header;
     const { inlets, outlets, payloadBytesMax } = this.#parts;
     const isKnown = type === CREDIT ? outlets.has(channel) : inlets.has(channel);
@@ -182,7 +183,7 @@ export class Link {
     return header;
   }
 
-  #takePayload(header: LinkHeader, bytes: Uint8Array, at: number): number {
+  #takePayload(header: ReceivedHeader, bytes: Uint8Array, at: number): number {
     const left = header.length - this.#payloadLength;
     const taken = Math.min(left, bytes.length - at);
     const part = bytes.subarray(at, at + taken);
@@ -197,7 +198,9 @@ export class Link {
     return taken;
   }
 
-  #obey({ type, channel }: LinkHeader, payload: Uint8Array): void {
+  #obey(header: ReceivedHeader, payload: Uint8Array): void {
+    const { type, channel } = header;
+    checkPayload(header, payload);
     this.#header = undefined;
     this.#payload = undefined;
     this.#payloadLength = 0;

@@ -53,7 +53,13 @@ export function isFatal(error: unknown): boolean {
 }
 
 /** Losses that say nothing about the job: it would have started elsewhere. */
-const OF_CLUSTER: readonly ErrorCode[] = ['EXCHANGE_LOST', 'RPC_LOST', 'SLOTS_MISSING', 'TASK_MANAGER_LOST'];
+const OF_CLUSTER: readonly ErrorCode[] = [
+  'EXCHANGE_DAMAGED',
+  'EXCHANGE_LOST',
+  'RPC_LOST',
+  'SLOTS_MISSING',
+  'TASK_MANAGER_LOST',
+];
 
 /** True for a loss that says nothing about the job. */
 export function isOfCluster(error: Error): boolean {
