@@ -242,6 +242,11 @@ export const seams: readonly {
     why: 'sends telemetry to a collector',
   },
   {
+    files: /^src\/cli\/rest-target\.ts$/,
+    may: ['network'],
+    why: 'believes the certificate of the cluster of this machine',
+  },
+  {
     files: /^src\/rest\/process-meter\.ts$/,
     may: ['time', 'machine'],
     why: 'measures the process that serves: it is shown, and decides nothing',

@@ -364,6 +364,28 @@ export const CONFIG_OPTIONS = {
     description:
       'How a line of the log is written: json, one object a line; pretty, for people. auto is pretty at a terminal and json elsewhere.',
   }),
+  'rest.bind-address': text({
+    default: 'localhost',
+    description:
+      'Where the REST interface listens. Elsewhere than on loopback it wants TLS, and a token with each request.',
+  }),
+  'rest.address': text({
+    default: undefined,
+    description:
+      'What others call the host of the REST interface. Default: as it is bound, or the name of the host.',
+  }),
+  'security.ssl.rest.enabled': boolean({
+    default: false,
+    description: 'Serve the REST interface and the dashboard over TLS.',
+  }),
+  'security.ssl.rest.certificate': text({
+    default: undefined,
+    description: 'File in PEM: the certificate of the REST interface, with those that it stands on.',
+  }),
+  'security.ssl.rest.key': text({
+    default: undefined,
+    description: 'File in PEM: the key of that certificate.',
+  }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',
     description: 'How important a line must be to be logged.',

@@ -636,6 +636,13 @@ export const ERROR_TABLE = {
     retry: 'restart',
     remedy: 'Look at its log for a call of process.exit, an exhausted heap, or a crash in native code.',
   },
+  PLAN_FAILED: {
+    title: 'a bundle could not be planned',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Plan it where it was made, with `millrace info <job>`: a module that ends its process, or that waits for something while it is imported, cannot be planned.',
+  },
   JOB_NOT_FOUND: {
     title: 'there is no such job',
     owner: 'user',

@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly state: string | undefined;
   /** `--target`: where its JobManager is; default: as its files say. */
   readonly target: string | undefined;
+  /** `--token-file`: with a REST interface as the target, the token that it wants; default: that of the files. */
+  readonly tokenFile?: string;
 }
 
 /** Options of the processes of a cluster. */
@@ -85,6 +87,24 @@ export type Request =
       readonly folder: string | undefined;
       /** All input ends first; also with a savepoint. */
       readonly drain: boolean;
+      readonly json: boolean;
+    }
+  | {
+      /** A checkpoint, now. */
+      readonly kind: 'checkpoint';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'logs';
+      readonly cluster: ClusterOptions;
+      /** Only lines of this job. */
+      readonly jobId: string | undefined;
+      /** Lines of this importance, and of more. */
+      readonly level: 'debug' | 'info' | 'warn' | 'error' | undefined;
+      /** Go on with what comes. */
+      readonly follow: boolean;
       readonly json: boolean;
     }
   | {
@@ -199,7 +219,11 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .summary('run a job here until it ends or is stopped')
     .description('Runs a job here until it ends or is stopped. What follows -- goes to the job.')
     .option('--json', 'print the result as one line of JSON behind the output of the job')
-    .option('-t, --target <address>', 'run it in a cluster: host:port of its JobManager, or "local"')
+    .option(
+      '-t, --target <address>',
+      'run it in a cluster: host:port of its JobManager, http://host:port of its REST interface, or "local"',
+    )
+    .option('--token-file <path>', TOKEN_FILE, notEmpty)
     .option('-d, --detached', 'with --target: do not wait for the end of the job')
     .option('--state <folder>', 'with --target: the folder of the files of the cluster', notEmpty)
     .option('--savepoint-on-stop <folder>', 'stop (Ctrl-C) with a savepoint, made in this folder', notEmpty)
@@ -298,6 +322,28 @@ function addClusterCommands(program: Command, found: (request: Request) => void)
 }
 
 function addRescaleCommand(program: Command, found: (request: Request) => void): void {
+  withCluster(program.command('checkpoint'))
+    .summary('take a checkpoint of a running job now')
+    .argument('<job-id>', JOB_ID)
+    .action((jobId: string, raw: RawOptions) => {
+      found({ kind: 'checkpoint', cluster: clusterOptions(raw), jobId, json: raw.json === true });
+    });
+  withCluster(program.command('logs'))
+    .summary('print the last lines of the logs of a cluster, or of one job')
+    .argument('[job-id]', JOB_ID)
+    .option('-f, --follow', 'go on with what comes')
+    .addOption(
+      new Option('--level <level>', 'lines of this importance, and of more').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+      ]),
+    )
+    .action((jobId: string | undefined, raw: RawOptions) => {
+      const { follow = false, level, json = false } = raw;
+      found({ kind: 'logs', cluster: clusterOptions(raw), jobId, level, follow, json });
+    });
   withCluster(program.command('rescale'))
     .summary('run a job with other numbers of subtasks, from a checkpoint that is taken for it')
     .description(
@@ -328,6 +374,7 @@ function subtasksOf(text: string, before: Record<string, number> = {}): Record<s
   return { ...before, [text.slice(0, equals)]: positiveInteger(text.slice(equals + 1)) };
 }
 
+const TOKEN_FILE = 'with an http target: the file of its token (default: that of the cluster)';
 const JOB_ID = 'its id, as `millrace list` and the dashboard say it';
 
 function withState(command: Command): Command {
@@ -345,6 +392,7 @@ function withCluster(command: Command): Command {
       'host:port of its JobManager (default: as its files say), or http://host:port of a REST interface',
       notEmpty,
     )
+    .option('--token-file <path>', TOKEN_FILE, notEmpty)
     .option('--json', 'print it as JSON');
 }
 
@@ -354,8 +402,12 @@ function withProcessOptions(command: Command): Command {
     .option('--verbose', 'show stack traces and the whole log');
 }
 
-function clusterOptions({ state, target }: RawOptions): ClusterOptions {
-  return { state, target: target === 'local' ? undefined : target };
+function clusterOptions({ state, target, tokenFile }: RawOptions): ClusterOptions {
+  return {
+    state,
+    target: target === 'local' ? undefined : target,
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+  };
 }
 
 function processOptions({ state, D = {}, verbose }: RawOptions): ClusterProcessOptions {
@@ -539,6 +591,9 @@ interface RawOptions {
   readonly json?: boolean;
   readonly state?: string;
   readonly target?: string;
+  readonly tokenFile?: string;
+  readonly follow?: boolean;
+  readonly level?: 'debug' | 'info' | 'warn' | 'error';
   readonly detached?: boolean;
   readonly all?: boolean;
   readonly ui?: boolean;

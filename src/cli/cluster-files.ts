@@ -5,6 +5,7 @@
  *   <state>/            0700   default: ~/.millrace/cluster
  *     secret            0600   what its processes know: whoever has it can join the cluster
  *     token             0600   what clients know: whoever has it can submit and operate jobs
+ *     token-view, token-operate   0600   the same with less: to look, to change what runs; for the REST interface
  *     jobmanager.json   0600   process id, address, since when; of others that stand by: jobmanager-*.json
  *     taskmanager-*.json
  *     *.log
@@ -32,6 +33,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../base/errors.ts';
 import { secretText } from '../base/random.ts';
+import type { Tokens } from '../rest/access.ts';
 
 /** A process of a cluster, as its file says. */
 export interface ProcessRecord {
@@ -42,6 +44,8 @@ export interface ProcessRecord {
   readonly address: { readonly host: string; readonly port: number } | undefined;
   /** Of a JobManager: where its REST interface and its dashboard are. */
   readonly rest?: string;
+  /** Where the certificate of that interface lies, when it speaks TLS. */
+  readonly restCertificate?: string;
   /** ms since the epoch. */
   readonly startedAt: number;
 }
@@ -60,6 +64,15 @@ export class ClusterFiles {
   /** What the processes of the cluster know. */
   secret(): string {
     return this.#secretIn('secret');
+  }
+
+  /** What clients of the REST interface know, by what they may do. */
+  tokens(): Tokens {
+    return {
+      view: this.#secretIn('token-view'),
+      operate: this.#secretIn('token-operate'),
+      submit: this.token(),
+    };
   }
 
   /** What its clients know. */

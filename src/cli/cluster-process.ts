@@ -26,8 +26,10 @@ import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
 import { ClusterFiles, isRunning } from './cluster-files.ts';
 import { serveCluster } from './cluster-rest.ts';
+import { clusterSubmissions } from './cluster-submissions.ts';
 import { readConfiguration } from './configuration.ts';
 import { EXIT } from './exit.ts';
+import { restBindOf, restCertificatePath } from './rest-bind.ts';
 import type { JobHost } from './run-job.ts';
 import { exportTelemetry } from './telemetry.ts';
 
@@ -85,6 +87,7 @@ async function runJobManager(
 ): Promise<number> {
   const own = jobManagerAddress(configuration);
   checkBind('jobmanager.rpc.address', own.host);
+  const bind = restBindOf(configuration, files, host.workingDirectory);
   const stopped = untilSignal();
   const logs = new LogRing();
   const env = environmentOf(configuration, logs);
@@ -115,6 +118,19 @@ async function runJobManager(
     logs,
     configuration,
     version: host.version,
+    bind,
+    submissions: clusterSubmissions({
+      env,
+      spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
+      blobDirectory,
+      configuration,
+      workingDirectory: host.workingDirectory,
+      submit: (submission, bundle) => leading(jobManager).submit(submission, bundle),
+    }),
+  }).catch((error: unknown) => {
+    // Whoever waits for the end of this process shall not wait for who dials it.
+    void jobManager.stop();
+    throw error;
   });
   jobManager.lead(rest.url);
   const { environment, workingDirectory } = host;
@@ -125,12 +141,14 @@ async function runJobManager(
     warn: (text, error) => env.log.warn(text, error === undefined ? {} : { code: error.code }),
     info: (text) => env.log.info(text),
   });
+  const certificate = restCertificatePath(configuration, host.workingDirectory);
   const record = {
     role: 'jobmanager',
     id,
     processId: process.pid,
     address: bound,
     rest: rest.url,
+    ...(certificate === undefined ? {} : { restCertificate: certificate }),
     startedAt: Date.now(),
   } as const;
   files.record(record);
@@ -142,6 +160,14 @@ async function runJobManager(
   files.forget(record);
   // Its children end with their pipes.
   process.exit(EXIT.done);
+}
+
+/** Only a leader takes jobs; who does not lead has sent the request elsewhere before (HS-5). */
+function leading({ dispatcher }: JobManager): NonNullable<JobManager['dispatcher']> {
+  if (dispatcher !== undefined) return dispatcher;
+  throw new MillraceError('CLUSTER_UNREACHABLE', 'this JobManager does not lead any more', {
+    remedy: 'Submit the job again: the next leader takes it.',
+  });
 }
 
 /** HS-5: what a JobManager that does not lead says over HTTP. */

@@ -9,7 +9,8 @@ import type { SlotAssignment } from '../cluster/messages.ts';
 import type { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
 import { type RestServer, type RestServerOptions, serveRest } from '../rest/rest-server.ts';
-import type { ServedCluster, ServedJob, SlotPlace } from '../rest/served.ts';
+import type { RestBind } from '../rest/http-server.ts';
+import type { ServedCluster, ServedJob, ServedSubmissions, SlotPlace } from '../rest/served.ts';
 import { type ConfigurationLayer, fromLayers } from '../run/load.ts';
 import { isPortChosen } from './dashboard.ts';
 import { ownPackageFolder } from './job-file.ts';
@@ -24,6 +25,8 @@ export interface ClusterRestOptions {
   readonly logs: LogRing;
   readonly configuration: Configuration;
   readonly version: string;
+  readonly bind: RestBind;
+  readonly submissions: ServedSubmissions;
 }
 
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
@@ -38,6 +41,7 @@ export async function serveCluster(options: ClusterRestOptions): Promise<RestSer
       port: configuration.get('rest.port'),
       orNextPort: !isPortChosen(configuration),
       ...(options.elsewhere === undefined ? {} : { elsewhere: options.elsewhere }),
+      bind: options.bind,
     });
     return {
       ...server,
@@ -89,6 +93,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
         process: member.process,
       })),
     process: () => meter.figures(),
+    submissions: options.submissions,
   };
 }
 

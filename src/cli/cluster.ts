@@ -20,6 +20,8 @@ import { configurationOf } from './cluster-process.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
 import { isByRest, operateByRest } from './operate.ts';
+import { restBindOf } from './rest-bind.ts';
+import { isRestUrl, restClientOf } from './rest-target.ts';
 import type { JobHost } from './run-job.ts';
 
 /** One of the commands. */
@@ -74,6 +76,7 @@ async function start(request: StartRequest, host: JobHost): Promise<number> {
   for (const record of files.records()) files.forget(record);
   // What is wrong with the configuration is said here, not in a log.
   const configuration = await configurationOf(request.options.configuration, host);
+  restBindOf(configuration, files, host.workingDirectory);
   const isSaid = (
     key: 'heartbeat.interval' | 'heartbeat.timeout' | 'taskmanager.numberOfTaskSlots',
   ): boolean => configuration.origin(key) !== 'default';
@@ -331,6 +334,7 @@ function processJson({ role, id, processId, address, rest, startedAt }: ProcessR
 // ---- jobs ----
 
 async function list(request: Request & { readonly kind: 'list' }, host: JobHost): Promise<number> {
+  if (isRestUrl(request.cluster.target)) return listByRest(request, host);
   const jobs = await withCluster(request.cluster, (client) => client.ask<JobListing[]>({ kind: 'list' }));
   const running = jobs.filter(({ outcome }) => outcome === undefined);
   const over = jobs.filter(({ outcome }) => outcome !== undefined);
@@ -344,14 +348,32 @@ async function list(request: Request & { readonly kind: 'list' }, host: JobHost)
   return EXIT.done;
 }
 
-function section(host: JobHost, title: string, nothing: string, jobs: readonly JobListing[]): void {
+/** Of a cluster elsewhere, or of a run with --ui. */
+async function listByRest(request: Request & { readonly kind: 'list' }, host: JobHost): Promise<number> {
+  const jobs = await restClientOf(request.cluster).jobs();
+  const running = jobs.filter(({ endedAt }) => endedAt === null);
+  if (request.json) {
+    host.stdout.write(`${JSON.stringify(request.all ? jobs : running, undefined, 2)}\n`);
+    return EXIT.done;
+  }
+  const lines = (chosen: typeof jobs): ListedJob[] =>
+    chosen.map(({ jobId, name, state, startedAt }) => ({ jobId, jobName: name, state, startedAt }));
+  section(host, 'Running/Restarting Jobs', 'No running jobs.', lines(running));
+  const over = jobs.filter(({ endedAt }) => endedAt !== null);
+  if (request.all) section(host, 'Terminated Jobs', 'No terminated jobs.', lines(over));
+  return EXIT.done;
+}
+
+type ListedJob = Pick<JobListing, 'jobId' | 'jobName' | 'state' | 'startedAt'>;
+
+function section(host: JobHost, title: string, nothing: string, jobs: readonly ListedJob[]): void {
   if (jobs.length === 0) return host.stdout.write(`${nothing}\n`);
   host.stdout.write(`------------------ ${title} -------------------\n`);
   for (const job of jobs) host.stdout.write(`${jobLine(job)}\n`);
   host.stdout.write('--------------------------------------------------------------\n');
 }
 
-function jobLine({ jobId, jobName, state, startedAt }: JobListing): string {
+function jobLine({ jobId, jobName, state, startedAt }: ListedJob): string {
   return `${timeText(startedAt)} : ${jobId} : ${jobName} (${state})`;
 }
 

@@ -12,6 +12,7 @@ import { codeList, codes, errorCodeOf, explanationOf } from './explain.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
 import type { JobHost } from './run-job.ts';
+import type { LogsRequest } from './logs.ts';
 import type { OperateRequest } from './operate.ts';
 import type { StateRequest } from './state-commands.ts';
 import { screenOf } from './terminal.ts';
@@ -34,6 +35,7 @@ const USAGE_CODES: readonly ErrorCode[] = [
   'JOB_ARGUMENT_UNKNOWN',
   'JOB_FILE_MISSING',
   'JOB_WITHOUT_MILLRACE',
+  'REST_BIND_UNSAFE',
 ];
 
 /** Runs one command in this process. */
@@ -66,6 +68,8 @@ export async function runCommandLine(
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
     case 'savepoint':
     case 'rescale':
+    case 'checkpoint':
+    case 'logs':
       return operate(request, hostOf({ words, resume: undefined, stdout, stderr }, false));
     default:
       return inCluster(request, { words, resume: undefined, stdout, stderr });
@@ -145,9 +149,13 @@ async function runOrShow(
   }
 }
 
-async function operate(request: OperateRequest, host: JobHost): Promise<number> {
-  const { operateByRest } = await import('./operate.ts');
+async function operate(request: OperateRequest | LogsRequest, host: JobHost): Promise<number> {
   try {
+    if (request.kind === 'logs') {
+      const { printLogs } = await import('./logs.ts');
+      return await printLogs(request, host);
+    }
+    const { operateByRest } = await import('./operate.ts');
     return await operateByRest(request, host);
   } catch (error) {
     host.stderr.write(host.describe(error));

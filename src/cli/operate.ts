@@ -1,11 +1,9 @@
 /** `millrace savepoint`, and `stop` with a savepoint and `cancel` by REST: of a run with `--ui` as of a cluster. */
 
 import { resolve } from 'node:path';
-import { MillraceError } from '../base/errors.ts';
-import { RestClient } from '../rest/rest-client.ts';
-import type { ClusterOptions, Request } from './arguments.ts';
-import { ClusterFiles, isRunning } from './cluster-files.ts';
+import type { Request } from './arguments.ts';
 import { EXIT } from './exit.ts';
+import { isRestUrl, restClientOf } from './rest-target.ts';
 import type { Screen } from './terminal.ts';
 
 /** The process in which a command runs. */
@@ -16,19 +14,23 @@ export interface OperateHost {
 }
 
 /** What is asked of a running job by REST. */
-export type OperateRequest = Extract<Request, { readonly kind: 'savepoint' | 'cancel' | 'stop' | 'rescale' }>;
+export type OperateRequest = Extract<
+  Request,
+  { readonly kind: 'savepoint' | 'cancel' | 'stop' | 'rescale' | 'checkpoint' }
+>;
 
 /** True for what only REST can do, and for whoever names a REST interface. */
 export function isByRest(request: OperateRequest): boolean {
-  if (request.kind === 'savepoint' || request.kind === 'rescale' || isRestUrl(request.cluster.target))
+  if (request.kind === 'savepoint' || request.kind === 'rescale' || request.kind === 'checkpoint')
     return true;
+  if (isRestUrl(request.cluster.target)) return true;
   return request.kind === 'stop' && (request.folder !== undefined || request.drain);
 }
 
 /** Asks, waits for the outcome, and prints it as Flink's command line does. */
 export async function operateByRest(request: OperateRequest, host: OperateHost): Promise<number> {
   const { jobId, json } = request;
-  const client = new RestClient(restOf(request.cluster));
+  const client = restClientOf(request.cluster);
   const say = (line: string): void => host.stderr.write(json ? '' : `${line}\n`);
   if (request.kind === 'cancel') {
     await client.cancel(jobId);
@@ -47,6 +49,18 @@ export async function operateByRest(request: OperateRequest, host: OperateHost):
     );
     return EXIT.done;
   }
+  if (request.kind === 'checkpoint') {
+    say(`Triggering checkpoint for job ${jobId}.`);
+    say('Waiting for response...');
+    const checkpointId = await client.triggerCheckpoint(jobId);
+    const { path } = await client.checkpoint(jobId, checkpointId);
+    host.stdout.write(
+      json
+        ? jsonLine({ jobId, checkpointId, path })
+        : `Checkpoint ${checkpointId} for job ${jobId} completed. Path: ${path}\n`,
+    );
+    return EXIT.done;
+  }
   const folder = request.folder === undefined ? undefined : resolve(host.workingDirectory, request.folder);
   const isStop = request.kind === 'stop';
   say(isStop ? `Suspending job "${jobId}" with a savepoint.` : `Triggering savepoint for job ${jobId}.`);
@@ -60,31 +74,6 @@ export async function operateByRest(request: OperateRequest, host: OperateHost):
   host.stdout.write(json ? jsonLine({ jobId, savepoint }) : `Savepoint completed. Path: ${savepoint}\n`);
   say('You can resume your program from this savepoint with the run command.');
   return EXIT.done;
-}
-
-/** Where the REST interface is: as `--target` says, or as the files of the cluster do. */
-export function restOf({ target, state }: ClusterOptions): string {
-  if (target !== undefined && isRestUrl(target)) return target;
-  if (target !== undefined) {
-    throw new MillraceError('CLUSTER_UNREACHABLE', `"${target}" is no REST interface`, {
-      remedy: 'Give its address with http, for example --target http://localhost:8081.',
-    });
-  }
-  const files = new ClusterFiles(state);
-  const record = files.records().find((each) => each.role === 'jobmanager' && isRunning(each));
-  if (record?.rest !== undefined) return record.rest;
-  throw new MillraceError(
-    'CLUSTER_UNREACHABLE',
-    `no JobManager with a REST interface is recorded in ${files.directory}`,
-    {
-      remedy:
-        'Start a cluster with `millrace cluster start`; of a run with --ui give the address: --target http://localhost:8081.',
-    },
-  );
-}
-
-function isRestUrl(target: string | undefined): boolean {
-  return target?.startsWith('http://') === true || target?.startsWith('https://') === true;
 }
 
 function jsonLine(json: object): string {

@@ -21,6 +21,7 @@ import { bundleForCluster, linkMillrace } from './bundle.ts';
 import { type ClusterClient, withCluster } from './cluster-client.ts';
 import { EXIT } from './exit.ts';
 import { explainLoadError, findJobFile, ownPackageFolder, packageFolderOf } from './job-file.ts';
+import { isRestUrl, restClientOf } from './rest-target.ts';
 import { configurationOf, type JobHost, runElsewhere, submissionOf } from './run-job.ts';
 import { commandLineOf } from './job-file.ts';
 
@@ -36,6 +37,7 @@ export async function submitJob(request: SubmitRequest, host: JobHost): Promise<
   const prepared = await prepareSubmission(request, host);
   if (prepared.kind === 'elsewhere') return prepared.run();
   const { submission, bundle } = prepared;
+  if (isRestUrl(request.cluster.target)) return submitByRest(request, prepared, host);
   return withCluster(request.cluster, async (client) => {
     const jobId = await client.ask<string>({ kind: 'submit', submission, bundle });
     if (!request.json) host.stdout.write(`Job has been submitted with JobID ${jobId}\n`);
@@ -45,6 +47,34 @@ export async function submitJob(request: SubmitRequest, host: JobHost): Promise<
     }
     return conclude(await untilOver(client, jobId), request.json, host);
   });
+}
+
+/** The same over HTTP, for a cluster of another machine. */
+async function submitByRest(
+  { cluster, json }: SubmitRequest,
+  { submission, bundle }: PreparedSubmission,
+  host: JobHost,
+): Promise<number> {
+  const client = restClientOf(cluster);
+  const jobId = await client.submit(submission, bundle);
+  const { jobName } = submission;
+  if (!json) host.stdout.write(`Job has been submitted with JobID ${jobId}\n`);
+  if (cluster.detached) {
+    if (json) host.stdout.write(`${JSON.stringify({ jobId, jobName })}\n`);
+    return EXIT.done;
+  }
+  const clock = systemClock();
+  for (;;) {
+    const end = await client.result(jobId);
+    if (end !== undefined) {
+      const { status, failure } = end;
+      if (json) host.stdout.write(`${JSON.stringify({ jobId, jobName, status, failure })}\n`);
+      else host.stdout.write(`Job ${jobName} (${jobId}) has ended: ${status}\n`);
+      if (failure !== null) host.stderr.write(`${failure.stack}\n`);
+      return status === 'SUCCEEDED' ? EXIT.done : EXIT.failed;
+    }
+    await new Promise<void>((resolve) => clock.timer(POLL_MS, resolve, 'how is the job'));
+  }
 }
 
 /** A job that is ready to be handed in. */

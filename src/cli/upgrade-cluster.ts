@@ -10,11 +10,10 @@ import { systemClock } from '../base/clock.ts';
 import { deserializeError, isMillraceError, MillraceError } from '../base/errors.ts';
 import type { JobListing, Submission, SubmittedJob } from '../cluster/messages.ts';
 import { openSavepoint } from '../savepoints/index.ts';
-import { RestClient } from '../rest/rest-client.ts';
 import type { Request } from './arguments.ts';
 import { type ClusterClient, withCluster } from './cluster-client.ts';
 import { EXIT } from './exit.ts';
-import { restOf } from './operate.ts';
+import { restClientOf } from './rest-target.ts';
 import type { JobHost } from './run-job.ts';
 import { prepareSubmission, type PreparedSubmission } from './submit.ts';
 import { compareWithSavepoint } from './upgrade.ts';
@@ -97,7 +96,7 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
   const { jobId, folder, deadlineMs } = request;
   const target = folder === undefined ? undefined : resolve(host.workingDirectory, folder);
   const clock = systemClock();
-  const rest = new RestClient(restOf(request.cluster));
+  const rest = restClientOf(request.cluster);
   const ask = (): Promise<JobListing> => client.ask<JobListing>({ kind: 'job', jobId });
   const submit = (submission: Submission, bundle: Uint8Array): Promise<string> =>
     client.ask<string>({ kind: 'submit', submission, bundle });
@@ -110,7 +109,12 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
     }
   };
   return {
-    stopOld: () => rest.stopWithSavepoint(jobId, target === undefined ? {} : { folder: target }),
+    stopOld: () =>
+      rest
+        .stopWithSavepoint(jobId, target === undefined ? {} : { folder: target })
+        .catch((error: unknown) => {
+          throw isMillraceError(error, 'CLUSTER_UNREACHABLE') ? unknownStop(jobId, target, error) : error;
+        }),
     startNew: async (savepoint) => {
       await submit({ ...next.submission, ...startFrom(savepoint), jobId }, next.bundle);
     },
@@ -131,6 +135,16 @@ function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps 
       await submit({ ...submission, ...startFrom(savepoint), discardLaterOutput: true }, bundle);
     },
   };
+}
+
+/** US-3: nobody said whether the old version was stopped, and where its savepoint is. */
+function unknownStop(jobId: string, folder: string | undefined, cause: MillraceError): MillraceError {
+  const where = folder ?? 'the folder for savepoints of the job (execution.checkpointing.savepoint-dir)';
+  const message = `it is not known whether the old version was stopped: ${cause.message}; if it was, its savepoint is in ${where}`;
+  return new MillraceError('UPGRADE_STUCK', message, {
+    cause,
+    remedy: `Look with \`millrace list --all\`. If ${jobId} has ended, start a version from the newest savepoint in that folder: millrace run -d <job> -s <path>; if it runs, nothing has changed.`,
+  });
 }
 
 /** US-1: whatever the versions were configured or once started with, neither claims the savepoint of the upgrade. */

@@ -79,6 +79,16 @@ export class BlobFolder implements BlobStore {
     return path;
   }
 
+  /** Removes what {@link put} kept; what is not there is removed already. */
+  async remove({ key }: Pick<BundleReference, 'key'>): Promise<void> {
+    checkKey(key);
+    try {
+      await this.#env.files.removeTree(join(this.#directory, key));
+    } catch (error) {
+      throw storageFailed('a file of a job could not be removed', error);
+    }
+  }
+
   async #keep({ key, name }: BundleReference, bytes: Uint8Array): Promise<void> {
     const { files, random } = this.#env;
     const folder = join(this.#directory, key);

@@ -2,7 +2,9 @@
 
 import type { LogFormat, LogLevel } from '../base/log.ts';
 import type { CheckpointPointer } from './job-manager/job-authority.ts';
+import type { SerializedError } from '../base/errors.ts';
 import type { NetworkAddress } from '../base/network.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { HeartbeatTimes, Submission } from './messages.ts';
 
@@ -10,6 +12,7 @@ import type { HeartbeatTimes, Submission } from './messages.ts';
 export type ProcessStart = (
   | { readonly kind: 'job-process'; readonly start: JobProcessStart }
   | { readonly kind: 'job-master'; readonly start: JobMasterStart }
+  | { readonly kind: 'plan'; readonly start: PlanStart }
 ) & { readonly logging?: ProcessLogging };
 
 /** How a process logs until it knows what its job says. */
@@ -17,6 +20,26 @@ export interface ProcessLogging {
   readonly level: LogLevel;
   readonly format: LogFormat;
 }
+
+/** What a bundle is planned with, by a process that ends after its answer: nobody else runs code that was brought. */
+export interface PlanStart {
+  readonly bundlePath: string;
+  /** As in a submission. */
+  readonly load: unknown;
+  readonly workingDirectory: string;
+  readonly jobId: string | undefined;
+}
+
+/** Its answer. */
+export type PlanAnswer =
+  | {
+      readonly kind: 'planned';
+      readonly jobId: string;
+      readonly jobName: string;
+      readonly fingerprint: string;
+      readonly graph: JobGraph;
+    }
+  | { readonly kind: 'refused'; readonly error: SerializedError };
 
 /** What the process of a job in a TaskManager starts with. */
 export interface JobProcessStart {
@@ -60,10 +83,15 @@ export interface ChildProcessHandle {
 export interface ProcessSpawner {
   /**
    * @param options.workingDirectory where relative paths of the job begin
+   * @param options.onAnswer called with what a process says that plans
    * @param options.onExit called once, also for a process that could not be started, with how it ended
    */
   spawn(
     start: ProcessStart,
-    options: { readonly workingDirectory: string; readonly onExit: (how: string) => void },
+    options: {
+      readonly workingDirectory: string;
+      readonly onAnswer?: (answer: PlanAnswer) => void;
+      readonly onExit: (how: string) => void;
+    },
   ): ChildProcessHandle;
 }

@@ -1,7 +1,7 @@
 /** Starts the processes of a cluster on this machine. What they start with goes through a pipe that only they read. */
 
-import { fork } from 'node:child_process';
-import type { ChildProcessHandle, ProcessLogging, ProcessSpawner, ProcessStart } from './processes.ts';
+import { type ChildProcess, fork } from 'node:child_process';
+import type { PlanAnswer, ProcessLogging, ProcessSpawner, ProcessStart } from './processes.ts';
 
 /** How processes are started. */
 export interface SpawnerOptions {
@@ -16,7 +16,11 @@ export interface SpawnerOptions {
 /** Processes of this machine; their output is that of this process. */
 export function localSpawner(options: SpawnerOptions): ProcessSpawner {
   return {
-    spawn: (start, { workingDirectory, onExit }) => startChild(options, start, workingDirectory, onExit),
+    spawn: (start, { workingDirectory, onAnswer, onExit }) => {
+      const child = startChild(options, start, workingDirectory, onExit);
+      if (onAnswer !== undefined) child.on('message', (answer) => onAnswer(answer as PlanAnswer));
+      return { processId: child.pid ?? 0, kill: () => void child.kill('SIGKILL') };
+    },
   };
 }
 
@@ -25,7 +29,7 @@ function startChild(
   start: ProcessStart,
   workingDirectory: string,
   onExit: (how: string) => void,
-): ChildProcessHandle {
+): ChildProcess {
   // The bundle of a job has its source map within: errors name the lines that the user wrote.
   const execArgv = [...process.execArgv, '--enable-source-maps', ...nodeOptions];
   const child = fork(entry, [], {
@@ -43,5 +47,5 @@ function startChild(
   child.once('exit', (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`));
   // A child that died meanwhile tells so by its exit.
   child.send({ ...start, ...(logging === undefined ? {} : { logging }) }, () => undefined);
-  return { processId: child.pid ?? 0, kill: () => void child.kill('SIGKILL') };
+  return child;
 }

@@ -5,17 +5,17 @@ import { test } from 'node:test';
 import { routesOf } from './rest-server.ts';
 import type { RestContext } from './context.ts';
 import { Refusal, Router } from './router.ts';
-import { refusedRoutes } from './routes-refused.ts';
+import { refusedRoutes, refusedWithoutSubmissions } from './routes-refused.ts';
 
 const page = readFileSync(new URL('../../docs/reference/rest.md', import.meta.url), 'utf8');
-const told = [...page.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \| (served|refused: .+) \|$/gm)].map(
-  ([, method, path, here]) => ({ method: method!, path: path!, here: here! }),
-);
+const told = [
+  ...page.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \| (served|served by a cluster|refused: .+) \|$/gm),
+].map(([, method, path, here]) => ({ method: method!, path: path!, here: here! }));
 // Rows are made, nothing is asked of them.
-const nobody = {
-  watch: { cluster: { env: { clock: { now: () => 0 } }, version: '' }, onTick: () => {} },
-} as unknown as RestContext;
-const routes = routesOf(nobody);
+const watch = (submissions: object | undefined): RestContext =>
+  ({ watch: { cluster: { submissions }, onTick: () => {} } }) as unknown as RestContext;
+const routes = routesOf(watch({ bundleBytesMax: 1 }));
+const routesOfRun = routesOf(watch(undefined));
 const shape = (path: string): string => path.replaceAll(/:\w+/g, ':');
 const key = ({ method, path }: { readonly method: string; readonly path: string }): string =>
   `${method} ${shape(path)}`;
@@ -26,17 +26,26 @@ test('the reference says of every route of Flink whether it is served', () => {
   const known = new Set(routes.map(key));
   for (const row of told) {
     const why = refused.get(key(row));
+    const served = refusedWithoutSubmissions.some((each) => key(each) === key(row))
+      ? 'served by a cluster'
+      : 'served';
     assert.ok(known.has(key(row)), `${key(row)} is in the reference, and no route has it`);
-    assert.equal(row.here, why === undefined ? 'served' : `refused: ${why}`, key(row));
+    assert.equal(row.here, why === undefined ? served : `refused: ${why}`, key(row));
   }
 });
 
 test('nothing is refused that is served, and nothing that Flink does not have', () => {
-  const all = routes.map(key);
-  assert.deepEqual(
-    all.filter((each, index) => all.indexOf(each) !== index),
-    [],
-  );
+  for (const table of [routes, routesOfRun]) {
+    const all = table.map(key);
+    assert.deepEqual(
+      all.filter((each, index) => all.indexOf(each) !== index),
+      [],
+    );
+    assert.deepEqual(
+      told.map(key).filter((each) => !all.includes(each)),
+      [],
+    );
+  }
   const flinks = new Set(told.map(key));
   assert.deepEqual(
     refusedRoutes.map(key).filter((each) => !flinks.has(each)),

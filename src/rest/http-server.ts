@@ -19,7 +19,7 @@ import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { isLoopback } from '../base/network.ts';
 import { Access, type Tokens } from './access.ts';
-import { type Answer, Refusal, refused, type Router } from './router.ts';
+import { type Answer, Refusal, refused, type Router, type Upload, type UploadedPart } from './router.ts';
 
 /** HS-2. */
 export const CONNECTIONS_MAX = 512;
@@ -231,7 +231,9 @@ async function route(
       if (row.onlyForPage === true) checkPage(request);
       rules.access.check(authorization, row.role);
       const query = new URLSearchParams(question < 0 ? '' : raw.slice(question + 1));
-      return row.handle({ params, query, body: await bodyOf(request) });
+      const max = row.uploadBytesMax;
+      const body = max === undefined ? await bodyOf(request) : await uploadOf(request, max);
+      return row.handle({ params, query, body });
     }
     case 'other-method':
       throw new Refusal(405, `Method ${method} is not allowed here; allowed: ${found.allowed.join(', ')}`);
@@ -285,24 +287,64 @@ function nameOf(host: string): string {
 /** HS-2: JSON of a bounded size; `undefined` for no body. */
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   if (request.method === 'GET' || request.method === 'HEAD') return undefined;
-  if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw tooLarge();
-    chunks.push(chunk);
-  }
-  if (bytes === 0) return undefined;
+  const bytes = await bytesOf(request, BODY_BYTES_MAX);
+  if (bytes.length === 0) return undefined;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'));
   } catch {
     throw new Refusal(400, 'Request did not match expected format: the body is not JSON.');
   }
 }
 
-function tooLarge(): Refusal {
-  return new Refusal(413, `The body is larger than ${BODY_BYTES_MAX} bytes.`);
+async function bytesOf(request: IncomingMessage, max: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > max) throw tooLarge(max);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > max) throw tooLarge(max);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(max: number): Refusal {
+  return new Refusal(413, `The body is larger than ${max} bytes.`);
+}
+
+/** HS-2. Bodies that are being read at once; each waits in memory until it is whole. */
+const UPLOADS_AT_ONCE = 4;
+const PARTS_MAX = 8;
+let uploads = 0;
+
+/** HS-2: a form with files. */
+async function uploadOf(request: IncomingMessage, max: number): Promise<Upload> {
+  const type = request.headers['content-type'] ?? '';
+  if (!type.startsWith('multipart/form-data')) {
+    throw new Refusal(400, 'Request did not match expected format: the body is no multipart/form-data.');
+  }
+  if (uploads >= UPLOADS_AT_ONCE) throw new Refusal(429, 'Too many uploads are under way; try again.');
+  uploads += 1;
+  try {
+    const bytes = await bytesOf(request, max);
+    const form = await new Response(new Uint8Array(bytes), { headers: { 'content-type': type } })
+      .formData()
+      .catch(() => {
+        throw new Refusal(400, 'Request did not match expected format: the body is no multipart/form-data.');
+      });
+    const parts = [...form.entries()];
+    if (parts.length > PARTS_MAX) throw new Refusal(400, `A form has at most ${PARTS_MAX} parts.`);
+    return new Map(
+      await Promise.all(
+        parts.map(async ([name, value]): Promise<[string, UploadedPart]> => {
+          if (typeof value === 'string') return [name, { name: '', bytes: Buffer.from(value) }];
+          return [name, { name: value.name, bytes: new Uint8Array(await value.arrayBuffer()) }];
+        }),
+      ),
+    );
+  } finally {
+    uploads -= 1;
+  }
 }
 
 function send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {

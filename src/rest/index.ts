@@ -1,6 +1,8 @@
 /** The public face of `millrace/rest-client`: a typed client of the REST interface, and what it speaks of. */
 
 export {
+  type JobEnd,
+  type JobSubmission,
   type LogOptions,
   RestClient,
   type RestClientOptions,

@@ -7,6 +7,7 @@
 
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
+import type { Submission } from '../cluster/messages.ts';
 import type {
   Alert,
   CheckpointMessage,
@@ -37,6 +38,15 @@ export interface RestClientOptions {
   readonly token?: string;
   /** Ends whatever is under way. */
   readonly signal?: AbortSignal;
+}
+
+/** What a job is started with; its bundle goes beside it. */
+export type JobSubmission = Submission;
+
+/** How a job ended. */
+export interface JobEnd {
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'CANCELED' | 'UNKNOWN';
+  readonly failure: { readonly code: string; readonly stack: string } | null;
 }
 
 /** One message of the live stream: the name says what the data is. */
@@ -153,6 +163,33 @@ export class RestClient {
     return this.get(`${path}${queryOf({ key: JSON.stringify(key) })}`);
   }
 
+  /** Starts a job from its bundle, as whoever has planned it describes it; its id. Needs a token that may submit. */
+  async submit(submission: JobSubmission, bundle: Uint8Array): Promise<string> {
+    const form = new FormData();
+    form.set('submission', JSON.stringify(submission));
+    form.set('bundle', new Blob([new Uint8Array(bundle)]), submission.bundleName);
+    const { jobId } = await this.send<{ readonly jobId: string }>('POST', '/x/jobs', form);
+    return jobId;
+  }
+
+  /** How a job ended; `undefined` while it has not. */
+  async result(jobId: string): Promise<JobEnd | undefined> {
+    const path = `/jobs/${encodeURIComponent(jobId)}/execution-result`;
+    const { status, 'job-execution-result': result } = await this.get<{
+      readonly status: { readonly id: string };
+      readonly 'job-execution-result'?: {
+        readonly 'application-status': JobEnd['status'];
+        readonly 'failure-cause'?: Cause;
+      };
+    }>(path);
+    if (status.id !== 'COMPLETED' || result === undefined) return undefined;
+    const cause = result['failure-cause'];
+    return {
+      status: result['application-status'],
+      failure: cause === undefined ? null : { code: cause.class, stack: cause['stack-trace'] },
+    };
+  }
+
   /** Takes a checkpoint now, and gives its id. */
   async triggerCheckpoint(jobId: string): Promise<number> {
     const job = `/jobs/${encodeURIComponent(jobId)}`;
@@ -264,7 +301,7 @@ export class RestClient {
     return this.send('GET', path);
   }
 
-  /** Any route, with a body of JSON. */
+  /** Any route, with a body of JSON, or a form. */
   async send<T>(
     method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
     path: string,
@@ -327,9 +364,10 @@ export class RestClient {
         ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          // A form says its type by itself.
+          ...(body === undefined || body instanceof FormData ? {} : { 'content-type': 'application/json' }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) }),
       });
     } catch (error) {
       if (signals.some(({ aborted }) => aborted)) throw error;

@@ -12,6 +12,7 @@ import { openApi } from './openapi.ts';
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts';
 import { ok, type Route, Router } from './router.ts';
 import { applicationRoutes } from './routes-applications.ts';
+import { bundleRoutes } from './routes-bundles.ts';
 import { checkpointRoutes } from './routes-checkpoints.ts';
 import { clusterRoutes } from './routes-cluster.ts';
 import { jobRoutes } from './routes-jobs.ts';
@@ -101,7 +102,8 @@ export function routesOf(context: RestContext): Route[] {
     ...savepointRoutes(context),
     ...rescaleRoutes(context),
     ...ownRoutes(context),
-    ...refusingRoutes(),
+    ...bundleRoutes(context),
+    ...refusingRoutes(context),
     {
       method: 'GET',
       path: '/metrics',

@@ -8,8 +8,18 @@ export interface RouteRequest {
   /** By the names in the path; decoded once. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** The parsed JSON of the body; `undefined` without one. */
+  /** The parsed JSON of the body, or the {@link Upload} of a route that takes one; `undefined` without one. */
   readonly body: unknown;
+}
+
+/** A body that is no JSON: the parts of a form, by their names. */
+export type Upload = ReadonlyMap<string, UploadedPart>;
+
+/** One part of a form. */
+export interface UploadedPart {
+  /** As whoever sends it calls it; nothing of it becomes a path. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 /** What a route answers with. */
@@ -46,6 +56,8 @@ export interface Route {
   /** One line, for the OpenAPI document. */
   readonly summary: string;
   readonly query?: readonly string[];
+  /** The body is a form with files, of at most so many bytes. */
+  readonly uploadBytesMax?: number;
   /** Answered only to a script of a page of this server: for a GET of Flink's page that does something. */
   readonly onlyForPage?: boolean;
   readonly handle: (request: RouteRequest) => Answer | Promise<Answer>;

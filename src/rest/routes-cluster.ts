@@ -194,7 +194,7 @@ function dashboardConfiguration({ watch: { cluster } }: RestContext): unknown {
     'flink-version': cluster.version,
     'flink-revision': 'millrace',
     features: {
-      'web-submit': false,
+      'web-submit': cluster.submissions !== undefined,
       'web-cancel': cluster.features.cancel,
       'web-rescale': cluster.features.triggerCheckpoint, // A job is rescaled from one.
       'web-history': false,

@@ -1,5 +1,6 @@
 /** Routes of Flink that nobody serves here, each with the reason: whoever asks is told why, not that there is no such page. */
 
+import type { RestContext } from './context.ts';
 import { Refusal, type Route } from './router.ts';
 
 /** One route, and why it is refused. */
@@ -9,29 +10,25 @@ export interface RefusedRoute {
   readonly why: string;
 }
 
-const NO_JAVA = 'a job graph of Java cannot run here: submit a job with `millrace run -d`';
-const NO_BUNDLES = 'jobs are submitted with `millrace run -d`';
+const NO_JAVA =
+  'a job graph of Java cannot run here: submit a job with `millrace run -d`, or its bundle by /jars/upload';
+const NO_JOBS_HERE = 'this run has its one job; a cluster takes jobs';
+const PLAN_RUNS_CODE = 'to plan a bundle runs its code, and a GET runs nothing: use POST';
 const NO_HISTORY_SERVER = 'Flink has it in its history server only, and so nobody answers it here either';
 const NO_RESCALE_HISTORY = 'no history of rescales is kept';
 const NO_PROFILER =
   'there is no async-profiler; POST /v1/x/taskmanagers/:taskmanagerid/profiles takes a profile';
 const NO_OUTPUT = 'what processes print is not kept; read their logs';
 
-/** All of them. */
+/** What is refused everywhere. */
 export const refusedRoutes: readonly RefusedRoute[] = [
+  { method: 'GET', path: '/jars/:jarid/plan', why: PLAN_RUNS_CODE },
   {
     method: 'DELETE',
     path: '/cluster',
     why: 'a cluster is ended by whoever started it, with `millrace cluster stop`',
   },
   { method: 'POST', path: '/jobs', why: NO_JAVA },
-  { method: 'GET', path: '/jars', why: NO_BUNDLES },
-  { method: 'POST', path: '/jars/upload', why: NO_BUNDLES },
-  { method: 'DELETE', path: '/jars/:jarid', why: NO_BUNDLES },
-  { method: 'GET', path: '/jars/:jarid/plan', why: NO_BUNDLES },
-  { method: 'POST', path: '/jars/:jarid/plan', why: NO_BUNDLES },
-  { method: 'POST', path: '/jars/:jarid/run', why: NO_BUNDLES },
-  { method: 'POST', path: '/jars/:jarid/run-application', why: NO_BUNDLES },
   {
     method: 'PATCH',
     path: '/jobs/:jobid/rescaling',
@@ -73,9 +70,20 @@ export const refusedRoutes: readonly RefusedRoute[] = [
   ]),
 ];
 
+/** What is refused besides by whoever takes no jobs. */
+export const refusedWithoutSubmissions: readonly RefusedRoute[] = [
+  { method: 'GET', path: '/jars', why: NO_JOBS_HERE },
+  { method: 'POST', path: '/jars/upload', why: NO_JOBS_HERE },
+  { method: 'DELETE', path: '/jars/:jarid', why: NO_JOBS_HERE },
+  { method: 'POST', path: '/jars/:jarid/plan', why: NO_JOBS_HERE },
+  { method: 'POST', path: '/jars/:jarid/run', why: NO_JOBS_HERE },
+  { method: 'POST', path: '/jars/:jarid/run-application', why: NO_JOBS_HERE },
+];
+
 /** The rows of the table. */
-export function refusingRoutes(): Route[] {
-  return refusedRoutes.map(({ method, path, why }) => ({
+export function refusingRoutes({ watch: { cluster } }: RestContext): Route[] {
+  const all = [...refusedRoutes, ...(cluster.submissions === undefined ? refusedWithoutSubmissions : [])];
+  return all.map(({ method, path, why }) => ({
     method,
     path,
     role: method === 'GET' ? 'view' : 'operate',

@@ -7,7 +7,9 @@
 
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
+import type { PlannedBundle } from '../cluster/job-manager/bundle-planner.ts';
 import type { JobMaster } from '../cluster/job-manager/job-master.ts';
+import type { BundleReference, Submission } from '../cluster/messages.ts';
 import type { Guarantee } from '../graph/guarantee.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
 import type { Features } from './contract.ts';
@@ -92,6 +94,32 @@ export interface ServedProcess {
   readonly machineCores: number;
 }
 
+/** What takes jobs. */
+export interface ServedSubmissions {
+  /** Bytes of a bundle, at most. */
+  readonly bundleBytesMax: number;
+  /** Where relative paths of jobs begin whose client does not say, absolute. */
+  readonly workingDirectory: string;
+  /** Keeps a bundle until it is dropped. */
+  keep(bytes: Uint8Array, name: string): Promise<BundleReference>;
+  drop(bundle: BundleReference): Promise<void>;
+  /** Which job a kept bundle is; runs its code in a process of its own. */
+  plan(bundle: BundleReference, how: PlannedHow): Promise<PlannedBundle>;
+  /** How the job of a bundle is built with these arguments and settings. */
+  loadOf(bundle: BundleReference, how: Pick<PlannedHow, 'args' | 'settings'>): unknown;
+  bytesOf(bundle: BundleReference): Promise<Uint8Array>;
+  /** Starts a job; its id. */
+  submit(submission: Submission, bundle: Uint8Array): Promise<string>;
+}
+
+/** With what a bundle is planned. */
+export interface PlannedHow {
+  readonly args: readonly string[];
+  /** Configuration keys and their values. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly jobId: string | undefined;
+}
+
 /** All that is served. */
 export interface ServedCluster {
   readonly mode: 'embedded' | 'cluster';
@@ -107,4 +135,6 @@ export interface ServedCluster {
   workers(): readonly ServedWorker[];
   /** The process that coordinates. */
   process(): ServedProcess;
+  /** `undefined`: it runs the one job that it has. */
+  readonly submissions?: ServedSubmissions;
 }

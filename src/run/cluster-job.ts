@@ -2,15 +2,16 @@
 
 import { pathToFileURL } from 'node:url';
 import type { Log } from '../base/env.ts';
+import { serializeError } from '../base/errors.ts';
 import type { JobAuthority } from '../cluster/job-manager/job-authority.ts';
 import type { PlannedLoad, RunningJob } from '../cluster/job-manager/job-master-process.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
 import type { JobDescription } from '../cluster/messages.ts';
-import type { JobMasterStart } from '../cluster/processes.ts';
+import type { JobMasterStart, PlanAnswer, PlanStart } from '../cluster/processes.ts';
 import { guaranteeOf } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
-import { executeOver, servedParts } from '../run.ts';
+import { checkGuarantee, executeOver, jobIdOf, planOf, servedParts } from '../run.ts';
 import { type ConfigurationLayer, fromLayers, layersOf, type LoadRecipe, recipeForThread } from './load.ts';
 
 /** How a job is built, as a client says it; the `load` of a submission. */
@@ -66,6 +67,30 @@ export async function runSubmitted(
     configuration: layersOf(client.configuration),
   };
   return { master, description };
+}
+
+/** Which job a bundle is. */
+export async function planBundle({
+  bundlePath,
+  load,
+  workingDirectory,
+  jobId,
+}: PlanStart): Promise<PlanAnswer> {
+  try {
+    const { args, argv, layers } = load as SubmittedLoad;
+    process.argv.splice(0, process.argv.length, ...argv);
+    const planned = await planOf(pathToFileURL(bundlePath), {
+      args,
+      configuration: fromLayers(layers),
+      workingDirectory,
+    });
+    checkGuarantee(planned.compiled, planned.configuration);
+    const { graph } = planned.compiled;
+    const { name, fingerprint } = graph;
+    return { kind: 'planned', jobId: jobId ?? jobIdOf(name), jobName: name, fingerprint, graph };
+  } catch (error) {
+    return { kind: 'refused', error: serializeError(error) };
+  }
 }
 
 /** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */

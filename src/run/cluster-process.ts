@@ -1,5 +1,6 @@
 /**
- * What the processes of a cluster execute that run code of users: a job master, or the process of a job in a TaskManager.
+ * What the processes of a cluster execute that run code of users: a job master, the process of a job in a TaskManager, or
+ * one that only plans a bundle.
  *
  * CP-1 Which of both, and with what, it is told by the process that started it, in the first message of its pipe.
  * CP-2 It ends when that pipe does: nothing outlives its JobManager or TaskManager, however that ended.
@@ -13,7 +14,7 @@ import type { ProcessStart } from '../cluster/processes.ts';
 import { JobProcess } from '../cluster/task-manager/job-process.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import { WORKER } from '../run.ts';
-import { graphOf, localLoad, runSubmitted } from './cluster-job.ts';
+import { graphOf, localLoad, planBundle, runSubmitted } from './cluster-job.ts';
 
 /** Exit codes; 0 after a last word. */
 const FAILED = 1;
@@ -30,6 +31,11 @@ process.once('message', (message) => {
 });
 
 async function begin({ kind, start, logging }: ProcessStart): Promise<void> {
+  if (kind === 'plan') {
+    const answer = await planBundle(start);
+    process.send!(answer, () => process.exit(0));
+    return;
+  }
   const own = systemEnv(logging === undefined ? {} : { logging });
   const jobId = kind === 'job-master' ? start.submission.jobId : start.jobId;
   const env = { ...own, log: own.log.child({ jobId }) };

@@ -225,6 +225,7 @@ export class SimulatedCluster {
   }
 
   #run(name: string, env: Env, start: ProcessStart): void {
+    assert.ok(start.kind !== 'plan', 'nothing is uploaded here');
     const network = this.network.of(name);
     const over = (): void => this.crash(name);
     const process =

@@ -69,7 +69,7 @@ it('show jobs, graph, checkpoints, watermarks, back pressure, exceptions and Tas
   await shows(`${vertex}/backpressure`, 'HIGH');
   await shows(`${vertex}/accumulators`, 'Vertex Accumulators');
   await shows(`${own}/timeline`, 'Vertex TimeLine');
-  await shows(`${own}/exceptions`, /fails <once>/);
+  await shows(`${own}/exceptions`, 'fails <once>');
   await shows(`${own}/checkpoints`, 'Checkpoint Counts', /Completed: [1-9]/, 'Latest Completed Checkpoint');
   for (const [tab, text] of [
     ['History', 'COMPLETED'],
@@ -83,7 +83,7 @@ it('show jobs, graph, checkpoints, watermarks, back pressure, exceptions and Tas
   await shows('/task-manager', 'taskmanager-1');
   await shows('/task-manager/taskmanager-1/metrics', 'JVM (Heap/Non-Heap) Memory', 'V8');
   await shows('/task-manager/taskmanager-1/log-list', 'millrace.log');
-  await shows('/task-manager/taskmanager-1/thread-dump', /slot 0 of job/);
+  await shows('/task-manager/taskmanager-1/thread-dump', 'slot 0 of job');
   await shows('/job-manager/metrics', 'JVM (Heap/Non-Heap) Memory');
   await shows('/job-manager/config', 'jobmanager.rpc.port');
   await shows('/job-manager/logs', 'a TaskManager has registered');
