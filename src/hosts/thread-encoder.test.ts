@@ -1,5 +1,6 @@
 // Bytes that another thread makes are those that this one would make; what happens when it ends, or has no room.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import type { FrozenKeyedState } from '../state/backend.ts';
@@ -15,7 +16,8 @@ import { threadEncoder } from './thread-encoder.ts';
 
 const MAX_PARALLELISM = 4;
 
-function backendWith(numbers: number, texts = 0): MemoryStateBackend {
+/** Without cells the order of what is written does not depend on what changes meanwhile. */
+function backendWith(numbers: number, texts = 0, hasCells = true): MemoryStateBackend {
   const backend = new MemoryStateBackend({
     keyGroupRange: { start: 0, end: MAX_PARALLELISM - 1 },
     maxParallelism: MAX_PARALLELISM,
@@ -27,7 +29,7 @@ function backendWith(numbers: number, texts = 0): MemoryStateBackend {
   const text = backend.state('text', state.map<string, string>());
   for (let index = 0; index < numbers; index++) {
     backend.setCurrentKey(index % 2 === 0 ? index : `user-${index}`);
-    count.update(index % 1_000 === 999 ? 'no number' : index);
+    count.update(hasCells && index % 1_000 === 999 ? 'no number' : index);
   }
   for (let index = 0; index < texts; index++) {
     backend.setCurrentKey(index);
@@ -64,10 +66,14 @@ async function read(
   return { encoding, snapshot, waits };
 }
 
-async function encoded(backend: MemoryStateBackend, encoder: SnapshotEncoder): Promise<unknown> {
+async function encoded(
+  backend: MemoryStateBackend,
+  encoder: SnapshotEncoder,
+): Promise<{ readonly length: number; readonly sha256: string }> {
   const { encoding, snapshot } = await read(backend, encoder);
   const { bytes, sha256 } = await encoding.finish(snapshot);
-  return { bytes: Buffer.from(bytes).toString('base64'), sha256 };
+  assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256);
+  return { length: bytes.length, sha256 };
 }
 
 /** The encoder, and the threads that it started. */
@@ -107,11 +113,49 @@ test('the bytes of numbers and of cells, many or few, are those that the slot wo
   }
 });
 
-test('memory goes round, and whoever finds none is told when there is some', async () => {
+test('numbers that change while the thread copies them are those of the barrier, and what it has not copied is copied here', async () => {
+  const { encoder } = watched();
+  try {
+    for (const isForced of [false, true]) {
+      const backend = backendWith(100_000, 0, false);
+      const { sha256: expected } = await encoded(backend, encodingHere);
+      const count = backend.state('count', state.value<unknown>(0));
+      const change = (from: number): void => {
+        // Of those that were there, and new ones, which make tables grow.
+        for (let index = from * 7_919; index < from * 7_919 + 4_000; index++) {
+          backend.setCurrentKey(index % 2 === 0 ? index : `user-${index}`);
+          count.update(-1);
+        }
+      };
+      let hasRoom = Promise.withResolvers<undefined>();
+      const encoding = encoder.begin(() => hasRoom.resolve(undefined));
+      const frozen = backend.freeze(encoding);
+      if (isForced) {
+        frozen.advance();
+        change(0);
+        frozen.finish();
+      }
+      let changes = 0;
+      for (let progress = frozen.advance(); progress !== 'done'; progress = frozen.advance()) {
+        if (changes < 20) change(changes++);
+        if (progress !== 'waiting') continue;
+        await hasRoom.promise;
+        hasRoom = Promise.withResolvers();
+      }
+      const snapshot = readWith(frozen);
+      frozen.release();
+      assert.equal((await encoding.finish(snapshot)).sha256, expected);
+    }
+  } finally {
+    await encoder.close();
+  }
+});
+
+test('whoever has to wait for the thread is told when it need not any more', async () => {
   const { encoder } = watched();
   try {
     const { encoding, snapshot, waits } = await read(backendWith(300_000), encoder);
-    assert.ok(waits > 0, 'the memories of one round are not enough');
+    assert.ok(waits > 0, 'nothing was copied before it was asked for');
     assert.ok((await encoding.finish(snapshot)).bytes.length > 0);
   } finally {
     await encoder.close();
@@ -119,9 +163,16 @@ test('memory goes round, and whoever finds none is told when there is some', asy
 });
 
 test('a thread that ends takes its snapshots with it, and the next one has another thread', async () => {
-  const silent = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", {
-    eval: true,
-  });
+  // It says that it has copied, and makes no bytes.
+  const silent = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+    parentPort.on('message', ({ kind, tables, progress }) => {
+      if (kind !== 'tables') return;
+      Atomics.store(progress, 0, tables.length);
+      parentPort.postMessage({ kind: 'copied' });
+    });`,
+    { eval: true },
+  );
   const starts = [silent];
   const encoder = threadEncoder(
     () => starts.shift() ?? new Worker(new URL('./worker-encoder.ts', import.meta.url)),

@@ -2,8 +2,8 @@
  * Makes the bytes of large snapshots in a thread of its own, so that the thread of the slot only copies pages.
  *
  * ```
- * slot    claim ─ pages ──▶ … ─ finish ──▶ … bytes, which the slot stores
- * encoder            ◀── memory         ◀── encoded | failed
+ * slot    tables ──▶   sees the progress ─ kept ──▶ … claim ─ pages ──▶ … ─ finish ──▶ … bytes, which the slot stores
+ * encoder        copies, ◀── copied                            ◀── memory         ◀── encoded | failed
  * ```
  *
  * Owner: the thread of the slot. Partner: worker-encoder.ts, which it starts with the first large snapshot.
@@ -12,10 +12,14 @@
  * N2 {@link MEMORIES_MAX} memories are there at a time, unless more must be; none while no snapshot is on its way.
  * N3 The end of the thread rejects what waits for it, once; the next large snapshot starts another one.
  * N4 What was moved to the thread is not looked at any more.
+ * N5 What is shared is the memory of typed tables, which the thread copies while they change: F5 of state/memory/snapshot.ts
+ *    says why that is right. The number of tables that are copied is written after they are, and read before anything that
+ *    changes later is changed.
  */
 
 import { Worker } from 'node:worker_threads';
 import { type deserializeError as deserialize, deserializeError, MillraceError } from '../base/errors.ts';
+import type { SharedCopying, SharedTable } from '../state/backend.ts';
 import type { NamedRun } from '../state/memory/number-columns.ts';
 import { encoderHere } from '../state/memory/snapshot.ts';
 import { plainColumns, type WrittenKeyGroup, type WrittenTable } from '../state/written-key-group.ts';
@@ -35,12 +39,23 @@ export type EncoderCommand =
       readonly memory: Int32Array<ArrayBuffer>;
       readonly runs: readonly NamedRun[];
     }
+  | {
+      readonly kind: 'tables';
+      readonly id: number;
+      readonly tables: readonly SharedTable[];
+      /** How many are copied. */
+      readonly progress: Int32Array;
+    }
+  | { readonly kind: 'kept'; readonly id: number; readonly kept: readonly Int32Array[] }
+  | { readonly kind: 'rest'; readonly id: number; readonly memories: readonly Int32Array[] }
   | { readonly kind: 'finish'; readonly id: number; readonly snapshot: ReadSnapshot }
   | { readonly kind: 'drop'; readonly id: number };
 
 /** What it sends. */
 export type EncoderReport =
   | { readonly kind: 'memory'; readonly memory: Int32Array<ArrayBuffer> }
+  /** Tables were copied. */
+  | { readonly kind: 'copied' }
   | { readonly kind: 'encoded'; readonly id: number; readonly bytes: Uint8Array; readonly sha256: string }
   | { readonly kind: 'failed'; readonly id: number; readonly error: Parameters<typeof deserialize>[0] };
 
@@ -110,6 +125,11 @@ class ThreadEncoder implements SnapshotEncoder {
     return this.#free.pop() ?? new Int32Array(MEMORY_WORDS);
   }
 
+  /** To be called once, when something comes back. */
+  onRoom(onRoom: () => void): void {
+    this.#onRoom.add(onRoom);
+  }
+
   send(command: EncoderCommand, moved: readonly ArrayBuffer[] = []): void {
     this.#thread().postMessage(command, [...moved]);
   }
@@ -154,6 +174,7 @@ class ThreadEncoder implements SnapshotEncoder {
   }
 
   #take(report: EncoderReport): void {
+    if (report.kind === 'copied') return this.#tellRoom();
     if (report.kind === 'memory') {
       this.#out--;
       if (this.#active.size > 0 && this.#free.length + this.#out < MEMORIES_MAX)
@@ -237,6 +258,30 @@ class ThreadEncoding implements SnapshotEncoding {
     this.#encoder.send({ kind: 'pages', id: this.#id, memory: moved, runs }, [moved.buffer]);
   }
 
+  share(tables: readonly SharedTable[]): SharedCopying | undefined {
+    const encoder = this.#encoder;
+    const id = this.#id;
+    if (!this.#isLarge || !encoder.isActive(id)) return undefined;
+    const progress = new Int32Array(new SharedArrayBuffer(4));
+    encoder.onRoom(this.#onRoom);
+    encoder.send({ kind: 'tables', id, tables, progress });
+    return {
+      copied: () => {
+        // A thread that ended copies nothing, and `finish` tells.
+        if (!encoder.isActive(id)) return tables.length;
+        const copied = Atomics.load(progress, 0);
+        if (copied < tables.length) encoder.onRoom(this.#onRoom);
+        return copied;
+      },
+      give: (kept) => {
+        if (encoder.isActive(id)) encoder.send({ kind: 'kept', id, kept }, buffersOf(kept));
+      },
+      giveRest: (memories) => {
+        if (encoder.isActive(id)) encoder.send({ kind: 'rest', id, memories }, buffersOf(memories));
+      },
+    };
+  }
+
   finish(snapshot: ReadSnapshot): Promise<EncodedSnapshot> {
     const encoder = this.#encoder;
     if (!encoder.isActive(this.#id)) return Promise.reject(lost('it had copies of this snapshot'));
@@ -270,6 +315,10 @@ class ThreadEncoding implements SnapshotEncoding {
       })),
     };
   }
+}
+
+function buffersOf(memories: readonly Int32Array[]): ArrayBuffer[] {
+  return memories.filter(({ length }) => length > 0).map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function* bytesOf({ operators }: ReadSnapshot): Iterable<{ bytes: Uint8Array; isOwn: boolean }> {

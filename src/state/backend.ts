@@ -3,7 +3,7 @@
 import type { Key } from '../base/key-groups.ts';
 import type { StateDescriptor, StateHandle } from './descriptors.ts';
 import type { OwnEntry, OwnKeyedState } from './own-state.ts';
-import type { NamedRun } from './memory/number-columns.ts';
+import type { NamedRun, PlaceForm } from './memory/number-columns.ts';
 import type { TimerDomain } from './timer-domain.ts';
 import type { WrittenKeyGroup } from './written-key-group.ts';
 
@@ -79,6 +79,25 @@ export interface NumberEncoder {
   claim(must: boolean): Int32Array | undefined;
   /** Gives claimed memory back with runs that lie one after the other in it. */
   add(memory: Int32Array, runs: readonly NamedRun[]): void;
+  /** Has the memory of tables copied while they change; `undefined`: the caller copies. */
+  share?(tables: readonly SharedTable[]): SharedCopying | undefined;
+}
+
+/** A typed table whose memory threads can share. */
+export interface SharedTable {
+  readonly columns: number;
+  readonly form: PlaceForm;
+  readonly memory: Int32Array;
+}
+
+/** Tables that are being copied, one after the other. */
+export interface SharedCopying {
+  /** How many of them are copied: whatever changes from now on is not in the copies. */
+  copied(): number;
+  /** What the next of them held before they changed, until they were seen to be copied; as `KeptPlaces` has it. */
+  give(kept: readonly Int32Array[]): void;
+  /** Copies that the caller made of all that are left. */
+  giveRest(memories: readonly Int32Array[]): void;
 }
 
 /** What holds a value of its own: each key, or each namespace of a key. */

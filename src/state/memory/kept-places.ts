@@ -1,13 +1,36 @@
 /**
- * What some places of a page held before they changed, each once.
+ * What some places of a typed table held before they changed, each once.
  *
- * Owner: the typed table whose page it is; only while a snapshot waits for that page.
+ * Owner: the table, while a snapshot waits for it; then whoever has a copy of the table.
  */
 
 const BITS = 32;
 const ENTRIES_MIN = 16;
 
-/** See the head of the file. Places are numbered from the first of the page. */
+/** Places of a copy of a table: `words` begins with the place `first`. */
+export interface CopiedPlaces {
+  readonly words: Int32Array;
+  readonly at: number;
+  readonly first: number;
+  readonly places: number;
+}
+
+/** Makes a copy what the table was: `entries` as {@link KeptPlaces} has them. */
+export function giveBack(
+  entries: Int32Array,
+  wordsPerPlace: number,
+  { words, at, first, places }: CopiedPlaces,
+): void {
+  const stride = wordsPerPlace + 1;
+  for (let entry = 0; entry < entries.length; entry += stride) {
+    const place = entries[entry]! - first;
+    if (place < 0 || place >= places) continue;
+    const to = at + place * wordsPerPlace;
+    for (let word = 0; word < wordsPerPlace; word++) words[to + word] = entries[entry + 1 + word]!;
+  }
+}
+
+/** See the head of the file. */
 export class KeptPlaces {
   readonly #stride: number;
   readonly #seen: Int32Array;
@@ -36,14 +59,9 @@ export class KeptPlaces {
     this.#end = at + stride;
   }
 
-  /** Makes a copy of the page, whose words begin at `from`, what the page was. */
-  giveBack(words: Int32Array, from: number): void {
-    const stride = this.#stride;
-    const entries = this.#entries;
-    for (let at = 0; at < this.#end; at += stride) {
-      const to = from + entries[at]! * (stride - 1);
-      for (let word = 1; word < stride; word++) words[to + word - 1] = entries[at + word]!;
-    }
+  /** One after the other: a place, and its words. */
+  entries(): Int32Array {
+    return this.#entries.subarray(0, this.#end);
   }
 
   #grow(): void {

@@ -16,14 +16,15 @@
  * P4 Every block was taken from the budget of the slot before it was allocated, and is given back when it is dropped.
  * P5 Between `beginCopy` and the last `copyPage` the places from `uncopied` on are copied as they were at `beginCopy`: what a
  *    place held is kept before it changes, and the rest is copied before the block is replaced. Kept is each place once, so
- *    that this takes an eighth more than a copy of the table at most, which the budget does not count.
+ *    that this takes a quarter more than a copy of the table at most, which the budget does not count. Another thread may
+ *    copy the memory whole meanwhile: whatever it reads of a place that changes, `takeKept` has what was there.
  */
 
 import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
 import { type Key, keyHash } from '../../base/key-groups.ts';
 import type { MemoryBudget } from '../memory-budget.ts';
-import { KeptPlaces } from './kept-places.ts';
+import { giveBack, KeptPlaces } from './kept-places.ts';
 import { PLACE_WORDS, type PlaceForm } from './number-columns.ts';
 
 /** How many places a lookup looks at. */
@@ -51,6 +52,8 @@ interface Block {
 
 /** Words that are copied at once for a snapshot: 64 KiB. */
 export const PAGE_WORDS = 16_384;
+/** Blocks of so many bytes are in memory that threads can share. */
+const SHARED_BYTES_MIN = 16_384;
 /** P5: no place is waiting to be copied. */
 const NONE = 0x7fffffff;
 
@@ -67,8 +70,7 @@ export abstract class NumberTable<B extends Block = Block> {
   protected block: B;
   /** P5. Every change of a place looks at it. */
   protected uncopied = NONE;
-  /** By page. */
-  #kept: (KeptPlaces | undefined)[] = [];
+  #kept: KeptPlaces | undefined;
   #copyRest: () => void = () => {};
   /** The size that was tried last, and in which a key that is here would have had no place. */
   #refusedBits = -1;
@@ -119,6 +121,11 @@ export abstract class NumberTable<B extends Block = Block> {
     this.uncopied = 0;
   }
 
+  /** Has something else called when the block is replaced. */
+  onReplaced(replaced: () => void): void {
+    this.#copyRest = replaced;
+  }
+
   get isCopied(): boolean {
     return this.uncopied === NONE;
   }
@@ -135,9 +142,9 @@ export abstract class NumberTable<B extends Block = Block> {
     const words = this.pageWords;
     const from = this.uncopied * stride;
     into.set(this.block.words.subarray(from, from + words), at);
-    this.#kept[from / PAGE_WORDS]?.giveBack(into, at);
-    this.#kept[from / PAGE_WORDS] = undefined;
     const places = words / stride;
+    if (this.#kept !== undefined)
+      giveBack(this.#kept.entries(), stride, { words: into, at, first: this.uncopied, places });
     this.uncopied += places;
     if (this.uncopied === this.places) this.endCopy();
     return places;
@@ -146,17 +153,22 @@ export abstract class NumberTable<B extends Block = Block> {
   /** Nothing is copied any more. */
   endCopy(): void {
     this.uncopied = NONE;
-    this.#kept = [];
+    this.#kept = undefined;
     this.#copyRest = () => {};
   }
 
   /** P5: before a place that is not copied yet changes. */
   protected keep(place: number): void {
     const stride = PLACE_WORDS[this.form];
-    const pagePlaces = PAGE_WORDS / stride;
-    const page = Math.floor(place / pagePlaces);
-    this.#kept[page] ??= new KeptPlaces(Math.min(pagePlaces, this.places), stride);
-    this.#kept[page].keep(place - page * pagePlaces, this.block.words, place * stride);
+    this.#kept ??= new KeptPlaces(this.places, stride);
+    this.#kept.keep(place, this.block.words, place * stride);
+  }
+
+  /** P5: what changed since `beginCopy`, for whoever has copied the memory as it is; as {@link KeptPlaces} has it. */
+  takeKept(): Int32Array {
+    const entries = this.#kept?.entries() ?? new Int32Array();
+    this.endCopy();
+    return entries;
   }
 
   /** Gives a place to a key that has none; -1 when it cannot have one (P1). */
@@ -229,13 +241,18 @@ function freePlace(block: Block, bits: number, hash: number): number {
   return -1;
 }
 
+/** Memory of blocks, which another thread can copy from a certain size on. */
+function memoryOf(bytes: number): ArrayBufferLike {
+  return bytes < SHARED_BYTES_MIN ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
+}
+
 class NumberBlock implements Block {
   readonly cells: Float64Array;
 
   readonly words: Int32Array;
 
   constructor(bits: number) {
-    this.cells = new Float64Array(2 << bits).fill(Number.NaN);
+    this.cells = new Float64Array(memoryOf(16 << bits)).fill(Number.NaN);
     this.words = new Int32Array(this.cells.buffer);
   }
 
@@ -321,7 +338,7 @@ class TextBlock implements Block {
   readonly values: Float64Array;
 
   constructor(bits: number) {
-    const memory = new ArrayBuffer(32 << bits);
+    const memory = memoryOf(32 << bits);
     this.words = new Int32Array(memory);
     this.bytes = Buffer.from(memory);
     this.values = new Float64Array(memory);

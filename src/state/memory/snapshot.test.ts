@@ -6,11 +6,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { FrozenKeyedState, NumberEncoder } from '../backend.ts';
+import type { FrozenKeyedState, NumberEncoder, SharedCopying, SharedTable } from '../backend.ts';
 import * as state from '../state.ts';
 import { encodeWrittenKeyGroup } from '../written-key-group.ts';
 import { MemoryStateBackend } from './backend.ts';
-import { NumberAssembly } from './number-columns.ts';
+import { giveBack } from './kept-places.ts';
+import { NumberAssembly, PLACE_WORDS } from './number-columns.ts';
 import { PAGE_WORDS } from './number-table.ts';
 
 const RUNS = 60;
@@ -172,21 +173,76 @@ class LateEncoder implements NumberEncoder {
   }
 }
 
-function run(first: readonly Step[], steps: readonly Step[], isLate: boolean): void {
+/** One that copies tables itself, a third of one at a time, while they change. */
+class SharingEncoder extends LateEncoder {
+  #tables: readonly SharedTable[] = [];
+  readonly #copies: Int32Array[] = [];
+  #thirds = 0;
+  #given = 0;
+
+  share(tables: readonly SharedTable[]): SharedCopying {
+    this.#tables = tables;
+    const encode = (memory: Int32Array, kept: Int32Array): void => {
+      const { columns, form } = tables[this.#given++]!;
+      const stride = PLACE_WORDS[form];
+      const places = memory.length / stride;
+      giveBack(kept, stride, { words: memory, at: 0, first: 0, places });
+      this.add(memory, [{ columns, form, places }]);
+    };
+    return {
+      copied: () => Math.floor(this.#thirds / 3),
+      give: (kept) => {
+        for (const entries of kept) encode(this.#copies[this.#given]!, entries);
+      },
+      giveRest: (memories) => {
+        for (const memory of memories) encode(memory, new Int32Array());
+      },
+    };
+  }
+
+  copyOn(): void {
+    const index = Math.floor(this.#thirds / 3);
+    const table = this.#tables[index];
+    if (table === undefined) return;
+    const { memory } = table;
+    const [from, to] = [this.#thirds % 3, (this.#thirds % 3) + 1].map((third) =>
+      Math.floor((memory.length * third) / 3),
+    );
+    this.#copies[index] ??= new Int32Array(memory.length);
+    this.#copies[index].set(memory.subarray(from, to), from);
+    this.#thirds++;
+  }
+}
+
+type How = 'here' | 'late' | 'shared' | 'shared, in a hurry';
+
+const encoders: Readonly<Record<How, () => LateEncoder | undefined>> = {
+  here: () => undefined,
+  late: () => new LateEncoder(),
+  shared: () => new SharingEncoder(),
+  'shared, in a hurry': () => new SharingEncoder(),
+};
+
+function run(first: readonly Step[], steps: readonly Step[], how: How): void {
   const pair = new Pair();
   for (const step of first) pair.apply(step);
   const barrier = structuredClone(pair.held);
-  const encoder = isLate ? new LateEncoder() : undefined;
+  const encoder = encoders[how]();
   const frozen = pair.backend.freeze(encoder);
   for (const step of steps) {
-    if (step.kind === 'advance') for (let piece = 0; piece < step.pieces; piece++) frozen.advance();
-    else pair.apply(step);
+    if (step.kind === 'advance') {
+      for (let piece = 0; piece < step.pieces; piece++) {
+        if (encoder instanceof SharingEncoder && piece % 5 === 0) encoder.copyOn();
+        frozen.advance();
+      }
+    } else pair.apply(step);
   }
   const restored = new Pair(barrier);
   if (encoder === undefined) {
     for (const keyGroup of frozen.keyGroups()) restored.backend.restore(keyGroup, frozen.encode(keyGroup));
   } else {
-    while (frozen.advance() !== 'done');
+    if (how === 'shared, in a hurry') frozen.finish();
+    while (frozen.advance() !== 'done') if (encoder instanceof SharingEncoder) encoder.copyOn();
     for (const [keyGroup, bytes] of encoder.bytesOf(frozen)) restored.backend.restore(keyGroup, bytes);
   }
   frozen.release();
@@ -205,11 +261,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 test('a snapshot is what was there at its barrier, at whichever step it is completed', () => {
+  const hows = Object.keys(encoders) as How[];
   const before = fc.array(step, { minLength: 1, maxLength: 5 });
   const after = fc.array(step, { minLength: 1, maxLength: 6 });
   fc.assert(
-    fc.property(before, after, fc.boolean(), (first_, steps, isLate) => {
-      for (let end = 0; end <= steps.length; end++) run(first_, steps.slice(0, end), isLate);
+    fc.property(before, after, fc.constantFrom(...hows), (first_, steps, how) => {
+      for (let end = 0; end <= steps.length; end++) run(first_, steps.slice(0, end), how);
     }),
     { seed: SEED, numRuns: RUNS },
   );

@@ -11,17 +11,21 @@
  * F3 A value that cannot become bytes fails the snapshot, not the record that came after the barrier: the error waits for
  *    `written` or `encode`.
  * F4 Numbers that a codec of the user writes become bytes here, because a function cannot go to another thread.
+ * F5 Where the encoder can copy memory that threads share, it copies tables whole, while they change. A table keeps what its
+ *    places held until it was seen, between two records, that it is copied: what was kept corrects the copy, and everything
+ *    else did not change. It does not matter what the other thread read of a place that changed.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { BinaryWriter } from '../../codecs/binary.ts';
 import { GENERIC_CODEC_ID } from '../../codecs/generic.ts';
-import type { FrozenKeyedState, NumberEncoder, SnapshotProgress } from '../backend.ts';
+import type { FrozenKeyedState, NumberEncoder, SharedCopying, SnapshotProgress } from '../backend.ts';
 import { encodeWrittenKeyGroup, plainColumns, type WrittenKeyGroup } from '../written-key-group.ts';
 import { type CopiedNumbers, KeyGroupCopy, type KeyGroupWriting } from './key-group-copy.ts';
 import { codecFailed } from './key-group-bytes.ts';
 import type { KeyGroupState } from './key-group-state.ts';
-import { type NamedRun, NumberAssembly, NumberColumns } from './number-columns.ts';
+import { giveBack } from './kept-places.ts';
+import { type NamedRun, NumberAssembly, NumberColumns, PLACE_WORDS } from './number-columns.ts';
 import { type NumberTable, PAGE_WORDS } from './number-table.ts';
 import type { StateLayout } from './state-layout.ts';
 
@@ -32,11 +36,26 @@ interface TableToCopy {
   readonly columns: number | NumberColumns;
 }
 
+/** F5: a table that the encoder copies. */
+interface TableToShare {
+  readonly table: NumberTable;
+  /** As of the barrier. */
+  readonly memory: Int32Array;
+  /** Of a table that has another block by now. */
+  kept: Int32Array | undefined;
+}
+
 /** The state as of one `freeze`. */
 export class MemorySnapshot implements FrozenKeyedState {
   readonly #copies: ReadonlyMap<number, KeyGroupCopy>;
   readonly #waiting: KeyGroupCopy[];
-  readonly #tables: TableToCopy[] = [];
+  /** Those that are copied here, the first one last. */
+  #tables: TableToCopy[] = [];
+  /** F5. Those that were not given to the encoder yet, the first one last. */
+  readonly #toShare: TableToShare[] = [];
+  #copying: SharedCopying | undefined;
+  #copied = 0;
+  #hasBegun = false;
   readonly #onRelease: () => void;
   readonly #encoder: NumberEncoder;
   /** Of a snapshot without an encoder. */
@@ -59,14 +78,14 @@ export class MemorySnapshot implements FrozenKeyedState {
     this.#assembly = encoder === undefined ? new NumberAssembly() : undefined;
     this.#encoder = encoder ?? encoderHere(this.#assembly!);
     this.#copies = new Map(
-      groups.map((group) => [group.keyGroup, new KeyGroupCopy(group, writing, this.#begin(group, writing))]),
+      groups.map((group) => [group.keyGroup, new KeyGroupCopy(group, writing, this.#mark(group, writing))]),
     );
     this.#waiting = [...this.#copies.values()].reverse();
     this.#tables.reverse();
     this.#encoder.expect(this.#tables.reduce((bytes, { table }) => bytes + table.memory.byteLength, 0));
   }
 
-  #begin(group: KeyGroupState, { layouts, operatorUid }: KeyGroupWriting): (CopiedNumbers | undefined)[] {
+  #mark(group: KeyGroupState, { layouts, operatorUid }: KeyGroupWriting): (CopiedNumbers | undefined)[] {
     return layouts.map((layout, index) => {
       const tables = group.numbers[index]?.tables() ?? [];
       if (tables.length === 0) return undefined;
@@ -96,6 +115,8 @@ export class MemorySnapshot implements FrozenKeyedState {
 
   advance(): SnapshotProgress {
     if (this.#isReleased) return 'done';
+    this.#begin();
+    if (this.#toShare.length > 0) return this.#giveKept() ? 'more' : 'waiting';
     for (let next = this.#tables.at(-1); next !== undefined; next = this.#tables.at(-1)) {
       if (next.table.isCopied) this.#tables.pop();
       else return this.#copyPage(next, false) ? 'more' : 'waiting';
@@ -111,6 +132,8 @@ export class MemorySnapshot implements FrozenKeyedState {
 
   finish(): void {
     if (this.#isReleased) return;
+    this.#begin();
+    this.#giveRest();
     for (const toCopy of this.#tables.splice(0)) this.#copyWhole(toCopy);
     while (this.advance() !== 'done');
   }
@@ -140,12 +163,69 @@ export class MemorySnapshot implements FrozenKeyedState {
     if (this.#isReleased) return;
     this.#isReleased = true;
     for (const { table } of this.#tables) table.endCopy();
+    for (const { table, kept } of this.#toShare) if (kept === undefined) table.endCopy();
+    this.#toShare.length = 0;
     for (const copy of this.#copies.values()) copy.release();
     this.#tables.length = 0;
     this.#waiting.length = 0;
     this.#encoded.clear();
     this.#memory = undefined;
     this.#onRelease();
+  }
+
+  /** F5. At the first piece, when the encoder knows how much there is. */
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const isShared = ({ columns, table }: TableToCopy): boolean =>
+      typeof columns === 'number' && table.memory.buffer instanceof SharedArrayBuffer && !table.isCopied;
+    const shared = this.#tables.filter(isShared).reverse();
+    if (shared.length === 0) return;
+    this.#copying = this.#encoder.share?.(
+      shared.map(({ columns, table }) => ({
+        columns: columns as number,
+        form: table.form,
+        memory: table.memory,
+      })),
+    );
+    if (this.#copying === undefined) return;
+    this.#tables = this.#tables.filter((table) => !isShared(table));
+    for (const { table } of shared.reverse()) {
+      const toShare: TableToShare = { table, memory: table.memory, kept: undefined };
+      table.onReplaced(() => {
+        toShare.kept = table.takeKept();
+      });
+      this.#toShare.push(toShare);
+    }
+  }
+
+  /** F5; false when nothing more was copied. */
+  #giveKept(): boolean {
+    const copied = this.#copying!.copied();
+    if (copied === this.#copied) return false;
+    const kept: Int32Array[] = [];
+    for (; this.#copied < copied; this.#copied++) {
+      const toShare = this.#toShare.pop()!;
+      kept.push(toShare.kept ?? toShare.table.takeKept());
+    }
+    this.#copying!.give(kept);
+    return true;
+  }
+
+  /** F5: what cannot wait any longer is copied here. */
+  #giveRest(): void {
+    if (this.#toShare.length === 0) return;
+    const memories = this.#toShare
+      .splice(0)
+      .reverse()
+      .map(({ table, memory, kept }) => {
+        const words = memory.slice();
+        const stride = PLACE_WORDS[table.form];
+        const places = words.length / stride;
+        giveBack(kept ?? table.takeKept(), stride, { words, at: 0, first: 0, places });
+        return words;
+      });
+    this.#copying!.giveRest(memories);
   }
 
   /** F2. */
