@@ -330,6 +330,7 @@ test('the made way of a record into its batch does what the plain one does, for 
         batchRecords: 7,
         plain: isPlain,
         router: createRouter(kind, {
+          plain: isPlain,
           channels: 3,
           keySelector: (value) => `key ${value as number}`,
           maxParallelism: 128,

@@ -45,6 +45,8 @@ export interface RouterOptions {
   readonly partitioner?: ((key: unknown, channels: number) => number) | undefined;
   /** For `rebalance` and `shuffle`. */
   readonly random?: Random | undefined;
+  /** Forbids made code, as an environment may. */
+  readonly plain?: boolean;
 }
 
 /** Makes the router of one edge and producer subtask. */
@@ -84,28 +86,41 @@ function shuffle(channels: number, random: Random): Router {
   return { route: () => random.int(channels) };
 }
 
-function byKeyGroup({ channels, keySelector, maxParallelism }: RouterOptions): Router {
+function byKeyGroup(options: RouterOptions): Router {
+  const { channels, keySelector, maxParallelism } = options;
   assert(keySelector !== undefined, 'a key-group edge has a key selector');
   assert(maxParallelism !== undefined, 'a key-group edge knows the max parallelism of its consumer');
   assert(channels <= maxParallelism, 'parallelism is at most max parallelism');
   if (channels === 1) {
-    return {
-      route(value) {
-        // What is no key is refused by the selector also where there is nothing to choose.
-        keySelector(value);
-        return 0;
-      },
+    // What is no key is refused by the selector also where there is nothing to choose.
+    const only = (value: unknown): number => {
+      keySelector(value);
+      return 0;
     };
+    return { route: madeRoute(options, { keySelector }, BY_ONE_CHANNEL) ?? only };
   }
   const owners = Uint16Array.from({ length: maxParallelism }, (_, keyGroup) =>
     subtaskOfKeyGroup(keyGroup, channels, maxParallelism),
   );
   const values = { keySelector, keyGroupOf, maxParallelism, owners };
   const route = (value: unknown): number => owners[keyGroupOf(keySelector(value) as Key, maxParallelism)]!;
-  return { route: makeCode<Router['route']>(['key-group'], values, BY_KEY_GROUP) ?? route };
+  return { route: madeRoute(options, values, BY_KEY_GROUP) ?? route };
+}
+
+function madeRoute(
+  { plain = false }: RouterOptions,
+  values: Readonly<Record<string, unknown>>,
+  text: string,
+): Router['route'] | undefined {
+  return plain ? undefined : makeCode(['route'], values, text);
 }
 
 /** Of each edge for itself, so that its functions can become part of it. */
+const BY_ONE_CHANNEL = `return function route(value) {
+  keySelector(value);
+  return 0;
+};`;
+
 const BY_KEY_GROUP = `return function route(value) {
   return owners[keyGroupOf(keySelector(value), maxParallelism)];
 };`;
@@ -115,7 +130,8 @@ const CUSTOM = `return function route(value) {
   return Number.isInteger(channel) && channel >= 0 && channel < channels ? channel : refuse(channel);
 };`;
 
-function custom({ channels, keySelector = (value) => value, partitioner }: RouterOptions): Router {
+function custom(options: RouterOptions): Router {
+  const { channels, keySelector = (value: unknown) => value, partitioner } = options;
   assert(partitioner !== undefined, 'a custom edge has a partitioner');
   const refuse = (channel: unknown): never => {
     throw new MillraceError(
@@ -128,7 +144,7 @@ function custom({ channels, keySelector = (value) => value, partitioner }: Route
     const channel = partitioner(keySelector(value), channels);
     return Number.isInteger(channel) && channel >= 0 && channel < channels ? channel : refuse(channel);
   };
-  return { route: makeCode<Router['route']>(['custom'], values, CUSTOM) ?? route };
+  return { route: madeRoute(options, values, CUSTOM) ?? route };
 }
 
 function randomOf(options: RouterOptions): Random {
