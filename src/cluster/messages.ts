@@ -60,6 +60,7 @@ export interface ProcessFigures {
   readonly processId: number;
   readonly residentBytes: number;
   readonly cpuShare: number;
+  readonly cpuMs: number;
   readonly uptimeMs: number;
   readonly thread: ThreadFigures;
   readonly machineMemoryBytes: number;

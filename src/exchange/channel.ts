@@ -42,6 +42,8 @@ export interface ChannelWriter {
   encode(element: ChannelElement): Uint8Array;
   /** Bytes ever written; `undefined` where elements stay objects. */
   bytes(): number | undefined;
+  /** How full the memory between both ends is; absent where elements stay objects. */
+  pool?(): PoolUsage;
   /** How many records of the size seen lately make a frame of a good size; Infinity where size does not matter. */
   recordsPerFrame(): number;
 }
@@ -65,8 +67,30 @@ export interface ChannelReader {
   onReadable(run: () => void): void;
   /** Bytes ever read; `undefined` where elements stay objects. */
   bytes(): number | undefined;
+  /** How full the memory between both ends is; absent where elements stay objects. */
+  pool?(): PoolUsage;
   /** Elements waiting, for metrics; exact within a thread, else at least 1 when there is anything. */
   backlog(): number;
+}
+
+/** Memory of channels, and how much of it waits to be read. */
+export interface PoolUsage {
+  readonly usedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Of several channels; `undefined` when none has memory of its own. */
+export function addPools(all: readonly (PoolUsage | undefined)[]): PoolUsage | undefined {
+  return all.reduce<PoolUsage | undefined>(
+    (sum, each) =>
+      each === undefined
+        ? sum
+        : {
+            usedBytes: (sum?.usedBytes ?? 0) + each.usedBytes,
+            totalBytes: (sum?.totalBytes ?? 0) + each.totalBytes,
+          },
+    undefined,
+  );
 }
 
 /** The bytes of several channels; `undefined` when none of them carries bytes. */

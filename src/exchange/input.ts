@@ -17,7 +17,7 @@ import { assert } from '../base/assert.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import { Alignment } from './alignment.ts';
 import type { RecordBatch } from './batch.ts';
-import { addBytes, type ChannelElement, type ChannelReader } from './channel.ts';
+import { addBytes, addPools, type ChannelElement, type ChannelReader, type PoolUsage } from './channel.ts';
 import type { ChannelStateSection, RecoveredSection } from './channel-state.ts';
 import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts';
 import { encodeElement, isMarkerFrame } from './frame.ts';
@@ -159,6 +159,11 @@ export class InputGate {
   /** Bytes that have come through channels that carry bytes; `undefined` when none does. */
   bytes(): number | undefined {
     return addBytes(this.#channels.map(({ reader }) => reader.bytes()));
+  }
+
+  /** Memory of the channels that have some. */
+  pool(): PoolUsage | undefined {
+    return addPools(this.#channels.map(({ reader }) => reader.pool?.()));
   }
 
   /** In-flight data of a checkpoint whose barrier element was returned; `undefined` until all its barriers have come. Taken once. */

@@ -25,7 +25,7 @@ import { deepFreeze } from '../base/freeze.ts';
 import { makeCode } from '../base/made-code.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import { areNone, noTimestamps, type RecordBatch } from './batch.ts';
-import { addBytes, type ChannelElement, type ChannelWriter } from './channel.ts';
+import { addBytes, addPools, type ChannelElement, type ChannelWriter, type PoolUsage } from './channel.ts';
 import type { ChannelStateSection } from './channel-state.ts';
 import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts';
 import { OverflowBound, OverflowQueue } from './overflow-queue.ts';
@@ -246,6 +246,11 @@ export class OutputPort {
   /** Bytes that have left through channels that carry bytes; `undefined` when none does. */
   bytes(): number | undefined {
     return addBytes(this.#channels.map(({ writer }) => writer.bytes()));
+  }
+
+  /** Memory of the channels that have some. */
+  pool(): PoolUsage | undefined {
+    return addPools(this.#channels.map(({ writer }) => writer.pool?.()));
   }
 
   /** Drops what waits; nothing may be sent afterwards. */

@@ -2,7 +2,7 @@
 
 import { assert } from '../base/assert.ts';
 import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
-import type { ChannelElement, ChannelReader, PriorityBarrier } from './channel.ts';
+import type { ChannelElement, ChannelReader, PriorityBarrier, PoolUsage } from './channel.ts';
 import { decodeElement, FLAGS_AT, FRAME_HEADER_BYTES, frameToKeep, MORE_PIECES } from './frame.ts';
 import { newestBarrier } from './ring-barrier.ts';
 import {
@@ -67,6 +67,11 @@ export class RingReader implements ChannelReader, RingEnd {
 
   bytes(): number {
     return this.#bytes;
+  }
+
+  pool(): PoolUsage {
+    const { capacity } = this.#memory;
+    return { usedBytes: (this.#memory.load(WRITTEN) - this.#read) >>> 0, totalBytes: capacity };
   }
 
   position(): number {

@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts';
 import { type BatchCodec, GENERIC } from '../codecs/batch-codec.ts';
 import { BinaryWriter } from '../codecs/binary.ts';
-import type { ChannelElement, ChannelWriter } from './channel.ts';
+import type { ChannelElement, ChannelWriter, PoolUsage } from './channel.ts';
 import type { CheckpointBarrier } from './events.ts';
 import {
   encodeElement,
@@ -75,6 +75,11 @@ export class RingWriter implements ChannelWriter, RingEnd {
 
   bytes(): number {
     return this.#bytes;
+  }
+
+  pool(): PoolUsage {
+    const { capacity } = this.#memory;
+    return { usedBytes: (this.#written - this.#memory.load(READ)) >>> 0, totalBytes: capacity };
   }
 
   position(): number {

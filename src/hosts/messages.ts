@@ -7,6 +7,7 @@
 import type { SerializedError } from '../base/errors.ts';
 import type { LogEntry } from '../base/log.ts';
 import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
+import type { PoolUsage } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { VertexParallelism } from '../graph/rescale.ts';
 import type { LatencyFigures, LatencySettings } from '../metrics/latency.ts';
@@ -117,11 +118,14 @@ export interface OperatorFigures {
   readonly latency?: readonly LatencyFigures[] | undefined;
 }
 
-/** How far one split of a source has come. */
+/** How far one split of a source has come, and how it has spent its time since it was added, ms. */
 export interface SplitProgress {
   readonly splitId: string;
   readonly watermark: number;
   readonly idle: boolean;
+  readonly activeMs: number;
+  readonly pausedMs: number;
+  readonly idleMs: number;
 }
 
 /** Figures of one subtask, cumulative since its deployment. */
@@ -139,6 +143,9 @@ export interface TaskFigures {
   /** What went through rings or sockets; `undefined` where all records stay objects of this thread. */
   readonly bytesIn: number | undefined;
   readonly bytesOut: number | undefined;
+  /** Memory of its rings, and how much of it waits to be read; `undefined` as above. */
+  readonly inputPool?: PoolUsage | undefined;
+  readonly outputPool?: PoolUsage | undefined;
   /** The lowest of the chain. */
   readonly watermark: number;
   /** What the last operator of the chain has told those behind it. */
@@ -147,6 +154,8 @@ export interface TaskFigures {
   readonly idle: boolean;
   /** Of a source. */
   readonly source?: SourceFigures | undefined;
+  /** Of a source in an alignment group: how far ahead of the slowest it is, ms. */
+  readonly alignmentDriftMs?: number | undefined;
   /** Of a source that tells event time. */
   readonly splits: readonly SplitProgress[];
   readonly counters: Readonly<Record<string, number>>;

@@ -25,7 +25,7 @@
 import { callAs, type CallOrigin } from '../base/call-origin.ts';
 import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
-import { addBytes } from '../exchange/channel.ts';
+import { addBytes, addPools } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { GateElement, InputGate } from '../exchange/input.ts';
 import type { OutputPort } from '../exchange/output.ts';
@@ -600,10 +600,13 @@ export class TaskRunner {
       backPressuredMs: this.#blockedMs + (this.#blockedSince === undefined ? 0 : at - this.#blockedSince),
       bytesIn: this.#parts.gate?.bytes(),
       bytesOut: addBytes(this.#ports.map((port) => port.bytes())),
+      inputPool: this.#parts.gate?.pool(),
+      outputPool: addPools(this.#ports.map((port) => port.pool())),
       watermark: this.task.watermark(),
       outputWatermark,
       idle,
       source: this.isSource ? this.#sourceFigures(at) : undefined,
+      alignmentDriftMs: this.isSource ? this.task.source.alignmentDrift?.() : undefined,
       splits: this.isSource ? (this.task.source.splitTimes?.() ?? []) : [],
       counters: { ...this.task.chain.counters },
       metrics: this.task.chain.metrics.map((registry) => registry.figures()),

@@ -14,6 +14,7 @@ import type { BroadcastDeclaration } from '../state/broadcast-state.ts';
 import type { StateDescriptor, ValueState } from '../state/descriptors.ts';
 import type { DeclaredLists } from '../state/operator-lists.ts';
 import type { RuntimeContext } from './runtime-context.ts';
+import type { SplitTimes } from './split-activity.ts';
 
 /** Who and where an operator is. */
 export interface OperatorInfo {
@@ -271,14 +272,16 @@ export interface SourceOperator extends Operator {
   eventTimeLags?(): EventTimeLags | undefined;
   /** The event time of each split that it reads, as of now; none where it tells no event time. */
   splitTimes?(): readonly SplitTime[];
+  /** In an alignment group: how far its event time is ahead of the slowest of the group, ms; `undefined` while nobody knows. */
+  alignmentDrift?(): number | undefined;
   /** In an alignment group: what has to be told now, once; asked after each step, and after `wakeUp`. */
   timeReport?(): TimeReport | undefined;
   /** In an alignment group: what is ahead of this watermark waits from now on, and nothing else does. */
   alignTo?(maxWatermark: number): void;
 }
 
-/** How far the event time of one split has come. */
-export interface SplitTime {
+/** How far the event time of one split has come, and how it has spent its time. */
+export interface SplitTime extends SplitTimes {
   readonly splitId: string;
   /** `MIN_TIMESTAMP` before the first. */
   readonly watermark: number;

@@ -124,6 +124,27 @@ test('a source reads nothing of what is ahead, and goes on when the group has co
   assert.deepEqual(context.output.values, [1_000, 1_001]);
 });
 
+test('tells how far it is ahead of the slowest, and how long its splits waited', async () => {
+  const { fill, tick, operator, kernel } = rig(new QueueReader(), aligned(100));
+  assert.equal(operator.alignmentDrift(), undefined);
+  fill('a', 1_000);
+  await tick();
+  assert.equal(operator.alignmentDrift(), undefined, 'nobody has told of the others');
+  operator.alignTo(950 + 100);
+  await tick();
+  assert.equal(operator.alignmentDrift(), 49);
+  operator.alignTo(999 + 100);
+  assert.equal(operator.alignmentDrift(), 0);
+  fill('a', 2_000);
+  await tick();
+  await tick();
+  const [before] = operator.splitTimes();
+  await kernel.runFor(1_000);
+  const [after] = operator.splitTimes();
+  assert.equal(after!.pausedMs - before!.pausedMs, 1_000, 'it is far ahead');
+  assert.equal(after!.activeMs, before!.activeMs);
+});
+
 test('a source that was answered and is ahead again says so with its new time (SA-3)', async () => {
   const { fill, tick, operator } = rig(new QueueReader(), aligned(100));
   fill('a', 1_000);

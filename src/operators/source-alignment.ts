@@ -41,6 +41,15 @@ export class SourceAlignment {
     return watermark > this.#maxWatermark;
   }
 
+  /** How far `watermark` is ahead of the slowest of the group, ms; `undefined` before there is a watermark or an answer. */
+  drift(watermark: number): number | undefined {
+    const slowest = this.#maxWatermark - this.#alignment.maxDriftMs;
+    if (watermark === MIN_TIMESTAMP || slowest <= MIN_TIMESTAMP || this.#maxWatermark === MAX_TIMESTAMP) {
+      return undefined;
+    }
+    return Math.max(0, watermark - slowest);
+  }
+
   /** The answer of the group. */
   limit(maxWatermark: number): void {
     this.#maxWatermark = maxWatermark;

@@ -19,6 +19,7 @@ import { MIN_TIMESTAMP } from '../base/time.ts';
 import { type LatenessFigures, LatenessHistogram, type SplitLateness } from '../metrics/lateness.ts';
 import type { EventTimeLags } from '../metrics/source-figures.ts';
 import { ActivityClock } from './idleness.ts';
+import { SplitActivity } from './split-activity.ts';
 import type {
   OperatorContext,
   OperatorStateWriter,
@@ -174,6 +175,10 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
     return this.#output?.splitTimes() ?? [];
   }
 
+  alignmentDrift(): number | undefined {
+    return this.#closed ? undefined : this.#output?.alignmentDrift();
+  }
+
   outputChanged(): void {
     this.#output?.outputChanged();
   }
@@ -295,6 +300,10 @@ abstract class TimedOutput<T> implements ReaderOutput<T> {
     return undefined;
   }
 
+  alignmentDrift(): number | undefined {
+    return undefined;
+  }
+
   lateness(): LatenessFigures | undefined {
     return undefined;
   }
@@ -402,7 +411,8 @@ class EventTimeOutput<T> extends TimedOutput<T> {
       new SplitEventTime({
         splitId,
         eventTime: this.#strategy.create({ clock, activity }),
-        activity,
+        readable: activity,
+        activity: new SplitActivity(clock),
         watermarks: this.#watermarks,
         lateness: this.#lateness.split(),
         changed,
@@ -435,7 +445,10 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   }
 
   override splitTimes(): readonly SplitTime[] {
-    return this.#watermarks.times();
+    return this.#watermarks.progress().map((progress) => ({
+      ...progress,
+      ...this.#times.get(progress.splitId)!.activity.times(),
+    }));
   }
 
   override lateness(): LatenessFigures {
@@ -492,6 +505,10 @@ class EventTimeOutput<T> extends TimedOutput<T> {
     });
   }
 
+  override alignmentDrift(): number | undefined {
+    return this.#ended || this.isIdle ? undefined : this.#alignment?.drift(this.#emitted);
+  }
+
   override end(): void {
     this.#ended = true;
   }
@@ -539,7 +556,8 @@ interface SplitTimeParts<T> {
   readonly splitId: string;
   readonly eventTime: EventTime<T>;
   /** Time in which the split could be read; idleness is measured with it. */
-  readonly activity: ActivityClock;
+  readonly readable: ActivityClock;
+  readonly activity: SplitActivity;
   readonly watermarks: SplitWatermarks;
   readonly lateness: SplitLateness;
   readonly changed: () => void;
@@ -550,7 +568,8 @@ class SplitEventTime<T> implements WatermarkOutput {
   readonly splitId: string;
   readonly eventTime: EventTime<T>;
   readonly lateness: SplitLateness;
-  readonly #activity: ActivityClock;
+  readonly activity: SplitActivity;
+  readonly #readable: ActivityClock;
   readonly #watermarks: SplitWatermarks;
   readonly #changed: () => void;
   #isWaiting = false;
@@ -559,7 +578,8 @@ class SplitEventTime<T> implements WatermarkOutput {
     this.splitId = parts.splitId;
     this.eventTime = parts.eventTime;
     this.lateness = parts.lateness;
-    this.#activity = parts.activity;
+    this.activity = parts.activity;
+    this.#readable = parts.readable;
     this.#watermarks = parts.watermarks;
     this.#changed = parts.changed;
   }
@@ -573,6 +593,7 @@ class SplitEventTime<T> implements WatermarkOutput {
   setWaiting(isWaiting: boolean): boolean {
     if (this.#isWaiting === isWaiting) return false;
     this.#passTime();
+    this.activity.setPaused(isWaiting);
     this.#isWaiting = isWaiting;
     return true;
   }
@@ -583,8 +604,8 @@ class SplitEventTime<T> implements WatermarkOutput {
   }
 
   #passTime(): void {
-    if (this.#isWaiting) this.#activity.skip();
-    else this.#activity.tick();
+    if (this.#isWaiting) this.#readable.skip();
+    else this.#readable.tick();
   }
 
   watermark(timestamp: number): void {
@@ -593,11 +614,13 @@ class SplitEventTime<T> implements WatermarkOutput {
   }
 
   idle(): void {
+    this.activity.setIdle(true);
     this.#watermarks.setIdle(this.splitId, true);
     this.#changed();
   }
 
   active(): void {
+    this.activity.setIdle(false);
     this.#watermarks.setIdle(this.splitId, false);
     this.#changed();
   }

@@ -7,7 +7,13 @@
  */
 
 import { MIN_TIMESTAMP } from '../base/time.ts';
-import type { SplitTime } from './operator.ts';
+
+/** How far a split is. */
+export interface SplitProgress {
+  readonly splitId: string;
+  readonly watermark: number;
+  readonly idle: boolean;
+}
 
 interface Progress {
   watermark: number;
@@ -32,7 +38,7 @@ export class SplitWatermarks {
   }
 
   /** Of each split, as of now. */
-  times(): SplitTime[] {
+  progress(): SplitProgress[] {
     return [...this.#splits].map(([splitId, { watermark, idle }]) => ({ splitId, watermark, idle }));
   }
 

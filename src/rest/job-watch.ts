@@ -24,6 +24,7 @@ import type {
   HistoryPoint,
   JobDescription,
   JobFiguresMessage,
+  JobStateName,
   JobSummary,
   Recovery,
   StreamEvents,
@@ -38,12 +39,18 @@ import { RateBook } from './rates.ts';
 import { RecoveryLog } from './recovery-log.ts';
 import { ReplayCount, totalOf } from './replay-count.ts';
 import type { ServedJob } from './served.ts';
+import { StateClock } from './state-clock.ts';
 
 /** Failures that are kept. */
 export const EXCEPTIONS_KEPT = 200;
 /** A point of the history every so many milliseconds, and how many are kept: 15 minutes. */
 export const HISTORY_EVERY_MS = 5_000;
 export const HISTORY_POINTS_KEPT = 180;
+
+/** A subtask that is on its way. */
+const BEFORE_RUNNING: ReadonlySet<TaskStateName> = new Set([
+  ...(['CREATED', 'SCHEDULED', 'DEPLOYING', 'INITIALIZING'] as const),
+]);
 
 /** Whoever is told of what happens. */
 export interface WatchHost {
@@ -61,6 +68,9 @@ export class JobWatch {
   readonly job: ServedJob;
   readonly checkpoints: CheckpointLog;
   readonly rates = new RateBook();
+  readonly states: StateClock<JobStateName>;
+  /** Within RUNNING: subtasks are still deployed, or all run. */
+  readonly deploying: StateClock<'deploying' | 'other'>;
   /** What source subtasks were told last; whoever tells them another one says so. */
   latencyIntervalMs: number;
   readonly #host: WatchHost;
@@ -100,6 +110,9 @@ export class JobWatch {
       for (const { uid } of operators) this.#vertexOfUid.set(uid, name);
     }
     for (const entry of source.exceptions()) this.#addException(entry);
+    this.states = new StateClock(source.state, source.stateTimes[source.state] ?? host.now());
+    this.deploying = new StateClock<'deploying' | 'other'>('other', host.now());
+    this.#lookAtDeployment();
     this.#stopListening = source.observe(this.#listener());
     this.#figures = this.#takeFigures();
   }
@@ -216,6 +229,8 @@ export class JobWatch {
   #listener(): JobListener {
     return {
       onState: (state) => {
+        this.states.to(state, this.#host.now());
+        this.#lookAtDeployment();
         if (state === 'RESTARTING') this.#recoveries.replays(this.#replay.pending(this.#recordsRead()));
         if (this.#recoveries.state(state)) this.#sendRecovery();
         this.#alerts.state(state, this.#exceptions.at(-1));
@@ -232,6 +247,7 @@ export class JobWatch {
         this.#dirtyCheckpoints.add(id);
       },
       onExecution: ({ state }) => {
+        this.#lookAtDeployment();
         if (state !== 'RUNNING' || !this.isUp) return;
         if (this.#recoveries.running()) this.#sendRecovery();
         this.#host.deployed(this);
@@ -240,6 +256,13 @@ export class JobWatch {
       onAlert: (alert) => this.#alerts.raised(alert),
       onLog: (slot, entry) => this.#logged(slot, entry),
     };
+  }
+
+  #lookAtDeployment(): void {
+    const { state } = this.job.source;
+    const isDeploying =
+      state === 'RUNNING' && this.job.source.executions().some((each) => BEFORE_RUNNING.has(each.state));
+    this.deploying.to(isDeploying ? 'deploying' : 'other', this.#host.now());
   }
 
   #progressed(progress: CheckpointProgress): void {

@@ -10,6 +10,7 @@ import {
   latencyOfJob,
   operatorFigures,
   operatorMetrics,
+  splitMetrics,
   taskMetrics,
   threadMetrics,
   workerMetrics,
@@ -86,6 +87,11 @@ function* jobScopes(watch: JobWatch, now: number): Generator<MetricScope> {
           metrics: operatorMetrics(watch, index, subtask, at),
           figures: operatorFigures(watch, index, subtask, at),
         };
+      }
+      for (const { splitId, metrics } of splitMetrics(watch, index, subtask)) {
+        const { id, name } = vertex.operators[0]!;
+        const ofSplit = { ...variables, operator_id: id, operator_name: name, split: splitId };
+        yield scope(['taskmanager', 'job', 'task', 'operator', 'split', 'watermark'], ofSplit, metrics);
       }
     }
   }

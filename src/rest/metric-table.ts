@@ -15,6 +15,7 @@ import { BACK_PRESSURE_LOW } from './culprit.ts';
 import { lateOf } from './job-messages.ts';
 import type { JobWatch } from './job-watch.ts';
 import { counter, type Metric } from './metric.ts';
+import type { SubtaskTotals } from './rates.ts';
 import type { ServedProcess, ServedWorker } from './served.ts';
 
 /** Flink's Long.MIN_VALUE and Long.MAX_VALUE: how "no watermark yet" and "the end" are said. */
@@ -50,12 +51,44 @@ export function workerMetrics(watch: ClusterWatch, worker: ServedWorker): Metric
       ? []
       : threadMetrics(thread).map(({ name, value }) => ({ name: `Slot.${slot}.${name}`, value })),
   );
-  return [...processMetrics(worker.process), ...slots];
+  const threads = (shown?.slots ?? []).filter(({ thread }) => thread !== null).length;
+  return [
+    ...processMetrics(worker.process),
+    { name: 'Status.JVM.Threads.Count', value: 1 + threads },
+    ...networkMetrics(watch, worker.workerId),
+    ...slots,
+  ];
+}
+
+/** The rings that end at the tasks of a worker: what Flink's network buffers are. */
+function networkMetrics(watch: ClusterWatch, workerId: string): Metric[] {
+  let used = 0;
+  let total = 0;
+  for (const job of watch.watches()) {
+    for (const [index, { subtasks }] of job.figures().vertices.entries()) {
+      for (const { subtask, workerId: where } of subtasks) {
+        if (where !== workerId) continue;
+        const pool = totalsOf(job, index, subtask)?.inputPool;
+        used += pool?.usedBytes ?? 0;
+        total += pool?.totalBytes ?? 0;
+      }
+    }
+  }
+  return [
+    { name: 'Status.Shuffle.Netty.UsedMemory', value: used },
+    { name: 'Status.Shuffle.Netty.TotalMemory', value: total },
+    { name: 'Status.Shuffle.Netty.AvailableMemory', value: total - used },
+    {
+      name: 'Status.Shuffle.Netty.RequestedMemoryUsage',
+      value: total === 0 ? 0 : Math.round((used / total) * 100),
+    },
+  ];
 }
 
 function processMetrics(process: ServedProcess): Metric[] {
   return [
     { name: 'Status.JVM.CPU.Load', value: process.cpuShare },
+    counter('Status.JVM.CPU.Time', Math.round(process.cpuMs * NANOSECONDS_PER_MS)),
     { name: 'Status.JVM.Memory.Heap.Used', value: process.thread.heapUsedBytes },
     { name: 'Status.JVM.Memory.Heap.Committed', value: process.thread.heapTotalBytes },
     { name: 'Status.JVM.Memory.Heap.Max', value: process.thread.heapLimitBytes },
@@ -101,13 +134,13 @@ export function jobMetrics(watch: JobWatch, now: number): Metric[] {
   const last = watch.checkpoints.latest('COMPLETED');
   const restored = source.restoredCheckpointId;
   const states = TIMED_STATES.flatMap(([state, name]): Metric[] => {
-    const isSo = source.state === state;
-    const since = isSo ? (source.stateTimes[state] ?? now) : now;
     return [
-      { name: `${name}State`, value: isSo ? 1 : 0 },
-      { name: `${name}Time`, value: now - since },
+      { name: `${name}State`, value: watch.states.is(state) ? 1 : 0 },
+      { name: `${name}Time`, value: watch.states.time(state, now) },
+      counter(`${name}TimeTotal`, watch.states.total(state, now)),
     ];
   });
+  const { deploying } = watch;
   const lastFailure = Math.max(0, ...watch.recoveries().map(({ failedAt }) => failedAt));
   const isDown = source.state === 'FAILING' || source.state === 'RESTARTING';
   return [
@@ -116,6 +149,9 @@ export function jobMetrics(watch: JobWatch, now: number): Metric[] {
     { name: 'uptime', value: source.state === 'RUNNING' ? uptimeMs : 0 },
     { name: 'downtime', value: isDown ? now - lastFailure : 0 },
     ...states,
+    { name: 'deployingState', value: deploying.is('deploying') ? 1 : 0 },
+    { name: 'deployingTime', value: deploying.time('deploying', now) },
+    counter('deployingTimeTotal', deploying.total('deploying', now)),
     { name: 'failedState', value: source.state === 'FAILED' ? 1 : 0 },
     counter('totalNumberOfCheckpoints', checkpoints.total),
     counter('numberOfCompletedCheckpoints', checkpoints.completed),
@@ -199,6 +235,12 @@ export function taskMetrics(watch: JobWatch, vertex: number, subtask: number): M
     { name: 'isBackPressured', value: String(figures.backPressuredShare > BACK_PRESSURE_LOW) },
     counter('numLateRecordsDropped', figures.lateRecordsDropped),
     { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
+    // A task that waits for those behind it takes barriers and timers meanwhile: it is never blocked hard.
+    { name: 'softBackPressuredTimeMsPerSecond', value: perSecond(figures.backPressuredShare) },
+    { name: 'hardBackPressuredTimeMsPerSecond', value: 0 },
+    { name: 'initializationTime', value: initializationMs(watch, vertex, subtask) },
+    ...poolMetrics('Input.Buffers.in', totals?.inputPool),
+    ...poolMetrics('Output.Buffers.out', totals?.outputPool),
     { name: 'checkpointAlignmentTime', value: (part?.alignmentMs ?? 0) * NANOSECONDS_PER_MS },
     { name: 'checkpointStartDelayNanos', value: (part?.startDelayMs ?? 0) * NANOSECONDS_PER_MS },
   ];
@@ -215,6 +257,7 @@ export function operatorMetrics(
   const figures = watch.figures().vertices[vertex]!.subtasks[subtask]!;
   const counts = totals?.operators[operator];
   const rates = watch.rates.of(vertex, subtask).operators[operator];
+  const { kind } = watch.job.source.compiled.graph.vertices[vertex]!.operators[operator]!;
   return [
     counter('numRecordsIn', counts?.recordsIn ?? 0),
     counter('numRecordsOut', counts?.recordsOut ?? 0),
@@ -223,14 +266,17 @@ export function operatorMetrics(
     counter('numLateRecordsDropped', operator === 0 ? lateOf(totals?.counters ?? {}) : 0),
     { name: 'currentInputWatermark', value: watermarkText(figures.inputWatermark) },
     { name: 'currentOutputWatermark', value: watermarkText(figures.outputWatermark) },
-    ...(operator === 0 ? sourceMetrics(totals, watch.figures().at) : []),
+    ...(kind === 'source' ? sourceMetrics(totals, watch.figures().at) : []),
+    ...(kind === 'sink' ? [counter('numRecordsSend', counts?.recordsIn ?? 0)] : []),
   ];
 }
 
 /** Of the operator of a source; what it does not know is left out. */
 function sourceMetrics(totals: ReturnType<typeof totalsOf>, now: number): Metric[] {
   const { source, outputWatermark } = totals ?? {};
-  if (source === undefined) return [];
+  if (totals === undefined || source === undefined) return [];
+  const { counters, alignmentDriftMs } = totals;
+  const errors = (counters['brokenLines'] ?? 0) + (counters['recordsGivenUp'] ?? 0);
   const { pending, eventTimeLags, idleMs } = source;
   const isTimed = outputWatermark !== MIN_TIMESTAMP && outputWatermark !== MAX_TIMESTAMP;
   return [
@@ -240,6 +286,8 @@ function sourceMetrics(totals: ReturnType<typeof totalsOf>, now: number): Metric
     ...known('currentEmitEventTimeLag', eventTimeLags?.emitMs),
     ...known('watermarkLag', isTimed && outputWatermark !== undefined ? now - outputWatermark : undefined),
     { name: 'sourceIdleTime', value: Math.round(idleMs) },
+    counter('numRecordsInErrors', errors),
+    ...known('watermarkAlignmentDrift', alignmentDriftMs),
   ];
 }
 
@@ -251,6 +299,32 @@ export function enumeratorMetrics(watch: JobWatch, vertex: number): Metric[] {
 
 function known(name: string, value: number | undefined): Metric[] {
   return value === undefined ? [] : [{ name, value }];
+}
+
+/** Of one split, by Flink's names within the group of the split. */
+export interface SplitMetrics {
+  readonly splitId: string;
+  readonly metrics: readonly Metric[];
+}
+
+/** Of the splits that a source subtask reads; only of one that tells event time. */
+export function splitMetrics(watch: JobWatch, vertex: number, subtask: number): SplitMetrics[] {
+  const totals = totalsOf(watch, vertex, subtask);
+  const shares = watch.rates.of(vertex, subtask).splits;
+  return (totals?.splits ?? []).map(({ splitId, watermark, activeMs, pausedMs, idleMs }) => {
+    const share = shares.find((each) => each.splitId === splitId);
+    const perSecond = (part: number | undefined): number => Math.round((part ?? 0) * 1_000);
+    const metrics = [
+      { name: 'currentWatermark', value: watermarkText(watermark) },
+      { name: 'activeTimeMsPerSecond', value: perSecond(share?.activeShare) },
+      { name: 'pausedTimeMsPerSecond', value: perSecond(share?.pausedShare) },
+      { name: 'idleTimeMsPerSecond', value: perSecond(share?.idleShare) },
+      counter('accumulatedActiveTimeMs', Math.round(activeMs)),
+      counter('accumulatedPausedTimeMs', Math.round(pausedMs)),
+      counter('accumulatedIdleTimeMs', Math.round(idleMs)),
+    ];
+    return { splitId, metrics };
+  });
 }
 
 /** What the functions of one operator of a subtask have registered. */
@@ -287,6 +361,27 @@ function figureMetric(name: string, figure: MetricFigure): Metric[] {
       return Object.entries(values).map(([part, value]) => ({ name: `${name}_${part}`, value }));
     }
   }
+}
+
+/** How full the rings of a task are; none where its records stay in their thread. */
+function poolMetrics(end: string, pool: SubtaskTotals['inputPool']): Metric[] {
+  if (pool === undefined) return [];
+  const share = pool.totalBytes === 0 ? 0 : pool.usedBytes / pool.totalBytes;
+  const queue = end.replace(/\.(in|out)$/, '.$1put');
+  return [
+    { name: `Shuffle.Netty.${end}PoolUsage`, value: share },
+    { name: `Shuffle.Netty.${queue}QueueSize`, value: pool.usedBytes },
+  ];
+}
+
+/** From its deployment until it ran, ms; -1 while it does not. */
+function initializationMs(watch: JobWatch, vertex: number, subtask: number): number {
+  const execution = watch.job.source
+    .executions()
+    .find((each) => each.vertex === vertex && each.subtask === subtask);
+  const from = execution?.times.DEPLOYING ?? execution?.times.INITIALIZING;
+  const to = execution?.times.RUNNING;
+  return from === undefined || to === undefined ? -1 : Math.max(0, to - from);
 }
 
 function totalsOf(

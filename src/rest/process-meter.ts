@@ -30,15 +30,17 @@ export class ProcessMeter {
 
   #measure(): ServedProcess {
     const now = performance.now();
-    const { user, system } = process.cpuUsage(this.#lastCpu);
+    const cpu = process.cpuUsage();
+    const spent = cpu.user + cpu.system - this.#lastCpu.user - this.#lastCpu.system;
     const elapsedMs = now - this.#lastAt;
-    this.#lastCpu = process.cpuUsage();
+    this.#lastCpu = cpu;
     this.#lastAt = now;
     return {
       processId: process.pid,
       residentBytes: process.memoryUsage.rss(),
       // Microseconds of all threads against the milliseconds that have passed: above 1 with several.
-      cpuShare: elapsedMs <= 0 ? 0 : (user + system) / 1_000 / elapsedMs,
+      cpuShare: elapsedMs <= 0 ? 0 : spent / 1_000 / elapsedMs,
+      cpuMs: (cpu.user + cpu.system) / 1_000,
       uptimeMs: now - this.#startedAt,
       thread: this.#thread.take(),
       machineMemoryBytes: totalmem(),

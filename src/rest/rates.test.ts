@@ -62,3 +62,17 @@ test('shares never add up to more than the whole', () => {
   assert.ok(Math.abs(backPressuredShare - 0.1) < 1e-9);
   assert.equal(idleShare, 0);
 });
+
+test('how a split spent its time is a share of the time that it has been there', () => {
+  const split = (splitId: string, activeMs: number, pausedMs: number, idleMs: number) => ({
+    ...{ splitId, watermark: 0, idle: false },
+    ...{ activeMs, pausedMs, idleMs },
+  });
+  const rates = new RateBook();
+  rates.take(figures({ at: 0, splits: [split('old', 1_000, 0, 0)] }), 1);
+  rates.take(figures({ at: 1_000, splits: [split('old', 1_250, 750, 0), split('new', 0, 0, 100)] }), 1);
+  assert.deepEqual(rates.of(0, 0).splits, [
+    { splitId: 'old', activeShare: 0.25, pausedShare: 0.75, idleShare: 0 },
+    { splitId: 'new', activeShare: 0, pausedShare: 0, idleShare: 1 },
+  ]);
+});

@@ -14,6 +14,14 @@ export type SubtaskTotals = JobFigures['vertices'][number]['subtasks'][number];
 export const RATE_OVER_MS = 5_000;
 const SAMPLES_MAX = 16;
 
+/** Shares of the last seconds, and ms since the split was added. */
+export interface SplitShares {
+  readonly splitId: string;
+  readonly activeShare: number;
+  readonly pausedShare: number;
+  readonly idleShare: number;
+}
+
 /** What a subtask did in the last seconds. */
 export interface SubtaskRates {
   readonly recordsInPerSecond: number;
@@ -23,6 +31,8 @@ export interface SubtaskRates {
   readonly busyShare: number;
   readonly backPressuredShare: number;
   readonly idleShare: number;
+  /** How each split spent its time. */
+  readonly splits: readonly SplitShares[];
   /** By index of the operator in its chain. */
   readonly operators: readonly { readonly inPerSecond: number; readonly outPerSecond: number }[];
 }
@@ -35,6 +45,7 @@ const NOTHING: SubtaskRates = {
   busyShare: 0,
   backPressuredShare: 0,
   idleShare: 0,
+  splits: [],
   operators: [],
 };
 
@@ -85,10 +96,29 @@ function between(first: SubtaskTotals, last: SubtaskTotals): SubtaskRates {
     busyShare,
     backPressuredShare,
     idleShare: Math.max(0, 1 - busyShare - backPressuredShare),
+    splits: last.splits.map((split) => splitShares(first.splits, split)),
     operators: last.operators.map(({ recordsIn, recordsOut }, index) => ({
       inPerSecond: perSecond(first.operators[index]?.recordsIn, recordsIn),
       outPerSecond: perSecond(first.operators[index]?.recordsOut, recordsOut),
     })),
+  };
+}
+
+/** Of the time that the split has been there. */
+function splitShares(before: SubtaskTotals['splits'], split: SubtaskTotals['splits'][number]): SplitShares {
+  const { splitId } = split;
+  const first = before.find((each) => each.splitId === splitId);
+  const spent = {
+    active: split.activeMs - (first?.activeMs ?? 0),
+    paused: split.pausedMs - (first?.pausedMs ?? 0),
+    idle: split.idleMs - (first?.idleMs ?? 0),
+  };
+  const ms = Math.max(1, spent.active + spent.paused + spent.idle);
+  return {
+    splitId,
+    activeShare: share(spent.active, ms),
+    pausedShare: share(spent.paused, ms),
+    idleShare: share(spent.idle, ms),
   };
 }
 

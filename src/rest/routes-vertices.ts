@@ -22,6 +22,7 @@ import {
   operatorFigures,
   enumeratorMetrics,
   operatorMetrics,
+  splitMetrics,
   taskMetrics,
   watermarkText,
 } from './metric-table.ts';
@@ -202,7 +203,11 @@ function subtaskMetrics({ watch, index, vertex }: NamedVertex, subtask: number):
       ...figureMetrics(operatorFigures(watch, index, subtask, at)),
     ].map(({ name, value }) => ({ name: `${nameInId(operatorName(operator))}.${name}`, value })),
   );
-  return [...own, ...ofOperators];
+  const ofSplits = splitMetrics(watch, index, subtask).flatMap(({ splitId, metrics }) => {
+    const prefix = `${nameInId(operatorName(vertex.operators[0]!))}.split.${nameInId(splitId)}.watermark`;
+    return metrics.map(({ name, value }) => ({ name: `${prefix}.${name}`, value }));
+  });
+  return [...own, ...ofOperators, ...ofSplits];
 }
 
 function operatorName({ name, kind }: { readonly name: string; readonly kind: string }): string {

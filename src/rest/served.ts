@@ -87,6 +87,8 @@ export interface ServedProcess {
   readonly processId: number;
   readonly residentBytes: number;
   readonly cpuShare: number;
+  /** Of all threads, since it began. */
+  readonly cpuMs: number;
   readonly uptimeMs: number;
   readonly thread: ThreadFigures;
   readonly machineMemoryBytes: number;
