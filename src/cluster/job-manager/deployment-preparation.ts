@@ -39,6 +39,8 @@ export async function prepareDeployment(options: PreparationOptions): Promise<De
   const { attempt, compiled, settings, env, provider, state, discardLaterOutput } = options;
   const { graph } = compiled;
   const restored = state?.enumerators ?? new Map<string, unknown>();
+  // Where somebody else has the job by now, systems outside refuse its tasks in words of their own, again and again.
+  if (attempt > 1) await options.checkFence();
   const sources = await startSourceCoordinators({ graph, sources: compiled.sources, attempt, env, restored });
   const prepare = (): Promise<void> => fencedFirst(options.checkFence, () => prepareSinks(options));
   if (!discardLaterOutput) await prepare();
