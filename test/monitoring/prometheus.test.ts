@@ -1,163 +1,127 @@
-// A real Prometheus scrapes a real job: the alert rules are right, those that can be caused fire, and every query of the
-// board has data.
+// A real Prometheus scrapes real jobs and a cluster: every alert rule fires for a real cause, and every query of the board has
+// data.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
-import { cleanUp, pause, type Running, start, startMillrace, temporaryFolder } from '../e2e/processes.ts';
+import { TestCluster } from '../e2e/clusters.ts';
+import { cleanUp, eventually, type Running, startMillrace, temporaryFolder } from '../e2e/processes.ts';
+import { hurried, PATIENCE_MS, promtool, PrometheusServer, rulesPath } from './prometheus-server.ts';
 
-const rules = join(root, 'deploy', 'prometheus', 'millrace.rules.yml');
 const ruleTests = join(root, 'deploy', 'prometheus', 'millrace.rules.test.yml');
 const board = join(root, 'deploy', 'grafana', 'millrace.json');
-const job = join(root, 'test', 'monitoring', 'troubled-job.ts');
+const jobFile = (name: string): string => join(root, 'test', 'monitoring', name);
 
-function promtool(words: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync('promtool', words, { encoding: 'utf8' });
-  assert.equal(error, undefined, 'promtool is there: on Debian, apt-get install prometheus');
-  assert.equal(status, 0, stdout + stderr);
-  return stdout;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+/** Starts a job of this folder; where it is served. */
+async function startJob(
+  test: TestContext,
+  name: string,
+  {
+    args = [],
+    environment = {},
+  }: { args?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
+): Promise<{ running: Running; target: string }> {
+  const running = startMillrace(['run', jobFile(name), '--ui', '-Drest.port=0', '--', ...args], {
+    cwd: temporaryFolder(test),
+    environment,
   });
-}
-
-/** Prometheus with the rules of the project, which it does not wait for: a minute becomes a second. */
-async function startPrometheus(test: TestContext, target: string): Promise<string> {
-  const folder = temporaryFolder(test);
-  const port = await freePort();
-  writeFileSync(join(folder, 'rules.yml'), readFileSync(rules, 'utf8').replaceAll('for: 1m', 'for: 1s'));
-  const config = {
-    global: { scrape_interval: '1s', evaluation_interval: '1s', scrape_timeout: '1s' },
-    rule_files: ['rules.yml'],
-    scrape_configs: [{ job_name: 'millrace', static_configs: [{ targets: [target] }] }],
-  };
-  // JSON is YAML.
-  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
-  const running = start(
-    'prometheus',
-    [
-      '--config.file=prometheus.yml',
-      '--storage.tsdb.path=data',
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--log.level=warn',
-    ],
-    { cwd: folder },
-  );
-  cleanUp(test, () => running.child.kill('SIGKILL'));
-  const base = `http://127.0.0.1:${port}`;
-  await until(
-    async () => (await fetch(`${base}/-/ready`).catch(() => undefined))?.status === 200,
-    () => `Prometheus is ready: ${running.output()}`,
-  );
-  return base;
-}
-
-async function until(holds: () => Promise<boolean>, what: () => string, msMax = 90_000): Promise<void> {
-  const deadline = performance.now() + msMax;
-  while (!(await holds())) {
-    if (performance.now() > deadline) assert.fail(`not within ${msMax} ms: ${what()}`);
-    await pause(200);
-  }
-}
-
-async function startTroubledJob(test: TestContext): Promise<{ running: Running; target: string }> {
-  const cwd = temporaryFolder(test);
-  const running = startMillrace(
-    [
-      'run',
-      job,
-      '--ui',
-      '-Drest.port=0',
-      '-Dexecution.checkpointing.interval=1s',
-      '--',
-      '--marker',
-      join(cwd, 'failed'),
-    ],
-    { cwd },
-  );
   cleanUp(test, () => running.child.kill('SIGKILL'));
   const address = /dashboard at http:\/\/(localhost:\d+)/;
-  await running.outputMatches(address);
+  await running.outputMatches(address, PATIENCE_MS);
   return { running, target: address.exec(running.output())![1]! };
 }
 
-interface Answer {
-  readonly data: { readonly result: readonly unknown[] };
-}
-
 describe('Prometheus', () => {
+  /** Alerts that a test here has made fire. */
+  const caused = new Set<string>();
+
+  const causes = async (
+    prometheus: PrometheusServer,
+    names: readonly string[],
+    output: () => string,
+  ): Promise<void> => {
+    await prometheus.fires(names, output);
+    for (const name of names) caused.add(name);
+  };
+
   it('accepts the alert rules, and each fires when it should and not before', () => {
-    assert.match(promtool(['check', 'rules', rules]), /SUCCESS: 10 rules/);
+    assert.match(promtool(['check', 'rules', rulesPath]), /SUCCESS: 14 rules/);
     promtool(['test', 'rules', ruleTests]);
   });
 
-  it('scrapes a job: rules fire for what it does, and every query of the board has data', async (test) => {
-    const { running, target } = await startTroubledJob(test);
-    const base = await startPrometheus(test, target);
-    const ask = async (expression: string): Promise<readonly unknown[]> => {
-      const response = await fetch(`${base}/api/v1/query?query=${encodeURIComponent(expression)}`);
-      assert.equal(response.status, 200, `${expression}: ${response.status}`);
-      return ((await response.json()) as Answer).data.result;
-    };
-
+  it('scrapes a job in trouble, and every query of the board has data', async (test) => {
+    const { running, target } = await startJob(test, 'troubled-job.ts', {
+      args: ['--marker', join(temporaryFolder(test), 'failed')],
+    });
+    const prometheus = await PrometheusServer.start(test, target);
     const queries = expressionsOf(JSON.parse(readFileSync(board, 'utf8')));
     assert.ok(queries.length >= 16, `${queries.length} queries`);
     let missing: string[] = [];
-    await until(
+    await eventually(
       async () => {
         const empty = await Promise.all(
-          queries.map(async (query) => ((await ask(query)).length > 0 ? '' : query)),
+          queries.map(async (query) => ((await prometheus.ask(query)).length > 0 ? '' : query)),
         );
         missing = empty.filter((query) => query !== '');
         return missing.length === 0;
       },
-      () => `data for ${missing.join('\n')}\n${running.output()}`,
-    );
-
-    const expected = [
-      'MillraceBackPressure',
-      'MillraceCheckpointsFail',
-      'MillraceEventLoopBlocked',
-      'MillraceJobRestarted',
-      'MillraceRecordsLate',
+      'all queries have data',
+      PATIENCE_MS,
+    ).catch(() => assert.fail(`no data for ${missing.join('\n')}\n${running.output()}`));
+    const names = [
+      'BackPressure',
+      'BackPressureLasts',
+      'CheckpointsFail',
+      'EventLoopBlocked',
+      'JobRestarted',
     ];
-    const fired = new Set<string>();
-    const look = async (): Promise<void> => {
-      const response = await fetch(`${base}/api/v1/alerts`);
-      const { data } = (await response.json()) as {
-        data: { alerts: readonly { labels: { alertname: string }; state: string }[] };
-      };
-      for (const { labels, state } of data.alerts) if (state === 'firing') fired.add(labels.alertname);
-    };
-    await until(
-      async () => {
-        await look();
-        return expected.every((name) => fired.has(name));
-      },
-      () => `all of ${expected.join(', ')} fire; ${[...fired].join(', ')} do\n${running.output()}`,
-    );
-    assert.ok(!fired.has('MillraceDown') && !fired.has('MillraceJobFailed'), [...fired].join(', '));
+    await causes(prometheus, [...names, 'RecordsLate'].map(alert), () => running.output());
+    assert.ok(!prometheus.fired.has('MillraceDown') && !prometheus.fired.has('MillraceJobFailed'));
     running.child.kill('SIGKILL');
-    await until(
-      async () => {
-        await look();
-        return fired.has('MillraceDown');
-      },
-      () => 'MillraceDown fires when nothing answers any more',
+    await causes(prometheus, ['MillraceDown'], () => running.output());
+  });
+
+  it('scrapes a job that suffers slowly', async (test) => {
+    const { running, target } = await startJob(test, 'suffering-job.ts', {
+      // What Node calls the limit has room for young objects too, which old ones do not get.
+      environment: { NODE_OPTIONS: '--max-old-space-size=400 --max-semi-space-size=1' },
+    });
+    const prometheus = await PrometheusServer.start(test, target);
+    const names = ['WatermarkStuck', 'FallsBehind', 'CheckpointsMissing', 'HeapNearlyFull'];
+    await causes(prometheus, names.map(alert), () => running.output());
+    assert.ok(!prometheus.fired.has('MillraceDown') && !prometheus.fired.has('MillraceJobRestarted'));
+  });
+
+  it('scrapes a cluster whose jobs fail, and that loses a TaskManager', async (test) => {
+    const cluster = await TestCluster.start(test, { taskManagers: 2, settings: ['-Drest.port=0'] });
+    const [jobManager] = await cluster.processes('jobmanager');
+    const prometheus = await PrometheusServer.start(test, new URL(jobManager!.rest!).host);
+    await cluster.submit(jobFile('failing-job.ts'), '--', '--name', 'for-good');
+    await cluster.submit(jobFile('failing-job.ts'), '--', '--name', 'again', '--attempts', '1000000');
+    await causes(prometheus, ['JobFailed', 'RestartLoop'].map(alert), () => '');
+    assert.ok(!prometheus.fired.has('MillraceTaskManagerLost'));
+    const [taskManager] = await cluster.processes('taskmanager');
+    await cluster.kill(taskManager!.pid);
+    await causes(prometheus, ['MillraceTaskManagerLost'], () => '');
+  });
+
+  it('has seen each rule fire for a cause', () => {
+    const all = [...readFileSync(rulesPath, 'utf8').matchAll(/- alert: (\w+)/g)].map((match) => match[1]!);
+    assert.deepEqual(
+      all.filter((name) => !caused.has(name)),
+      [],
     );
+    // Only times differ from what is shipped.
+    const withoutTimes = (text: string): string => text.replaceAll(/for: \w+|\[\w+\]|> \d+/g, '');
+    const shipped = readFileSync(rulesPath, 'utf8');
+    assert.equal(withoutTimes(hurried(shipped)), withoutTimes(shipped));
   });
 });
+
+function alert(name: string): string {
+  return `Millrace${name}`;
+}
 
 /** Every query of a Grafana board, for all jobs. */
 function expressionsOf(value: unknown): string[] {

@@ -11,6 +11,7 @@ export default job((env, args) => {
     while (performance.now() < until);
   };
   env.setParallelism(1).configure({
+    'execution.checkpointing.interval': '1 s',
     'execution.checkpointing.tolerable-failed-checkpoints': 1_000_000,
     'restart-strategy.type': 'fixed-delay',
     'restart-strategy.fixed-delay.delay': '1 s',
