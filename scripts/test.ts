@@ -9,6 +9,7 @@
 //   --browser          the tests that drive a browser (Chromium), and no others
 //   --monitoring       the tests with Prometheus, and no others
 //   --flink-tools      the tests with the tools of Apache Flink, and no others
+//   --high-availability  the tests on a real ZooKeeper, and no others
 //   --name <pattern>   only tests whose name matches
 //   --verbose          print what the tests print
 //   --list             print the files that would run
@@ -44,6 +45,7 @@ const isolatedFolders = [
   'test/property/',
   'test/monitoring/',
   'test/flink-tools/',
+  'test/high-availability/',
   'packages/dashboard/test/',
 ];
 const foldersOnBuild = [
@@ -51,6 +53,7 @@ const foldersOnBuild = [
   'test/recovery/',
   'test/monitoring/',
   'test/flink-tools/',
+  'test/high-availability/',
   'packages/dashboard/test/',
 ];
 /** Tests that need more than Node run alone, each set by an option of its own. */
@@ -58,6 +61,7 @@ const foldersOfOption = {
   browser: ['packages/dashboard/test/'],
   monitoring: ['test/monitoring/'],
   'flink-tools': ['test/flink-tools/'],
+  'high-availability': ['test/high-availability/'],
 } as const;
 type SetOption = keyof typeof foldersOfOption;
 const setOptions = Object.keys(foldersOfOption) as SetOption[];
@@ -71,6 +75,7 @@ async function main(): Promise<number> {
       browser: { type: 'boolean' },
       monitoring: { type: 'boolean' },
       'flink-tools': { type: 'boolean' },
+      'high-availability': { type: 'boolean' },
       name: { type: 'string' },
       verbose: { type: 'boolean' },
       list: { type: 'boolean' },

@@ -278,7 +278,7 @@ export const CONFIG_OPTIONS = {
     default: undefined,
     description: 'The id of a JobManager. Default: jobmanager, or made from its host and its process.',
   }),
-  'high-availability.type': oneOf(['NONE', 'filesystem'], {
+  'high-availability.type': oneOf(['NONE', 'filesystem', 'zookeeper'], {
     default: 'NONE',
     description:
       'How several JobManagers take turns, and where they keep what the next leader has to know. NONE: there is one JobManager.',
@@ -299,6 +299,34 @@ export const CONFIG_OPTIONS = {
     max: 65_535,
     description:
       'Port of a JobManager that takes turns with others, in the place of jobmanager.rpc.port; 0: any free port.',
+  }),
+  'high-availability.zookeeper.quorum': text({
+    default: undefined,
+    description: 'Where ZooKeeper is: host:port,host:port.',
+  }),
+  'high-availability.zookeeper.path.root': text({
+    default: '/millrace',
+    description: 'The node of ZooKeeper below which all clusters are.',
+  }),
+  'high-availability.zookeeper.client.session-timeout': duration({
+    default: 60_000,
+    min: 100,
+    description: 'ZooKeeper takes a JobManager for lost that gave no sign of life for so long.',
+  }),
+  'high-availability.zookeeper.client.connection-timeout': duration({
+    default: 15_000,
+    min: 10,
+    description: 'How long a connection to ZooKeeper may take to be there.',
+  }),
+  'high-availability.zookeeper.client.retry-wait': duration({
+    default: 5_000,
+    min: 10,
+    description: 'Pause before the next try to connect to ZooKeeper.',
+  }),
+  'high-availability.zookeeper.client.tolerate-suspended-connections': boolean({
+    default: false,
+    description:
+      'Whether a leader goes on while its connection to ZooKeeper is broken and its session is not over; else it ends its term at once.',
   }),
   'high-availability.filesystem.lease-duration': duration({
     default: 15_000,

@@ -91,7 +91,11 @@ async function runJobManager(
   const stopped = untilSignal();
   const logs = new LogRing();
   const env = environmentOf(configuration, logs);
-  const shared = highAvailabilityOf(configuration, { env, workingDirectory: host.workingDirectory });
+  const shared = highAvailabilityOf(configuration, {
+    env,
+    network: tcpNetwork(),
+    workingDirectory: host.workingDirectory,
+  });
   const id = jobManagerId(configuration, files, shared !== undefined);
   const blobDirectory = files.blobDirectory(id);
   linkMillrace(blobDirectory);
@@ -216,7 +220,11 @@ async function runTaskManager(
   } as const;
   const meter = new ProcessMeter();
   const env = environmentOf(configuration, undefined);
-  const shared = highAvailabilityOf(configuration, { env, workingDirectory: host.workingDirectory });
+  const shared = highAvailabilityOf(configuration, {
+    env,
+    network: tcpNetwork(),
+    workingDirectory: host.workingDirectory,
+  });
   const ended = Promise.withResolvers<Error | undefined>();
   const taskManager = new TaskManager({
     env,

@@ -8,7 +8,7 @@ import {
   checkSeat,
   checkWatch,
   type ServiceUnderTest,
-} from '../../test/ha/conformance.ts';
+} from '../../test/high-availability/conformance.ts';
 import type { Env, Files, Log } from '../base/env.ts';
 import { seededRandom } from '../base/random.ts';
 import { Kernel } from '../testing/kernel.ts';

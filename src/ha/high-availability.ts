@@ -4,8 +4,10 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
+import type { Network } from '../base/network.ts';
 import { fileServices } from './file-services.ts';
 import type { HighAvailabilityServices } from './metadata-store.ts';
+import { zooKeeperServices } from './zookeeper/zookeeper-services.ts';
 
 /** What several JobManagers have in common. */
 export interface HighAvailability {
@@ -22,11 +24,21 @@ const POLL_MS = 250;
 /** `undefined` where there is one JobManager only. Throws CONFIG_INVALID. */
 export function highAvailabilityOf(
   configuration: Configuration,
-  { env, workingDirectory }: { readonly env: Env; readonly workingDirectory: string },
+  machine: { readonly env: Env; readonly network: Network; readonly workingDirectory: string },
 ): HighAvailability | undefined {
   const type = configuration.get('high-availability.type');
   if (type === 'NONE') return undefined;
-  const storageDirectory = storageOf(configuration, workingDirectory);
+  const storageDirectory = storageOf(configuration, machine.workingDirectory);
+  return type === 'zookeeper'
+    ? onZooKeeper(configuration, machine, storageDirectory)
+    : onFiles(configuration, machine, storageDirectory);
+}
+
+function onFiles(
+  configuration: Configuration,
+  { env }: { readonly env: Env },
+  storageDirectory: string,
+): HighAvailability {
   return {
     services: fileServices(env, {
       folder: join(storageDirectory, 'leadership'),
@@ -38,6 +50,38 @@ export function highAvailabilityOf(
     }),
     storageDirectory: join(storageDirectory, 'blobs'),
     description: `the leader that ${storageDirectory} names`,
+  };
+}
+
+function onZooKeeper(
+  configuration: Configuration,
+  { env, network }: { readonly env: Env; readonly network: Network },
+  storageDirectory: string,
+): HighAvailability {
+  const quorum = configuration.get('high-availability.zookeeper.quorum');
+  if (quorum === undefined) {
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      'high-availability.type: zookeeper needs high-availability.zookeeper.quorum',
+      {
+        remedy: 'Write it as host:port,host:port.',
+      },
+    );
+  }
+  const root = configuration.get('high-availability.zookeeper.path.root').replace(/^\/+|\/+$/g, '');
+  return {
+    services: zooKeeperServices(env, network, {
+      quorum,
+      root: `/${root}/${clusterNameOf(configuration)}`,
+      sessionTimeoutMs: configuration.get('high-availability.zookeeper.client.session-timeout'),
+      connectionTimeoutMs: configuration.get('high-availability.zookeeper.client.connection-timeout'),
+      retryWaitMs: configuration.get('high-availability.zookeeper.client.retry-wait'),
+      toleratesSuspension: configuration.get(
+        'high-availability.zookeeper.client.tolerate-suspended-connections',
+      ),
+    }),
+    storageDirectory: join(storageDirectory, 'blobs'),
+    description: `the leader that ZooKeeper at ${quorum} names`,
   };
 }
 

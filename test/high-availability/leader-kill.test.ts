@@ -1,0 +1,22 @@
+// The leading JobManager is killed on a real ZooKeeper, while jobs run.
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { TestCluster } from '../e2e/clusters.ts';
+import { heartbeats, killsWhileKeysAreCounted, killsWhileLoginsRun } from '../recovery/leader-kills.ts';
+import { startZooKeeper } from './services.ts';
+
+it('a leader that is killed is followed by another one, which goes on with its jobs: on ZooKeeper', {
+  timeout: 900_000,
+}, async (test) => {
+  const { address } = await startZooKeeper(test);
+  const service = [
+    '-Dhigh-availability.type=zookeeper',
+    `-Dhigh-availability.zookeeper.quorum=${address}`,
+    '-Dhigh-availability.zookeeper.client.session-timeout=2s',
+    '-Dhigh-availability.zookeeper.client.retry-wait=100ms',
+  ];
+  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
+  const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
+  await killsWhileLoginsRun(test, { cluster, settings }, 3);
+  await killsWhileKeysAreCounted(test, { cluster, settings }, 2);
+});

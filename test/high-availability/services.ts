@@ -1,0 +1,153 @@
+// Real services of high availability for a test: ZooKeeper and etcd of Debian, each with a folder and ports of its own.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import process from 'node:process';
+import type { TestContext } from 'node:test';
+import { systemEnv } from '../../src/base/system-env.ts';
+import { tcpNetwork } from '../../src/base/tcp.ts';
+import { zooKeeperServices } from '../../src/ha/zookeeper/zookeeper-services.ts';
+import { cleanUp, eventually, pause, start, temporaryFolder } from '../e2e/processes.ts';
+
+/** A server that runs until the test is over. */
+export interface Server {
+  /** `host:port`. */
+  readonly address: string;
+  /** Stops it as `SIGSTOP` does, and lets it go on. */
+  halt(): void;
+  resume(): void;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** One ZooKeeper, with sessions as short as 500 ms. */
+export async function startZooKeeper(test: TestContext): Promise<Server> {
+  const jar = '/usr/share/java/zookeeper.jar';
+  assert.ok(existsSync(jar), 'ZooKeeper is there: on Debian, apt-get install zookeeper');
+  const folder = temporaryFolder(test);
+  const port = await freePort();
+  mkdirSync(join(folder, 'data'));
+  writeFileSync(
+    join(folder, 'zoo.cfg'),
+    [
+      'tickTime=250',
+      `dataDir=${join(folder, 'data')}`,
+      `clientPort=${port}`,
+      'clientPortAddress=127.0.0.1',
+      'admin.enableServer=false',
+      'maxClientCnxns=0',
+      '',
+    ].join('\n'),
+  );
+  const words = [
+    '-Xmx128m',
+    '-XX:TieredStopAtLevel=1',
+    '-Dlog4j.configuration=file:/dev/null',
+    '-cp',
+    `/etc/zookeeper/conf:${jar}`,
+    'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+    join(folder, 'zoo.cfg'),
+  ];
+  const server = await startServer(test, { command: 'java', words, port });
+  // It listens before it serves: until then it closes what is opened.
+  const probe = zooKeeperServices(env, network, {
+    quorum: server.address,
+    root: '/probe',
+    toleratesSuspension: true,
+    sessionTimeoutMs: 2_000,
+    connectionTimeoutMs: 2_000,
+    retryWaitMs: 100,
+  });
+  await eventually(
+    () =>
+      probe.store.read('probe').then(
+        () => true,
+        () => false,
+      ),
+    'ZooKeeper serves',
+    120_000,
+  );
+  probe.close();
+  return server;
+}
+
+/** One etcd. */
+export async function startEtcd(test: TestContext): Promise<Server> {
+  const folder = temporaryFolder(test);
+  const [port, peers] = [await freePort(), await freePort()];
+  const words = [
+    ...[
+      '--data-dir',
+      join(folder, 'data'),
+      '--name',
+      'one',
+      '--initial-cluster',
+      `one=http://127.0.0.1:${peers}`,
+    ],
+    ...[
+      '--listen-peer-urls',
+      `http://127.0.0.1:${peers}`,
+      '--initial-advertise-peer-urls',
+      `http://127.0.0.1:${peers}`,
+    ],
+    ...[
+      '--listen-client-urls',
+      `http://127.0.0.1:${port}`,
+      '--advertise-client-urls',
+      `http://127.0.0.1:${port}`,
+    ],
+    ...['--log-level', 'error'],
+  ];
+  return startServer(test, { command: 'etcd', words, port });
+}
+
+async function startServer(
+  test: TestContext,
+  { command, words, port }: { command: string; words: readonly string[]; port: number },
+): Promise<Server> {
+  const { child, ended } = start(command, words, { cwd: tmpdir() });
+  let isOver = false;
+  void ended.then((how) => {
+    isOver = true;
+    if (how.code !== null && how.code !== 0 && how.code !== 143) console.log(how.output.slice(-2_000));
+  });
+  cleanUp(test, () => {
+    child.kill('SIGCONT');
+    child.kill('SIGKILL');
+  });
+  const host = '127.0.0.1';
+  const network = tcpNetwork();
+  for (;;) {
+    assert.equal(isOver, false, `${command} runs; is it installed?`);
+    const reached = await network.dial({ host, port }, 1_000).catch(() => undefined);
+    reached?.close();
+    if (reached !== undefined) break;
+    await pause(50);
+  }
+  return {
+    address: `${host}:${port}`,
+    halt: () => void process.kill(child.pid!, 'SIGSTOP'),
+    resume: () => void process.kill(child.pid!, 'SIGCONT'),
+  };
+}
+
+/** What services of this machine need. */
+export const env = systemEnv({ logging: { level: 'error' } });
+export const network = tcpNetwork();
+
+/** Waits for real. */
+export function until(happened: () => boolean): Promise<void> {
+  return eventually(happened, 'what the service should do', 120_000);
+}
