@@ -153,6 +153,12 @@ export class ZooKeeperSession {
       drained: () => {},
       closed: () => this.#connection === connection && this.#disconnected('it closed the connection'),
     });
+    // A server that is not ready yet may take a connection, and never say anything.
+    const silent = (): void => {
+      if (this.#connection === connection && this.#state === 'connecting')
+        this.#disconnected('it says nothing');
+    };
+    this.#parts.clock.timer(this.#parts.connectionTimeoutMs, silent, 'a session has to be there');
     const { id, password } = this.#session;
     const hello = new JuteWriter().int(0).long(0n).int(this.#parts.sessionTimeoutMs);
     this.#write(hello.long(id).buffer(password).boolean(false).finish());
