@@ -370,6 +370,16 @@ export const CONFIG_OPTIONS = {
     description:
       'Port of the dashboard and its REST interface (run --ui); 0 takes any. Unless it is set, the next free one is taken.',
   }),
+  'rest.flamegraph.enabled': boolean({
+    default: false,
+    description:
+      "Whether asking Flink's route for the flame graph of a task has one taken. The dashboard takes one when somebody says so.",
+  }),
+  'rest.flamegraph.refresh-interval': duration({
+    default: 60_000,
+    min: 1_000,
+    description: 'How old a flame graph is when asking for it has another one taken.',
+  }),
   'metrics.latency.interval': duration({
     default: 0,
     min: 0,

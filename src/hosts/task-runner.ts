@@ -23,6 +23,7 @@
  */
 
 import { callAs, type CallOrigin } from '../base/call-origin.ts';
+import { makeCode } from '../base/made-code.ts';
 import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
 import { addBytes, addPools } from '../exchange/channel.ts';
@@ -77,6 +78,11 @@ const ELEMENTS_PER_STEP = 64;
 /** R12: how many times as long as it read a snapshot a task works before it reads on. */
 const WORK_PER_READING = 3;
 
+/** The text of the code that stands for a task in stack traces and profiles. */
+const RUN_TASK = `return function runTask(deadline) {
+  return work(deadline);
+};`;
+
 /** What a source gets from the job master. */
 type SourceCommand =
   | { readonly kind: 'trigger'; readonly barrier: CheckpointBarrier }
@@ -88,6 +94,8 @@ export class TaskRunner {
   readonly task: StreamTask;
   readonly #parts: RunnerParts;
   readonly #ports: readonly OutputPort[];
+  /** `#work`, through code that a profile shows under the name of the task: `millrace/task/<vertex>/<subtask>/…`. */
+  readonly #run: (deadline: number) => StepResult;
   #phase: 'created' | 'running' | 'failed' | 'closed' = 'created';
   #pending: PendingSnapshot[] = [];
   #lastBarrier = -1;
@@ -131,6 +139,9 @@ export class TaskRunner {
       },
     };
     this.task = new StreamTask({ ...parts.task, host });
+    const work = (deadline: number): StepResult => this.#work(deadline);
+    const name = ['task', String(parts.vertex), String(parts.subtask)];
+    this.#run = makeCode<typeof work>(name, { work }, RUN_TASK) ?? work;
   }
 
   get vertex(): number {
@@ -284,7 +295,7 @@ export class TaskRunner {
       this.#blockedSince = undefined;
     }
     try {
-      const result = callAs(this.#origin, () => this.#work(deadline));
+      const result = callAs(this.#origin, () => this.#run(deadline));
       if (this.isSource) this.#tellTime();
       this.#busyMs += clock.monotonic() - from;
       return result;

@@ -872,6 +872,53 @@ export interface Profile {
   readonly bytes: number | null;
 }
 
+// ---- flame graphs ----
+
+/**
+ * `POST /v1/x/jobs/:jobid/vertices/:vertexid/flamegraph?subtask=` has a flame graph taken of what a task computes (without
+ * `subtask`: of all subtasks) and answers 202 with a {@link FlameGraph}; `GET` of the same path answers with a
+ * {@link FlameGraphAnswer}, and `GET …/flamegraph/file` downloads the profile of the thread (the first of several). Flink's
+ * `/jobs/:jobid/vertices/:vertexid/flamegraph` shows the same graph in Flink's shape.
+ */
+export interface FlameRequest {
+  /** 100 to 60,000; default 5,000. */
+  readonly durationMs?: number;
+}
+
+/** The last one, or how far it is; `null` before the first. */
+export interface FlameGraphAnswer {
+  readonly graph: FlameGraph | null;
+}
+
+/** What a task computed while it was looked at. */
+export interface FlameGraph {
+  readonly jobId: string;
+  readonly vertex: number;
+  readonly subtask: number | null;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly status: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+  readonly failure: string | null;
+  /** `null` until it is complete. */
+  readonly root: FlameNode | null;
+  /** Samples of all that its threads did, waiting included; those of the task are the value of `root`. */
+  readonly threadSamples: number;
+  /** Where code generation is forbidden, tasks cannot be told apart: it is all that their threads computed. */
+  readonly isWholeThread: boolean;
+}
+
+/** A function that was running, with those that it called. */
+export interface FlameNode {
+  /** `name (file:line)`. */
+  readonly name: string;
+  /** Whose code it is. */
+  readonly origin: 'job' | 'library' | 'engine' | 'node' | 'native';
+  /** Samples in it and in what it called. */
+  readonly value: number;
+  /** The largest first. */
+  readonly children: readonly FlameNode[];
+}
+
 // ---- configuration ----
 
 /** `GET /v1/x/jobs/:jobid/config`: every option with its origin. */

@@ -2,9 +2,10 @@
 
 import { CONFIG_OPTIONS } from '../base/config-options.ts';
 import type { ConfigOption } from '../base/config-values.ts';
-import { jobOf, listOf, numberOf, type RestContext } from './context.ts';
+import { jobOf, listOf, numberOf, type RestContext, vertexOf } from './context.ts';
 import { type ConfigAnswer, STREAM_TOPICS, type StreamTopic } from './contract.ts';
 import { DrillBook } from './drills.ts';
+import { FlameBook, type FlameSubject } from './flame-book.ts';
 import { LatencyBook } from './latency-book.ts';
 import { ProfileBook } from './profiles.ts';
 import { TapBook } from './taps.ts';
@@ -20,6 +21,15 @@ export function ownRoutes(context: RestContext): Route[] {
   const taps = new TapBook(watch);
   const profiles = new ProfileBook(watch);
   const latency = new LatencyBook(watch);
+  const flames = new FlameBook(watch);
+  const flamed = (request: RouteRequest, name: string): FlameSubject => {
+    const named = vertexOf(context, request);
+    const subtask = numberOf(request.query, name);
+    if (subtask !== undefined && named.figures.subtasks[subtask] === undefined) {
+      throw new Refusal(404, `NotFoundException: subtask ${subtask} not found`);
+    }
+    return { watch: named.watch, vertex: named.index, subtask };
+  };
   const view = { method: 'GET', role: 'view' } as const;
   return [
     {
@@ -161,6 +171,36 @@ export function ownRoutes(context: RestContext): Route[] {
       path: '/x/jobs/:jobid/latency',
       summary: 'Has latency measured for a while, by markers from the sources.',
       handle: async (request) => accepted(await latency.renew(jobOf(context, request), request.body)),
+    },
+    {
+      ...view,
+      path: '/jobs/:jobid/vertices/:vertexid/flamegraph',
+      summary: 'What a task computes, as a flame graph.',
+      query: ['type', 'subtaskindex'],
+      handle: (request) =>
+        ok(flames.asFlink(flamed(request, 'subtaskindex'), request.query.get('type') ?? 'FULL')),
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/vertices/:vertexid/flamegraph',
+      summary: 'Has a flame graph taken of what a task computes.',
+      query: ['subtask'],
+      handle: (request) => accepted(flames.begin(flamed(request, 'subtask'), request.body)),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/vertices/:vertexid/flamegraph',
+      summary: 'The last flame graph of a task, or how far it is.',
+      query: ['subtask'],
+      handle: (request) => ok(flames.get(flamed(request, 'subtask'))),
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/vertices/:vertexid/flamegraph/file',
+      summary: 'The CPU profile behind it, as tools of Node and of browsers read it.',
+      query: ['subtask'],
+      handle: (request) => flames.file(flamed(request, 'subtask')),
     },
     {
       method: 'POST',

@@ -56,11 +56,6 @@ export const refusedRoutes: readonly RefusedRoute[] = [
   { method: 'GET', path: '/jobs/:jobid/rescales/history', why: NO_RESCALE_HISTORY },
   { method: 'GET', path: '/jobs/:jobid/rescales/details/:rescaleuuid', why: NO_RESCALE_HISTORY },
   { method: 'GET', path: '/jobs/:jobid/rescales/summary', why: NO_RESCALE_HISTORY },
-  {
-    method: 'GET',
-    path: '/jobs/:jobid/vertices/:vertexid/flamegraph',
-    why: 'no flame graph is drawn; POST /v1/x/taskmanagers/:taskmanagerid/profiles takes a profile',
-  },
   { method: 'GET', path: '/jobmanager/stdout', why: NO_OUTPUT },
   { method: 'GET', path: '/taskmanagers/:taskmanagerid/stdout', why: NO_OUTPUT },
   ...['/jobmanager', '/taskmanagers/:taskmanagerid'].flatMap((whose): RefusedRoute[] => [

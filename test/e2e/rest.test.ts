@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type {
   Drill,
+  FlameGraph,
+  FlameGraphAnswer,
+  FlameNode,
   JobDescription,
   JobFiguresMessage,
   LatencyWatch,
@@ -577,6 +580,51 @@ describe('a job with --ui', () => {
       );
     }
     assert.match(String(body), /^millrace_jobmanager_job_operator_numUnassignedSplits\{.*\} \d/m);
+  });
+
+  it('draws what a task computes as a flame graph, also in the shape of Flink', async (test) => {
+    const { base } = await serve(test, ['--rate', '800']);
+    const { jid, vertices } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    await until(
+      () => json<{ figures: JobFiguresMessage }>(base, `/v1/x/jobs/${jid}`),
+      ({ figures }) => figures.vertices[0]!.subtasks[0]!.recordsOut > 0,
+      'the task reads',
+    );
+    const vertex = `vertices/${vertices[0]!.id}/flamegraph`;
+    const own = `/v1/x/jobs/${jid}/${vertex}`;
+    assert.deepEqual(await json(base, `${own}?subtask=0`), { graph: null });
+    assert.equal((await get(base, `${own}?subtask=9`)).status, 404);
+    assert.deepEqual(await json(base, `/v1/jobs/${jid}/${vertex}`), { endTimestamp: -2, data: null });
+    const begun = await post<FlameGraph>(base, `${own}?subtask=0`, { durationMs: 1_000 });
+    assert.equal(begun.status, 'IN_PROGRESS');
+    const { graph } = await until(
+      () => json<FlameGraphAnswer>(base, `${own}?subtask=0`),
+      (answer) => answer.graph?.status !== 'IN_PROGRESS',
+      'the graph is taken',
+    );
+    const taken = graph!;
+    assert.equal(taken.status, 'COMPLETED', taken.failure ?? '');
+    const { root, threadSamples } = taken;
+    assert.ok(root!.value > 0 && root!.value < threadSamples, `${root!.value} of ${threadSamples} samples`);
+    const sumsUp = ({ value, children }: FlameNode): boolean =>
+      children.reduce((sum, child) => sum + child.value, 0) <= value && children.every(sumsUp);
+    assert.ok(sumsUp(root!), 'a frame is at least as wide as those below it');
+    const names = JSON.stringify(root);
+    assert.match(names, /"name":"work \(task-runner\.js:\d+\)","origin":"engine"/);
+    const flink = await json<{ endTimestamp: number; data: { name: string; value: number } }>(
+      base,
+      `/v1/jobs/${jid}/${vertex}?subtaskindex=0`,
+    );
+    assert.deepEqual([flink.data.name, flink.data.value], ['root', root!.value]);
+    assert.equal(flink.endTimestamp, taken.startedAt + 1_000);
+    const idle = await json<{ data: object }>(base, `/v1/jobs/${jid}/${vertex}?subtaskindex=0&type=OFF_CPU`);
+    assert.deepEqual(idle.data, { name: 'root', value: 0, children: [] });
+    const profile = await json<{ nodes: unknown[] }>(base, `${own}/file?subtask=0`);
+    assert.ok(profile.nodes.length > 0);
   });
 
   it('ends by itself where nobody sits at a terminal', async (test) => {

@@ -15,6 +15,7 @@ import { HomePane } from './panes/home.tsx';
 import { LatencyPane } from './panes/latency.tsx';
 import { LogsPane } from './panes/logs.tsx';
 import { MetricsPane } from './panes/metrics.tsx';
+import { ProfilePane } from './panes/profile.tsx';
 import { RecoveryPane } from './panes/recovery.tsx';
 import { StatePane } from './panes/state.tsx';
 import { TapPane } from './panes/tap.tsx';
@@ -71,6 +72,7 @@ export const paneGroups: readonly {
       { path: 'alerts', title: 'alerts.title', Pane: AlertsPane },
       { path: 'logs', title: 'logs.title', Pane: LogsPane },
       { path: 'metrics', title: 'metrics.title', Pane: MetricsPane },
+      { path: 'profile', title: 'profile.title', Pane: ProfilePane, feature: 'profile' },
       { path: 'config', title: 'config.title', Pane: ConfigPane },
     ],
   },

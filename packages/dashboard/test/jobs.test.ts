@@ -230,6 +230,18 @@ describe('the page of a job that runs', { concurrency: false }, () => {
     );
   });
 
+  it('draws what a task computes, and names the function that takes the time', async () => {
+    await withJob('test/jobs/hot-key.ts', [], async (page) => {
+      await goToPane(page, 'profile');
+      await page.getByText('No profile yet').waitFor();
+      await page.getByLabel('Operator').selectOption('clicks-of-user');
+      await page.getByRole('button', { name: 'Take a profile' }).click();
+      await concludes(page, 'profile.hottest', /went to process \(hot-key\.ts:\d+\) with what it calls/);
+      await page.locator('.frame[data-origin="job"]', { hasText: 'process (hot-key.ts' }).first().waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+    });
+  });
+
   it('says how much is left to read, and when the source has caught up', async () => {
     await withJob('examples/abnormal-logins.ts', ['--', '--rate', '100'], async (page) => {
       await goToPane(page, 'backlog');

@@ -205,6 +205,33 @@ describe('the page', () => {
     assert.equal(await page.locator('[data-part="keys"] input[type="search"]').inputValue(), 'user3');
   });
 
+  it('shows a flame graph below the frame that is chosen by keyboard, and asks for one of the chosen task', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/profile');
+    const told = page.locator('[data-conclusion="profile.hottest"]');
+    await told.waitFor();
+    assert.match(
+      await told.innerText(),
+      /events computed in 33% of the time, and 67% of that went to score \(job\.ts:12\)/,
+    );
+    const frame = page.getByRole('button', { name: 'score (job.ts:12): 67%' });
+    const before = (await frame.boundingBox())!.width;
+    await frame.focus();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(
+      (width) =>
+        document.querySelector('.frame[data-origin="job"]')!.getBoundingClientRect().width > width + 50,
+      before,
+    );
+    await page.getByLabel('Subtask').selectOption('1');
+    await page.getByText('No profile yet').waitFor();
+    await page.getByRole('button', { name: 'Take a profile' }).click();
+    const asked = `POST /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph`;
+    await page.waitForTimeout(0);
+    while (!server.asked.includes(asked)) await page.waitForTimeout(50);
+    assert.deepEqual(server.bodies.find((each) => each.asked === asked)?.body, { durationMs: 2000 });
+  });
+
   it('chooses an operator of the graph by keyboard', async () => {
     server.script(demo());
     const { page } = await open({}, '#/graph');

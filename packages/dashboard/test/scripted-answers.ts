@@ -2,6 +2,7 @@
 import type {
   ConfigAnswer,
   Drill,
+  FlameGraph,
   HistoryAnswer,
   StateAnswer,
   StateOverview,
@@ -94,8 +95,34 @@ const jobMetrics = [
 ];
 
 /** By method and path, without the query. */
+const flame: FlameGraph = {
+  jobId,
+  vertex: 0,
+  subtask: null,
+  startedAt: startedAt + 700_000,
+  durationMs: 2000,
+  status: 'COMPLETED',
+  failure: null,
+  threadSamples: 5400,
+  isWholeThread: false,
+  root: {
+    name: 'root',
+    origin: 'engine',
+    value: 1800,
+    children: [
+      {
+        name: 'poll (source-operator.js:96)',
+        origin: 'engine',
+        value: 1790,
+        children: [{ name: 'score (job.ts:12)', origin: 'job', value: 1200, children: [] }],
+      },
+    ],
+  },
+};
+
 export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/config`]: config,
+  [`GET /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph`]: { graph: flame },
   [`POST /v1/x/jobs/${jobId}/latency`]: { jobId, intervalMs: 500, endsAt: startedAt + 784_000 },
   [`GET /v1/x/jobs/${jobId}/drills`]: { entries: [drill] },
   [`GET /v1/x/jobs/${jobId}/history`]: history,

@@ -4,6 +4,8 @@ import { describe, it } from 'node:test';
 import type {
   Alert,
   ExceptionMessage,
+  FlameGraph,
+  FlameNode,
   JobDescription,
   JobFiguresMessage,
   Lateness,
@@ -28,6 +30,7 @@ import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
 import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
 import { failureGroups } from './failures.ts';
+import { flameConclusion, flameFrames, hotFunctions } from './flame.ts';
 import { healthOf } from './health.ts';
 import { eventTimeLags, isHistory, sinkDelays } from './latency.ts';
 import { criticalEdge, markerConclusion } from './marker-latency.ts';
@@ -237,6 +240,104 @@ describe('event time', () => {
     const ticks = [withWatermarks(1, 1, 0), withWatermarks(2, 2, 1000), withWatermarks(2, 2, 5000)];
     assert.equal(stillFor(ticks), 4000);
     assert.equal(stillFor([{ ...ticks[1]!, attempt: 0 }, ticks[2]!]), 0);
+  });
+});
+
+describe('a flame graph', () => {
+  const frame = (
+    name: string,
+    value: number,
+    children: FlameNode[] = [],
+    origin: FlameNode['origin'] = 'job',
+  ) => ({
+    name,
+    value,
+    children,
+    origin,
+  });
+  const root = frame(
+    'root',
+    100,
+    [
+      frame(
+        'record (process.js:8)',
+        90,
+        [frame('score (job.ts:12)', 80, [frame('sqrt', 30, [], 'native'), frame('score (job.ts:12)', 20)])],
+        'engine',
+      ),
+      frame('poll (source.js:3)', 10, [], 'engine'),
+    ],
+    'engine',
+  );
+  const graph: FlameGraph = {
+    jobId,
+    vertex: 1,
+    subtask: null,
+    startedAt,
+    durationMs: 2000,
+    status: 'COMPLETED',
+    failure: null,
+    root,
+    threadSamples: 200,
+    isWholeThread: false,
+  };
+
+  it('names the function of the job in which most of the time goes, a call of itself counted once', () => {
+    const told = flameConclusion(description, graph);
+    assert.deepEqual([told.key, told.values['name']], ['profile.hottest', 'score (job.ts:12)']);
+    assert.deepEqual(told.values['share'], { kind: 'share', value: 0.5 });
+    assert.deepEqual(told.values['part'], { kind: 'share', value: 0.8 });
+    assert.deepEqual(
+      hotFunctions(root).map(({ name, self, total }) => [name, self, total]),
+      [
+        ['score (job.ts:12)', 50, 80],
+        ['sqrt', 30, 30],
+        ['record (process.js:8)', 10, 90],
+        ['poll (source.js:3)', 10, 10],
+      ],
+    );
+  });
+
+  it('says when a task hardly computes, only the engine does, or there is nothing to show', () => {
+    const keyOf = (more: Partial<FlameGraph>): string =>
+      flameConclusion(description, { ...graph, ...more }).key;
+    assert.equal(keyOf({ threadSamples: 10_000 }), 'profile.quiet');
+    assert.equal(
+      keyOf({ root: frame('root', 100, [frame('poll', 100, [], 'engine')], 'engine') }),
+      'profile.engine',
+    );
+    assert.equal(keyOf({ root: null, status: 'IN_PROGRESS' }), 'profile.taking');
+    assert.equal(keyOf({ root: null, status: 'FAILED', failure: 'gone' }), 'profile.failed');
+    const whole = flameConclusion(description, { ...graph, isWholeThread: true });
+    assert.deepEqual(
+      whole.more.map(({ key }) => key),
+      ['profile.whole-thread'],
+    );
+  });
+
+  it('is drawn with each frame as wide as its share, below the one that was chosen', () => {
+    const drawn = (zoom: number[]) =>
+      flameFrames(root, zoom, 0.05).map(({ node, from, width, row }) => [
+        node.name.split(' ')[0],
+        from,
+        width,
+        row,
+      ]);
+    assert.deepEqual(drawn([]), [
+      ['root', 0, 1, 0],
+      ['record', 0, 0.9, 1],
+      ['score', 0, 0.8, 2],
+      ['sqrt', 0, 0.3, 3],
+      ['score', 0.3, 0.2, 3],
+      ['poll', 0.9, 0.1, 1],
+    ]);
+    assert.deepEqual(drawn([0, 0]), [
+      ['root', 0, 1, 0],
+      ['record', 0, 1, 1],
+      ['score', 0, 1, 2],
+      ['sqrt', 0, 0.375, 3],
+      ['score', 0.375, 0.25, 3],
+    ]);
   });
 });
 

@@ -28,7 +28,8 @@ export function VertexDetail({
             max: String(plan.maxParallelism),
             group: plan.slotSharingGroup,
           })}{' '}
-          <a href={`#/logs?vertex=${encodeURIComponent(plan.name)}`}>{t('detail.logs')}</a>
+          <a href={`#/logs?vertex=${encodeURIComponent(plan.name)}`}>{t('detail.logs')}</a>{' '}
+          <a href={`#/profile?vertex=${vertex}`}>{t('profile.title')}</a>
         </span>
       </header>
       <Scroll label={t('detail.operators')}>

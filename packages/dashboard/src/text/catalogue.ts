@@ -538,6 +538,58 @@ export const catalogue = {
     ko: '레코드 사이에서 함께 이동하며 모든 대기열에서 함께 기다리는 마커로 잽니다. 연산자 안에서는 기다리지 않으므로 윈도나 진행 중인 호출이 붙드는 시간은 더해야 합니다. 백분위수는 가장 느린 서브태스크의 값입니다.',
   },
 
+  // ---- profile ----
+  'profile.title': { en: 'CPU profile', ko: 'CPU 프로파일' },
+  'profile.lead': {
+    en: 'What does a task compute, and in which function does its time go?',
+    ko: '태스크가 무엇을 계산하며, 시간이 어느 함수에서 쓰이는가?',
+  },
+  'profile.all': { en: 'all', ko: '전체' },
+  'profile.for': { en: 'for', ko: '시간' },
+  'profile.take': { en: 'Take a profile', ko: '프로파일 뜨기' },
+  'profile.none': { en: 'No profile yet', ko: '아직 프로파일이 없습니다' },
+  'profile.none.what': {
+    en: 'Choose an operator and take a profile: its threads are sampled for some seconds, and a flame graph shows the functions that ran, each as wide as its share of the time, with what it called below it. Nothing is sampled before.',
+    ko: '연산자를 고르고 프로파일을 뜨면 몇 초 동안 스레드를 샘플링해, 실행된 함수를 시간의 비율만큼 넓게, 호출한 함수를 그 아래에 그린 플레임 그래프를 보여 줍니다. 그 전에는 아무것도 샘플링하지 않습니다.',
+  },
+  'profile.taking': { en: '{task} is being sampled …', ko: '{task} 샘플링 중 …' },
+  'profile.failed': {
+    en: 'No profile of {task}: {reason}',
+    ko: '{task}의 프로파일을 뜨지 못했습니다: {reason}',
+  },
+  'profile.quiet': {
+    en: '{task} computed in {share} of the time: there is nothing to make faster here.',
+    ko: '{task}{task|은|는} 시간의 {share} 동안 계산했습니다. 여기서 더 빠르게 할 것은 없습니다.',
+  },
+  'profile.hottest': {
+    en: '{task} computed in {share} of the time, and {part} of that went to {name} with what it calls.',
+    ko: '{task}{task|은|는} 시간의 {share} 동안 계산했고, 그중 {part}{part|이|가} {name}과 그 안의 호출에 쓰였습니다.',
+  },
+  'profile.engine': {
+    en: '{task} computed in {share} of the time, all of it in the engine: functions of the job took no time that could be measured.',
+    ko: '{task}{task|은|는} 시간의 {share} 동안 계산했고 모두 엔진 안에서였습니다. 작업의 함수에 쓰인 시간은 잴 수 없을 만큼 짧습니다.',
+  },
+  'profile.whole-thread': {
+    en: 'Code generation is forbidden here, so tasks cannot be told apart: this is all that their threads computed.',
+    ko: '코드 생성이 금지되어 태스크를 구분할 수 없습니다. 스레드가 계산한 전부입니다.',
+  },
+  'profile.graph': { en: 'Flame graph', ko: '플레임 그래프' },
+  'profile.root': { en: 'all that it computed', ko: '계산한 전부' },
+  'profile.functions': { en: 'Functions with most time of their own', ko: '자체 시간이 가장 긴 함수' },
+  'profile.function': { en: 'Function', ko: '함수' },
+  'profile.origin': { en: 'Code', ko: '코드' },
+  'profile.origin.job': { en: 'the job', ko: '작업' },
+  'profile.origin.library': { en: 'a library', ko: '라이브러리' },
+  'profile.origin.engine': { en: 'the engine', ko: '엔진' },
+  'profile.origin.node': { en: 'Node', ko: '노드(Node)' },
+  'profile.origin.native': { en: 'V8, collector', ko: 'V8, 가비지 수집' },
+  'profile.self': { en: 'Itself', ko: '자체' },
+  'profile.total': { en: 'With calls', ko: '호출 포함' },
+  'profile.download': {
+    en: 'Download it for the developer tools of Node and browsers (.cpuprofile)',
+    ko: 'Node와 브라우저 개발자 도구용으로 내려받기 (.cpuprofile)',
+  },
+
   // ---- checkpoints ----
   'checkpoints.title': { en: 'Checkpoints', ko: '체크포인트' },
   'checkpoints.lead': {

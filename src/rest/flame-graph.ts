@@ -1,0 +1,158 @@
+/**
+ * From CPU profiles of threads to the flame graph of one task: a pure function.
+ *
+ * The work of each task goes through a function whose code has a name of its own (see `hosts/task-runner.ts`): what is under it in a profile is what the task computed, whatever else its thread did. Where
+ * code generation is forbidden there is no such function, and the graph is that of the whole thread.
+ */
+
+import type { FlameNode } from './contract.ts';
+
+/** Frames of one graph; the smallest are left out. */
+export const FLAME_NODES_MAX = 4_000;
+/** Flink's `rest.flamegraph.stack-depth`. */
+export const FLAME_DEPTH_MAX = 100;
+
+/** What is looked for in a profile. */
+export interface FlamedTask {
+  readonly vertex: number;
+  /** All of them without. */
+  readonly subtask: number | undefined;
+}
+
+/** A graph, and how many samples there were of all that the threads did, idling included. */
+export interface Flame {
+  readonly root: FlameNode;
+  readonly threadSamples: number;
+  readonly isWholeThread: boolean;
+}
+
+/** A node of a profile as V8 writes it. */
+interface ProfileNode {
+  readonly id: number;
+  readonly callFrame: {
+    readonly functionName: string;
+    readonly url: string;
+    /** From 0 on. */
+    readonly lineNumber: number;
+  };
+  readonly hitCount?: number;
+  readonly children?: readonly number[];
+}
+
+interface Profile {
+  readonly nodes: readonly ProfileNode[];
+}
+
+interface Building {
+  readonly name: string;
+  readonly origin: FlameNode['origin'];
+  value: number;
+  readonly children: Map<string, Building>;
+}
+
+/** Where the engine's own files are. */
+const ENGINE = new URL('..', import.meta.url).href;
+
+/** Puts the profiles of several threads together. */
+export function flameOf(texts: readonly string[], task: FlamedTask): Flame {
+  const threads = texts.map((text) => new Thread(JSON.parse(text) as Profile));
+  const isTold = threads.some((thread) => thread.hasTasks);
+  const root: Building = { name: 'root', origin: 'engine', value: 0, children: new Map() };
+  for (const thread of threads) {
+    for (const node of isTold ? thread.nodesOf(task) : thread.roots()) thread.addChildren(root, node, 0);
+  }
+  return {
+    root: finished(root, smallestKept(root)),
+    threadSamples: threads.reduce((sum, { samples }) => sum + samples, 0),
+    isWholeThread: !isTold,
+  };
+}
+
+class Thread {
+  readonly samples: number;
+  readonly hasTasks: boolean;
+  readonly #nodes: ReadonlyMap<number, ProfileNode>;
+
+  constructor({ nodes }: Profile) {
+    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    this.samples = nodes.reduce((sum, { hitCount = 0 }) => sum + hitCount, 0);
+    this.hasTasks = nodes.some(({ callFrame }) => callFrame.url.startsWith('millrace/task/'));
+  }
+
+  nodesOf({ vertex, subtask }: FlamedTask): ProfileNode[] {
+    const prefix = `millrace/task/${vertex}/${subtask === undefined ? '' : `${subtask}/`}`;
+    return [...this.#nodes.values()].filter(({ callFrame }) => callFrame.url.startsWith(prefix));
+  }
+
+  roots(): ProfileNode[] {
+    return [...this.#nodes.values()].filter(({ callFrame }) => callFrame.functionName === '(root)');
+  }
+
+  /** What is under a node, and what the node itself computed, into a frame; the sum of both. */
+  addChildren(into: Building, { hitCount = 0, children = [] }: ProfileNode, depth: number): number {
+    let value = hitCount;
+    for (const id of children) {
+      const child = this.#nodes.get(id);
+      if (child === undefined || child.callFrame.functionName === '(idle)') continue;
+      value += depth >= FLAME_DEPTH_MAX ? this.#total(child) : this.#add(into, child, depth + 1);
+    }
+    into.value += value;
+    return value;
+  }
+
+  #add(into: Building, node: ProfileNode, depth: number): number {
+    const { functionName, url, lineNumber } = node.callFrame;
+    const name = nameOf(functionName, url, lineNumber);
+    let frame = into.children.get(name);
+    if (frame === undefined) {
+      frame = { name, origin: originOf(url), value: 0, children: new Map() };
+      into.children.set(name, frame);
+    }
+    return this.addChildren(frame, node, depth);
+  }
+
+  #total({ hitCount = 0, children = [] }: ProfileNode): number {
+    return children.reduce((sum, id) => {
+      const child = this.#nodes.get(id);
+      return child === undefined ? sum : sum + this.#total(child);
+    }, hitCount);
+  }
+}
+
+/** `name (file:line)`; the file without its folders. */
+function nameOf(functionName: string, url: string, lineNumber: number): string {
+  const name = functionName === '' ? '(anonymous)' : functionName;
+  if (url === '') return name;
+  const path = url.startsWith('millrace/') ? 'made code' : (url.split('?')[0] ?? url);
+  const file = path.startsWith('node:') ? path : (path.split('/').at(-1) ?? path);
+  return lineNumber < 0 ? `${name} (${file})` : `${name} (${file}:${lineNumber + 1})`;
+}
+
+function originOf(url: string): FlameNode['origin'] {
+  if (url === '') return 'native';
+  if (url.startsWith('node:')) return 'node';
+  if (url.startsWith('millrace/') || url.startsWith(ENGINE)) return 'engine';
+  return url.includes('/node_modules/') ? 'library' : 'job';
+}
+
+/** What a frame must have at least, so that there are not too many of them. */
+function smallestKept(root: Building): number {
+  const values: number[] = [];
+  const all = [root];
+  for (let frame = all.pop(); frame !== undefined; frame = all.pop()) {
+    values.push(frame.value);
+    all.push(...frame.children.values());
+  }
+  if (values.length <= FLAME_NODES_MAX) return 0;
+  return values.sort((left, right) => right - left)[FLAME_NODES_MAX]! + 1;
+}
+
+function finished({ name, origin, value, children }: Building, least: number): FlameNode {
+  const shown = [...children.values()].filter((child) => child.value >= least && child.value > 0);
+  return {
+    name,
+    origin,
+    value,
+    children: shown.sort((left, right) => right.value - left.value).map((child) => finished(child, least)),
+  };
+}
