@@ -1,4 +1,4 @@
-// Takes the screenshots of docs/images/ from real jobs: each pane in English and light, and in Korean and dark.
+// Takes the screenshots of docs/images/ from real jobs: each pane in both languages and both colour schemes.
 //
 //   npm run screenshots                 all panes
 //   npm run screenshots -- graph home   some
@@ -25,10 +25,14 @@ interface Scene {
 }
 
 const folder = join(root, 'docs/images');
-const views: readonly (View & { readonly name: string })[] = [
-  { name: 'en-light', language: 'en', scheme: 'light', height: 960 },
-  { name: 'ko-dark', language: 'ko', scheme: 'dark', height: 960 },
-];
+const views = (['en', 'ko'] as const).flatMap((language) =>
+  (['light', 'dark'] as const).map((scheme): View & { readonly name: string } => ({
+    name: `${language}-${scheme}`,
+    language,
+    scheme,
+    height: 960,
+  })),
+);
 const nothing = (): Promise<void> => Promise.resolve();
 const demo = ['-Dexecution.checkpointing.interval=2s', '--', '--speed', '40'];
 
@@ -48,7 +52,8 @@ const scenes: readonly Scene[] = [
             .filter({ hasText: /Next step|다음 단계/ })
             .click();
       },
-      latency: nothing,
+      latency: (page) => page.locator('[data-part="markers"] tbody').waitFor(),
+      alerts: (page) => page.locator('details summary').first().click(),
       metrics: nothing,
       config: nothing,
       logs: nothing,
@@ -73,13 +78,32 @@ const scenes: readonly Scene[] = [
     warmUpMs: 15_000,
     panes: { workers: nothing },
   },
+  {
+    job: 'examples/abnormal-logins.ts',
+    words: ['--', '--rate', '20'],
+    warmUpMs: 30_000,
+    panes: { backlog: nothing },
+  },
+  {
+    job: 'test/jobs/hot-key.ts',
+    words: [],
+    warmUpMs: 10_000,
+    panes: {
+      profile: async (page) => {
+        await page.locator('main select').first().selectOption('1');
+        const take = page.locator('main .button[data-kind="main"]');
+        if ((await page.locator('.frame').count()) === 0) await take.click();
+        await page.locator('.frame').first().waitFor();
+      },
+    },
+  },
   { job: 'test/jobs/slow-sink.ts', words: [], warmUpMs: 25_000, panes: { graph: nothing } },
   { job: 'test/jobs/stuck-watermark.ts', words: [], warmUpMs: 90_000, panes: { 'event-time': nothing } },
   {
     job: 'test/jobs/failing.ts',
     words: ['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=100'],
     warmUpMs: 30_000,
-    panes: { exceptions: nothing, alerts: nothing },
+    panes: { exceptions: nothing },
   },
 ];
 
