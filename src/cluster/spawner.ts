@@ -30,8 +30,7 @@ function startChild(
   workingDirectory: string,
   onExit: (how: string) => void,
 ): ChildProcess {
-  // The bundle of a job has its source map within: errors name the lines that the user wrote.
-  const execArgv = [...process.execArgv, '--enable-source-maps', ...nodeOptions];
+  const execArgv = [...process.execArgv, ...nodeOptions];
   const child = fork(entry, [], {
     cwd: workingDirectory,
     execArgv,

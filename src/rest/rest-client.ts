@@ -6,7 +6,7 @@
  */
 
 import { systemClock } from '../base/clock.ts';
-import { MillraceError } from '../base/errors.ts';
+import { ERROR_TABLE, type ErrorCode, MillraceError } from '../base/errors.ts';
 import type { Submission } from '../cluster/messages.ts';
 import type {
   Alert,
@@ -229,7 +229,7 @@ export class RestClient {
       readonly parallelism?: readonly number[];
       readonly 'failure-cause'?: Cause;
     }>(`${path}/${begun['request-id']}`);
-    if (done.parallelism === undefined) throw refused(path, done['failure-cause']);
+    if (done.parallelism === undefined) throw failed(path, done['failure-cause']);
     return done.parallelism;
   }
 
@@ -421,6 +421,12 @@ async function refusedBy(what: string, response: Response): Promise<MillraceErro
 
 function refused(what: string, cause: Cause | undefined | null): MillraceError {
   return new MillraceError('REST_REQUEST_REFUSED', `${what}: ${firstLineOf(cause)}`);
+}
+
+/** What failed there, as the error that it was. */
+function failed(what: string, cause: Cause | undefined): MillraceError {
+  if (cause === undefined || !(cause.class in ERROR_TABLE)) return refused(what, cause);
+  return new MillraceError(cause.class as ErrorCode, firstLineOf(cause).replace(/^\w*Error: /, ''));
 }
 
 function firstLineOf(cause: Cause | undefined | null): string {

@@ -12,7 +12,14 @@ import { guaranteeOf } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { checkGuarantee, executeOver, jobIdOf, planOf, servedParts } from '../run.ts';
-import { type ConfigurationLayer, fromLayers, layersOf, type LoadRecipe, recipeForThread } from './load.ts';
+import {
+  type ConfigurationLayer,
+  fromLayers,
+  layersOf,
+  type LoadRecipe,
+  recipeForThread,
+  useSourceMaps,
+} from './load.ts';
 
 /** How a job is built, as a client says it; the `load` of a submission. */
 export interface SubmittedLoad {
@@ -32,6 +39,7 @@ export async function runSubmitted(
   const load = submission.load as SubmittedLoad;
   process.argv.splice(0, process.argv.length, ...load.argv);
   const configuration = fromLayers(load.layers);
+  useSourceMaps();
   const client = await executeOver(
     pathToFileURL(bundlePath),
     {
@@ -79,6 +87,7 @@ export async function planBundle({
   try {
     const { args, argv, layers } = load as SubmittedLoad;
     process.argv.splice(0, process.argv.length, ...argv);
+    useSourceMaps();
     const planned = await planOf(pathToFileURL(bundlePath), {
       args,
       configuration: fromLayers(layers),
@@ -95,7 +104,7 @@ export async function planBundle({
 
 /** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */
 export function localLoad(load: unknown, bundlePath: string): LoadRecipe {
-  return { ...recipeForThread(load as LoadRecipe), module: pathToFileURL(bundlePath).href };
+  return { ...recipeForThread(load as LoadRecipe), module: pathToFileURL(bundlePath).href, isBundle: true };
 }
 
 /** The plan that the job master has built. */
