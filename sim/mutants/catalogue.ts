@@ -502,7 +502,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'rescaled-by-the-old-plan',
     teaches: 'I-K1: state is dealt out by the numbers of subtasks that the job had before',
     file: 'src/cluster/job-manager/job-master.ts',
-    from: '    this.#options.storage.usePlan(this.#compiled.graph);\n',
+    from: '    this.#options.storage.usePlan(graph);\n',
     to: '    this.#options.storage.usePlan(this.#options.compiled.graph);\n',
   },
 ];
