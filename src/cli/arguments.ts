@@ -53,7 +53,17 @@ export type Request =
       /** Run it in a cluster; `undefined`: here. */
       readonly cluster: (ClusterOptions & { readonly detached: boolean }) | undefined;
     }
-  | { readonly kind: 'jobmanager' | 'taskmanager'; readonly options: ClusterProcessOptions }
+  | {
+      readonly kind: 'jobmanager';
+      readonly options: ClusterProcessOptions;
+      /** Application mode: it runs this job, and ends with it. */
+      readonly application?: {
+        readonly job: string;
+        readonly options: JobOptions;
+        readonly args: readonly string[];
+      };
+    }
+  | { readonly kind: 'taskmanager'; readonly options: ClusterProcessOptions }
   | {
       readonly kind: 'cluster-start';
       readonly options: ClusterProcessOptions;
@@ -251,7 +261,7 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
     .action((job: string, raw: RawOptions) => {
       found({ kind: 'check', job, options: jobOptions(raw), args, json: raw.json === true });
     });
-  addClusterCommands(program, found);
+  addClusterCommands(program, found, args);
   addRescaleCommand(program, found);
   addUpgradeCommand(program, found, args);
   stateCommands(program, found);
@@ -267,14 +277,31 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
 }
 
 /** The processes of a cluster, and what can be asked of one. */
-function addClusterCommands(program: Command, found: (request: Request) => void): void {
-  for (const kind of ['jobmanager', 'taskmanager'] as const) {
-    const name = kind === 'jobmanager' ? 'JobManager' : 'TaskManager';
-    withProcessOptions(program.command(kind))
-      .summary(`start a ${name} in this terminal`)
-      .description(`Starts a ${name} of a cluster, which runs until it is stopped.`)
-      .action((raw: RawOptions) => found({ kind, options: processOptions(raw) }));
-  }
+function addClusterCommands(
+  program: Command,
+  found: (request: Request) => void,
+  args: readonly string[],
+): void {
+  withStartOptions(withProcessOptions(program.command('jobmanager')))
+    .summary('start a JobManager in this terminal, for many jobs or for one')
+    .description(
+      'Starts a JobManager of a cluster, which runs until it is stopped; with --job it runs that one job and ends with it. What follows -- goes to the job.',
+    )
+    .option('--job <job>', 'run this job alone: job.ts or job.js', notEmpty)
+    .action((raw: RawOptions & { job?: string }) => {
+      const { job } = raw;
+      const options = processOptions(raw);
+      if (job !== undefined) {
+        return found({ kind: 'jobmanager', options, application: { job, options: jobOptions(raw), args } });
+      }
+      const misplaced = givenForJob(raw) ?? (args.length > 0 ? 'what follows --' : undefined);
+      if (misplaced === undefined) return found({ kind: 'jobmanager', options });
+      found({ kind: 'usage', message: `${misplaced} is for a job: name it with --job` });
+    });
+  withProcessOptions(program.command('taskmanager'))
+    .summary('start a TaskManager in this terminal')
+    .description('Starts a TaskManager of a cluster, which runs until it is stopped.')
+    .action((raw: RawOptions) => found({ kind: 'taskmanager', options: processOptions(raw) }));
   const cluster = program
     .command('cluster')
     .summary('start, stop or show a cluster of processes on this machine')
@@ -408,6 +435,21 @@ function clusterOptions({ state, target, tokenFile }: RawOptions): ClusterOption
     target: target === 'local' ? undefined : target,
     ...(tokenFile === undefined ? {} : { tokenFile }),
   };
+}
+
+/** What only a job understands, of what was given. */
+function givenForJob(raw: RawOptions): string | undefined {
+  const { parallelism, fromSavepoint, claim, allowNonRestoredState, jobId, fresh, discardLaterOutput } = raw;
+  const options = {
+    '--parallelism': parallelism,
+    '--from-savepoint': fromSavepoint,
+    '--claim': claim,
+    '--allow-non-restored-state': allowNonRestoredState,
+    '--job-id': jobId,
+    '--fresh': fresh,
+    '--discard-later-output': discardLaterOutput,
+  };
+  return Object.entries(options).find(([, value]) => value !== undefined)?.[0];
 }
 
 function processOptions({ state, D = {}, verbose }: RawOptions): ClusterProcessOptions {
@@ -600,10 +642,17 @@ interface RawOptions {
 }
 
 function withJobOptions(command: Command): Command {
-  return command
+  return withStartOptions(command)
     .argument('<job>', 'the file of the job: job.ts or job.js')
-    .option('-p, --parallelism <n>', 'subtasks of each operator', positiveInteger)
     .option('-D <key=value>', 'set a configuration key; may be given often', keyValue)
+    .option('--bundle', 'compile the job with esbuild first (enum, decorators, tsx)')
+    .option('--verbose', 'show stack traces and the log');
+}
+
+/** How a job begins. */
+function withStartOptions(command: Command): Command {
+  return command
+    .option('-p, --parallelism <n>', 'subtasks of each operator', positiveInteger)
     .option(
       '-s, --from-savepoint <path|latest>',
       'continue from a checkpoint or savepoint: its path, or "latest"',
@@ -616,9 +665,7 @@ function withJobOptions(command: Command): Command {
     .addOption(
       new Option('--fresh', 'begin again, although there are checkpoints').conflicts('fromSavepoint'),
     )
-    .option('--discard-later-output', 'move output aside that is newer than the checkpoint')
-    .option('--bundle', 'compile the job with esbuild first (enum, decorators, tsx)')
-    .option('--verbose', 'show stack traces and the log');
+    .option('--discard-later-output', 'move output aside that is newer than the checkpoint');
 }
 
 function jobOptions(raw: RawOptions): JobOptions {

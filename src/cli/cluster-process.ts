@@ -22,6 +22,7 @@ import { highAvailabilityOf } from '../ha/high-availability.ts';
 import { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
 import { loggingOf } from '../run/load.ts';
+import { type ApplicationRequest, prepareApplication, runApplication } from './application.ts';
 import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
 import { ClusterFiles, isRunning } from './cluster-files.ts';
@@ -47,7 +48,7 @@ export async function runClusterProcess(request: ProcessRequest, host: JobHost):
   const configuration = await configurationOf(request.options.configuration, host);
   const files = new ClusterFiles(request.options.state);
   return request.kind === 'jobmanager'
-    ? runJobManager(configuration, files, host)
+    ? runJobManager(configuration, files, host, request.application)
     : runTaskManager(configuration, files, host);
 }
 
@@ -84,6 +85,7 @@ async function runJobManager(
   configuration: Configuration,
   files: ClusterFiles,
   host: JobHost,
+  application: ApplicationRequest | undefined,
 ): Promise<number> {
   const own = jobManagerAddress(configuration);
   checkBind('jobmanager.rpc.address', own.host);
@@ -114,6 +116,15 @@ async function runJobManager(
     blobDirectory,
     turns: shared && { ...shared, candidate: id },
   });
+  const submissions = clusterSubmissions({
+    env,
+    spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
+    blobDirectory,
+    configuration,
+    workingDirectory: host.workingDirectory,
+    submit: (submission, bundle) => leading(jobManager).submit(submission, bundle),
+  });
+  const prepared = application && (await prepareApplication(application, submissions, host));
   const bound = await jobManager.listen();
   const rest = await serveCluster({
     dispatcherNow: () => jobManager.dispatcher,
@@ -123,14 +134,8 @@ async function runJobManager(
     configuration,
     version: host.version,
     bind,
-    submissions: clusterSubmissions({
-      env,
-      spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
-      blobDirectory,
-      configuration,
-      workingDirectory: host.workingDirectory,
-      submit: (submission, bundle) => leading(jobManager).submit(submission, bundle),
-    }),
+    // A JobManager of one job takes no others.
+    submissions: prepared === undefined ? submissions : undefined,
   }).catch((error: unknown) => {
     // Whoever waits for the end of this process shall not wait for who dials it.
     void jobManager.stop();
@@ -157,13 +162,22 @@ async function runJobManager(
   } as const;
   files.record(record);
   host.stderr.write(`the JobManager listens on ${addressText(bound)}; REST and dashboard: ${rest.url}\n`);
-  await stopped;
+  let isStopped = false;
+  void stopped.then(() => (isStopped = true));
+  const ran =
+    prepared === undefined
+      ? stopped.then(() => EXIT.done)
+      : runApplication(prepared, { jobManager, clock: env.clock, host }, () => isStopped);
+  const code = await ran.catch((error: unknown) => {
+    host.stderr.write(host.describe(error));
+    return EXIT.failed;
+  });
   await jobManager.stop();
   await telemetry?.close();
   await rest.close();
   files.forget(record);
   // Its children end with their pipes.
-  process.exit(EXIT.done);
+  process.exit(code);
 }
 
 /** Only a leader takes jobs; who does not lead has sent the request elsewhere before (HS-5). */

@@ -26,7 +26,8 @@ export interface ClusterRestOptions {
   readonly configuration: Configuration;
   readonly version: string;
   readonly bind: RestBind;
-  readonly submissions: ServedSubmissions;
+  /** `undefined`: it runs the one job that it has. */
+  readonly submissions: ServedSubmissions | undefined;
 }
 
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
@@ -93,7 +94,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
         process: member.process,
       })),
     process: () => meter.figures(),
-    submissions: options.submissions,
+    ...(options.submissions === undefined ? {} : { submissions: options.submissions }),
   };
 }
 

@@ -2,8 +2,9 @@
 
 import { join } from 'node:path';
 import type { Configuration } from '../base/config.ts';
-import type { Env } from '../base/env.ts';
+import type { Clock, Env } from '../base/env.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
+import type { SavepointOperations } from '../cluster/job-manager/savepoint-operations.ts';
 import { guaranteeOf } from '../graph/guarantee.ts';
 import { ClusterWatch } from '../rest/cluster-watch.ts';
 import { embeddedCluster } from '../rest/embedded.ts';
@@ -86,21 +87,27 @@ export async function serveDashboard({ client, watch }: WatchedRun): Promise<Das
     port: configuration.get('rest.port'),
     orNextPort: !isPortChosen(configuration),
   });
-  const { clock } = cluster.env;
   return {
     url: server.url,
-    answered: () =>
-      new Promise((resolve) => {
-        if (!master.savepointOperations.hasUnseen()) return resolve();
-        const timer = clock.timer(ANSWERED_MS_MAX, resolve, 'answers are asked for');
-        // The answer is still on its way when it was asked for.
-        master.savepointOperations.whenSeen(() => {
-          timer.cancel();
-          clock.timer(SENT_MS, resolve, 'an answer is sent');
-        });
-      }),
+    answered: () => untilAnswered(master.savepointOperations, cluster.env.clock),
     close: () => server.close(),
   };
+}
+
+/** Resolves when whoever asked for a savepoint has the answer, at most {@link ANSWERED_MS_MAX} later. */
+export function untilAnswered(
+  operations: Pick<SavepointOperations, 'hasUnseen' | 'whenSeen'>,
+  clock: Pick<Clock, 'timer'>,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (!operations.hasUnseen()) return resolve();
+    const timer = clock.timer(ANSWERED_MS_MAX, resolve, 'answers are asked for');
+    // The answer is still on its way when it was asked for.
+    operations.whenSeen(() => {
+      timer.cancel();
+      clock.timer(SENT_MS, resolve, 'an answer is sent');
+    });
+  });
 }
 
 /** Who names a port wants that one, and no other. */

@@ -17,6 +17,7 @@ import { deserializeError, isMillraceError } from '../base/errors.ts';
 import type { ExceptionEntry } from '../cluster/job-manager/exception-history.ts';
 import type { JobListener, JobResult } from '../cluster/job-manager/job-master.ts';
 import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
+import { isTerminal } from '../cluster/job-manager/job-states.ts';
 import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts';
 import { explain as planText } from '../graph/explain.ts';
 import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
@@ -254,6 +255,8 @@ class Run {
       this.#progress.print(this.#host.describe(error));
       return;
     }
+    // Of a job that is over already nobody gets to see it, unless the page stays, which is said then.
+    if (isTerminal(client.status())) return;
     this.#progress.print(`${client.jobName}: dashboard at ${this.#dashboard.url}\n`);
   }
 

@@ -103,7 +103,6 @@ export function routesOf(context: RestContext): Route[] {
     ...rescaleRoutes(context),
     ...ownRoutes(context),
     ...bundleRoutes(context),
-    ...refusingRoutes(context),
     {
       method: 'GET',
       path: '/metrics',
@@ -124,5 +123,6 @@ export function routesOf(context: RestContext): Route[] {
       handle: () => ok(openApi(routes, context.watch.cluster.version)),
     },
   ];
-  return routes;
+  // What is refused is in no document.
+  return [...routes, ...refusingRoutes(context)];
 }

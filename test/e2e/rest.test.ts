@@ -127,6 +127,7 @@ describe('a job with --ui', () => {
     const triggered = await post<{ 'request-id': string }>(base, `/jobs/${job.jid}/checkpoints`, {});
     const values: Readonly<Record<string, string>> = {
       jobid: job.jid,
+      applicationid: job.jid,
       vertexid: job.vertices[0]!.id,
       taskmanagerid: 'embedded',
       subtaskindex: '0',
@@ -139,7 +140,7 @@ describe('a job with --ui', () => {
     let asked = 0;
     for (const [path, methods] of Object.entries(paths)) {
       // What ends a job is a GET only for Flink's own page; streams do not end; trigger ids are asked for below.
-      if (methods['get'] === undefined || /stream$|triggerid|drillid|profileid/.test(path)) continue;
+      if (methods['get'] === undefined || /stream$|triggerid|drillid|profileid|yarn-/.test(path)) continue;
       const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?');
       for (const each of [filled, filled.replace(/^\/v1/, '')]) {
         const { status, body } = await get(base, each);
