@@ -140,7 +140,11 @@ describe('a job with --ui', () => {
     let asked = 0;
     for (const [path, methods] of Object.entries(paths)) {
       // What ends a job is a GET only for Flink's own page; streams do not end; what must be begun first is asked for below.
-      if (methods['get'] === undefined || /stream$|triggerid|drillid|profileid|flamegraph\/file|yarn-/.test(path)) continue;
+      if (
+        methods['get'] === undefined ||
+        /stream$|triggerid|drillid|profileid|flamegraph\/file|yarn-/.test(path)
+      )
+        continue;
       const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?');
       for (const each of [filled, filled.replace(/^\/v1/, '')]) {
         const { status, body } = await get(base, each);
