@@ -235,7 +235,17 @@ describe('a job with --ui', () => {
     };
     const details = shapeOf(await json(base, `/jobs/${jid}`)) as Record<string, unknown>;
     assert.deepEqual(Object.keys(details).sort(), [
-      ...['duration', 'end-time', 'isStoppable', 'jid', 'job-type', 'maxParallelism', 'name', 'now'],
+      ...[
+        'application-id',
+        'duration',
+        'end-time',
+        'isStoppable',
+        'jid',
+        'job-type',
+        'maxParallelism',
+        'name',
+        'now',
+      ],
       ...['pending-operators', 'plan', 'schedulerType', 'start-time', 'state', 'status-counts', 'timestamps'],
       'vertices',
     ]);
