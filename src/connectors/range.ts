@@ -82,6 +82,8 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
   #turn = 0;
   #loop: RangeLoop | undefined;
   #loopOutput: ReaderOutput<T> | undefined;
+  /** Of the output when the loop was made: it is another one when the way behind the source has changed. */
+  #loopEmit: ReaderOutput<T>['emit'] | undefined;
   #last: ActiveRange | undefined;
   #pause: Timer | undefined;
 
@@ -155,9 +157,11 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
 
   /** The loop over records is made for each reader: one that all share is compiled for all functions that it ever called. */
   #loopInto(output: ReaderOutput<T>): RangeLoop {
-    if (this.#loop !== undefined && this.#loopOutput === output) return this.#loop;
+    const isCurrent = this.#loopOutput === output && this.#loopEmit === output.emit;
+    if (this.#loop !== undefined && isCurrent) return this.#loop;
     const { element } = this.#options;
     this.#loopOutput = output;
+    this.#loopEmit = output.emit;
     this.#loop =
       makeCode<RangeLoop>(['range'], { element, emit: output.emit.bind(output) }, LOOP) ??
       ((range, upTo) => {

@@ -339,7 +339,12 @@ type SplitPausing = Pick<SourceReader<unknown, SourceSplit>, 'pauseOrResumeSplit
 
 /** Records keep the time that the reader gave them; there are no watermarks. */
 class PlainOutput<T> extends TimedOutput<T> {
-  readonly emit = this.handOn;
+  emit = this.handOn;
+
+  override outputChanged(): void {
+    super.outputChanged();
+    this.emit = this.handOn;
+  }
 }
 
 /** Records get the time of the poll that reads them; the watermark follows the clock, also when nothing comes. */

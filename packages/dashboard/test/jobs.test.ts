@@ -122,7 +122,7 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       await page.getByLabel('Behind').selectOption({ label: 'events: events' });
       await page.getByRole('button', { name: 'Watch' }).click();
       await page
-        .getByText(/^\{"user":"user\d","abnormal":(true|false)\}$/)
+        .getByText(/^\{"user":"user\d","number":\d+,"abnormal":(true|false)\}$/)
         .first()
         .waitFor();
       // Another tap, with a mask: what is masked does not come to the page at all.
