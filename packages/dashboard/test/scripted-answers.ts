@@ -123,6 +123,7 @@ const flame: FlameGraph = {
 export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/config`]: config,
   [`GET /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph`]: { graph: flame },
+  [`GET /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph?subtask=1`]: { graph: null },
   [`POST /v1/x/jobs/${jobId}/latency`]: { jobId, intervalMs: 500, endsAt: startedAt + 784_000 },
   [`GET /v1/x/jobs/${jobId}/drills`]: { entries: [drill] },
   [`GET /v1/x/jobs/${jobId}/history`]: history,

@@ -42,7 +42,7 @@ export class ScriptedServer {
 
   constructor(folder: string) {
     this.#server = createServer((request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+      const { pathname, search } = new URL(request.url ?? '/', 'http://localhost');
       if (pathname === '/v1/x/stream') return this.#stream(response);
       if (pathname.startsWith('/v1/')) {
         const asked = `${request.method} ${pathname}`;
@@ -50,7 +50,7 @@ export class ScriptedServer {
         void text(request).then((body) => {
           if (body !== '') this.bodies.push({ asked, body: JSON.parse(body) as unknown });
         });
-        const answer = this.#answers[asked];
+        const answer = this.#answers[asked + search] ?? this.#answers[asked];
         response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
         return void response.end(JSON.stringify(answer ?? { errors: [`nothing at ${pathname}`] }));
       }
