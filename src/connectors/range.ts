@@ -82,8 +82,6 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
   #turn = 0;
   #loop: RangeLoop | undefined;
   #loopOutput: ReaderOutput<T> | undefined;
-  /** Of the output when the loop was made: it is another one when the way behind the source has changed. */
-  #loopEmit: ReaderOutput<T>['emit'] | undefined;
   #last: ActiveRange | undefined;
   #pause: Timer | undefined;
 
@@ -138,6 +136,10 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
     return `record ${range.next - 1}${range.split.of > 1 ? ` of split ${range.split.id}` : ''}`;
   }
 
+  outputChanged(): void {
+    this.#loop = undefined;
+  }
+
   close(): void {
     this.#pause?.cancel();
   }
@@ -157,11 +159,9 @@ export class RangeReader<T> implements SourceReader<T, RangeSplit> {
 
   /** The loop over records is made for each reader: one that all share is compiled for all functions that it ever called. */
   #loopInto(output: ReaderOutput<T>): RangeLoop {
-    const isCurrent = this.#loopOutput === output && this.#loopEmit === output.emit;
-    if (this.#loop !== undefined && isCurrent) return this.#loop;
+    if (this.#loop !== undefined && this.#loopOutput === output) return this.#loop;
     const { element } = this.#options;
     this.#loopOutput = output;
-    this.#loopEmit = output.emit;
     this.#loop =
       makeCode<RangeLoop>(['range'], { element, emit: output.emit.bind(output) }, LOOP) ??
       ((range, upTo) => {

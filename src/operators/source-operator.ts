@@ -181,6 +181,7 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
 
   outputChanged(): void {
     this.#output?.outputChanged();
+    this.#reader?.outputChanged?.();
   }
 
   checkpointComplete(checkpointId: number): void {

@@ -86,6 +86,8 @@ export interface SourceReader<T, Split extends SourceSplit> {
   position?(): string | undefined;
   /** `checkpointId` is durable; offsets may be confirmed to an external system. */
   checkpointComplete?(checkpointId: number): void;
+  /** What `emit` of its output does has changed; for readers that have made code of it. */
+  outputChanged?(): void;
   close?(): void | Promise<void>;
 }
 
