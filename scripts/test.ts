@@ -144,7 +144,7 @@ function groupsOf(files: readonly string[]): Group[] {
   const isolated = files.filter((file) => isIn(file, isolatedFolders));
   const unit = files.filter((file) => !isolated.includes(file));
   return [
-    { name: 'unit tests', files: unit, isIsolated: false, filesAtOnce, silenceMsMax: 120_000 },
+    { name: 'unit tests', files: unit, isIsolated: false, filesAtOnce, silenceMsMax: 600_000 },
     {
       name: 'tests in their own process',
       files: isolated,
