@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const SIZE_MB = 512;
 const BLOCK = new Uint8Array(64 * 1024);
 
 /** A file system in memory, or a plain folder where mounting is not allowed. */
@@ -13,12 +12,12 @@ export class SmallDisk {
   /** Why it cannot be filled; `undefined` when it can. */
   readonly refused: string | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, sizeMb: number) {
     this.path = path;
     mkdirSync(path, { recursive: true });
     const { status, stderr, error } = spawnSync(
       'mount',
-      ['-t', 'tmpfs', '-o', `size=${SIZE_MB}m`, 'tmpfs', path],
+      ['-t', 'tmpfs', '-o', `size=${sizeMb}m`, 'tmpfs', path],
       { encoding: 'utf8' },
     );
     this.refused = status === 0 ? undefined : (error?.message ?? stderr.trim());

@@ -7,12 +7,15 @@
 // 3. After everything that happened, something more is committed before long (run.ts); in the end everything is healed,
 //    and the job finishes.
 
-import process from 'node:process';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { parseDuration } from '../src/base/duration.ts';
+import { isMillraceError } from '../src/base/errors.ts';
+import { commitNow } from '../sim/record.ts';
 import { TestCluster } from '../test/e2e/clusters.ts';
 import { type Cleaning, cleanUp, temporaryFolder } from '../test/e2e/processes.ts';
 import { SmallDisk } from './disk.ts';
@@ -33,15 +36,24 @@ const RESTARTS = [
   '-Drestart-strategy.fixed-delay.attempts=1000000',
   '-Drestart-strategy.fixed-delay.delay=50ms',
 ];
+/** Room for checkpoints, savepoints and what is not committed yet; and for the output, per record. */
+const DISK_MB = 512;
+const RECORD_BYTES = 64;
+const EVERY_MS_MIN = 100;
+const USAGE = 'npm run chaos -- [--seed S] [--minutes M] [--every 6s] [--rate 2000] [--record FOLDER]';
 
-const string = { type: 'string' } as const;
-const { values } = parseArgs({
-  options: { seed: string, minutes: string, every: string, rate: string, record: string },
-});
-const seed = numberOf('seed', Date.now() % 1_000_000);
-const minutes = numberOf('minutes', 10);
-const everyMs = numberOf('every', 6) * 1_000;
-const rate = numberOf('rate', 2_000);
+/** What was asked for makes no sense. */
+class UsageError extends Error {}
+
+interface Settings {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly everyMs: number;
+  /** Records per second. */
+  readonly rate: number;
+  /** Where the run is recorded. */
+  readonly folder: string | undefined;
+}
 
 /** Tidies up when the run is over, however it ends. */
 class Ending implements Cleaning {
@@ -55,82 +67,131 @@ class Ending implements Cleaning {
 }
 
 const ending = new Ending();
-process.once('SIGINT', () => {
-  ending.over();
-  process.exit(130);
-});
+// A second signal finds no other end: whoever is told by npm and by the terminal is told twice.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    ending.over();
+    process.exit(130);
+  });
+}
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(readArguments());
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n${USAGE}`);
+  process.exitCode = 2;
 } finally {
   ending.over();
 }
 
-async function main(): Promise<number> {
+async function main({ seed, minutes, everyMs, rate, folder }: Settings): Promise<number> {
   const startedAt = performance.now();
-  const cwd = temporaryFolder(ending);
-  const disk = new SmallDisk(join(cwd, 'disk'));
+  if (folder !== undefined) mkdirSync(folder, { recursive: true });
+  // Records for the whole time, and for what stands still meanwhile.
+  const perSplit = Math.ceil((rate * minutes * 60) / SPLITS);
+  const sizeMb = DISK_MB + Math.ceil((perSplit * SPLITS * RECORD_BYTES) / 2 ** 20);
+  const disk = new SmallDisk(join(temporaryFolder(ending), 'disk'), sizeMb);
   cleanUp(ending, () => disk.unmount());
   if (disk.refused !== undefined) console.log(`the disk is never full in this run: ${disk.refused}`);
   const cluster = await TestCluster.start(ending, { taskManagers: TASK_MANAGERS, settings: SETTINGS });
-  // Records for the whole time, and for what stands still meanwhile.
-  const perSplit = Math.ceil((rate * minutes * 60) / SPLITS);
   const output = join(disk.path, 'output');
   const words = ['--output', output, '--per-split', `${perSplit}`, '--rate', `${rate}`];
   const where = `-Dexecution.checkpointing.dir=${join(disk.path, 'checkpoints')}`;
   const job = await cluster.submit(JOB, '-p', '4', where, ...RESTARTS, '--', ...words);
-  const run = new ChaosRun({ cluster, job, disk, reader: new Reader(output, perSplit), ending });
+  const run = new ChaosRun({
+    cluster,
+    job,
+    disk,
+    reader: new Reader(output, perSplit),
+    records: join(output, 'each'),
+    ending,
+  });
   console.log(`seed ${seed}: ${perSplit * SPLITS} records at ${rate}/s, something every ${everyMs} ms`);
   try {
     await run.untilMore('the start');
     for (const { afterMs, action } of planOf(seed, everyMs)) {
       await run.wait(afterMs);
-      if (performance.now() - startedAt > minutes * 60_000) break;
+      if (run.isFinished || performance.now() - startedAt > minutes * 60_000) break;
       await run.strike(action);
     }
     await run.finish();
   } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    run.violations.push(error.message);
-    console.log(`VIOLATION ${error.message}`);
+    // Whatever ends a run before its end counts against it: nobody has looked at the rest.
+    const found = error instanceof Violation ? error.message : `the run broke off: ${stackOf(error)}`;
+    run.violations.push(found);
+    console.log(`VIOLATION ${found}`);
+    console.log(`logs and disk are kept in ${keep(cluster, disk)}`);
   }
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   console.log(run.sentence(seconds));
-  if (values.record !== undefined) recordRun(values.record, run, seconds);
+  if (folder !== undefined) record(folder, { seed, everyMs, rate, seconds, run });
   return run.violations.length === 0 ? 0 : 1;
 }
 
-function recordRun(folder: string, run: ChaosRun, seconds: number): void {
-  mkdirSync(folder, { recursive: true });
-  const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
+/** What happened cannot be had again from the seed. */
+function keep(cluster: TestCluster, disk: SmallDisk): string {
+  const kept = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
+  cpSync(disk.path, join(kept, 'disk'), { recursive: true });
+  for (const name of readdirSync(cluster.state)) {
+    if (name.endsWith('.log')) cpSync(join(cluster.state, name), join(kept, name));
+  }
+  return kept;
+}
+
+function record(
+  folder: string,
+  {
+    run,
+    ...settings
+  }: Pick<Settings, 'seed' | 'everyMs' | 'rate'> & { readonly seconds: number; readonly run: ChaosRun },
+): void {
+  const now = new Date().toISOString();
   const recorded = {
     kind: 'chaos',
     protocol: PROTOCOL,
-    commit: git('rev-parse', '--short', 'HEAD'),
+    commit: commitNow('src', 'chaos', 'test'),
     node: process.version,
-    day: new Date().toISOString().slice(0, 10),
-    seed,
-    seconds,
+    day: now.slice(0, 10),
+    ...settings,
     ...run.counts,
     records: run.records,
     windows: run.windows,
-    recoveriesMs: run.recoveries.map(Math.round),
+    recoveriesMs: run.recoveries.map((ms) => Math.round(ms)),
     violations: run.violations,
   };
-  const text = `${JSON.stringify(recorded, null, 2)}\n`;
-  writeFileSync(
-    join(folder, `chaos-${PROTOCOL}-${seed}-${recorded.day}-${Date.now() % 100_000}.json`),
-    text,
-    {
-      flag: 'wx',
-    },
-  );
+  // Two runs may have one seed, and end at one time in two processes.
+  const name = `chaos-${PROTOCOL}-${settings.seed}-${now.replaceAll(/\D/g, '')}-${process.pid}.json`;
+  writeFileSync(join(folder, name), `${JSON.stringify(recorded, null, 2)}\n`, { flag: 'wx' });
 }
 
-function numberOf(name: 'seed' | 'minutes' | 'every' | 'rate', otherwise: number): number {
-  const value = Number((values[name] ?? `${otherwise}`).replace(/s$/, ''));
-  if (!(value > 0)) {
-    console.error(`--${name} is a number above 0, not ${values[name]}`);
-    process.exit(2);
+function readArguments(): Settings {
+  const string = { type: 'string' } as const;
+  const options = { seed: string, minutes: string, every: string, rate: string, record: string } as const;
+  try {
+    const { values } = parseArgs({ options });
+    const { seed = `${1 + (Date.now() % 1_000_000)}`, minutes = '10', every = '6s', rate = '2000' } = values;
+    const everyMs = parseDuration(every, '--every');
+    if (everyMs < EVERY_MS_MIN) throw new UsageError(`--every ${every} is less than ${EVERY_MS_MIN}ms`);
+    return {
+      seed: numberOf('seed', seed),
+      minutes: numberOf('minutes', minutes),
+      everyMs,
+      rate: numberOf('rate', rate),
+      folder: values.record,
+    };
+  } catch (error) {
+    const isUsage = error instanceof TypeError || isMillraceError(error, 'CONFIG_INVALID');
+    throw isUsage ? new UsageError(error.message) : error;
   }
+}
+
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
+    throw new UsageError(`--${name} is a number above 0, not ${text}`);
   return value;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

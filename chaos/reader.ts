@@ -4,7 +4,8 @@
 // 2. A record is committed once; the counts of a key are each number from 1 on, once.
 // 3. A window is committed once, with the count that its records have.
 
-import { readFileSync, statSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { committedFiles } from '../test/e2e/committed.ts';
 import { keyOf, SPLITS, STEP_MS, WINDOW_MS } from './records.ts';
@@ -16,8 +17,8 @@ export class Violation extends Error {}
 export class Reader {
   readonly #folder: string;
   readonly #perSplit: number;
-  /** Sizes of the files that were read, by path. */
-  readonly #files = new Map<string, number>();
+  /** What the files held when they were read, as a digest, by path. */
+  readonly #files = new Map<string, string>();
   readonly #seen: Uint8Array;
   readonly #counts = new Map<string, Set<number>>();
   readonly #windows = new Set<string>();
@@ -56,8 +57,8 @@ export class Reader {
   /** The job has finished: everything is there, and no file has changed. */
   complete(): void {
     this.look();
-    for (const [path, size] of this.#files) {
-      if (statSync(path).size !== size)
+    for (const [path, digest] of this.#files) {
+      if (digestOf(readFileSync(path, 'utf8')) !== digest)
         throw new Violation(`${relative(this.#folder, path)} has changed after it was committed`);
     }
     const total = this.#perSplit * SPLITS;
@@ -81,9 +82,10 @@ export class Reader {
     const text = readFileSync(path, 'utf8');
     if (text !== '' && !text.endsWith('\n'))
       throw new Violation(`${relative(this.#folder, path)} ends in the middle of a line`);
-    this.#files.set(path, Buffer.byteLength(text));
+    this.#files.set(path, digestOf(text));
     for (const line of text.split('\n').slice(0, -1)) {
-      const values: unknown = JSON.parse(line);
+      const values = valuesOf(line);
+      if (values === undefined) throw new Violation(`${relative(this.#folder, path)} holds ${line}`);
       if (kind === 'each') this.#takeRecord(values as [string, number, number, number], path);
       else this.#takeWindow(values as [string, number, number], path);
     }
@@ -91,6 +93,8 @@ export class Reader {
 
   #takeRecord([key, count, split, index]: [string, number, number, number], path: string): void {
     const at = split * this.#perSplit + index;
+    if (this.#seen[at] === undefined)
+      throw new Violation(`${relative(this.#folder, path)} holds a record that nobody made: ${key}, ${at}`);
     const where = `${nameOf(at, this.#perSplit)} in ${relative(this.#folder, path)}`;
     if (key !== keyOf(split, index)) throw new Violation(`${where} has the key ${key}`);
     if (this.#seen[at] !== 0) throw new Violation(`${where} is committed a second time`);
@@ -108,6 +112,20 @@ export class Reader {
     this.#windows.add(window);
     const expected = countOf(key, start, this.#perSplit);
     if (count !== expected) throw new Violation(`${where} holds ${count} records, not ${expected}`);
+  }
+}
+
+function digestOf(text: string): string {
+  return hash('sha1', text);
+}
+
+/** The values of a line, if that is what it holds. */
+function valuesOf(line: string): readonly unknown[] | undefined {
+  try {
+    const values: unknown = JSON.parse(line);
+    return Array.isArray(values) ? values : undefined;
+  } catch {
+    return undefined;
   }
 }
 

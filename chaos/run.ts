@@ -2,8 +2,9 @@
 
 import { join } from 'node:path';
 import process from 'node:process';
-import { type ClusterProcess, isThere, type TestCluster } from '../test/e2e/clusters.ts';
-import { type Cleaning, pause } from '../test/e2e/processes.ts';
+import type { ClusterProcess, TestCluster } from '../test/e2e/clusters.ts';
+import { type Cleaning, cleanUp, pause } from '../test/e2e/processes.ts';
+import { Deployments } from '../test/recovery/deployments.ts';
 import type { SmallDisk } from './disk.ts';
 import type { Action, Victim } from './plan.ts';
 import { type Reader, Violation } from './reader.ts';
@@ -11,18 +12,26 @@ import { type Reader, Violation } from './reader.ts';
 /** After whatever happened, something more is committed within so many ms, on a machine that does other things too. */
 const PATIENCE_MS = 180_000;
 const LOOK_MS = 100;
+/** While nothing comes, the cluster is asked so often whether the job has ended. */
+const ASK_MS = 2_000;
 
 /** One run: strikes one after the other, and looks at the output all the time. */
 export class ChaosRun {
   readonly violations: string[] = [];
   readonly counts = { kills: 0, pauses: 0, fullDisks: 0, savepoints: 0, savepointsRefused: 0 };
-  /** ms from a kill to the next record that was committed. */
+  /** ms from a kill to the first record that a later deployment has committed, whatever happened meanwhile. */
   readonly recoveries: number[] = [];
   readonly #cluster: TestCluster;
   readonly #job: string;
   readonly #disk: SmallDisk;
   readonly #reader: Reader;
+  readonly #deployments: Deployments;
   readonly #ending: Cleaning;
+  /** The first kill that the job has not recovered from: when, and who had committed before. */
+  #killed: { readonly at: number; readonly before: readonly [number, number] } | undefined;
+  /** Processes that stand still. */
+  readonly #stopped = new Set<number>();
+  #isFinished = false;
   #turn = 0;
 
   constructor(parts: {
@@ -30,6 +39,8 @@ export class ChaosRun {
     readonly job: string;
     readonly disk: SmallDisk;
     readonly reader: Reader;
+    /** Where the job writes its records. */
+    readonly records: string;
     /** Ends the TaskManagers that are started in the place of others. */
     readonly ending: Cleaning;
   }) {
@@ -37,7 +48,17 @@ export class ChaosRun {
     this.#job = parts.job;
     this.#disk = parts.disk;
     this.#reader = parts.reader;
+    this.#deployments = new Deployments(parts.records);
     this.#ending = parts.ending;
+    // Who stands still hears of no end.
+    cleanUp(this.#ending, () => {
+      for (const pid of this.#stopped) signal(pid, 'SIGCONT');
+    });
+  }
+
+  /** The job has finished: nothing can happen to it any more. */
+  get isFinished(): boolean {
+    return this.#isFinished;
   }
 
   get records(): number {
@@ -52,27 +73,31 @@ export class ChaosRun {
   async wait(ms: number): Promise<void> {
     const until = performance.now() + ms;
     do {
-      this.#reader.look();
+      this.#look();
       await pause(Math.min(LOOK_MS, Math.max(0, until - performance.now())));
     } while (performance.now() < until);
   }
 
-  /** Until something more is committed (3), or all is; ms. */
-  async untilMore(what: string): Promise<number> {
+  /** Until something more is committed (3), or the job has finished. */
+  async untilMore(what: string): Promise<void> {
     const from = performance.now();
     const before = this.#reader.records;
+    let askedAt = from;
     while (this.#reader.records === before) {
-      if (performance.now() - from > PATIENCE_MS) {
-        const { jobs } = await this.#cluster.status();
-        const found = jobs.find(({ jobId }) => jobId === this.#job);
-        if (found?.outcome?.status === 'FINISHED') break;
-        throw new Violation(
-          `nothing more was committed ${PATIENCE_MS} ms after ${what}: ${JSON.stringify(found)}`,
-        );
-      }
       await this.wait(LOOK_MS);
+      if (performance.now() - askedAt < ASK_MS) continue;
+      const { jobs } = await this.#cluster.status();
+      const job = jobs.find(({ jobId }) => jobId === this.#job);
+      this.#isFinished = job?.outcome?.status === 'FINISHED';
+      if (this.#isFinished) return;
+      if (job?.outcome !== undefined)
+        throw new Violation(`the job ended after ${what}: ${JSON.stringify(job.outcome)}`);
+      if (performance.now() - from > PATIENCE_MS)
+        throw new Violation(
+          `nothing more was committed ${PATIENCE_MS} ms after ${what}: ${JSON.stringify(job)}`,
+        );
+      askedAt = performance.now();
     }
-    return performance.now() - from;
   }
 
   async strike(action: Action): Promise<void> {
@@ -83,23 +108,14 @@ export class ChaosRun {
         return await this.#pause(action.victim, action.ms);
       case 'disk-full':
         return await this.#fill(action.ms);
-      case 'savepoint': {
-        const folder = join(this.#disk.path, 'savepoints');
-        const { code } = await this.#cluster.run('savepoint', this.#job, folder);
-        if (code === 0) this.counts.savepoints++;
-        else this.counts.savepointsRefused++;
-      }
+      case 'savepoint':
+        return await this.#savepoint();
     }
   }
 
   /** Everything is well again: the job finishes, and its output is whole. */
   async finish(): Promise<void> {
-    for (let job = await this.#cluster.job(this.#job); job.outcome === undefined; ) {
-      await this.untilMore('everything was healed');
-      job = await this.#cluster.job(this.#job);
-      if (job.outcome !== undefined && job.outcome.status !== 'FINISHED')
-        throw new Violation(`the job ended ${JSON.stringify(job.outcome)}`);
-    }
+    while (!this.#isFinished) await this.untilMore('everything was healed');
     this.#reader.complete();
   }
 
@@ -111,29 +127,43 @@ export class ChaosRun {
     return (
       `${seconds} s, ${kills} kills, ${pauses} pauses, ${fullDisks} full disks, ${savepoints} savepoints; ` +
       `${this.records} records and ${this.windows} windows committed; ` +
-      `from a kill to the next of them p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; ${this.violations.length} violations.`
+      `from ${sorted.length} kills to what the next deployment committed p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; ${this.violations.length} violations.`
     );
   }
 
+  #look(): void {
+    this.#reader.look();
+    if (this.#killed === undefined || !this.#deployments.isAfter(this.#killed.before)) return;
+    this.recoveries.push(performance.now() - this.#killed.at);
+    this.#killed = undefined;
+  }
+
   async #kill(victim: Victim, count: number): Promise<void> {
-    const struck = (await this.#victims(victim)).slice(0, count);
-    for (const { pid } of struck) process.kill(pid, 'SIGKILL');
-    if (struck.length === 0) return;
+    const candidates = await this.#victims(victim);
+    const hosts = new Set((await this.#cluster.processes('jobprocess')).map(({ id }) => id.split('/')[0]));
+    const before = this.#deployments.newest();
+    const at = performance.now();
+    const struck = candidates.slice(0, count).filter(({ pid }) => signal(pid, 'SIGKILL'));
     this.counts.kills += struck.length;
-    const back = struck.map(({ role, id }) =>
-      role === 'taskmanager' ? this.#cluster.addTaskManager(this.#ending, id) : Promise.resolve(),
-    );
-    this.recoveries.push(await this.untilMore(`a kill of ${count} × ${victim}`));
-    await Promise.all(back);
+    // A TaskManager without a process of the job is no loss to it.
+    if (struck.some(({ role, id }) => role !== 'taskmanager' || hosts.has(id)))
+      this.#killed ??= { at, before };
+    await Promise.all([
+      this.untilMore(`a kill of ${struck.length} × ${victim}`),
+      ...struck
+        .filter(({ role }) => role === 'taskmanager')
+        .map(({ id }) => this.#cluster.addTaskManager(this.#ending, id)),
+    ]);
   }
 
   async #pause(victim: Victim, ms: number): Promise<void> {
     const [struck] = await this.#victims(victim);
-    if (struck === undefined) return;
+    if (struck === undefined || !signal(struck.pid, 'SIGSTOP')) return;
     this.counts.pauses++;
-    process.kill(struck.pid, 'SIGSTOP');
+    this.#stopped.add(struck.pid);
     await this.wait(ms);
-    if (isThere(struck.pid)) process.kill(struck.pid, 'SIGCONT');
+    this.#stopped.delete(struck.pid);
+    signal(struck.pid, 'SIGCONT');
     await this.untilMore(`a pause of ${ms} ms of a ${victim}`);
   }
 
@@ -146,10 +176,27 @@ export class ChaosRun {
     await this.untilMore(`a disk that was full for ${ms} ms`);
   }
 
+  async #savepoint(): Promise<void> {
+    const { code } = await this.#cluster.run('savepoint', this.#job, join(this.#disk.path, 'savepoints'));
+    if (code === 0) this.counts.savepoints++;
+    else this.counts.savepointsRefused++;
+    await this.untilMore('a savepoint');
+  }
+
   /** Processes of a role, another one first each time. */
   async #victims(victim: Victim): Promise<ClusterProcess[]> {
     const found = await this.#cluster.processes(victim);
     const first = this.#turn++ % Math.max(1, found.length);
     return [...found.slice(first), ...found.slice(0, first)];
+  }
+}
+
+/** False when the process has ended meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
   }
 }

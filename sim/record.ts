@@ -41,7 +41,7 @@ export function record(
   const recorded: RecordedRun = {
     kind: 'sim',
     protocol: PROTOCOL,
-    commit: commitNow(),
+    commit: commitNow('src', 'sim', 'test'),
     node: process.version,
     day: new Date().toISOString().slice(0, 10),
     fromSeed: run.from,
@@ -69,8 +69,9 @@ export function nextSeed(folder: string): number {
   return Math.max(0, ...own.map(({ toSeed }) => toSeed)) + 1;
 }
 
-function commitNow(): string {
+/** The commit, and whether something in these folders differs from it. */
+export function commitNow(...folders: readonly string[]): string {
   const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
-  const isClean = git('status', '--porcelain', '--', 'src', 'sim', 'test') === '';
+  const isClean = git('status', '--porcelain', '--', ...folders) === '';
   return `${git('rev-parse', '--short', 'HEAD')}${isClean ? '' : ' and changes'}`;
 }

@@ -78,6 +78,12 @@ describe('the reader of a chaos run', () => {
       /has the key other/,
       ({ each }) => void each.splice(5, 1, ['other', ...each[5]!.slice(1)]),
     ],
+    [
+      'a record that nobody made',
+      /holds a record that nobody made/,
+      ({ each }) => void each.push(['k1', 1, SPLITS, 0]),
+    ],
+    ['a line that is none', /part-0 holds "k1"/, ({ each }) => void each.splice(7, 1, 'k1' as never)],
     ['a window that is missing', /window .* is missing/, ({ windows }) => void windows.pop()],
     [
       'a window that is there twice',
@@ -110,6 +116,8 @@ describe('the reader of a chaos run', () => {
     const reader = new Reader(folder, PER_SPLIT);
     reader.complete();
     appendFileSync(join(folder, 'each/part-0'), '[]\n');
+    assert.throws(() => reader.complete(), /part-0 has changed/);
+    commit('each/part-0', [...each.slice(1), ...each.slice(0, 1)]);
     assert.throws(() => reader.complete(), /part-0 has changed/);
     rmSync(join(folder, 'each/part-0'));
     assert.throws(() => reader.look(), /part-0 was committed and is gone/);

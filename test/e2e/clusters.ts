@@ -13,8 +13,12 @@ import {
   isAlive,
   millrace,
   pause,
+  startMillrace,
   temporaryFolder,
 } from './processes.ts';
+
+/** A process that has not begun by then hangs; a machine that does other things too takes long. */
+const START_MS_MAX = 120_000;
 
 export interface ClusterProcess {
   readonly role: 'jobmanager' | 'taskmanager' | 'jobmaster' | 'jobprocess';
@@ -106,6 +110,7 @@ export class TestCluster {
 
   async status(): Promise<ClusterStatus> {
     const { output } = await this.run('cluster', 'status', '--json');
+    assert.match(output, /^\{.*\}\s*$/s, 'the status of the cluster');
     return JSON.parse(output) as ClusterStatus;
   }
 
@@ -157,7 +162,6 @@ export class TestCluster {
 
   /** Adds a JobManager, in the place of one that was killed; `settings` are all that it needs besides those of the cluster. */
   async addJobManager(test: Cleaning, id: string, settings: readonly string[]): Promise<void> {
-    const { startMillrace } = await import('./processes.ts');
     const started = startMillrace(
       [
         'jobmanager',
@@ -171,12 +175,11 @@ export class TestCluster {
       { cwd: this.cwd },
     );
     cleanUp(test, () => started.child.kill('SIGKILL'));
-    await started.outputMatches(/the JobManager listens on/);
+    await started.outputMatches(/the JobManager listens on/, START_MS_MAX);
   }
 
   /** Adds a TaskManager, in the place of one that was killed. */
   async addTaskManager(test: Cleaning, id: string, slots = 3): Promise<void> {
-    const { startMillrace } = await import('./processes.ts');
     const [jobManager] = await this.processes('jobmanager');
     const [host, port] = jobManager!.address!.split(':');
     const started = startMillrace(
@@ -195,7 +198,7 @@ export class TestCluster {
       { cwd: this.cwd },
     );
     cleanUp(test, () => started.child.kill('SIGKILL'));
-    await started.outputMatches(/registered with the JobManager/);
+    await started.outputMatches(/registered with the JobManager/, START_MS_MAX);
   }
 }
 

@@ -46,7 +46,7 @@ export type Cleaning = Pick<TestContext, 'after'>;
 
 const cleanups = new WeakMap<Cleaning, (() => void)[]>();
 
-/** Runs after the test; what was made last is taken away first. */
+/** Runs after the test; what was made last is taken away first, also when something cannot be. */
 export function cleanUp(test: Cleaning, run: () => void): void {
   const known = cleanups.get(test);
   if (known !== undefined) {
@@ -56,7 +56,15 @@ export function cleanUp(test: Cleaning, run: () => void): void {
   const runs = [run];
   cleanups.set(test, runs);
   test.after(() => {
-    for (const each of runs.reverse()) each();
+    const errors: unknown[] = [];
+    for (const each of runs.reverse()) {
+      try {
+        each();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors, `tidying up failed: ${errors.join('; ')}`);
   });
 }
 

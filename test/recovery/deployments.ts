@@ -23,11 +23,16 @@ export class Deployments {
     return newest;
   }
 
-  async nextAfter([attempt, deployment]: readonly [number, number], msMax: number): Promise<number> {
+  /** Something was committed by a deployment after that one. */
+  isAfter([attempt, deployment]: readonly [number, number]): boolean {
+    const now = this.newest();
+    return now[0] > attempt || (now[0] === attempt && now[1] > deployment);
+  }
+
+  async nextAfter(deployment: readonly [number, number], msMax: number): Promise<number> {
     const from = performance.now();
     for (;;) {
-      const now = this.newest();
-      if (now[0] > attempt || (now[0] === attempt && now[1] > deployment)) return performance.now() - from;
+      if (this.isAfter(deployment)) return performance.now() - from;
       assert.ok(performance.now() - from < msMax, `nothing more was committed within ${msMax} ms`);
       await pause(5);
     }
