@@ -17,6 +17,11 @@ import type { SinkCommitter, SinkWriter } from '../operators/sink.ts';
 const BATCH_MAX = 512;
 /** Values that one commit handle holds, and that are encoded without a pause. */
 const HANDLE_MAX = 1_024;
+/**
+ * A handle that says who made it begins with it, then subtask, number, values. Those of before jobs could be rescaled are
+ * values alone, whose number is never 0.
+ */
+const WITH_ORIGIN = 0;
 /** How often a commit looks whether the client has room again. */
 const ROOM_POLL_MS = 5;
 
@@ -94,6 +99,7 @@ export class TransactionalClientWriter<T> implements SinkWriter<T> {
     for (let from = 0; from < values.length; from += HANDLE_MAX) {
       if (from > 0) await this.#pause();
       const out = new BinaryWriter();
+      out.varint(WITH_ORIGIN);
       out.varint(this.#context.info.subtask);
       out.varint(handles.length);
       encodeValues(values.slice(from, from + HANDLE_MAX), out);
@@ -118,9 +124,9 @@ export class ClientCommitter implements SinkCommitter {
 
   async commit(checkpointId: number, handles: readonly Uint8Array[]): Promise<void> {
     const { client, info } = this.#context;
-    for (const handle of handles) {
+    for (const [index, handle] of handles.entries()) {
       while (!client.writable()) await this.#pause();
-      const { origin, values } = decodeHandle(handle);
+      const { origin = `${info.subtask}.${index}`, values } = decodeHandle(handle);
       client.send(info.uid, values, `${checkpointId}.${origin}`);
     }
   }
@@ -141,9 +147,16 @@ export class ClientCommitter implements SinkCommitter {
   }
 }
 
-function decodeHandle(handle: Uint8Array): { readonly origin: string; readonly values: unknown[] } {
+function decodeHandle(handle: Uint8Array): {
+  readonly origin: string | undefined;
+  readonly values: unknown[];
+} {
   const from = new BinaryReader(handle);
-  const origin = `${from.varint()}.${from.varint()}`;
+  let origin: string | undefined;
+  if (handle[0] === WITH_ORIGIN) {
+    from.varint();
+    origin = `${from.varint()}.${from.varint()}`;
+  }
   const values = decodeValues(from);
   from.end();
   return { origin, values };

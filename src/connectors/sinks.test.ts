@@ -6,6 +6,8 @@ import {
   RecordingState,
 } from '../../test/connectors/recording-context.ts';
 import { isMillraceError } from '../base/errors.ts';
+import { BinaryWriter } from '../codecs/binary.ts';
+import { encodeValues } from '../codecs/generic.ts';
 import { PENDING_SECTION, SinkWriterOperator } from '../operators/sink-operator.ts';
 import type { AlertSeverity, JobAlert, Sink } from '../operators/sink.ts';
 import { Kernel } from '../testing/kernel.ts';
@@ -69,6 +71,20 @@ describe('a callback sink', () => {
       },
     );
     assert.deepEqual(again.context.client.sent, sent);
+  });
+
+  it('sends what an older version left in a checkpoint, which did not say whose it is', async () => {
+    const left = [['a', 'b'], [3]].map((values) => {
+      const out = new BinaryWriter();
+      encodeValues(values, out);
+      return out.finish();
+    });
+    const context = new RecordingContext(new Kernel({ seed: 1 }).env('task'), { info: { uid: 'sink' } });
+    await callbackSink<unknown>(() => undefined).createCommitter!(context).commit(4, left);
+    assert.deepEqual(context.client.sent, [
+      { sink: 'sink', values: ['a', 'b'], sequence: '4.0.0' },
+      { sink: 'sink', values: [3], sequence: '4.0.1' },
+    ]);
   });
 
   it('sends a large commit in pieces, as fast as the client takes it', async () => {
