@@ -373,7 +373,7 @@ export const CONFIG_OPTIONS = {
   'rest.flamegraph.enabled': boolean({
     default: false,
     description:
-      "Whether asking Flink's route for the flame graph of a task has one taken. The dashboard takes one when somebody says so.",
+      "Whether a page of Flink's that asks its route for the flame graph of a task has one taken. The dashboard takes one when somebody says so.",
   }),
   'rest.flamegraph.refresh-interval': duration({
     default: 60_000,

@@ -63,6 +63,17 @@ export class Access {
     }
   }
 
+  /** Whether who was let in has a role too. */
+  allows(authorization: string | undefined, role: Role): boolean {
+    try {
+      this.check(authorization, role);
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal) return false;
+      throw error;
+    }
+  }
+
   #roleOf(token: string, tokens: Tokens): Role {
     this.#checkRate();
     // All are compared, whichever fits.

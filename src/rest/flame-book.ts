@@ -95,11 +95,15 @@ export class FlameBook {
 
   /**
    * As Flink answers: the last graph, or why there is none (-1: the task has ended, -2: not enabled, -3: the first samples
-   * are waited for). Where the configuration enables it, asking has a graph taken when the last one is too old.
+   * are waited for). Where the configuration enables it and whoever asks may have one taken, asking does so when the last
+   * one is too old.
    */
-  asFlink(subject: FlameSubject, type: string): unknown {
+  asFlink(
+    subject: FlameSubject,
+    { type, mayTake }: { readonly type: string; readonly mayTake: boolean },
+  ): unknown {
     const { configuration, env } = this.#watch.cluster;
-    const isEnabled = configuration.get('rest.flamegraph.enabled');
+    const isEnabled = mayTake && configuration.get('rest.flamegraph.enabled');
     const found = this.#find(subject);
     const isAlive = slotsOf(subject).length > 0;
     const age = env.clock.now() - (found?.graph.startedAt ?? Number.NEGATIVE_INFINITY);
@@ -108,7 +112,8 @@ export class FlameBook {
       this.begin(subject, undefined);
     const { graph, before } = this.#find(subject) ?? {};
     const { root, startedAt, durationMs } = (graph?.root === null ? before : graph) ?? NOTHING;
-    if (root === null) return { endTimestamp: isEnabled ? (isAlive ? -3 : -1) : -2, data: null };
+    const isDue = isEnabled || graph?.status === 'IN_PROGRESS';
+    if (root === null) return { endTimestamp: isDue ? (isAlive ? -3 : -1) : -2, data: null };
     // Where a thread waits, nothing runs in it: samples are of what computes.
     const data = type === 'OFF_CPU' ? { name: 'root', value: 0, children: [] } : plain(root);
     return { endTimestamp: startedAt + durationMs, data };

@@ -19,6 +19,7 @@ const ROUTES: readonly Route[] = [
     handle: ({ body }) => accepted(body ?? null),
   },
   { method: 'POST', path: '/code', role: 'submit', summary: '', handle: () => accepted() },
+  { method: 'GET', path: '/looks', role: 'view', summary: '', handle: ({ mayAct }) => ok(mayAct) },
   { method: 'GET', path: '/acts', role: 'operate', onlyForPage: true, summary: '', handle: () => accepted() },
   {
     method: 'GET',
@@ -216,6 +217,23 @@ describe('the HTTP server', () => {
       assert.equal(await status({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }), 405);
       assert.equal(await status({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }), 403);
     });
+  });
+
+  it('tells a route that anybody may look at whether it may do something for who asks', async () => {
+    const tokens = { view: 'v'.repeat(64), operate: 'o'.repeat(64), submit: 's'.repeat(64) };
+    const page = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' };
+    await withServer(
+      async (server) => {
+        const looked = async (headers: Record<string, string>): Promise<unknown> =>
+          (await ask(server, '/looks', { headers })).text;
+        assert.equal(await looked(page), 'true');
+        assert.equal(await looked({}), 'false');
+        assert.equal(await looked({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }), 'false');
+        assert.equal(await looked({ ...page, authorization: `Bearer ${tokens.view}` }), 'false');
+        assert.equal(await looked({ ...page, authorization: `Bearer ${tokens.operate}` }), 'true');
+      },
+      { host: 'localhost', tokens },
+    );
   });
 
   it('listens elsewhere than on loopback with TLS and tokens alone', async () => {

@@ -228,12 +228,14 @@ async function route(
   switch (found.kind) {
     case 'route': {
       const { route: row, params } = found;
-      if (row.onlyForPage === true) checkPage(request);
+      const isPage = isFromPage(request);
+      if (row.onlyForPage === true && !isPage) throw notFromPage();
       rules.access.check(authorization, row.role);
+      const mayAct = isPage && rules.access.allows(authorization, 'operate');
       const query = new URLSearchParams(question < 0 ? '' : raw.slice(question + 1));
       const max = row.uploadBytesMax;
       const body = max === undefined ? await bodyOf(request) : await uploadOf(request, max);
-      return row.handle({ params, query, body });
+      return row.handle({ params, query, body, mayAct });
     }
     case 'other-method':
       throw new Refusal(405, `Method ${method} is not allowed here; allowed: ${found.allowed.join(', ')}`);
@@ -274,9 +276,15 @@ function checkOrigin(request: IncomingMessage, isPage: boolean): void {
 }
 
 /** HS-1. Only a browser says so, of a script on a page of this very server: no link, picture or form can. */
-function checkPage({ headers }: IncomingMessage): void {
-  if (headers['sec-fetch-site'] === 'same-origin' && headers['sec-fetch-mode'] === 'cors') return;
-  throw new Refusal(405, 'This is for pages that this server serves; a GET of anybody else changes nothing.');
+function isFromPage({ headers }: IncomingMessage): boolean {
+  return headers['sec-fetch-site'] === 'same-origin' && headers['sec-fetch-mode'] === 'cors';
+}
+
+function notFromPage(): Refusal {
+  return new Refusal(
+    405,
+    'This is for pages that this server serves; a GET of anybody else changes nothing.',
+  );
 }
 
 function nameOf(host: string): string {

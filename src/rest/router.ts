@@ -10,6 +10,8 @@ export interface RouteRequest {
   readonly query: URLSearchParams;
   /** The parsed JSON of the body, or the {@link Upload} of a route that takes one; `undefined` without one. */
   readonly body: unknown;
+  /** A script of a page of this server asks, and may operate: for a GET that does something where Flink's page asks. */
+  readonly mayAct: boolean;
 }
 
 /** A body that is no JSON: the parts of a form, by their names. */

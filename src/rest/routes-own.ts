@@ -178,7 +178,12 @@ export function ownRoutes(context: RestContext): Route[] {
       summary: 'What a task computes, as a flame graph.',
       query: ['type', 'subtaskindex'],
       handle: (request) =>
-        ok(flames.asFlink(flamed(request, 'subtaskindex'), request.query.get('type') ?? 'FULL')),
+        ok(
+          flames.asFlink(flamed(request, 'subtaskindex'), {
+            type: request.query.get('type') ?? 'FULL',
+            mayTake: request.mayAct,
+          }),
+        ),
     },
     {
       method: 'POST',

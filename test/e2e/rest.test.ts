@@ -35,13 +35,17 @@ interface Served {
   readonly running: Running;
 }
 
-async function serve(test: TestContext, jobWords: readonly string[] = ['--rate', '400']): Promise<Served> {
+async function serve(
+  test: TestContext,
+  jobWords: readonly string[] = ['--rate', '400'],
+  options: readonly string[] = [],
+): Promise<Served> {
   const cwd = temporaryFolder(test);
   const running = startMillrace(
     [
       'run',
       loginsJob,
-      ...['-p', '2', '--ui', '-Drest.port=0', '-Dexecution.checkpointing.interval=300ms'],
+      ...['-p', '2', '--ui', '-Drest.port=0', '-Dexecution.checkpointing.interval=300ms', ...options],
       ...['--', '--output', join(cwd, 'alerts'), ...jobWords],
     ],
     { cwd },
@@ -598,7 +602,7 @@ describe('a job with --ui', () => {
   });
 
   it('draws what a task computes as a flame graph, also in the shape of Flink', async (test) => {
-    const { base } = await serve(test, ['--rate', '800']);
+    const { base } = await serve(test, ['--rate', '800'], ['-Drest.flamegraph.enabled=true']);
     const { jid, vertices } = await until(
       () => onlyJob(base),
       ({ state }) => state === 'RUNNING',
@@ -614,6 +618,11 @@ describe('a job with --ui', () => {
     assert.deepEqual(await json(base, `${own}?subtask=0`), { graph: null });
     assert.equal((await get(base, `${own}?subtask=9`)).status, 404);
     assert.deepEqual(await json(base, `/v1/jobs/${jid}/${vertex}`), { endTimestamp: -2, data: null });
+    assert.deepEqual(
+      await json(base, own),
+      { graph: null },
+      'a GET of anybody takes none, though it is enabled',
+    );
     const begun = await post<FlameGraph>(base, `${own}?subtask=0`, { durationMs: 1_000 });
     assert.equal(begun.status, 'IN_PROGRESS');
     const { graph } = await until(
@@ -640,6 +649,11 @@ describe('a job with --ui', () => {
     assert.deepEqual(idle.data, { name: 'root', value: 0, children: [] });
     const profile = await json<{ nodes: unknown[] }>(base, `${own}/file?subtask=0`);
     assert.ok(profile.nodes.length > 0);
+    const ofPage = { headers: { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' } };
+    const asked = await fetch(`${base}/v1/jobs/${jid}/${vertex}`, ofPage);
+    assert.deepEqual(await asked.json(), { endTimestamp: -3, data: null }, "Flink's page has one taken");
+    const { graph: due } = await json<FlameGraphAnswer>(base, own);
+    assert.equal(due?.status, 'IN_PROGRESS');
   });
 
   it('ends by itself where nobody sits at a terminal', async (test) => {
