@@ -1,6 +1,6 @@
 // What a test run found: passes, failures, skips and counts of cases, gathered from events and printed at the end.
 import { readFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import type { ReportedEvent } from './test-reporter.ts';
 
 /** A failed test, or another reason why the run failed. */
@@ -8,6 +8,8 @@ export interface Failure {
   readonly title: string;
   readonly detail: string;
   readonly file?: string;
+  /** What would have to pass instead; a file that failed as a whole has none. */
+  readonly key?: string;
 }
 
 const digestCharactersMax = 1_500;
@@ -21,11 +23,15 @@ export class TestReport {
   failures: Failure[] = [];
   /** Failures of files that passed when they ran again. */
   readonly notRepeated: Failure[] = [];
-  readonly skips: { readonly key: string; readonly reason: string }[] = [];
+  skips: { readonly file: string; readonly key: string; readonly reason: string }[] = [];
   readonly cases: string[] = [];
   readonly filesWithCases = new Set<string>();
   readonly #root: string;
   readonly #verbose: boolean;
+  /** What passed, by file: tests, suites and searches with enough cases. */
+  readonly #passed = new Map<string, Set<string>>();
+  /** Tests that passed, by file. */
+  readonly #counts = new Map<string, number>();
   readonly #outputs = new Map<string, { text: string; openLine: string }>();
   readonly #names = new Map<string, string[]>();
 
@@ -53,8 +59,8 @@ export class TestReport {
     for (const line of lines) this.#countCases(file, line);
   }
 
-  fail(title: string, detail: string, file?: string): void {
-    this.failures.push(file === undefined ? { title, detail } : { title, detail, file });
+  fail(title: string, detail: string, of: Pick<Failure, 'file' | 'key'> = {}): void {
+    this.failures.push({ title, detail, ...of });
     // The details come at the end, which may be minutes away.
     console.log(`FAILED ${title}`);
   }
@@ -64,15 +70,23 @@ export class TestReport {
     return files.filter((file) => this.failures.some((failure) => failure.file === file));
   }
 
-  /** Takes the failures of the files that passed in a second run for passes, and keeps them to be told. */
+  /**
+   * Takes what a second run says of those of the files in which nothing failed again and all that failed has passed, and
+   * keeps their failures to be told. A test that was skipped, or a search that was not made, has not passed.
+   */
   forgive(files: readonly string[], secondRun: TestReport): void {
-    const passing = new Set(files.filter((file) => secondRun.failedFiles([file]).length === 0));
-    const isForgiven = ({ file }: Failure): boolean => file !== undefined && passing.has(file);
-    const forgiven = this.failures.filter(isForgiven);
-    this.failures = this.failures.filter((failure) => !isForgiven(failure));
-    this.notRepeated.push(...forgiven);
-    this.passed += forgiven.length;
-    for (const file of secondRun.filesWithCases) if (passing.has(file)) this.filesWithCases.add(file);
+    for (const file of files) {
+      const failures = this.failures.filter((failure) => failure.file === file);
+      const passed = secondRun.#passed.get(file);
+      const isGood = failures.every(({ key }) => key === undefined || passed?.has(key) === true);
+      if (passed === undefined || !isGood || secondRun.failedFiles([file]).length > 0) continue;
+      this.notRepeated.push(...failures);
+      this.failures = this.failures.filter((failure) => failure.file !== file);
+      this.passed += (secondRun.#counts.get(file) ?? 0) - (this.#counts.get(file) ?? 0);
+      const skips = secondRun.skips.filter((skip) => skip.file === file);
+      this.skips = [...this.skips.filter((skip) => skip.file !== file), ...skips];
+      if (secondRun.filesWithCases.has(file)) this.filesWithCases.add(file);
+    }
     this.cases.push(...secondRun.cases.filter((line) => !this.cases.includes(line)));
   }
 
@@ -138,15 +152,28 @@ export class TestReport {
 
   #result(file: string, event: ReportedEvent): void {
     const path = this.#pathOf(file, event);
+    const key = [file, ...path].join(' > ');
     if (event.skip !== undefined) {
-      if (event.isSuite !== true) this.skips.push({ key: [file, ...path].join(' > '), reason: event.skip });
+      if (event.isSuite !== true) this.skips.push({ file, key, reason: event.skip });
     } else if (event.kind === 'fail') {
       const place = event.line === undefined ? file : `${file}:${event.line}`;
+      const isFile = event.name !== undefined && resolve(this.#root, event.name) === event.file;
       if (event.isEcho !== true)
-        this.fail([place, ...path].join(' > '), event.error ?? 'no error was given', file);
-    } else if (event.isSuite !== true) {
+        this.fail([place, ...path].join(' > '), event.error ?? 'no error was given', {
+          file,
+          ...(isFile ? {} : { key }),
+        });
+    } else {
+      this.#pass(file, key);
+      if (event.isSuite === true) return;
       this.passed += 1;
+      this.#counts.set(file, (this.#counts.get(file) ?? 0) + 1);
     }
+  }
+
+  #pass(file: string, key: string): void {
+    const keys = this.#passed.get(file) ?? new Set();
+    this.#passed.set(file, keys.add(key));
   }
 
   // The names of the suites around a test: the last one that started at each level.
@@ -163,11 +190,15 @@ export class TestReport {
     const [, name = '', count = '', minimum = ''] = match;
     this.filesWithCases.add(file);
     this.cases.push(line.trim());
-    if (toNumber(count) >= toNumber(minimum)) return;
+    const key = `${file} > cases: ${name}`;
+    if (toNumber(count) >= toNumber(minimum)) {
+      this.#pass(file, key);
+      return;
+    }
     this.fail(
       `${file} > ${name}`,
       `too few cases (${line.trim()}): make a case cheaper; do not lower the minimum`,
-      file,
+      { file, key },
     );
   }
 }

@@ -64,6 +64,43 @@ describe('npm test', () => {
     assert.match(digest, /^FAILED: .*three\.test\.ts:2 > fails\n {4}Error: wrong sum$/m);
   });
 
+  it('takes nothing for passed that the second run has not seen pass', () => {
+    const atFirst = (then: string): string =>
+      `import { existsSync, writeFileSync } from 'node:fs';
+      const isSecond = existsSync(import.meta.filename + '.tried');
+      writeFileSync(import.meta.filename + '.tried', '');
+      it('settles', (test) => { if (!isSecond) throw new Error('too early'); ${then} });`;
+    // A test that is skipped then; one that ends its file, so that nobody hears of it; a search that is not made again.
+    put('test/rescale/skips.test.ts', head + atFirst(`test.skip('busy');`));
+    put('test/rescale/stops.test.ts', head + atFirst('process.exit(0);'));
+    put(
+      'test/property/p.test.ts',
+      `${head}${atFirst('')} if (!isSecond) console.log('cases: sums 9 (minimum 10)');`,
+    );
+    // One that takes the whole second run with it, when something else has failed again already.
+    put('test/rescale/dies.test.ts', `${head}it('fails', () => { throw new Error('wrong sum'); });`);
+    const all = run('--again');
+    assert.doesNotMatch(all.text, /NOT REPEATED/);
+    assert.match(all.text, /FAILED \d+: test\/property\/p\.test\.ts > sums\n {4}too few cases/);
+    assert.equal(all.lines.at(-1), '1 passed, 5 failed');
+    put('test/rescale/ends.test.ts', head + atFirst(`process.kill(process.ppid, 'SIGKILL');`));
+    const killed = run('--again', 'rescale/dies', 'rescale/ends');
+    assert.match(killed.text, /ended with signal SIGKILL/);
+    assert.doesNotMatch(killed.text, /NOT REPEATED/);
+    assert.equal(killed.lines.at(-1), '0 passed, 2 failed');
+  });
+
+  it('counts a file by its second run when it died in the first', () => {
+    const dies = `import { existsSync, writeFileSync } from 'node:fs';
+      it('first', () => { if (!existsSync('tried')) { writeFileSync('tried', ''); process.exit(3); } });
+      it('second', () => {});`;
+    put('test/rescale/two.test.ts', head + dies);
+    const { code, text, lines } = run('--again', 'two.test');
+    assert.match(text, /NOT REPEATED/);
+    assert.equal(lines.at(-1), '2 passed, 0 failed');
+    assert.equal(code, 0);
+  });
+
   it('fails for a skip that is not listed, and for a listed one that is not skipped', () => {
     put('src/two.test.ts', `${head}it('waits', { skip: 'later' }, () => {});`);
     assert.match(run().text, /src\/two\.test\.ts > waits\n {4}skipped, but not in test\/skips\.md/);

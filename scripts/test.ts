@@ -161,7 +161,7 @@ async function runGroup(group: Group, report: TestReport, namePattern: string | 
   const failedBefore = report.failures.length;
   const died = await runProcess(group, report, namePattern);
   if (died !== undefined && (died.always || report.failures.length === failedBefore)) {
-    report.fail(group.name, died.detail, group.name);
+    report.fail(group.name, died.detail, { file: group.name });
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const counts = `${report.passed - passedBefore} passed, ${report.failures.length - failedBefore} failed`;
@@ -175,7 +175,9 @@ async function runAgain(group: Group, report: TestReport, namePattern: string | 
   console.log(`${group.name}: ${files.length} files failed and run again, one at a time`);
   const again = new TestReport(root, false);
   const died = await runProcess({ ...group, files, filesAtOnce: 1 }, again, namePattern);
-  if (died === undefined || again.failures.length > 0) report.forgive(files, again);
+  // A process that did not come to its end says nothing of the files that it did not come to.
+  if (died !== undefined && (died.always || again.failures.length === 0)) console.log(died.detail);
+  else report.forgive(files, again);
 }
 
 /** Runs the files of a group; returns why the process ended badly, if it did. `always` says a failed test is no excuse. */
