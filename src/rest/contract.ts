@@ -901,8 +901,11 @@ export interface FlameGraph {
   readonly failure: string | null;
   /** `null` until it is complete. */
   readonly root: FlameNode | null;
-  /** Samples of all that its threads did, waiting included; those of the task are the value of `root`. */
-  readonly threadSamples: number;
+  /**
+   * Of the thread in which the task computes most: its samples among all of that thread. A thread that waits for a processor
+   * has no samples, so that other programs of the machine do not lower the share, and siblings that wait do not either.
+   */
+  readonly busiestShare: number;
   /** Where code generation is forbidden, tasks cannot be told apart: it is all that their threads computed. */
   readonly isWholeThread: boolean;
 }

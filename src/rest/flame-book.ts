@@ -129,7 +129,7 @@ export class FlameBook {
       status: 'IN_PROGRESS',
       failure: null,
       root: null,
-      threadSamples: 0,
+      busiestShare: 0,
       isWholeThread: false,
     };
   }

@@ -64,7 +64,10 @@ test('the graph of a task is what was under it in the profiles of its threads, a
     ' score (job.ts:5) 48 job',
     '  sqrt (node:math:5) 8 node',
   ]);
-  assert.deepEqual([both.threadSamples, both.isWholeThread], [160, false]);
+  assert.deepEqual([both.busiestShare, both.isWholeThread], [24 / 80, false]);
+  const idle = profile({ name: '(root)', url: '', children: [{ name: '(idle)', url: '', hits: 5000 }] });
+  const withIdle = flameOf([idle, thread(0)], { vertex: 3, subtask: undefined });
+  assert.equal(withIdle.busiestShare, 24 / 80, 'a sibling that waits does not lower it');
   const one = flameOf([thread(1)], { vertex: 0, subtask: 1 });
   assert.deepEqual(lines(one.root), ['root 5 engine', ' read (job.ts:5) 5 job']);
   assert.equal(flameOf([thread(1)], { vertex: 0, subtask: 10 }).root.value, 0, '10 is not 1');

@@ -1,8 +1,9 @@
 /**
  * From CPU profiles of threads to the flame graph of one task: a pure function.
  *
- * The work of each task goes through a function whose code has a name of its own (see `hosts/task-runner.ts`): what is under it in a profile is what the task computed, whatever else its thread did. Where
- * code generation is forbidden there is no such function, and the graph is that of the whole thread.
+ * The work of each task goes through a function whose code has a name of its own (see `hosts/task-runner.ts`): what is
+ * under it in a profile is what the task computed, whatever else its thread did. Where code generation is forbidden there
+ * is no such function, and the graph is that of the whole thread.
  */
 
 import type { FlameNode } from './contract.ts';
@@ -19,10 +20,11 @@ export interface FlamedTask {
   readonly subtask: number | undefined;
 }
 
-/** A graph, and how many samples there were of all that the threads did, idling included. */
+/** A graph, and how much the threads did besides. */
 export interface Flame {
   readonly root: FlameNode;
-  readonly threadSamples: number;
+  /** See `FlameGraph.busiestShare`. */
+  readonly busiestShare: number;
   readonly isWholeThread: boolean;
 }
 
@@ -58,14 +60,13 @@ export function flameOf(texts: readonly string[], task: FlamedTask): Flame {
   const threads = texts.map((text) => new Thread(JSON.parse(text) as Profile));
   const isTold = threads.some((thread) => thread.hasTasks);
   const root: Building = { name: 'root', origin: 'engine', value: 0, children: new Map() };
+  let busiestShare = 0;
   for (const thread of threads) {
-    for (const node of isTold ? thread.nodesOf(task) : thread.roots()) thread.addChildren(root, node, 0);
+    const nodes = isTold ? thread.nodesOf(task) : thread.roots();
+    const own = nodes.reduce((sum, node) => sum + thread.addChildren(root, node, 0), 0);
+    if (thread.samples > 0) busiestShare = Math.max(busiestShare, own / thread.samples);
   }
-  return {
-    root: finished(root, smallestKept(root)),
-    threadSamples: threads.reduce((sum, { samples }) => sum + samples, 0),
-    isWholeThread: !isTold,
-  };
+  return { root: finished(root, smallestKept(root)), busiestShare, isWholeThread: !isTold };
 }
 
 class Thread {

@@ -212,7 +212,7 @@ describe('the page', () => {
     await told.waitFor();
     assert.match(
       await told.innerText(),
-      /events computed in 33% of the time, and 67% of that went to score \(job\.ts:12\)/,
+      /events computed in 33% of the time of its busiest thread, and 67% of all that it computed went to score \(job\.ts:12\)/,
     );
     const frame = page.getByRole('button', { name: 'score (job.ts:12): 67%' });
     const before = (await frame.boundingBox())!.width;
@@ -323,6 +323,14 @@ describe('the page', () => {
     await goToPane(page, 'home');
     await page.waitForTimeout(100);
     assert.ok(server.asked.includes(`DELETE /v1/x/jobs/${jobId}/taps/t1`), server.asked.join());
+  });
+
+  it('shows every metric, also when their names are more than fits into one address', async () => {
+    server.script(demo(), answers);
+    const { page, complaints } = await open({}, '#/metrics');
+    await page.getByRole('row', { name: /numRestarts 0/ }).waitFor();
+    await page.getByRole('row', { name: /operator_subtask_index\.299\.latency_p99 4/ }).waitFor();
+    assert.deepEqual(complaints, []);
   });
 
   it('looks a key up in the state', async () => {

@@ -92,9 +92,21 @@ const jobMetrics = [
   { id: 'lastCheckpointDuration', value: '61' },
   { id: 'lastCheckpointSize', value: '6144' },
   { id: 'lastCheckpointExternalPath', value: `.millrace/checkpoints/${jobId}/chk-165` },
+  // Their names together are longer than an address may be.
+  ...Array.from({ length: 300 }, (_, index) => ({
+    id: `latency.source_id.${'0'.repeat(32)}.operator_id.${'1'.repeat(32)}.operator_subtask_index.${index}.latency_p99`,
+    value: '4',
+  })),
 ];
 
-/** By method and path, without the query. */
+/** Flink's way: names without `?get=`, values of those that it names. */
+function metricsAsked(query: URLSearchParams): object[] {
+  const wanted = query.get('get')?.split(',');
+  return jobMetrics.flatMap(({ id, value }) =>
+    wanted === undefined ? [{ id }] : wanted.includes(id) ? [{ id, value }] : [],
+  );
+}
+
 const flame: FlameGraph = {
   jobId,
   vertex: 0,
@@ -103,7 +115,7 @@ const flame: FlameGraph = {
   durationMs: 2000,
   status: 'COMPLETED',
   failure: null,
-  threadSamples: 5400,
+  busiestShare: 0.33,
   isWholeThread: false,
   root: {
     name: 'root',
@@ -120,6 +132,7 @@ const flame: FlameGraph = {
   },
 };
 
+/** By method and path, without the query. */
 export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/config`]: config,
   [`GET /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph`]: { graph: flame },
@@ -129,5 +142,5 @@ export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/history`]: history,
   [`GET /v1/x/jobs/${jobId}/state`]: state,
   [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row`]: keys,
-  [`GET /v1/jobs/${jobId}/metrics`]: jobMetrics,
+  [`GET /v1/jobs/${jobId}/metrics`]: metricsAsked,
 };

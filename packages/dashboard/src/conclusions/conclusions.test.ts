@@ -278,7 +278,7 @@ describe('a flame graph', () => {
     status: 'COMPLETED',
     failure: null,
     root,
-    threadSamples: 200,
+    busiestShare: 0.5,
     isWholeThread: false,
   };
 
@@ -301,7 +301,7 @@ describe('a flame graph', () => {
   it('says when a task hardly computes, only the engine does, or there is nothing to show', () => {
     const keyOf = (more: Partial<FlameGraph>): string =>
       flameConclusion(description, { ...graph, ...more }).key;
-    assert.equal(keyOf({ threadSamples: 10_000 }), 'profile.quiet');
+    assert.equal(keyOf({ busiestShare: 0.01 }), 'profile.quiet');
     assert.equal(
       keyOf({ root: frame('root', 100, [frame('poll', 100, [], 'engine')], 'engine') }),
       'profile.engine',

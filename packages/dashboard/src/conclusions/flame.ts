@@ -1,11 +1,11 @@
-// What a flame graph says: which share of the time a task computes, and in which function most of it goes.
+// What a flame graph says: for which share of its thread's time a task computes, and in which function most of it goes.
 import type { FlameGraph, FlameNode, JobDescription } from '../../../../src/rest/contract.ts';
 import { type Conclusion, conclusion, saying } from './conclusion.ts';
 import { labelOf } from './names.ts';
 
 /** Fewer samples say nothing about shares. */
 const samplesMin = 20;
-/** A task that computes for less of the time than that has nothing to be made faster. */
+/** A task that computes for less of its thread's time than that has nothing to be made faster. */
 const quietShare = 0.05;
 
 /** A function with what it computed itself, wherever it was called. */
@@ -41,16 +41,15 @@ function selfOf({ value, children }: FlameNode): number {
 
 /** The sentence above the graph. */
 export function flameConclusion(description: JobDescription, graph: FlameGraph): Conclusion {
-  const { root, threadSamples } = graph;
+  const { root, busiestShare } = graph;
   const task = labelOf(description, graph.vertex);
   if (graph.status === 'FAILED') {
     return conclusion('bad', 'profile.failed', { task, reason: graph.failure ?? '' });
   }
   if (root === null) return conclusion('plain', 'profile.taking', { task });
-  const share = threadSamples === 0 ? 0 : root.value / threadSamples;
-  const values = { task, share: { kind: 'share', value: share } as const };
+  const values = { task, share: { kind: 'share', value: busiestShare } as const };
   const whole = graph.isWholeThread ? [saying('profile.whole-thread')] : [];
-  if (root.value < samplesMin || share < quietShare) {
+  if (root.value < samplesMin || busiestShare < quietShare) {
     return conclusion('good', 'profile.quiet', values, whole);
   }
   // The code of the job can be changed; what it calls is part of it.

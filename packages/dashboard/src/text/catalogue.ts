@@ -558,16 +558,16 @@ export const catalogue = {
     ko: '{task}의 프로파일을 뜨지 못했습니다: {reason}',
   },
   'profile.quiet': {
-    en: '{task} computed in {share} of the time: there is nothing to make faster here.',
-    ko: '{task}{task|은|는} 시간의 {share} 동안 계산했습니다. 여기서 더 빠르게 할 것은 없습니다.',
+    en: '{task} computed in {share} of the time of its busiest thread: there is nothing to make faster here.',
+    ko: '{task}{task|은|는} 가장 바쁜 스레드 시간의 {share} 동안 계산했습니다. 여기서 더 빠르게 할 것은 없습니다.',
   },
   'profile.hottest': {
-    en: '{task} computed in {share} of the time, and {part} of that went to {name} with what it calls.',
-    ko: '{task}{task|은|는} 시간의 {share} 동안 계산했고, 그중 {part}{part|이|가} {name}과 그 안의 호출에 쓰였습니다.',
+    en: '{task} computed in {share} of the time of its busiest thread, and {part} of all that it computed went to {name} with what it calls.',
+    ko: '{task}{task|은|는} 가장 바쁜 스레드 시간의 {share} 동안 계산했고, 계산한 것 전체의 {part}{part|이|가} {name}과 그 안의 호출에 쓰였습니다.',
   },
   'profile.engine': {
-    en: '{task} computed in {share} of the time, all of it in the engine: functions of the job took no time that could be measured.',
-    ko: '{task}{task|은|는} 시간의 {share} 동안 계산했고 모두 엔진 안에서였습니다. 작업의 함수에 쓰인 시간은 잴 수 없을 만큼 짧습니다.',
+    en: '{task} computed in {share} of the time of its busiest thread, all of it in the engine: functions of the job took no time that could be measured.',
+    ko: '{task}{task|은|는} 가장 바쁜 스레드 시간의 {share} 동안 계산했고 모두 엔진 안에서였습니다. 작업의 함수에 쓰인 시간은 잴 수 없을 만큼 짧습니다.',
   },
   'profile.whole-thread': {
     en: 'Code generation is forbidden here, so tasks cannot be told apart: this is all that their threads computed.',
