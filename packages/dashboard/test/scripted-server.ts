@@ -5,19 +5,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { ANSWER_HEADERS } from '../../../src/rest/http-server.ts';
 import type { StreamMessage } from '../src/live/state.ts';
-
-/** What the real server sends with the page, and what the page must be content with. */
-export const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-].join('; ');
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -26,7 +15,7 @@ const types: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** An answer to a request other than the stream. */
+/** Answers to requests other than the stream, by method and path; a function makes one of what follows the `?`. */
 export type Answers = Readonly<Record<string, unknown>>;
 
 /** Serves the page of a folder, on a port of its own. */
@@ -50,7 +39,8 @@ export class ScriptedServer {
         void text(request).then((body) => {
           if (body !== '') this.bodies.push({ asked, body: JSON.parse(body) as unknown });
         });
-        const answer = this.#answers[asked + search] ?? this.#answers[asked];
+        const found = this.#answers[asked + search] ?? this.#answers[asked];
+        const answer: unknown = typeof found === 'function' ? found(new URLSearchParams(search)) : found;
         response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
         return void response.end(JSON.stringify(answer ?? { errors: [`nothing at ${pathname}`] }));
       }
@@ -108,9 +98,9 @@ async function sendFile(folder: string, pathname: string, response: ServerRespon
     return;
   }
   response.writeHead(200, {
+    // The page has to be content with the policy of the real server.
+    ...ANSWER_HEADERS,
     'content-type': types[extname(path)] ?? 'application/octet-stream',
-    'content-security-policy': contentSecurityPolicy,
-    'x-content-type-options': 'nosniff',
   });
   createReadStream(path).pipe(response);
 }

@@ -200,7 +200,8 @@ function Picture({
     ...description.vertices.map((_, vertex) => rowsOf(description, columns, vertex).height),
   );
   const height = head + rows * (boxHeight + rowGap);
-  const width = (Math.max(...columns) + 1) * (boxWidth + columnGap) + boxWidth;
+  // The frame of a box is half outside of it.
+  const width = (Math.max(...columns) + 1) * (boxWidth + columnGap) + boxWidth + 2;
   const place = (vertex: number, subtask: number): { x: number; y: number } => ({
     x: (columns[vertex]! + 1) * (boxWidth + columnGap),
     y: head + (rowsOf(description, columns, vertex).start + subtask) * (boxHeight + rowGap),

@@ -14,6 +14,8 @@ import { compact, digits, joined, share } from '../text/units.ts';
 const measures = ['in', 'out', 'busy', 'pressure'] as const;
 type Measure = (typeof measures)[number];
 const linesMax = 6;
+/** Servers refuse longer addresses; latency metrics alone may have thousands of letters. */
+const queryLengthMax = 4_000;
 
 /** The pane. */
 export function MetricsPane(): ReactNode {
@@ -207,19 +209,33 @@ function pathOf(jobId: string, scope: string): string {
 
 async function readMetrics(path: string, isAggregated: boolean, signal: AbortSignal): Promise<MetricRow[]> {
   const names = await ask<readonly { readonly id: string }[]>(path, signal);
-  const get = encodeURIComponent(names.map(({ id }) => id).join(','));
+  const read = async <T,>(): Promise<T[]> => {
+    const parts = queriesOf(names.map(({ id }) => id)).map((get) =>
+      ask<readonly T[]>(`${path}?get=${get}`, signal),
+    );
+    return (await Promise.all(parts)).flat();
+  };
   if (isAggregated) {
-    const found = await ask<readonly Aggregated[]>(`${path}?get=${get}`, signal);
+    const found = await read<Aggregated>();
     return found.map(({ id, min, avg, max, sum }) => ({ id, values: [min, avg, max, sum].map(written) }));
   }
-  const found = await ask<readonly { readonly id: string; readonly value: string }[]>(
-    `${path}?get=${get}`,
-    signal,
-  );
+  const found = await read<{ readonly id: string; readonly value: string }>();
   return found.map(({ id, value }) => ({
     id,
     values: [value.trim() === '' || Number.isNaN(Number(value)) ? value : written(Number(value))],
   }));
+}
+
+/** Names for `?get=`, in as many requests as their addresses need. */
+function queriesOf(names: readonly string[]): string[] {
+  const queries: string[] = [];
+  for (const name of names) {
+    const encoded = encodeURIComponent(name);
+    const last = queries.at(-1);
+    if (last === undefined || last.length + encoded.length + 1 > queryLengthMax) queries.push(encoded);
+    else queries[queries.length - 1] = `${last},${encoded}`;
+  }
+  return queries;
 }
 
 function written(value: number): string {
