@@ -9,7 +9,7 @@
 //   --browser          the tests that drive a browser (Chromium), and no others
 //   --monitoring       the tests with Prometheus, and no others
 //   --flink-tools      the tests with the tools of Apache Flink, and no others
-//   --high-availability  the tests on a real ZooKeeper, and no others
+//   --high-availability  the tests on a real ZooKeeper and a real etcd, and no others
 //   --name <pattern>   only tests whose name matches
 //   --verbose          print what the tests print
 //   --list             print the files that would run

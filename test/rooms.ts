@@ -202,6 +202,11 @@ export const seams: readonly {
     why: 'the network of the machine',
   },
   {
+    files: /^src\/base\/http-client\.ts$/,
+    may: ['network'],
+    why: 'asks services that speak HTTP',
+  },
+  {
     files: /^src\/cluster\/spawner\.ts$/,
     may: ['processes'],
     why: 'starts the processes of a cluster',

@@ -1,5 +1,6 @@
 /** The table of all configuration options; keys and defaults are Flink's where the meaning is Flink's. */
 
+import { HA_OPTIONS } from './config-options-ha.ts';
 import {
   boolean,
   type ConfigOption,
@@ -278,71 +279,7 @@ export const CONFIG_OPTIONS = {
     default: undefined,
     description: 'The id of a JobManager. Default: jobmanager, or made from its host and its process.',
   }),
-  'high-availability.type': oneOf(['NONE', 'filesystem', 'zookeeper'], {
-    default: 'NONE',
-    description:
-      'How several JobManagers take turns, and where they keep what the next leader has to know. NONE: there is one JobManager.',
-    aliases: ['high-availability', 'high-availability.mode'],
-  }),
-  'high-availability.storageDir': text({
-    default: undefined,
-    description:
-      'Folder that every JobManager reaches: bundles of jobs, and with filesystem also who leads. Needed for high availability.',
-  }),
-  'high-availability.cluster-id': text({
-    default: '/default',
-    description: 'Separates clusters that share a service or a folder of high availability.',
-  }),
-  'high-availability.jobmanager.port': int({
-    default: 0,
-    min: 0,
-    max: 65_535,
-    description:
-      'Port of a JobManager that takes turns with others, in the place of jobmanager.rpc.port; 0: any free port.',
-  }),
-  'high-availability.zookeeper.quorum': text({
-    default: undefined,
-    description: 'Where ZooKeeper is: host:port,host:port.',
-  }),
-  'high-availability.zookeeper.path.root': text({
-    default: '/millrace',
-    description: 'The node of ZooKeeper below which all clusters are.',
-  }),
-  'high-availability.zookeeper.client.session-timeout': duration({
-    default: 60_000,
-    min: 100,
-    description: 'ZooKeeper takes a JobManager for lost that gave no sign of life for so long.',
-  }),
-  'high-availability.zookeeper.client.connection-timeout': duration({
-    default: 15_000,
-    min: 10,
-    description: 'How long a connection to ZooKeeper may take to be there.',
-  }),
-  'high-availability.zookeeper.client.retry-wait': duration({
-    default: 5_000,
-    min: 10,
-    description: 'Pause before the next try to connect to ZooKeeper.',
-  }),
-  'high-availability.zookeeper.client.tolerate-suspended-connections': boolean({
-    default: false,
-    description:
-      'Whether a leader goes on while its connection to ZooKeeper is broken and its session is not over; else it ends its term at once.',
-  }),
-  'high-availability.filesystem.lease-duration': duration({
-    default: 15_000,
-    min: 100,
-    description: 'A leader that gave no sign of life for so long is followed by another one.',
-  }),
-  'high-availability.filesystem.renew-deadline': duration({
-    default: 10_000,
-    min: 50,
-    description: 'A leader that could not give a sign of life for so long ends its term by itself.',
-  }),
-  'high-availability.filesystem.retry-period': duration({
-    default: 2_000,
-    min: 10,
-    description: 'How often a leader gives a sign of life, and others look for it.',
-  }),
+  ...HA_OPTIONS,
   'heartbeat.interval': duration({
     default: 10_000,
     min: 10,

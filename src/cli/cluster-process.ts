@@ -10,6 +10,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Env } from '../base/env.ts';
 import { consoleLog, teeLog } from '../base/log.ts';
 import { MillraceError } from '../base/errors.ts';
+import { httpClient } from '../base/http-client.ts';
 import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { tcpNetwork } from '../base/tcp.ts';
@@ -96,6 +97,7 @@ async function runJobManager(
   const shared = highAvailabilityOf(configuration, {
     env,
     network: tcpNetwork(),
+    http: httpClient(env.clock),
     workingDirectory: host.workingDirectory,
   });
   const id = jobManagerId(configuration, files, shared !== undefined);
@@ -237,6 +239,7 @@ async function runTaskManager(
   const shared = highAvailabilityOf(configuration, {
     env,
     network: tcpNetwork(),
+    http: httpClient(env.clock),
     workingDirectory: host.workingDirectory,
   });
   const ended = Promise.withResolvers<Error | undefined>();

@@ -4,8 +4,11 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { Network } from '../base/network.ts';
+import type { HttpClient } from '../base/http-client.ts';
+import { isLoopback, type Network } from '../base/network.ts';
+import { etcdServices } from './etcd/etcd-services.ts';
 import { fileServices } from './file-services.ts';
+import { FreshFile } from './fresh-file.ts';
 import type { HighAvailabilityServices } from './metadata-store.ts';
 import { zooKeeperServices } from './zookeeper/zookeeper-services.ts';
 
@@ -21,22 +24,36 @@ export interface HighAvailability {
 /** Watchers of entries look so often, ms. */
 const POLL_MS = 250;
 
+/** What of the machine the services use. */
+export interface ServiceMachine {
+  readonly env: Env;
+  readonly network: Network;
+  readonly http: HttpClient;
+  /** What relative paths are taken from. */
+  readonly workingDirectory: string;
+}
+
 /** `undefined` where there is one JobManager only. Throws CONFIG_INVALID. */
 export function highAvailabilityOf(
   configuration: Configuration,
-  machine: { readonly env: Env; readonly network: Network; readonly workingDirectory: string },
+  machine: ServiceMachine,
 ): HighAvailability | undefined {
   const type = configuration.get('high-availability.type');
   if (type === 'NONE') return undefined;
   const storageDirectory = storageOf(configuration, machine.workingDirectory);
-  return type === 'zookeeper'
-    ? onZooKeeper(configuration, machine, storageDirectory)
-    : onFiles(configuration, machine, storageDirectory);
+  switch (type) {
+    case 'zookeeper':
+      return onZooKeeper(configuration, machine, storageDirectory);
+    case 'etcd':
+      return onEtcd(configuration, machine, storageDirectory);
+    case 'filesystem':
+      return onFiles(configuration, machine, storageDirectory);
+  }
 }
 
 function onFiles(
   configuration: Configuration,
-  { env }: { readonly env: Env },
+  { env }: ServiceMachine,
   storageDirectory: string,
 ): HighAvailability {
   return {
@@ -55,7 +72,7 @@ function onFiles(
 
 function onZooKeeper(
   configuration: Configuration,
-  { env, network }: { readonly env: Env; readonly network: Network },
+  { env, network }: ServiceMachine,
   storageDirectory: string,
 ): HighAvailability {
   const quorum = configuration.get('high-availability.zookeeper.quorum');
@@ -84,6 +101,65 @@ function onZooKeeper(
     description: `the leader that ZooKeeper at ${quorum} names`,
   };
 }
+
+function onEtcd(
+  configuration: Configuration,
+  { env, http, workingDirectory }: ServiceMachine,
+  storageDirectory: string,
+): HighAvailability {
+  const file = (key: `high-availability.etcd.ssl.${'ca' | 'certificate' | 'key'}`): FreshFile | undefined => {
+    const path = configuration.get(key);
+    return path === undefined ? undefined : new FreshFile(env, resolve(workingDirectory, path));
+  };
+  const endpoints = endpointsOf(configuration);
+  const root = configuration.get('high-availability.etcd.path.root').replace(/^\/+|\/+$/g, '');
+  const name = configuration.get('high-availability.etcd.user');
+  const password = configuration.get('high-availability.etcd.password');
+  return {
+    services: etcdServices(env, http, {
+      endpoints,
+      root: `/${root}/${clusterNameOf(configuration)}`,
+      user: name === undefined ? undefined : { name, password: password ?? '' },
+      tls: {
+        ca: file('high-availability.etcd.ssl.ca'),
+        certificate: file('high-availability.etcd.ssl.certificate'),
+        key: file('high-availability.etcd.ssl.key'),
+      },
+      leaseMs: configuration.get('high-availability.etcd.lease-duration'),
+      requestTimeoutMs: configuration.get('high-availability.etcd.client.request-timeout'),
+      retryWaitMs: configuration.get('high-availability.etcd.client.retry-wait'),
+    }),
+    storageDirectory: join(storageDirectory, 'blobs'),
+    description: `the leader that etcd at ${endpoints.map(({ host }) => host).join()} names`,
+  };
+}
+
+/** A password or a certificate goes over TLS only, or stays on this machine. */
+function endpointsOf(configuration: Configuration): URL[] {
+  const key = 'high-availability.etcd.endpoints';
+  const words = configuration.get(key);
+  if (words === undefined) {
+    throw new MillraceError('CONFIG_INVALID', `high-availability.type: etcd needs ${key}`, {
+      remedy: ENDPOINTS_REMEDY,
+    });
+  }
+  const isSecret = configuration.get('high-availability.etcd.user') !== undefined;
+  return words.split(',').map((word) => {
+    const url = URL.parse(word.trim());
+    const isOrigin = url !== null && url.pathname === '/' && url.search === '' && url.username === '';
+    if (!isOrigin || !/^https?:$/.test(url.protocol)) {
+      throw new MillraceError('CONFIG_INVALID', `${key} has "${word.trim()}"`, { remedy: ENDPOINTS_REMEDY });
+    }
+    if (isSecret && url.protocol === 'http:' && !isLoopback(url.hostname)) {
+      throw new MillraceError('CONFIG_INVALID', `a password would go to ${url.origin} in plain text`, {
+        remedy: `Give ${key} as https://, and the certificate's issuer in high-availability.etcd.ssl.ca.`,
+      });
+    }
+    return url;
+  });
+}
+
+const ENDPOINTS_REMEDY = 'Write it as https://host:port,https://host:port (or http:// without TLS).';
 
 function renewalOf(configuration: Configuration): { renewDeadlineMs: number; retryMs: number } {
   const leaseMs = configuration.get('high-availability.filesystem.lease-duration');

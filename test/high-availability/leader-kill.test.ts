@@ -1,9 +1,9 @@
-// The leading JobManager is killed on a real ZooKeeper, while jobs run.
+// The leading JobManager is killed on a real ZooKeeper, and on a real etcd, while jobs run.
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { TestCluster } from '../e2e/clusters.ts';
 import { heartbeats, killsWhileKeysAreCounted, killsWhileLoginsRun } from '../recovery/leader-kills.ts';
-import { startZooKeeper } from './services.ts';
+import { startEtcd, startZooKeeper } from './services.ts';
 
 it('a leader that is killed is followed by another one, which goes on with its jobs: on ZooKeeper', {
   timeout: 900_000,
@@ -19,4 +19,19 @@ it('a leader that is killed is followed by another one, which goes on with its j
   const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
   await killsWhileLoginsRun(test, { cluster, settings }, 3);
   await killsWhileKeysAreCounted(test, { cluster, settings }, 2);
+});
+
+it('a leader that is killed is followed by another one, which goes on with its jobs: on etcd', {
+  timeout: 600_000,
+}, async (test) => {
+  const { address } = await startEtcd(test);
+  const service = [
+    '-Dhigh-availability.type=etcd',
+    `-Dhigh-availability.etcd.endpoints=http://${address}`,
+    '-Dhigh-availability.etcd.lease-duration=2s',
+    '-Dhigh-availability.etcd.client.retry-wait=100ms',
+  ];
+  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
+  const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
+  await killsWhileLoginsRun(test, { cluster, settings }, 2);
 });

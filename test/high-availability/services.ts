@@ -1,6 +1,7 @@
 // Real services of high availability for a test: ZooKeeper and etcd of Debian, each with a folder and ports of its own.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +9,10 @@ import { tmpdir } from 'node:os';
 import process from 'node:process';
 import type { TestContext } from 'node:test';
 import { systemEnv } from '../../src/base/system-env.ts';
+import { httpClient } from '../../src/base/http-client.ts';
 import { tcpNetwork } from '../../src/base/tcp.ts';
+import { etcdServices } from '../../src/ha/etcd/etcd-services.ts';
+import { FreshFile } from '../../src/ha/fresh-file.ts';
 import { zooKeeperServices } from '../../src/ha/zookeeper/zookeeper-services.ts';
 import { cleanUp, eventually, pause, start, temporaryFolder } from '../e2e/processes.ts';
 
@@ -83,34 +87,71 @@ export async function startZooKeeper(test: TestContext): Promise<Server> {
   return server;
 }
 
-/** One etcd. */
-export async function startEtcd(test: TestContext): Promise<Server> {
+/** An etcd that wants certificates of its clients, and what a client shows and believes. */
+export interface EtcdServer extends Server {
+  readonly tls:
+    | { readonly ca: FreshFile; readonly certificate: FreshFile; readonly key: FreshFile }
+    | undefined;
+}
+
+/** One etcd, with leases as short as a second. */
+export async function startEtcd(test: TestContext, { isSecure = false } = {}): Promise<EtcdServer> {
   const folder = temporaryFolder(test);
   const [port, peers] = [await freePort(), await freePort()];
+  const paths = isSecure ? certificatesIn(folder) : undefined;
+  const client = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const peer = `http://127.0.0.1:${peers}`;
   const words = [
-    ...[
-      '--data-dir',
-      join(folder, 'data'),
-      '--name',
-      'one',
-      '--initial-cluster',
-      `one=http://127.0.0.1:${peers}`,
-    ],
-    ...[
-      '--listen-peer-urls',
-      `http://127.0.0.1:${peers}`,
-      '--initial-advertise-peer-urls',
-      `http://127.0.0.1:${peers}`,
-    ],
-    ...[
-      '--listen-client-urls',
-      `http://127.0.0.1:${port}`,
-      '--advertise-client-urls',
-      `http://127.0.0.1:${port}`,
-    ],
-    ...['--log-level', 'error'],
+    ...['--data-dir', join(folder, 'data'), '--name', 'one', '--initial-cluster', `one=${peer}`],
+    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+    ...['--listen-client-urls', client, '--advertise-client-urls', client],
+    ...['--heartbeat-interval', '50', '--election-timeout', '500', '--log-level', 'fatal'],
+    ...(paths === undefined
+      ? []
+      : ['--client-cert-auth', '--trusted-ca-file', paths.ca, '--cert-file', paths.certificate]),
+    ...(paths === undefined ? [] : ['--key-file', paths.key]),
   ];
-  return startServer(test, { command: 'etcd', words, port });
+  const server = await startServer(test, { command: 'etcd', words, port });
+  const file = (path: string): FreshFile => new FreshFile(env, path);
+  const tls = paths && { ca: file(paths.ca), certificate: file(paths.certificate), key: file(paths.key) };
+  const probe = etcdServices(env, httpClient(env.clock), {
+    endpoints: [new URL(client)],
+    root: '/probe',
+    tls: tls ?? {},
+    leaseMs: 1_000,
+    requestTimeoutMs: 1_000,
+    retryWaitMs: 100,
+  });
+  const serves = (): Promise<boolean> =>
+    probe.store.read('probe').then(
+      () => true,
+      () => false,
+    );
+  await eventually(serves, 'etcd serves', 60_000);
+  probe.close();
+  return { ...server, tls };
+}
+
+/**
+ * An issuer, and a certificate of it for 127.0.0.1 that servers and clients may show. It has no common name: with users, etcd
+ * wants none of those who come by its JSON interface.
+ */
+function certificatesIn(folder: string): { ca: string; certificate: string; key: string } {
+  const at = (name: string): string => join(folder, name);
+  writeFileSync(
+    at('leaf.cnf'),
+    'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n',
+  );
+  const openssl = (...words: string[]): void => {
+    const { status, stderr } = spawnSync('openssl', words, { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  };
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  openssl('req', '-x509', ...newKey, '-keyout', at('ca.key'), '-out', at('ca.pem'), '-subj', '/CN=issuer');
+  openssl('req', ...newKey, '-keyout', at('leaf.key'), '-out', at('leaf.csr'), '-subj', '/O=millrace');
+  const issuer = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-extfile', at('leaf.cnf')];
+  openssl('x509', '-req', '-in', at('leaf.csr'), '-out', at('leaf.pem'), '-days', '2', ...issuer);
+  return { ca: at('ca.pem'), certificate: at('leaf.pem'), key: at('leaf.key') };
 }
 
 async function startServer(

@@ -1,0 +1,43 @@
+// From keys to services: what is missing or unsafe is refused before anything is opened.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Configuration } from '../base/config.ts';
+import type { HttpClient } from '../base/http-client.ts';
+import type { Network } from '../base/network.ts';
+import { Kernel } from '../testing/kernel.ts';
+import { highAvailabilityOf } from './high-availability.ts';
+
+const nobody = (): never => {
+  throw new Error('nothing is opened yet');
+};
+const network: Network = { listen: nobody, dial: nobody };
+const http: HttpClient = { send: nobody, follow: nobody };
+
+function servicesOf(values: Readonly<Record<string, string>>): ReturnType<typeof highAvailabilityOf> {
+  const keys = Object.entries(values).map(([key, value]) => [`high-availability.${key}`, value]);
+  const configuration = Configuration.defaults.withLayer('command line', Object.fromEntries(keys));
+  const env = new Kernel({ seed: 1 }).env('node');
+  return highAvailabilityOf(configuration, { env, network, http, workingDirectory: '/work' });
+}
+
+const etcd = { type: 'etcd', storageDir: '/ha' };
+
+test('etcd is found by its endpoints', () => {
+  const services = servicesOf({ ...etcd, 'etcd.endpoints': 'https://a:2379, http://b:1', 'cluster-id': 'x' });
+  assert.equal(services?.description, 'the leader that etcd at a:2379,b:1 names');
+  assert.equal(services?.storageDirectory, '/ha/x/blobs');
+});
+
+test('endpoints that are none are refused, and passwords in plain text', () => {
+  const cases: [Record<string, string>, RegExp][] = [
+    [{}, /needs high-availability.etcd.endpoints/],
+    [{ 'etcd.endpoints': 'a:2379' }, /has "a:2379"/],
+    [{ 'etcd.endpoints': 'http://a:1,http://b:2/x' }, /has "http:\/\/b:2\/x"/],
+    [{ 'etcd.endpoints': 'http://u:p@a:1' }, /has/],
+    [{ 'etcd.endpoints': 'http://a:1', 'etcd.user': 'u' }, /in plain text/],
+  ];
+  for (const [words, message] of cases) {
+    assert.throws(() => servicesOf({ ...etcd, ...words }), { code: 'CONFIG_INVALID', message });
+  }
+  assert.ok(servicesOf({ ...etcd, 'etcd.endpoints': 'http://127.0.0.1:1', 'etcd.user': 'u' }));
+});
