@@ -813,6 +813,13 @@ export const ERROR_TABLE = {
     retry: 'never',
     remedy: 'Correct what the message says; `millrace list` says which jobs there are.',
   },
+  REST_TOKEN_REFUSED: {
+    title: 'the REST interface wants a token, or one that may do more',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Name the file of a token with --token-file. A cluster keeps three in its state folder: token-view to look, token-operate to stop, cancel and take savepoints, token to submit.',
+  },
   REST_UNAVAILABLE: {
     title: 'the dashboard and its REST interface have no port to listen on',
     owner: 'external',

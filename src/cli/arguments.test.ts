@@ -46,6 +46,23 @@ describe('the command line', () => {
     assert.match(usageOf('run job.ts --savepoint-on-stop'), /argument missing/);
   });
 
+  it('tells a job file from the id of a job', () => {
+    const { kind, ...info } = parse('info 1f03 -t http://localhost:8081 --json');
+    assert.equal(kind, 'job-info');
+    assert.deepEqual(info, {
+      jobId: '1f03',
+      json: true,
+      cluster: { state: undefined, target: 'http://localhost:8081' },
+    });
+    for (const file of ['job.ts', 'a/b', 'job.mjs', 'job.tsx'])
+      assert.equal(parse(`info ${file}`).kind, 'info');
+    assert.match(usageOf('info 1f03 -p 3'), /--parallelism is for a job file/);
+    const status = parse('status');
+    assert.ok(status.kind === 'status' && status.jobId === undefined);
+    const one = parse('status 1f03 --state folder');
+    assert.ok(one.kind === 'status' && one.jobId === '1f03' && one.cluster.state === 'folder');
+  });
+
   it('takes a savepoint of a job, stops with one, and disposes of one', () => {
     const { kind, ...taken } = parse('savepoint 1f03 saved -t http://localhost:8081 --json');
     assert.equal(kind, 'savepoint');

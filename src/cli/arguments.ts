@@ -118,6 +118,20 @@ export type Request =
       readonly json: boolean;
     }
   | {
+      /** What the cluster has, or in which state one job is. */
+      readonly kind: 'status';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string | undefined;
+      readonly json: boolean;
+    }
+  | {
+      /** How a job of a cluster fares. */
+      readonly kind: 'job-info';
+      readonly cluster: ClusterOptions;
+      readonly jobId: string;
+      readonly json: boolean;
+    }
+  | {
       readonly kind: 'rescale';
       readonly cluster: ClusterOptions;
       readonly jobId: string;
@@ -248,11 +262,22 @@ function commandsFor(found: (request: Request) => void, args: readonly string[])
       found({ kind: 'run', job, options: jobOptions(raw), args, json, savepointOnStop, cluster, ui });
     });
   withJobOptions(program.command('info'))
-    .summary('print the plan of a job without running it')
-    .description('Prints the plan of a job as text, or as JSON, without running it.')
-    .option('--json', 'print the plan as JSON')
+    .summary('print the plan of a job without running it, or how a job of a cluster fares')
+    .description(
+      'Prints the plan of a job file as text, or as JSON, without running it. With the id of a job in the place of a file: how it fares in its cluster.',
+    )
+    .option('-t, --target <address>', `with a job id: ${REST_TARGET}`, notEmpty)
+    .option('--token-file <path>', TOKEN_FILE, notEmpty)
+    .option('--state <folder>', 'with a job id: the folder of the files of the cluster', notEmpty)
+    .option('--json', 'print it as JSON')
     .action((job: string, raw: RawOptions) => {
-      found({ kind: 'info', job, options: jobOptions(raw), args, json: raw.json === true });
+      const { json = false } = raw;
+      if (isFileName(job)) return found({ kind: 'info', job, options: jobOptions(raw), args, json });
+      const misplaced = givenForJob(raw);
+      if (misplaced === undefined)
+        return found({ kind: 'job-info', cluster: clusterOptions(raw), jobId: job, json });
+      const message = `${misplaced} is for a job file, and ${job} is taken for the id of a job`;
+      found({ kind: 'usage', message });
     });
   withJobOptions(program.command('check'))
     .summary('say what a job guarantees from source to sink, and why')
@@ -331,6 +356,12 @@ function addClusterCommands(
       const { json, all } = raw;
       found({ kind: 'list', cluster: clusterOptions(raw), all: all === true, json: json === true });
     });
+  withCluster(program.command('status'))
+    .summary('show TaskManagers, slots and jobs by REST, or the state of one job')
+    .argument('[job-id]', JOB_ID)
+    .action((jobId: string | undefined, raw: RawOptions) => {
+      found({ kind: 'status', cluster: clusterOptions(raw), jobId, json: raw.json === true });
+    });
   withCluster(program.command('cancel'))
     .summary('cancel a job')
     .argument('<job-id>', JOB_ID)
@@ -402,7 +433,13 @@ function subtasksOf(text: string, before: Record<string, number> = {}): Record<s
 }
 
 const TOKEN_FILE = 'with an http target: the file of its token (default: that of the cluster)';
+const REST_TARGET = 'http://host:port of a REST interface (default: as the files of the cluster say)';
 const JOB_ID = 'its id, as `millrace list` and the dashboard say it';
+
+/** What ends as a module does, or names a folder, is a file; ids of jobs have neither. */
+function isFileName(word: string): boolean {
+  return /[/\\]|\.[cm]?[jt]sx?$/.test(word);
+}
 
 function withState(command: Command): Command {
   return command.option(

@@ -14,6 +14,7 @@ import { ownPackageFolder } from './job-file.ts';
 import type { JobHost } from './run-job.ts';
 import type { LogsRequest } from './logs.ts';
 import type { OperateRequest } from './operate.ts';
+import type { ShowRequest } from './show.ts';
 import type { StateRequest } from './state-commands.ts';
 import { screenOf } from './terminal.ts';
 
@@ -66,6 +67,8 @@ export async function runCommandLine(
     case 'upgrade':
     case 'upgrade-cluster':
       return runOrShow(request, { words, resume: options.resume, stdout, stderr });
+    case 'status':
+    case 'job-info':
     case 'savepoint':
     case 'rescale':
     case 'checkpoint':
@@ -149,11 +152,15 @@ async function runOrShow(
   }
 }
 
-async function operate(request: OperateRequest | LogsRequest, host: JobHost): Promise<number> {
+async function operate(request: OperateRequest | LogsRequest | ShowRequest, host: JobHost): Promise<number> {
   try {
     if (request.kind === 'logs') {
       const { printLogs } = await import('./logs.ts');
       return await printLogs(request, host);
+    }
+    if (request.kind === 'status' || request.kind === 'job-info') {
+      const { showByRest } = await import('./show.ts');
+      return await showByRest(request, host);
     }
     const { operateByRest } = await import('./operate.ts');
     return await operateByRest(request, host);

@@ -19,18 +19,8 @@ import type { BundleReference } from './messages.ts';
 /** Bytes of one blob. */
 export const BLOB_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Where the blobs of a cluster are kept, or a copy of them. */
-export interface BlobStore {
-  /** Keeps bytes under their key. */
-  put(bytes: Uint8Array, name: string): Promise<BundleReference>;
-  /** The bytes. Throws BLOB_MISSING when they are not there, or not what they were. */
-  get(reference: Pick<BundleReference, 'key'>): Promise<Uint8Array>;
-  /** The path of a file with these bytes, for whoever can only import files. Throws BLOB_MISSING. */
-  pathOf(reference: BundleReference): Promise<string>;
-}
-
 /** Blobs in a folder; what is not there is asked of `origin`, if there is one. */
-export class BlobFolder implements BlobStore {
+export class BlobFolder {
   readonly #env: Pick<Env, 'files' | 'random'>;
   readonly #directory: string;
   readonly #origin: ((key: string) => Promise<Uint8Array>) | undefined;
@@ -45,6 +35,7 @@ export class BlobFolder implements BlobStore {
     this.#origin = origin;
   }
 
+  /** Keeps bytes under their key. */
   async put(bytes: Uint8Array, name: string): Promise<BundleReference> {
     if (bytes.length > BLOB_BYTES_MAX) {
       throw new MillraceError(
@@ -57,6 +48,7 @@ export class BlobFolder implements BlobStore {
     return reference;
   }
 
+  /** The bytes. Throws BLOB_MISSING when they are not there, or not what they were. */
   async get({ key }: Pick<BundleReference, 'key'>): Promise<Uint8Array> {
     checkKey(key);
     const [name] = await this.#names(key);
@@ -65,6 +57,7 @@ export class BlobFolder implements BlobStore {
     throw missing(key, bytes === undefined ? 'it is not there' : 'its bytes are not what they were');
   }
 
+  /** The path of a file with these bytes, for whoever can only import files. Throws BLOB_MISSING. */
   async pathOf(reference: BundleReference): Promise<string> {
     const { key } = reference;
     checkKey(key);
@@ -86,6 +79,15 @@ export class BlobFolder implements BlobStore {
       await this.#env.files.removeTree(join(this.#directory, key));
     } catch (error) {
       throw storageFailed('a file of a job could not be removed', error);
+    }
+  }
+
+  /** Removes the whole folder. */
+  async removeAll(): Promise<void> {
+    try {
+      await this.#env.files.removeTree(this.#directory);
+    } catch (error) {
+      throw storageFailed('the files of a job could not be removed', error);
     }
   }
 

@@ -29,6 +29,7 @@ import type { ExceptionEntry } from './job-manager/exception-history.ts';
 import type { Execution } from './job-manager/execution-graph.ts';
 import type { JobFigures } from './job-manager/job-figures.ts';
 import type { SavepointRequest, ThreadReport } from './job-manager/job-master.ts';
+import type { RescaleRecord } from './job-manager/rescale-history.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { JobState } from './job-manager/job-states.ts';
 import type { RaisedAlert } from './job-manager/job-listener.ts';
@@ -223,6 +224,7 @@ export interface JobPicture {
   readonly accumulators: Readonly<Record<string, unknown>>;
   readonly failedAccumulators: Record<string, SerializedError>;
   readonly exceptions: readonly ExceptionEntry[];
+  readonly rescales: readonly RescaleRecord[];
   readonly latestCheckpoint: string | undefined;
 }
 

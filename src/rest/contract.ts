@@ -481,6 +481,33 @@ export interface CheckpointCountsMessage {
   readonly averageDurationMs: number;
 }
 
+/** One rescale of a job, as Flink 2.3 has it; its whole shape is that of `/jobs/:jobid/rescales/details/:rescaleuuid`. */
+export interface RescaleMessage {
+  readonly rescaleUuid: string;
+  /** By the id of the vertex; `postRescaleParallelism`: `null` unless it was rescaled. */
+  readonly vertices: Readonly<
+    Record<
+      string,
+      {
+        readonly jobVertexName: string;
+        readonly desiredParallelism: number | null;
+        readonly preRescaleParallelism: number | null;
+        readonly postRescaleParallelism: number | null;
+      }
+    >
+  >;
+  readonly startTimestampInMillis: number;
+  /** `null` while it is under way. */
+  readonly endTimestampInMillis: number | null;
+  readonly terminalState: 'COMPLETED' | 'FAILED' | 'IGNORED' | null;
+  readonly triggerCause: string;
+  readonly terminatedReason: string | null;
+  readonly schedulerStates: readonly {
+    readonly state: string;
+    readonly stringifiedException: string | null;
+  }[];
+}
+
 /** All that are kept, at least the last 1,000. */
 export interface CheckpointHistoryMessage {
   readonly jobId: string;

@@ -138,7 +138,8 @@ function vertexDetails({ watch, index, vertex, figures, executions }: NamedVerte
 }
 
 /** Flink names sharing groups by 32 hexadecimal digits: here by those of the group's first vertex. */
-function groupId({ vertices }: JobGraph, { slotSharingGroup }: JobVertex): string {
+/** What Flink calls a slot sharing group: here the id of its first vertex. */
+export function groupId({ vertices }: JobGraph, { slotSharingGroup }: JobVertex): string {
   return vertices.find((each) => each.slotSharingGroup === slotSharingGroup)!.id;
 }
 

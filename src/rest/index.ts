@@ -48,6 +48,7 @@ export type {
   ProfileRequest,
   Recovery,
   RecoveryPhase,
+  RescaleMessage,
   SampleMessage,
   SampledRecord,
   Scorecard,

@@ -1,8 +1,9 @@
 /**
  * A typed client of the REST interface: for scripts, tests and pages that watch or operate a run with `--ui`, or a cluster.
  *
- * The types are those of the server (`contract.ts`). Errors are `MillraceError`s: REST_REQUEST_REFUSED with what the
- * server says, SAVEPOINT_FAILED with why there is none, CLUSTER_UNREACHABLE when nobody answers.
+ * The types are those of the server (`contract.ts`). Errors are `MillraceError`s: JOB_NOT_FOUND, REST_TOKEN_REFUSED, or
+ * REST_REQUEST_REFUSED with what the server says, SAVEPOINT_FAILED with why there is none, CLUSTER_UNREACHABLE when nobody
+ * answers.
  */
 
 import { systemClock } from '../base/clock.ts';
@@ -24,6 +25,7 @@ import type {
   Profile,
   ProfileRequest,
   Recovery,
+  RescaleMessage,
   StateAnswer,
   StateOverview,
   StreamEvents,
@@ -233,6 +235,11 @@ export class RestClient {
     return done.parallelism;
   }
 
+  /** The last rescales of a job, the newest first, as Flink's `/rescales/history` has them. */
+  rescales(jobId: string): Promise<readonly RescaleMessage[]> {
+    return this.get(`/jobs/${encodeURIComponent(jobId)}/rescales/history`);
+  }
+
   /** Stops a job at a last checkpoint. */
   async stop(jobId: string): Promise<void> {
     await this.send('POST', `/x/jobs/${encodeURIComponent(jobId)}/stop`);
@@ -408,6 +415,13 @@ function queryOf(values: Readonly<Record<string, string | number | undefined>>):
   return text === '' ? '' : `?${text}`;
 }
 
+/** What a refusal is that can be helped in a way of its own. */
+function codeOf(status: number, why: string): ErrorCode {
+  if (status === 404 && /^NotFoundException: Job \S+ not found/.test(why)) return 'JOB_NOT_FOUND';
+  if (status === 401 || (status === 403 && /\btoken\b/.test(why))) return 'REST_TOKEN_REFUSED';
+  return 'REST_REQUEST_REFUSED';
+}
+
 async function refusedBy(what: string, response: Response): Promise<MillraceError> {
   const text = await response.text().catch(() => '');
   let why = text;
@@ -416,7 +430,7 @@ async function refusedBy(what: string, response: Response): Promise<MillraceErro
   } catch {
     // Not in the shape of the interface: something else answers there.
   }
-  return new MillraceError('REST_REQUEST_REFUSED', `${what}: ${response.status} ${why}`);
+  return new MillraceError(codeOf(response.status, why), `${what}: ${response.status} ${why}`);
 }
 
 function refused(what: string, cause: Cause | undefined | null): MillraceError {

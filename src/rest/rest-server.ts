@@ -17,6 +17,7 @@ import { checkpointRoutes } from './routes-checkpoints.ts';
 import { clusterRoutes } from './routes-cluster.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { ownRoutes } from './routes-own.ts';
+import { rescaleHistoryRoutes } from './routes-rescale-history.ts';
 import { rescaleRoutes } from './routes-rescale.ts';
 import { refusingRoutes } from './routes-refused.ts';
 import { savepointRoutes } from './routes-savepoints.ts';
@@ -101,6 +102,7 @@ export function routesOf(context: RestContext): Route[] {
     ...checkpointRoutes(context),
     ...savepointRoutes(context),
     ...rescaleRoutes(context),
+    ...rescaleHistoryRoutes(context),
     ...ownRoutes(context),
     ...bundleRoutes(context),
     {

@@ -15,7 +15,6 @@ const NO_JAVA =
 const NO_JOBS_HERE = 'this run has its one job; a cluster takes jobs';
 const PLAN_RUNS_CODE = 'to plan a bundle runs its code, and a GET runs nothing: use POST';
 const NO_HISTORY_SERVER = 'Flink has it in its history server only, and so nobody answers it here either';
-const NO_RESCALE_HISTORY = 'no history of rescales is kept';
 const NO_PROFILER =
   'there is no async-profiler; POST /v1/x/taskmanagers/:taskmanagerid/profiles takes a profile';
 const NO_OUTPUT = 'what processes print is not kept; read their logs';
@@ -51,11 +50,6 @@ export const refusedRoutes: readonly RefusedRoute[] = [
   },
   { method: 'GET', path: '/jobs/:jobid/jobmanager/log-url', why: NO_HISTORY_SERVER },
   { method: 'GET', path: '/jobs/:jobid/taskmanagers/:taskmanagerid/log-url', why: NO_HISTORY_SERVER },
-  { method: 'GET', path: '/jobs/:jobid/rescales/config', why: NO_RESCALE_HISTORY },
-  { method: 'GET', path: '/jobs/:jobid/rescales/overview', why: NO_RESCALE_HISTORY },
-  { method: 'GET', path: '/jobs/:jobid/rescales/history', why: NO_RESCALE_HISTORY },
-  { method: 'GET', path: '/jobs/:jobid/rescales/details/:rescaleuuid', why: NO_RESCALE_HISTORY },
-  { method: 'GET', path: '/jobs/:jobid/rescales/summary', why: NO_RESCALE_HISTORY },
   { method: 'GET', path: '/jobmanager/stdout', why: NO_OUTPUT },
   { method: 'GET', path: '/taskmanagers/:taskmanagerid/stdout', why: NO_OUTPUT },
   ...['/jobmanager', '/taskmanagers/:taskmanagerid'].flatMap((whose): RefusedRoute[] => [

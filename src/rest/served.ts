@@ -31,6 +31,7 @@ export type JobSource = Pick<
   | 'figures'
   | 'accumulators'
   | 'exceptions'
+  | 'rescales'
   | 'checkpointPath'
   | 'observe'
   | 'cancel'

@@ -7,7 +7,7 @@ import { root } from '../architecture/read.ts';
 import { isThere, TestCluster } from './clusters.ts';
 import { assertComplete } from './committed.ts';
 import { bundledLog, knownAnswer } from './known-answer.ts';
-import { loginsJob, millrace, pause } from './processes.ts';
+import { eventually, loginsJob, millrace, pause } from './processes.ts';
 
 const answer = knownAnswer();
 const misbehavingJob = join(root, 'test', 'e2e', 'misbehaving-job.ts');
@@ -75,6 +75,27 @@ it("serves its jobs and TaskManagers by Flink's REST interface, and takes savepo
     await pause(50);
   }
   assert.deepEqual(places, ['taskmanager-1', 'taskmanager-2', 'taskmanager-1']);
+  const status = await cluster.run('status', '-t', rest);
+  assert.match(status.output, /^2 TaskManagers, 3 of 6 slots free$/m, status.output);
+  assert.equal((await cluster.run('status', id)).output, 'RUNNING\n');
+  const rescaled = await cluster.run('rescale', id, '-p', '2');
+  assert.equal(rescaled.code, 0, rescaled.output);
+  const info = await cluster.run('info', id, '-t', rest);
+  assert.match(info.output, /^Rescales\n.*COMPLETED.* 3 to 2/m, info.output);
+  const shown = JSON.parse((await cluster.run('info', id, '--json')).output) as { job: { jobId: string } };
+  assert.equal(shown.job.jobId, id);
+  const nobody = await cluster.run('info', 'nobody', '-t', rest);
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.output, /JOB_NOT_FOUND/);
+  assert.match(nobody.output, /millrace list --all/);
+  const dead = await cluster.run('status', '-t', 'http://127.0.0.1:1');
+  assert.equal(dead.code, 1);
+  assert.match(dead.output, /CLUSTER_UNREACHABLE/);
+  const counts = await get<{ rescalesCounts: unknown }>(`/jobs/${id}/rescales/overview`);
+  assert.deepEqual(counts.rescalesCounts, { ignored: 0, inProgress: 0, completed: 1, failed: 0 });
+  const kept = (): string[] =>
+    readdirSync(join(cluster.state, 'blobs-jobmanager')).filter((name) => name.length === 64);
+  assert.equal(kept().length, 1);
   const folder = join(cluster.cwd, 'savepoints');
   const answer = await fetch(`${rest}/jobs/${id}/stop`, {
     method: 'POST',
@@ -105,6 +126,7 @@ it("serves its jobs and TaskManagers by Flink's REST interface, and takes savepo
   await cluster.until(third, 'it runs from the savepoint', ({ subtasksRunning }) => subtasksRunning === 4);
   assert.equal((await fetch(`${rest}/jobs/${third}?mode=cancel`, { method: 'PATCH' })).status, 202);
   assert.equal((await cluster.ended(third)).outcome?.status, 'CANCELED');
+  await eventually(() => kept().length === 0, 'bundles go with the last job that needs them');
 });
 
 it('keeps its secrets to its user, and stops all it started', async (test) => {

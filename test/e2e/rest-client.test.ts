@@ -67,7 +67,7 @@ it('reads and operates a job', async (test) => {
   assert.deepEqual(await client.exceptions(jobId), []);
   assert.ok(Array.isArray(await client.logs({ level: 'warn', limit: 5 })));
 
-  await assert.rejects(client.job('nothing'), { code: 'REST_REQUEST_REFUSED', message: /404 .*not found/ });
+  await assert.rejects(client.job('nothing'), { code: 'JOB_NOT_FOUND', message: /404 .*not found/ });
   await assert.rejects(client.savepoint(jobId, '/etc'), {
     code: 'REST_REQUEST_REFUSED',
     message: /403 .*outside/,

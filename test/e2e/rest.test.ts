@@ -726,7 +726,7 @@ describe('the command line against a run with --ui', () => {
     assert.equal(refused.code, 1);
     assert.match(refused.output, /REST_REQUEST_REFUSED/);
     const unknown = await millrace(['savepoint', 'nobody', 'saved', '-t', base], { cwd });
-    assert.match(unknown.output, /REST_REQUEST_REFUSED/);
+    assert.match(unknown.output, /JOB_NOT_FOUND/);
     const stopped = await millrace(['stop', id, '-p', 'saved', '--drain', '--json', '-t', base], { cwd });
     assert.equal(stopped.code, 0, stopped.output);
     const { savepoint } = JSON.parse(stopped.output) as { savepoint: string };

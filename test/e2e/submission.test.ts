@@ -62,12 +62,9 @@ it('takes jobs over HTTP from whoever has the token: by the command line, and as
   assert.ok(refused.code === 1 && /401 .*"submit"/.test(refused.output), refused.output);
 
   // Flink's routes of jars.
-  const [key] = readdirSync(join(cluster.state, 'blobs-jobmanager')).filter((name) =>
-    /^[0-9a-f]{64}$/.test(name),
-  );
-  const bytes = new Uint8Array(
-    readFileSync(join(cluster.state, 'blobs-jobmanager', key!, 'abnormal-logins.mjs')),
-  );
+  const bundles = join(cluster.cwd, '.millrace', 'bundles');
+  const [bundle] = readdirSync(bundles).filter((name) => /^[0-9a-f]{16}$/.test(name));
+  const bytes = new Uint8Array(readFileSync(join(bundles, bundle!, 'abnormal-logins.mjs')));
   const upload = `${rest}/jars/upload`;
   assert.equal((await say(upload, 'POST', { body: formOf('job.mjs', bytes) })).status, 401);
   assert.equal((await say(upload, 'POST', { token: operate, body: formOf('job.mjs', bytes) })).status, 403);

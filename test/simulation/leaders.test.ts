@@ -150,6 +150,8 @@ it('JobManagers that take turns never both lead, and the job of the cluster comm
     const { slotsTotal, slotsFree } = cluster.overview();
     assert.deepEqual([slotsTotal, slotsFree], [6, 6], `seed ${seed}`);
     assert.deepEqual([...cluster.alive('job-process'), ...cluster.alive('job-master')], [], `seed ${seed}`);
+    const files = [...kernel.disk.contents().keys()].filter((path) => path.startsWith('/shared/'));
+    assert.deepEqual(files, [], `seed ${seed}: what was submitted is not kept`);
     assert.ok(writes() > 0);
   }
   console.log(`cases: misfortunes of leaders ${cases} (minimum ${2 * seeds})`);

@@ -56,6 +56,18 @@ it('a job is rescaled up and down, and its output is exact', async () => {
       const { vertices } = run.job.master.compiled.graph;
       assert.ok(vertices.every((vertex) => vertex.parallelism === parallelism));
       assert.equal(run.job.master.executions().length, parallelism * vertices.length);
+      const last = run.job.master.rescales().at(-1)!;
+      assert.deepEqual(
+        last.parallelism,
+        vertices.map(() => parallelism),
+      );
+      if (String(last.former) === String(last.parallelism)) continue;
+      assert.deepEqual([last.cause, last.reason], ['UPDATE_REQUIREMENT', 'SUCCEEDED']);
+      const steps = last.steps.map(({ step }) => step);
+      assert.deepEqual(steps, ['reserving', 'checkpointing', 'deploying']);
+      assert.ok(
+        last.steps.every(({ enteredAt, leftAt }) => leftAt! >= enteredAt && leftAt! <= last.endedAt!),
+      );
     }
     await run.finish();
   }

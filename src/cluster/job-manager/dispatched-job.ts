@@ -61,6 +61,8 @@ export interface DispatchedJobParts {
   readonly store?: JobStore | undefined;
   /** The job goes on from a former leader. */
   readonly found?: StoredJob | undefined;
+  /** The job is over: nobody starts it again here. */
+  readonly onOver?: () => void;
   /** The run of the job; drawn when absent. */
   readonly run?: string | undefined;
 }
@@ -435,6 +437,7 @@ export class DispatchedJob {
     this.#mirror?.endAs(ENDS[outcome.status], this.#endedAt);
     this.#acceptedResolvers.reject(lost(this.#jobName, 'it ended before it was accepted'));
     resources.removeJob(this.jobId);
+    this.#parts.onOver?.();
     env.log.info('a job has ended', { job: this.jobId, status: outcome.status });
     if (!this.#isAbandoned) this.#writeEnd(event);
     // One that has ended says goodbye; any other is not asked.

@@ -17,6 +17,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { Network, NetworkAddress, NetworkListener } from '../../base/network.ts';
 import type { Introduced } from '../../exchange/handshake.ts';
 import { BlobFolder } from '../blobs.ts';
+import { HeldBlobs } from '../held-blobs.ts';
 import type {
   BlobRequest,
   ClientRequest,
@@ -67,7 +68,8 @@ export const ENDED_JOBS_MAX = 100;
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #startedAt: number;
-  readonly #blobs: BlobFolder;
+  /** Held by the runs of jobs that are not over. */
+  readonly #blobs: HeldBlobs;
   readonly #resources: ResourceManager;
   /** By id; in the order of their submission. */
   readonly #jobs = new Map<string, DispatchedJob>();
@@ -85,11 +87,8 @@ export class Dispatcher {
     this.#startedAt = env.clock.now();
     this.#address = parts.address;
     const { store } = parts;
-    this.#blobs = new BlobFolder(
-      env,
-      parts.blobDirectory,
-      store === undefined ? undefined : (key) => store.bundle({ key }),
-    );
+    const origin = store === undefined ? undefined : (key: string) => store.bundle({ key });
+    this.#blobs = new HeldBlobs(new BlobFolder(env, parts.blobDirectory, origin), env.log);
     this.#resources = new ResourceManager({
       clock: env.clock,
       log: env.log,
@@ -125,8 +124,8 @@ export class Dispatcher {
     const { jobId, bundle, submission, run } = found;
     const { log } = this.#parts.env;
     log.info('a job goes on under another leader', { job: jobId, checkpoint: found.pointer?.path });
-    const bundlePath = await this.#blobs.pathOf(bundle);
-    if (this.#isOver) return;
+    const bundlePath = await this.#blobs.pathOf(bundle, run);
+    if (this.#isOver) return this.#blobs.release(run);
     const job = this.#jobOf({ submission, bundle, bundlePath, run, found });
     this.#jobs.set(jobId, job);
     if (found.canContinue) return job.start();
@@ -140,6 +139,7 @@ export class Dispatcher {
     const gone = [...this.#jobs.values()].map((job) => job.abandon());
     for (const rpc of [...this.#taskManagers.values(), ...this.#clients]) rpc.close();
     await Promise.all(gone);
+    await this.#blobs.settled();
   }
 
   /** All that there is. */
@@ -177,11 +177,15 @@ export class Dispatcher {
   async submit(submission: Submission, bytes: Uint8Array): Promise<string> {
     const { jobId } = submission;
     this.#checkFree(jobId);
-    const bundle = await this.#blobs.put(bytes, submission.bundleName);
-    const bundlePath = await this.#blobs.pathOf(bundle);
-    this.#checkFree(jobId); // Another one may have come meanwhile.
     const { env, store } = this.#parts;
     const run = env.random.id();
+    const { reference: bundle, path: bundlePath } = await this.#blobs.put(bytes, submission.bundleName, run);
+    try {
+      this.#checkFree(jobId); // Another one may have come meanwhile.
+    } catch (error) {
+      this.#blobs.release(run);
+      throw error;
+    }
     const job = this.#jobOf({ submission, bundle, bundlePath, run });
     this.#jobs.delete(jobId);
     this.#jobs.set(jobId, job);
@@ -198,7 +202,9 @@ export class Dispatcher {
   }
 
   #jobOf(
-    job: Pick<DispatchedJobParts, 'submission' | 'bundle' | 'bundlePath' | 'run' | 'found'>,
+    job: Pick<DispatchedJobParts, 'submission' | 'bundle' | 'bundlePath' | 'found'> & {
+      readonly run: string;
+    },
   ): DispatchedJob {
     const { env, spawner, heartbeat, address, store } = this.#parts;
     return new DispatchedJob({
@@ -211,6 +217,7 @@ export class Dispatcher {
       bindHost: address.host,
       heartbeat,
       store,
+      onOver: () => this.#blobs.release(job.run),
     });
   }
 
@@ -309,7 +316,8 @@ export class Dispatcher {
     this.#clients.add(rpc as RpcConnection);
   }
 
-  async #submitted({ submission, bundle }: DispatchedJob): Promise<SubmittedJob> {
+  async #submitted({ jobId, isOver, submission, bundle }: DispatchedJob): Promise<SubmittedJob> {
+    if (isOver) throw new MillraceError('JOB_NOT_RUNNING', `job ${jobId} is over: its bundle is not kept`);
     return { submission, bundle: await this.#blobs.get(bundle) };
   }
 

@@ -10,6 +10,7 @@
  * JN-3 A leader that cannot find out what was left does not lead: it resigns, and somebody tries again.
  */
 
+import { join } from 'node:path';
 import type { Env } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { addressText, type Network, type NetworkAddress, type NetworkListener } from '../../base/network.ts';
@@ -119,11 +120,10 @@ export class JobManager {
 
   #granted(term: Term, { storageDirectory }: TurnsParts): void {
     const { env } = this.#parts;
-    const blobs = new BlobFolder(env, storageDirectory);
     const dispatcher = new Dispatcher({
       ...this.#parts,
       address: this.#listener!.address,
-      store: new JobStore(term.store, blobs),
+      store: new JobStore(term.store, (run) => new BlobFolder(env, join(storageDirectory, run))),
     });
     this.#dispatcher = dispatcher;
     dispatcher.resume().then(

@@ -66,6 +66,7 @@ import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } fro
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
 import type { AdaptiveSettings } from './adaptive-scheduler.ts';
+import type { RescaleReason, RescaleRecord } from './rescale-history.ts';
 import type { Rescaling } from './rescaling.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import { Scaling } from './scaling.ts';
@@ -420,6 +421,11 @@ export class JobMaster {
    */
   rescale(requirements: ResourceRequirements): Pick<Rescaling, 'accepted' | 'done'> {
     return this.#scaling.request(requirements);
+  }
+
+  /** The last rescales, oldest first; the one that is under way among them. */
+  rescales(): readonly RescaleRecord[] {
+    return this.#scaling.rescales();
   }
 
   /** Savepoints and stops with one by trigger id: `start` takes one of the two methods above. */
@@ -1067,7 +1073,7 @@ export class JobMaster {
     this.#phase = 'over';
     this.#checkpoints.close();
     this.#savepointStop?.giveUp(REASONS.fail, error);
-    this.#scaling.end(REASONS.fail, error);
+    this.#scaling.end(REASONS.fail, error, 'JOB_FAILED');
     const result = this.#result('FAILED', error);
     const resolve = (): void => this.#withoutCache(() => this.#resolveEnded(result));
     const terminated = this.#deployment?.terminate() ?? Promise.resolve();
@@ -1154,7 +1160,7 @@ export class JobMaster {
     assert(isTerminal(state), 'a job ends in a terminal state');
     this.#endedAt = this.#env.clock.monotonic();
     this.#scaling.on('end');
-    this.#scaling.end(`the job is ${state}`, undefined);
+    this.#scaling.end(`the job is ${state}`, undefined, rescaleReasonOf(state));
     const point = this.#checkpoints.restorePoint();
     if (point.kind === 'checkpoint') this.#latest = this.#own(point.checkpointId);
     this.#checkpoints.close();
@@ -1259,6 +1265,12 @@ export class JobMaster {
 
 /** The message whose handler takes the job to its next state, or to its end. */
 const WHAT_NOW = 'what now';
+
+/** How a rescale ended that was under way when the job did. */
+function rescaleReasonOf(state: JobState): RescaleReason {
+  if (state === 'FAILED') return 'JOB_FAILED';
+  return state === 'CANCELED' ? 'JOB_CANCELED' : 'JOB_FINISHED';
+}
 
 /** How a job ended, as others are told. */
 export function outcomeOf({ status, error, checkpoint }: JobResult): JobOutcome {

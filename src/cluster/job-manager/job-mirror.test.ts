@@ -29,6 +29,7 @@ function picture(over: Partial<JobPicture>): JobPicture {
     accumulators: {},
     failedAccumulators: {},
     exceptions: [],
+    rescales: [],
     latestCheckpoint: undefined,
     ...over,
   };

@@ -24,6 +24,7 @@ import type { Execution } from './execution-graph.ts';
 import type { JobFigures } from './job-figures.ts';
 import { type JobListener, JobListeners } from './job-listener.ts';
 import type { JobMaster, SavepointRequest, ThreadReport } from './job-master.ts';
+import { RESCALES_KEPT_MAX, type RescaleRecord } from './rescale-history.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import { isTerminal, type JobState } from './job-states.ts';
 import type { CheckpointReference } from './job-storage.ts';
@@ -49,6 +50,7 @@ export class JobMirror {
   #compiled: CompiledJob;
   /** Deployments of job masters that are gone (JX-2). */
   #attemptsBefore = 0;
+  #rescalesBefore: readonly RescaleRecord[] = [];
   #startedAt: number;
   /** An end that only the JobManager knows of. */
   #end: { readonly state: JobState; readonly at: number } | undefined;
@@ -128,6 +130,11 @@ export class JobMirror {
     return this.#picture.exceptions;
   }
 
+  /** JX-2. */
+  rescales(): readonly RescaleRecord[] {
+    return [...this.#rescalesBefore, ...this.#picture.rescales].slice(-RESCALES_KEPT_MAX);
+  }
+
   /** The newest checkpoint that the job can be continued from. */
   get latestCheckpoint(): string | undefined {
     return this.#picture.latestCheckpoint;
@@ -204,6 +211,7 @@ export class JobMirror {
   /** Another job master has taken the place of one that died (JX-2). */
   replaced(picture: JobPicture): void {
     this.#attemptsBefore = this.attempt;
+    this.#rescalesBefore = this.rescales();
     this.#startedAt = Math.min(this.#startedAt, picture.startedAt);
     this.changed({ picture, events: [{ kind: 'state', state: picture.state }] });
   }

@@ -27,6 +27,7 @@ function reporter(accumulators: Record<string, unknown> = {}): {
     threads: () => new Map(),
     figures: () => ({}),
     exceptions: () => [],
+    rescales: () => [],
   } as unknown as JobMaster;
   const clock = new ManualClock();
   const sent: JobChange[] = [];

@@ -79,6 +79,7 @@ export class JobReporter {
       accumulators,
       failedAccumulators,
       exceptions: master.exceptions(),
+      rescales: master.rescales(),
       latestCheckpoint: this.#latestCheckpoint,
     };
   }

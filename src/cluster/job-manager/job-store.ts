@@ -2,7 +2,7 @@
  * The jobs of a cluster as the next leader finds them: what was submitted, where each was, and how those ended that are over.
  *
  * ```text
- *   metadata store (entries)                         storage (blobs, by their content)
+ *   metadata store (entries)                         storage (a folder for each run)
  *     jobs/<job id>          since when, which run ──▶ the bundle, and the submission
  *     checkpoints/<job id>   the pointer
  *     results/<job id>       how it ended
@@ -13,6 +13,8 @@
  * JS-1 What an entry names is there before the entry: blobs first.
  * JS-2 A job that is over has its result before its other entries go; a job with a result is never started again (I-H5).
  * JS-3 The pointer of a run only grows.
+ * JS-5 The files of a run go when it is over, before its entry does: whoever leads next tries it again. They are its own, so
+ *      that a former leader that comes late takes nothing from another run.
  * JS-4 Results are kept, RESULTS_MAX of them.
  */
 
@@ -22,7 +24,7 @@ import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
 import { VALUE_BYTES_MAX } from '../../ha/metadata-store.ts';
 import type { LeaderStore } from '../../ha/leader-store.ts';
-import type { BlobStore } from '../blobs.ts';
+import type { BlobFolder } from '../blobs.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import type { BundleReference, JobListing, Submission } from '../messages.ts';
 
@@ -50,6 +52,9 @@ export interface FoundJobs {
 /** Results that are kept. */
 export const RESULTS_MAX = 100;
 
+/** What is kept of one run. */
+export type RunBlobs = Pick<BlobFolder, 'put' | 'get' | 'removeAll'>;
+
 interface JobEntry {
   readonly submission: BundleReference;
   readonly bundle: BundleReference;
@@ -63,13 +68,14 @@ interface JobEntry {
 export class JobStore {
   readonly epoch: number;
   readonly #entries: LeaderStore;
-  readonly #blobs: BlobStore;
+  readonly #blobsOf: (run: string) => RunBlobs;
   readonly #jobs = new Map<string, JobEntry>();
   readonly #pointers = new Map<string, CheckpointPointer>();
 
-  constructor(entries: LeaderStore, blobs: BlobStore) {
+  /** `blobsOf`: the files of one run, which no other run shares. */
+  constructor(entries: LeaderStore, blobsOf: (run: string) => RunBlobs) {
     this.#entries = entries;
-    this.#blobs = blobs;
+    this.#blobsOf = (run) => blobsOf(checkedRun(run));
     this.epoch = entries.epoch;
   }
 
@@ -93,9 +99,10 @@ export class JobStore {
     bundle: Uint8Array,
   ): Promise<BundleReference> {
     const { jobId, bundleName } = job.submission;
-    const reference = await this.#blobs.put(bundle, bundleName); // JS-1
-    const submission = await this.#blobs.put(encoded(job.submission), SUBMISSION_NAME);
     const { run, startedAt } = job;
+    const blobs = this.#blobsOf(run);
+    const reference = await blobs.put(bundle, bundleName); // JS-1
+    const submission = await blobs.put(encoded(job.submission), SUBMISSION_NAME);
     await this.#entries.remove(`checkpoints/${jobId}`);
     await this.#entries.remove(`results/${jobId}`);
     this.#pointers.delete(jobId);
@@ -155,8 +162,11 @@ export class JobStore {
     await this.#forget(jobId);
   }
 
-  bundle(reference: Pick<BundleReference, 'key'>): Promise<Uint8Array> {
-    return this.#blobs.get(reference);
+  /** The bundle of a job that is not over. Throws BLOB_MISSING. */
+  bundle({ key }: Pick<BundleReference, 'key'>): Promise<Uint8Array> {
+    const entry = [...this.#jobs.values()].find(({ bundle }) => bundle.key === key);
+    if (entry !== undefined) return this.#blobsOf(entry.run).get({ key });
+    return Promise.reject(new MillraceError('BLOB_MISSING', `blob ${key}: no job that runs is made from it`));
   }
 
   async #storedJob(jobId: string): Promise<StoredJob> {
@@ -168,7 +178,7 @@ export class JobStore {
       this.#pointers.set(jobId, { checkpointId, path });
     }
     const { bundle, run, startedAt, canContinue, requirements } = entry;
-    const submission = decoded(await this.#blobs.get(entry.submission));
+    const submission = decoded(await this.#blobsOf(run).get(entry.submission));
     return {
       jobId,
       submission,
@@ -212,10 +222,16 @@ export class JobStore {
   }
 
   async #forget(jobId: string): Promise<void> {
+    await this.#removeFiles(jobId); // JS-5
     await this.#entries.remove(`jobs/${jobId}`);
     await this.#entries.remove(`checkpoints/${jobId}`);
     this.#jobs.delete(jobId);
     this.#pointers.delete(jobId);
+  }
+
+  async #removeFiles(jobId: string): Promise<void> {
+    const value = await this.#entries.read(`jobs/${jobId}`);
+    if (value !== undefined) await this.#blobsOf(parsed<JobEntry>(`jobs/${jobId}`, value).run).removeAll();
   }
 
   /** JS-4. */
@@ -226,6 +242,12 @@ export class JobStore {
     for (const { jobId } of all.slice(0, all.length - RESULTS_MAX))
       await this.#entries.remove(`results/${jobId}`);
   }
+}
+
+/** It becomes the name of a folder that is removed with all that is in it. */
+function checkedRun(run: string): string {
+  if (/^[0-9a-f]{32}$/.test(run)) return run;
+  throw new MillraceError('HA_UNAVAILABLE', `"${run}" is no run of a job`);
 }
 
 const SHORT_MESSAGE_MAX = 4_096;

@@ -13,8 +13,16 @@
  * asked for more. It then goes on from the one before. So does a job that fails while the checkpoint is taken.
  */
 
-import { MillraceError } from '../../base/errors.ts';
+import type { Env } from '../../base/env.ts';
+import { MillraceError, serializeError } from '../../base/errors.ts';
 import type { VertexParallelism } from '../../graph/rescale.ts';
+import type {
+  RescaleCause,
+  RescaleReason,
+  RescaleRecord,
+  RescaleStep,
+  RescaleStepTimes,
+} from './rescale-history.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 
 /** What a job runs with. */
@@ -23,18 +31,27 @@ export interface Scale {
   readonly parallelism: VertexParallelism;
 }
 
-/** One request; written by its owner, `scaling.ts`, only. */
+/** One request; moved by its owner, `scaling.ts`, only. */
 export class Rescaling {
-  step: 'reserving' | 'checkpointing' | 'deploying' = 'reserving';
   /** Resolved when nothing is in the way any more; rejected when the job goes on as it was. */
   readonly accepted: Promise<void>;
   /** Resolved when all subtasks run. */
   readonly done: Promise<void>;
   readonly #accepted = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<void>();
+  readonly #now: () => number;
+  readonly #id: string;
+  readonly #cause: RescaleCause;
+  readonly #startedAt: number;
+  readonly #steps: RescaleStepTimes[] = [];
   #scales: { readonly target: Scale; readonly former: Scale } | undefined;
+  #end: { readonly at: number; readonly reason: RescaleReason; readonly error?: Error } | undefined;
 
-  constructor() {
+  constructor({ clock, random }: Pick<Env, 'clock' | 'random'>, cause: RescaleCause) {
+    this.#now = () => clock.now();
+    this.#id = random.id();
+    this.#cause = cause;
+    this.#startedAt = clock.now();
     this.accepted = this.#accepted.promise;
     this.done = this.#done.promise;
     // Who asks waits for one of them.
@@ -43,8 +60,18 @@ export class Rescaling {
   }
 
   /** What becomes of the job, and what it goes back to. */
-  begin(target: Scale, former: Scale): void {
+  describe(target: Scale, former: Scale): void {
     this.#scales = { target, former };
+  }
+
+  get step(): RescaleStep | undefined {
+    return this.#steps.at(-1)?.step;
+  }
+
+  /** Comes to a step. */
+  to(step: RescaleStep): void {
+    this.#leaveStep();
+    this.#steps.push({ step, enteredAt: this.#now(), leftAt: undefined });
   }
 
   get target(): Scale {
@@ -59,18 +86,49 @@ export class Rescaling {
     this.#accepted.resolve();
   }
 
-  succeed(): void {
+  /** The job runs with what was asked for; `NO_…_CHANGE`: it did before. */
+  succeed(reason: 'SUCCEEDED' | 'NO_RESOURCES_OR_PARALLELISMS_CHANGE' = 'SUCCEEDED'): void {
+    this.#ended({ reason });
     this.accept();
     this.#done.resolve();
   }
 
-  fail(error: Error): void {
+  fail(error: Error, reason: RescaleReason = 'EXCEPTION_OCCURRED'): void {
+    this.#ended({ reason, error });
     this.#accepted.reject(error);
     this.#done.reject(error);
   }
 
   /** The job comes to something else: `why`. */
-  giveUp(why: string, cause: Error | undefined): void {
-    this.fail(new MillraceError('RESCALE_FAILED', `the job was not rescaled: ${why}`, { cause }));
+  giveUp(why: string, cause: Error | undefined, reason?: RescaleReason): void {
+    this.fail(new MillraceError('RESCALE_FAILED', `the job was not rescaled: ${why}`, { cause }), reason);
+  }
+
+  /** As of now, for whoever looks. */
+  record(): RescaleRecord {
+    const { target, former } = this.#scales!;
+    return {
+      id: this.#id,
+      cause: this.#cause,
+      requirements: target.requirements,
+      former: former.parallelism,
+      parallelism: target.parallelism,
+      startedAt: this.#startedAt,
+      endedAt: this.#end?.at,
+      reason: this.#end?.reason,
+      error: this.#end?.error && serializeError(this.#end.error),
+      steps: [...this.#steps],
+    };
+  }
+
+  #ended(how: { readonly reason: RescaleReason; readonly error?: Error }): void {
+    if (this.#end !== undefined) return;
+    this.#leaveStep();
+    this.#end = { ...how, at: this.#now() };
+  }
+
+  #leaveStep(): void {
+    const last = this.#steps.pop();
+    if (last !== undefined) this.#steps.push({ ...last, leftAt: last.leftAt ?? this.#now() });
   }
 }

@@ -21,6 +21,7 @@ import { AdaptiveScheduler, type AdaptiveSettings } from './adaptive-scheduler.t
 import type { AdaptiveEvent } from './adaptive-states.ts';
 import type { Inbox } from './inbox.ts';
 import { asError } from './job-intent.ts';
+import { RescaleHistory, type RescaleReason, type RescaleRecord } from './rescale-history.ts';
 import { Rescaling, type Scale } from './rescaling.ts';
 import {
   checkRequirements,
@@ -65,6 +66,7 @@ export class Scaling {
   #requirements: ResourceRequirements;
   /** Until it has an answer. */
   #rescaling: Rescaling | undefined;
+  readonly #history = new RescaleHistory();
   #hasRun = false;
 
   constructor(parts: ScalingParts) {
@@ -101,6 +103,11 @@ export class Scaling {
     return this.#compiled === compiled ? undefined : parallelismOf(this.#compiled.graph);
   }
 
+  /** The last rescales, oldest first; the one that is under way among them. */
+  rescales(): readonly RescaleRecord[] {
+    return this.#history.records();
+  }
+
   get isAdaptive(): boolean {
     return this.#adaptive !== undefined;
   }
@@ -117,7 +124,7 @@ export class Scaling {
     const rescaling = this.#rescaling;
     // The former numbers are deployed no more: a checkpoint was taken, or the job failed while it was.
     if (rescaling?.step === 'checkpointing') {
-      rescaling.step = 'deploying';
+      rescaling.to('deploying');
       this.#use(rescaling.target);
     }
     if (this.#adaptive !== undefined && this.#adaptive.state !== 'WaitingForResources') this.on('start');
@@ -172,9 +179,9 @@ export class Scaling {
     return this.#adaptive?.state === 'WaitingForResources' && isMillraceError(error, 'SLOTS_MISSING');
   }
 
-  /** The job has ended: `why`. */
-  end(why: string, cause: Error | undefined): void {
-    this.#rescaling?.giveUp(why, cause);
+  /** The job has ended, or is about to: `why`. */
+  end(why: string, cause: Error | undefined, reason: RescaleReason): void {
+    this.#rescaling?.giveUp(why, cause, reason);
     this.#rescaling = undefined;
   }
 
@@ -184,12 +191,13 @@ export class Scaling {
   request(requirements: ResourceRequirements): Rescaling {
     const checked = checkRequirements(this.#parts.compiled.graph, requirements);
     rescaleGraph(this.#parts.compiled.graph, upperBounds(checked));
-    const rescaling = new Rescaling();
+    const rescaling = new Rescaling(this.#parts.env, 'UPDATE_REQUIREMENT');
     this.#parts.inbox.post('rescale', () => this.#requested(rescaling, checked));
     return rescaling;
   }
 
   #requested(rescaling: Rescaling, requirements: ResourceRequirements): void {
+    this.#note(rescaling, { requirements, parallelism: upperBounds(requirements) });
     const obstacle = this.#parts.port.obstacle();
     if (this.#adaptive === undefined) {
       if (obstacle !== undefined) return rescaling.fail(obstacle);
@@ -207,36 +215,46 @@ export class Scaling {
 
   #rescaleByItself(parallelism: VertexParallelism): void {
     const { port, env } = this.#parts;
-    const rescaling = new Rescaling();
+    const rescaling = new Rescaling(env, 'NEW_RESOURCE_AVAILABLE');
     rescaling.done.catch((error: unknown) => {
       env.log.info('the job is not rescaled now', { error: String(error) });
       this.#parts.inbox.post('it is looked at again', () => this.#adaptive?.refused());
     });
     const obstacle = port.obstacle();
     if (obstacle !== undefined) return rescaling.fail(obstacle);
-    this.#begin(rescaling, { requirements: this.#requirements, parallelism });
+    const target = { requirements: this.#requirements, parallelism };
+    this.#note(rescaling, target);
+    this.#begin(rescaling, target);
+  }
+
+  /** It is in the history from now on. */
+  #note(rescaling: Rescaling, target: Scale): void {
+    rescaling.describe(target, this.#scale());
+    this.#history.add(rescaling);
+  }
+
+  #scale(): Scale {
+    return { requirements: this.#requirements, parallelism: parallelismOf(this.#compiled.graph) };
   }
 
   /** SK-1. */
   #begin(rescaling: Rescaling, target: Scale): void {
     const { port, inbox, provider, compiled } = this.#parts;
+    const former = this.#scale();
+    rescaling.describe(target, former);
     if (this.#rescaling !== undefined) {
       const message = 'the job cannot be rescaled: it is being rescaled already';
       return rescaling.fail(new MillraceError('JOB_NOT_RUNNING', message));
     }
-    const former = {
-      requirements: this.#requirements,
-      parallelism: parallelismOf(this.#compiled.graph),
-    };
     if (String(target.parallelism) === String(former.parallelism)) {
       this.#useRequirements(target.requirements);
-      return rescaling.succeed();
+      return rescaling.succeed('NO_RESOURCES_OR_PARALLELISMS_CHANGE');
     }
     if (!port.isStored()) {
       const message = 'its state would be lost: the job takes no checkpoints';
       return rescaling.fail(new MillraceError('RESCALE_REFUSED', message));
     }
-    rescaling.begin(target, former);
+    rescaling.to('reserving');
     this.#rescaling = rescaling;
     const slots = requiredSlots(rescaleGraph(compiled.graph, target.parallelism));
     const isCurrent = (): boolean => this.#rescaling === rescaling && rescaling.step === 'reserving';
@@ -254,7 +272,7 @@ export class Scaling {
 
   #checkpoint(rescaling: Rescaling): void {
     const { port, env } = this.#parts;
-    rescaling.step = 'checkpointing';
+    rescaling.to('checkpointing');
     rescaling.accept();
     const next = (): void => {
       if (this.#rescaling !== rescaling || rescaling.step !== 'checkpointing') return;
@@ -262,7 +280,7 @@ export class Scaling {
       if (!port.isRunning()) return;
       const obstacle = port.obstacle();
       if (obstacle === undefined) port.restart();
-      else this.end('the job is about to end', obstacle);
+      else this.end('the job is about to end', obstacle, 'JOB_FINISHED');
     };
     port.takeCheckpoint({
       onDone: next,

@@ -32,9 +32,11 @@ function processes(bundles: Bundles = { pathOf: () => Promise.resolve('/bundle.m
   readonly clock: ManualClock;
   readonly children: Child[];
   readonly changes: () => number;
+  readonly released: readonly string[];
 } {
   const clock = new ManualClock();
   const children: Child[] = [];
+  const released: string[] = [];
   let changes = 0;
   const jobs = new JobProcesses({
     env: { clock, log: recordingLog() },
@@ -51,14 +53,14 @@ function processes(bundles: Bundles = { pathOf: () => Promise.resolve('/bundle.m
         };
       },
     },
-    blobs: { pathOf: () => bundles.pathOf() },
+    blobs: { pathOf: () => bundles.pathOf(), release: (owner) => void released.push(owner) },
     heartbeat: { intervalMs: 1, timeoutMs: 2 },
     data: { host: '127.0.0.1', port: 0 },
     onChange: () => {
       changes++;
     },
   });
-  return { jobs, clock, children, changes: () => changes };
+  return { jobs, clock, children, changes: () => changes, released };
 }
 
 function order(jobId: string, allocation = `${jobId}-1`): JobOrder {
@@ -187,4 +189,19 @@ test('the end of what was ordered before leaves alone what has the same allocati
   assert.equal(jobs.report().length, 1);
   jobs.follow([]);
   assert.ok(children[0]!.killed);
+});
+
+test('the bundle of a job is held until its process is gone, and is asked for again by the next order', async () => {
+  const { jobs, children, released } = processes();
+  jobs.follow([order('a')]);
+  await turns();
+  jobs.follow([]);
+  assert.deepEqual(released, [], 'its process is ending');
+  children[0]!.exit('exit code 0');
+  assert.equal(released.length, 1);
+  jobs.follow([order('a')]);
+  await turns();
+  jobs.follow([]);
+  children[1]!.exit('exit code 0');
+  assert.equal(new Set(released).size, 2, 'each order has its own');
 });

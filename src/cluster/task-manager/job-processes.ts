@@ -20,13 +20,14 @@
  *
  * JP-1 One process per job, and no process for two jobs: what one job does to its process touches no other.
  * JP-2 A slot counts as taken until its process is gone (ENDING is reported).
+ * JP-4 The bundle of a job is here for as long as one of its processes is ordered or ending.
  * JP-3 A process that ends while it is ordered is started again, after a pause that grows while it keeps ending.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import type { NetworkAddress } from '../../base/network.ts';
-import type { BlobStore } from '../blobs.ts';
+import type { HeldBlobs } from '../held-blobs.ts';
 import type { HeartbeatTimes, JobOrder, JobProcessReport } from '../messages.ts';
 import type { ChildProcessHandle, ProcessSpawner } from '../processes.ts';
 
@@ -67,7 +68,7 @@ export interface JobProcessesParts {
   readonly env: Pick<Env, 'clock' | 'log'>;
   readonly taskManager: string;
   readonly spawner: ProcessSpawner;
-  readonly blobs: Pick<BlobStore, 'pathOf'>;
+  readonly blobs: Pick<HeldBlobs, 'pathOf' | 'release'>;
   readonly heartbeat: HeartbeatTimes;
   /** Where job processes listen for each other. */
   readonly data: NetworkAddress;
@@ -82,6 +83,8 @@ const PAUSE_MS_MAX = 10_000;
 const STABLE_MS = 60_000;
 
 interface Entry {
+  /** Holds its bundle (JP-4); an allocation may come again. */
+  readonly owner: string;
   readonly order: JobOrder;
   state: JobProcessState;
   process: ChildProcessHandle | undefined;
@@ -96,6 +99,7 @@ export class JobProcesses {
   readonly #parts: JobProcessesParts;
   /** By allocation. */
   readonly #entries = new Map<string, Entry>();
+  #begun = 0;
 
   constructor(parts: JobProcessesParts) {
     this.#parts = parts;
@@ -126,7 +130,9 @@ export class JobProcesses {
   }
 
   #begin(order: JobOrder): void {
+    this.#begun += 1;
     const entry: Entry = {
+      owner: `${order.allocation} ${this.#begun}`,
       order,
       state: 'LOADING',
       process: undefined,
@@ -140,7 +146,7 @@ export class JobProcesses {
   }
 
   #load(entry: Entry): void {
-    this.#parts.blobs.pathOf(entry.order.bundle).then(
+    this.#parts.blobs.pathOf(entry.order.bundle, entry.owner).then(
       (bundlePath) => this.#loaded(entry, bundlePath),
       (error: unknown) => {
         this.#move(entry, 'failed');
@@ -201,6 +207,7 @@ export class JobProcesses {
   #move(entry: Entry, event: JobProcessEvent): void {
     entry.state = moveJobProcess(entry.state, event);
     const { allocation } = entry.order;
+    if (entry.state === 'GONE') this.#parts.blobs.release(entry.owner); // JP-4
     // A JobManager that was started again counts its allocations from the beginning: another entry may be there by now.
     if (entry.state === 'GONE' && this.#entries.get(allocation) === entry) this.#entries.delete(allocation);
   }

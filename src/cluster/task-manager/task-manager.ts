@@ -18,6 +18,7 @@ import { addressText, type Network, type NetworkAddress } from '../../base/netwo
 import type { Closeable } from '../../ha/metadata-store.ts';
 import type { Introduced } from '../../exchange/handshake.ts';
 import { BlobFolder } from '../blobs.ts';
+import { HeldBlobs } from '../held-blobs.ts';
 import type {
   BlobRequest,
   HeartbeatTimes,
@@ -83,7 +84,7 @@ export class TaskManager {
     const origin = (key: string): Promise<Uint8Array> => this.#fetch(key);
     this.#jobs = new JobProcesses({
       ...parts,
-      blobs: new BlobFolder(parts.env, parts.blobDirectory, origin),
+      blobs: new HeldBlobs(new BlobFolder(parts.env, parts.blobDirectory, origin), parts.env.log),
       onChange: () => this.#rpc?.report(),
     });
   }
