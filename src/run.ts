@@ -13,6 +13,7 @@ import type { Env, Log } from './base/env.ts';
 import { MillraceError } from './base/errors.ts';
 import { sha256Hex } from './base/hash.ts';
 import { teeLog } from './base/log.ts';
+import { ownModule } from './base/own-package.ts';
 import { systemEnv } from './base/system-env.ts';
 import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
 import type { JobAuthority } from './cluster/job-manager/job-authority.ts';
@@ -436,11 +437,8 @@ function recipeOf({ compiled, configuration }: LoadedJob, module: URL, options: 
   };
 }
 
-/** The file of a worker; this file and that one are both sources, or both built. */
-export const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? './run/worker.ts' : './run/worker.js',
-  import.meta.url,
-);
+/** What the thread of a slot starts with. */
+export const WORKER = ownModule('run/worker');
 
 function choiceOf(
   options: ExecuteOptions,

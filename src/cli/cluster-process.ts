@@ -12,6 +12,7 @@ import { consoleLog, teeLog } from '../base/log.ts';
 import { MillraceError } from '../base/errors.ts';
 import { httpClient } from '../base/http-client.ts';
 import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
+import { ownModule } from '../base/own-package.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { tcpNetwork } from '../base/tcp.ts';
 import { JobManager } from '../cluster/job-manager/job-manager.ts';
@@ -38,11 +39,8 @@ import { exportTelemetry } from './telemetry.ts';
 /** A process of a cluster. */
 export type ProcessRequest = Request & { readonly kind: 'jobmanager' | 'taskmanager' };
 
-/** The file of processes that run code of users; this file and that one are both sources, or both built. */
-const ENTRY = new URL(
-  import.meta.url.endsWith('.ts') ? '../run/cluster-process.ts' : '../run/cluster-process.js',
-  import.meta.url,
-);
+/** What processes start with that run code of users. */
+const ENTRY = ownModule('run/cluster-process');
 
 /** Runs a JobManager or a TaskManager until it is stopped. */
 export async function runClusterProcess(request: ProcessRequest, host: JobHost): Promise<number> {

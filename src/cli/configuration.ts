@@ -7,7 +7,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parse as parseYaml } from 'yaml';
 import { Configuration } from '../base/config.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean, editDistance, nearest } from '../base/suggest.ts';
@@ -43,7 +42,7 @@ export async function readConfiguration(sources: ConfigurationSources): Promise<
     configuration = configuration.withLayer('file', await readFile(file, workingDirectory));
   }
   configuration = configuration
-    .withLayer('environment', propertiesOf(environment['MILLRACE_PROPERTIES']))
+    .withLayer('environment', await propertiesOf(environment['MILLRACE_PROPERTIES']))
     .withLayer('environment', variablesOf(environment));
   return configuration.withLayer('command line', commandLine);
 }
@@ -98,7 +97,7 @@ function refuseMisspelling(name: string, known: readonly string[]): void {
   );
 }
 
-function propertiesOf(text: string | undefined): object {
+async function propertiesOf(text: string | undefined): Promise<object> {
   return text === undefined ? {} : yamlObject(text, 'MILLRACE_PROPERTIES');
 }
 
@@ -114,9 +113,11 @@ async function readFile(path: string, workingDirectory: string): Promise<object>
   return asObject(module.default, `the default export of ${name}`);
 }
 
-function yamlObject(text: string, what: string): object {
+async function yamlObject(text: string, what: string): Promise<object> {
+  // Few commands read YAML, and the library takes longer to load than all else that they need.
+  const { parse } = await import('yaml');
   try {
-    return asObject(parseYaml(text) ?? {}, what);
+    return asObject(parse(text) ?? {}, what);
   } catch (cause) {
     if (cause instanceof MillraceError) throw cause;
     throw new MillraceError('CONFIG_FILE_INVALID', `${what} is not valid YAML`, { cause });

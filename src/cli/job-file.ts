@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError } from '../base/errors.ts';
+import { packageFolder } from '../base/own-package.ts';
 import { type SyntaxPlace, syntaxPlace } from './syntax-place.ts';
 
 /** A job file that exists. */
@@ -60,7 +61,7 @@ function missing(name: string, path: string): MillraceError {
 
 /** Folder of the copy of Millrace that this code is part of, for example `…/node_modules/millrace`. */
 export function ownPackageFolder(): string {
-  return realpathSync(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+  return realpathSync(fileURLToPath(packageFolder));
 }
 
 /** Folder of the copy that the job imports; throws JOB_WITHOUT_MILLRACE. */

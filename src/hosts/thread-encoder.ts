@@ -19,6 +19,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { type deserializeError as deserialize, deserializeError, MillraceError } from '../base/errors.ts';
+import { ownModule } from '../base/own-package.ts';
 import type { SharedCopying, SharedTable } from '../state/backend.ts';
 import type { NamedRun } from '../state/memory/number-columns.ts';
 import { encoderHere } from '../state/memory/snapshot.ts';
@@ -65,10 +66,7 @@ const HERE_BYTES_MAX = 1024 * 1024;
 const MEMORY_WORDS = 131_072;
 const MEMORIES_MAX = 8;
 
-const entry = new URL(
-  import.meta.url.endsWith('.ts') ? './worker-encoder.ts' : './worker-encoder.js',
-  import.meta.url,
-);
+const entry = ownModule('hosts/worker-encoder');
 
 interface Waiting {
   readonly resolve: (encoded: EncodedSnapshot) => void;

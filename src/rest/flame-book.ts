@@ -8,9 +8,10 @@
 import type { ClusterWatch } from './cluster-watch.ts';
 import { badRequest, field } from './context.ts';
 import type { FlameGraph, FlameGraphAnswer, FlameNode } from './contract.ts';
-import { flameOf } from './flame-graph.ts';
+import { flameOf, urlsIn } from './flame-graph.ts';
 import type { JobWatch } from './job-watch.ts';
 import { type Answer, Refusal } from './router.ts';
+import { sourcePlaces } from './source-places.ts';
 
 /** FB-2. */
 export const GRAPHS_KEPT = 20;
@@ -64,10 +65,9 @@ export class FlameBook {
     const profiles = slots.map((slot) =>
       source.inspect(slot, { kind: 'profile', durationMs }, durationMs + SLACK_MS),
     );
-    Promise.all(profiles).then(
-      (answers) => this.#taken(entry, subject, answers.map(String)),
-      (error: unknown) => this.#failed(entry, error),
-    );
+    Promise.all(profiles)
+      .then((answers) => this.#taken(entry, subject, answers.map(String)))
+      .catch((error: unknown) => this.#failed(entry, error));
     return entry.graph;
   }
 
@@ -134,13 +134,15 @@ export class FlameBook {
     };
   }
 
-  #taken(entry: Entry, { vertex, subtask }: FlameSubject, profiles: readonly string[]): void {
-    try {
-      entry.profiles = profiles;
-      entry.graph = { ...entry.graph, status: 'COMPLETED', ...flameOf(profiles, { vertex, subtask }) };
-    } catch (error) {
-      this.#failed(entry, error);
-    }
+  async #taken(entry: Entry, { vertex, subtask }: FlameSubject, profiles: readonly string[]): Promise<void> {
+    entry.profiles = profiles;
+    const urls = profiles.flatMap((profile) => [...urlsIn(profile)]);
+    const placeOf = await sourcePlaces(this.#watch.cluster.env.files, urls);
+    entry.graph = {
+      ...entry.graph,
+      status: 'COMPLETED',
+      ...flameOf(profiles, { vertex, subtask }, placeOf),
+    };
   }
 
   #failed(entry: Entry, error: unknown): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FLAME_DEPTH_MAX, FLAME_NODES_MAX, flameOf } from './flame-graph.ts';
 import type { FlameNode } from './contract.ts';
+import type { PlaceOf } from './source-places.ts';
 
 interface Node {
   readonly name: string;
@@ -106,4 +107,16 @@ test('a graph has bounds, and what lies beyond them is counted where it was call
   });
   assert.ok(lines(flat.root).length <= FLAME_NODES_MAX + 1);
   assert.equal(flat.root.value, FLAME_NODES_MAX * 3);
+});
+
+test('frames of what the build has put together are named by their sources', () => {
+  const built = profile({
+    name: '(root)',
+    url: '',
+    children: [task(0, 0, { name: 'step', url: 'file:///millrace/dist/parts/chunk-A.js', hits: 3 })],
+  });
+  const places: PlaceOf = (url, line) =>
+    url.endsWith('chunk-A.js') && line === 4 ? { file: '../../src/task/task.ts', line: 99 } : undefined;
+  const { root } = flameOf([built], { vertex: 0, subtask: 0 }, places);
+  assert.match(lines(root).join('\n'), / step \(task\.ts:100\) 3 /);
 });

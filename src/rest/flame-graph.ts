@@ -6,7 +6,9 @@
  * is no such function, and the graph is that of the whole thread.
  */
 
+import { codeFolder } from '../base/own-package.ts';
 import type { FlameNode } from './contract.ts';
+import type { PlaceOf } from './source-places.ts';
 
 /** Frames of one graph; the smallest are left out. */
 export const FLAME_NODES_MAX = 4_000;
@@ -36,6 +38,7 @@ interface ProfileNode {
     readonly url: string;
     /** From 0 on. */
     readonly lineNumber: number;
+    readonly columnNumber?: number;
   };
   readonly hitCount?: number;
   readonly children?: readonly number[];
@@ -52,12 +55,18 @@ interface Building {
   readonly children: Map<string, Building>;
 }
 
-/** Where the engine's own files are. */
-const ENGINE = new URL('..', import.meta.url).href;
+/** The modules whose functions are in a profile. */
+export function urlsIn(text: string): Set<string> {
+  return new Set((JSON.parse(text) as Profile).nodes.map(({ callFrame }) => callFrame.url));
+}
 
 /** Puts the profiles of several threads together. */
-export function flameOf(texts: readonly string[], task: FlamedTask): Flame {
-  const threads = texts.map((text) => new Thread(JSON.parse(text) as Profile));
+export function flameOf(
+  texts: readonly string[],
+  task: FlamedTask,
+  placeOf: PlaceOf = () => undefined,
+): Flame {
+  const threads = texts.map((text) => new Thread(JSON.parse(text) as Profile, placeOf));
   const isTold = threads.some((thread) => thread.hasTasks);
   const root: Building = { name: 'root', origin: 'engine', value: 0, children: new Map() };
   let busiestShare = 0;
@@ -73,8 +82,10 @@ class Thread {
   readonly samples: number;
   readonly hasTasks: boolean;
   readonly #nodes: ReadonlyMap<number, ProfileNode>;
+  readonly #placeOf: PlaceOf;
 
-  constructor({ nodes }: Profile) {
+  constructor({ nodes }: Profile, placeOf: PlaceOf) {
+    this.#placeOf = placeOf;
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.samples = nodes.reduce((sum, { hitCount = 0 }) => sum + hitCount, 0);
     this.hasTasks = nodes.some(({ callFrame }) => callFrame.url.startsWith('millrace/task/'));
@@ -102,8 +113,9 @@ class Thread {
   }
 
   #add(into: Building, node: ProfileNode, depth: number): number {
-    const { functionName, url, lineNumber } = node.callFrame;
-    const name = nameOf(functionName, url, lineNumber);
+    const { functionName, url, lineNumber, columnNumber = 0 } = node.callFrame;
+    const place = this.#placeOf(url, lineNumber, columnNumber) ?? { file: url, line: lineNumber };
+    const name = nameOf(functionName, place.file, place.line);
     let frame = into.children.get(name);
     if (frame === undefined) {
       frame = { name, origin: originOf(url), value: 0, children: new Map() };
@@ -132,7 +144,7 @@ function nameOf(functionName: string, url: string, lineNumber: number): string {
 function originOf(url: string): FlameNode['origin'] {
   if (url === '') return 'native';
   if (url.startsWith('node:')) return 'node';
-  if (url.startsWith('millrace/') || url.startsWith(ENGINE)) return 'engine';
+  if (url.startsWith('millrace/') || url.startsWith(codeFolder.href)) return 'engine';
   return url.includes('/node_modules/') ? 'library' : 'job';
 }
 
