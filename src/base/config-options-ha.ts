@@ -4,7 +4,7 @@ import { boolean, duration, int, oneOf, text } from './config-values.ts';
 
 /** Part of the table of all options. */
 export const HA_OPTIONS = {
-  'high-availability.type': oneOf(['NONE', 'filesystem', 'zookeeper', 'etcd'], {
+  'high-availability.type': oneOf(['NONE', 'filesystem', 'zookeeper', 'etcd', 'kubernetes'], {
     default: 'NONE',
     description:
       'How several JobManagers take turns, and where they keep what the next leader has to know. NONE: there is one JobManager.',
@@ -112,5 +112,38 @@ export const HA_OPTIONS = {
   'high-availability.etcd.ssl.key': text({
     default: undefined,
     description: 'File in PEM: the key of that certificate.',
+  }),
+  'high-availability.kubernetes.leader-election.lease-duration': duration({
+    default: 15_000,
+    min: 1_000,
+    description: 'A leader whose Lease was not renewed for so long is followed by another one.',
+  }),
+  'high-availability.kubernetes.leader-election.renew-deadline': duration({
+    default: 15_000,
+    min: 50,
+    description: 'A leader that could not renew its Lease for so long ends its term by itself.',
+  }),
+  'high-availability.kubernetes.leader-election.retry-period': duration({
+    default: 5_000,
+    min: 10,
+    description: 'How often a leader renews its Lease, and others look at it.',
+  }),
+  'high-availability.kubernetes.api-server': text({
+    default: undefined,
+    description:
+      'The API server, as https://host:port. Default: that of the cluster in which the process runs.',
+  }),
+  'high-availability.kubernetes.service-account': text({
+    default: '/var/run/secrets/kubernetes.io/serviceaccount',
+    description: 'Folder with the token, the issuer (ca.crt) and the namespace of the service account.',
+  }),
+  'kubernetes.cluster-id': text({
+    default: undefined,
+    description:
+      'With high-availability.type: kubernetes, what the names of its Lease and its ConfigMap begin with. Default: high-availability.cluster-id.',
+  }),
+  'kubernetes.namespace': text({
+    default: undefined,
+    description: 'Namespace of the Lease and the ConfigMap. Default: that of the service account.',
   }),
 } as const;

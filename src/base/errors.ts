@@ -662,6 +662,13 @@ export const ERROR_TABLE = {
     remedy:
       'Check that the service runs and that the keys high-availability.* name it; what was asked of it may have had its effect.',
   },
+  HA_METADATA_TOO_LARGE: {
+    title: 'what JobManagers have to know is more than the service of high availability keeps',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Run fewer jobs in this cluster, or use a service with entries of their own: high-availability.type: etcd or zookeeper.',
+  },
   NOT_LEADER: {
     title: 'this JobManager does not lead',
     owner: 'external',

@@ -96,6 +96,7 @@ async function runJobManager(
     env,
     network: tcpNetwork(),
     http: httpClient(env.clock),
+    environment: host.environment,
     workingDirectory: host.workingDirectory,
   });
   const id = jobManagerId(configuration, files, shared !== undefined);
@@ -238,6 +239,7 @@ async function runTaskManager(
     env,
     network: tcpNetwork(),
     http: httpClient(env.clock),
+    environment: host.environment,
     workingDirectory: host.workingDirectory,
   });
   const ended = Promise.withResolvers<Error | undefined>();

@@ -13,11 +13,15 @@ const nobody = (): never => {
 const network: Network = { listen: nobody, dial: nobody };
 const http: HttpClient = { send: nobody, follow: nobody };
 
-function servicesOf(values: Readonly<Record<string, string>>): ReturnType<typeof highAvailabilityOf> {
-  const keys = Object.entries(values).map(([key, value]) => [`high-availability.${key}`, value]);
+function servicesOf(
+  values: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string>> = {},
+): ReturnType<typeof highAvailabilityOf> {
+  const keyOf = (key: string): string => (key.startsWith('kubernetes.c') ? key : `high-availability.${key}`);
+  const keys = Object.entries(values).map(([key, value]) => [keyOf(key), value]);
   const configuration = Configuration.defaults.withLayer('command line', Object.fromEntries(keys));
   const env = new Kernel({ seed: 1 }).env('node');
-  return highAvailabilityOf(configuration, { env, network, http, workingDirectory: '/work' });
+  return highAvailabilityOf(configuration, { env, network, http, environment, workingDirectory: '/work' });
 }
 
 const etcd = { type: 'etcd', storageDir: '/ha' };
@@ -40,4 +44,29 @@ test('endpoints that are none are refused, and passwords in plain text', () => {
     assert.throws(() => servicesOf({ ...etcd, ...words }), { code: 'CONFIG_INVALID', message });
   }
   assert.ok(servicesOf({ ...etcd, 'etcd.endpoints': 'http://127.0.0.1:1', 'etcd.user': 'u' }));
+});
+
+const kubernetes = { type: 'kubernetes', storageDir: '/ha' };
+
+test('Kubernetes is found by the variables of a pod, and the cluster by either id', () => {
+  const pod = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' };
+  const services = servicesOf({ ...kubernetes, 'cluster-id': '/one' }, pod);
+  assert.equal(services?.description, 'the leader that ConfigMap one-millrace-metadata names');
+  const named = servicesOf({ ...kubernetes, 'kubernetes.cluster-id': 'two', 'cluster-id': '/one' }, pod);
+  assert.equal(named?.storageDirectory, '/ha/two/blobs');
+});
+
+test('an API server that would see the token in plain text is refused, and names that Kubernetes refuses', () => {
+  const cases: [Record<string, string>, RegExp][] = [
+    [{}, /does not run in Kubernetes/],
+    [{ 'kubernetes.api-server': 'http://10.0.0.1:1' }, /cannot be http/],
+    [{ 'kubernetes.api-server': 'https://a', 'cluster-id': 'Big' }, /cannot begin with "Big"/],
+    [
+      { 'kubernetes.api-server': 'https://a', 'kubernetes.leader-election.retry-period': '15 s' },
+      /do not fit/,
+    ],
+  ];
+  for (const [words, message] of cases) {
+    assert.throws(() => servicesOf({ ...kubernetes, ...words }), { code: 'CONFIG_INVALID', message });
+  }
 });

@@ -10,6 +10,8 @@ import { etcdServices } from './etcd/etcd-services.ts';
 import { fileServices } from './file-services.ts';
 import { FreshFile } from './fresh-file.ts';
 import type { HighAvailabilityServices } from './metadata-store.ts';
+import type { RenewalTimes } from './renewed-seat.ts';
+import { kubernetesServices } from './kubernetes/kubernetes-services.ts';
 import { zooKeeperServices } from './zookeeper/zookeeper-services.ts';
 
 /** What several JobManagers have in common. */
@@ -29,6 +31,8 @@ export interface ServiceMachine {
   readonly env: Env;
   readonly network: Network;
   readonly http: HttpClient;
+  /** Variables: where Kubernetes says its API server is. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** What relative paths are taken from. */
   readonly workingDirectory: string;
 }
@@ -46,6 +50,8 @@ export function highAvailabilityOf(
       return onZooKeeper(configuration, machine, storageDirectory);
     case 'etcd':
       return onEtcd(configuration, machine, storageDirectory);
+    case 'kubernetes':
+      return onKubernetes(configuration, machine, storageDirectory);
     case 'filesystem':
       return onFiles(configuration, machine, storageDirectory);
   }
@@ -59,10 +65,7 @@ function onFiles(
   return {
     services: fileServices(env, {
       folder: join(storageDirectory, 'leadership'),
-      times: {
-        leaseMs: configuration.get('high-availability.filesystem.lease-duration'),
-        ...renewalOf(configuration),
-      },
+      times: renewalOf(configuration, 'high-availability.filesystem'),
       pollMs: POLL_MS,
     }),
     storageDirectory: join(storageDirectory, 'blobs'),
@@ -161,11 +164,59 @@ function endpointsOf(configuration: Configuration): URL[] {
 
 const ENDPOINTS_REMEDY = 'Write it as https://host:port,https://host:port (or http:// without TLS).';
 
-function renewalOf(configuration: Configuration): { renewDeadlineMs: number; retryMs: number } {
-  const leaseMs = configuration.get('high-availability.filesystem.lease-duration');
-  const renewDeadlineMs = configuration.get('high-availability.filesystem.renew-deadline');
-  const retryMs = configuration.get('high-availability.filesystem.retry-period');
-  if (retryMs < renewDeadlineMs && renewDeadlineMs <= leaseMs) return { renewDeadlineMs, retryMs };
+function onKubernetes(
+  configuration: Configuration,
+  { env, http, environment, workingDirectory }: ServiceMachine,
+  storageDirectory: string,
+): HighAvailability {
+  const server = apiServerOf(configuration, environment);
+  const folder = resolve(workingDirectory, configuration.get('high-availability.kubernetes.service-account'));
+  const cluster = clusterNameOf(configuration);
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,43}[a-z0-9])?$/.test(cluster)) {
+    throw new MillraceError('CONFIG_INVALID', `names of Kubernetes cannot begin with "${cluster}"`, {
+      remedy: 'Set kubernetes.cluster-id to lower-case letters, digits and "-", at most 45.',
+    });
+  }
+  const times = renewalOf(configuration, 'high-availability.kubernetes.leader-election');
+  return {
+    services: kubernetesServices(env, http, {
+      server,
+      token: new FreshFile(env, join(folder, 'token')),
+      ca: server.protocol === 'https:' ? new FreshFile(env, join(folder, 'ca.crt')) : undefined,
+      namespace: configuration.get('kubernetes.namespace') ?? new FreshFile(env, join(folder, 'namespace')),
+      // A renewal that hangs must leave time for another one.
+      requestTimeoutMs: Math.max(200, Math.min(10_000, times.renewDeadlineMs / 2)),
+      retryWaitMs: Math.min(1_000, times.retryMs),
+      cluster,
+      times,
+    }),
+    storageDirectory: join(storageDirectory, 'blobs'),
+    description: `the leader that ConfigMap ${cluster}-millrace-metadata names`,
+  };
+}
+
+function apiServerOf(configuration: Configuration, environment: ServiceMachine['environment']): URL {
+  const [host, port] = [environment['KUBERNETES_SERVICE_HOST'], environment['KUBERNETES_SERVICE_PORT']];
+  const inside = host && `https://${host.includes(':') ? `[${host}]` : host}:${port ?? '443'}`;
+  const words = configuration.get('high-availability.kubernetes.api-server') ?? inside;
+  const url = words === undefined ? null : URL.parse(words);
+  // The token goes there: over TLS, or it stays on this machine (kubectl proxy).
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return url;
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    words === undefined ? 'this process does not run in Kubernetes' : `the API server cannot be ${words}`,
+    { remedy: 'Run it in a pod, or set high-availability.kubernetes.api-server to https://host:port.' },
+  );
+}
+
+/** Leases that are renewed by hand. */
+type RenewedBy = 'high-availability.filesystem' | 'high-availability.kubernetes.leader-election';
+
+function renewalOf(configuration: Configuration, by: RenewedBy): RenewalTimes {
+  const leaseMs = configuration.get(`${by}.lease-duration`);
+  const renewDeadlineMs = configuration.get(`${by}.renew-deadline`);
+  const retryMs = configuration.get(`${by}.retry-period`);
+  if (retryMs < renewDeadlineMs && renewDeadlineMs <= leaseMs) return { leaseMs, renewDeadlineMs, retryMs };
   throw new MillraceError(
     'CONFIG_INVALID',
     `the lease of ${leaseMs} ms, its deadline of ${renewDeadlineMs} ms and the retry period of ${retryMs} ms do not fit`,
@@ -188,7 +239,10 @@ function storageOf(configuration: Configuration, workingDirectory: string): stri
 
 /** The id of the cluster as the name of a folder: `/default` is `default`. */
 export function clusterNameOf(configuration: Configuration): string {
-  const id = configuration.get('high-availability.cluster-id');
+  const onKubernetes = configuration.get('high-availability.type') === 'kubernetes';
+  const id =
+    (onKubernetes ? configuration.get('kubernetes.cluster-id') : undefined) ??
+    configuration.get('high-availability.cluster-id');
   const name = id.replace(/^\/+|\/+$/g, '').replaceAll('/', '-');
   if (/^\w[\w.-]{0,99}$/.test(name)) return name;
   throw new MillraceError('CONFIG_INVALID', `high-availability.cluster-id is "${id}"`, {

@@ -6,12 +6,13 @@
  *
  * RG-1 Every change is one replacement of the whole document, so that the guard and the expected revision are checked at the
  *      moment of the change (MS-1, MS-2): whoever has not seen the latest document cannot replace it.
- * RG-2 Changes are counted in the document, and the count is the revision of what was changed (MS-3).
- * RG-3 Watchers look at the document every `pollMs`.
+ * RG-2 Changes are counted in the document, and the count is the revision of what was changed (MS-3). Where somebody may remove
+ *      the document, the register says which one it is (`identity`), and that is part of the revision.
+ * RG-3 Watchers look at the document every `pollMs`, or when a register that is told of changes says so.
  */
 
 import { assert } from '../base/assert.ts';
-import type { Clock, Timer } from '../base/env.ts';
+import type { Clock } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import {
   type Change,
@@ -21,11 +22,14 @@ import {
   type MetadataStore,
   type StoredEntry,
 } from './metadata-store.ts';
+import { pausing, Watcher } from './watcher.ts';
 
 /** What is in a register. */
 export interface RegisterContent {
   readonly revision: string;
   readonly text: string;
+  /** Of this document, and of none that is made in its place; without slash (RG-2). */
+  readonly identity?: string | undefined;
 }
 
 /** One text that is read and replaced. */
@@ -35,8 +39,13 @@ export interface Register {
    * Puts a text in the place of the one with the expected revision (`undefined`: of none); returns the new revision, or
    * `conflict` when another one is there. Throws HA_UNAVAILABLE: then it may have happened.
    */
-  replace(expected: string | undefined, text: string): Promise<{ readonly revision: string } | 'conflict'>;
+  replace(expected: string | undefined, text: string): Promise<Replaced | 'conflict'>;
+  /** Calls `again` once when the content may be another than that revision, or when it is time to look anyway. */
+  readonly wait?: ((revision: string | undefined, again: () => void) => Closeable) | undefined;
 }
+
+/** A text is in its place. */
+export type Replaced = Omit<RegisterContent, 'text'>;
 
 interface RegisterDocument {
   readonly changes: number;
@@ -60,12 +69,11 @@ export class RegisterStore implements MetadataStore {
   }
 
   async read(key: string): Promise<StoredEntry | undefined> {
-    const { document } = await this.#document();
-    return entryOf(document, key);
+    return entryOf(await this.#look(), key);
   }
 
   async list(prefix: string): Promise<string[]> {
-    const { document } = await this.#document();
+    const { document } = await this.#look();
     return Object.keys(document.entries)
       .filter((key) => key.startsWith(prefix))
       .sort();
@@ -74,12 +82,12 @@ export class RegisterStore implements MetadataStore {
   async change(change: Change): Promise<ChangeOutcome> {
     assert(isKey(change.key), `"${change.key}" is a key`);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const { document, revision } = await this.#document();
-      const refused = refusalOf(document, change);
+      const seen = await this.#look();
+      const refused = refusalOf(seen, change);
       if (refused !== undefined) return refused;
-      const next = changed(document, change);
-      const outcome = await this.#register.replace(revision, JSON.stringify(next));
-      if (outcome !== 'conflict') return { kind: 'changed', revision: String(next.changes) };
+      const next = changed(seen.document, change);
+      const outcome = await this.#register.replace(seen.revision, JSON.stringify(next));
+      if (outcome !== 'conflict') return { kind: 'changed', revision: revisionOf(outcome, next.changes) };
     }
     throw new MillraceError(
       'HA_UNAVAILABLE',
@@ -88,63 +96,38 @@ export class RegisterStore implements MetadataStore {
   }
 
   watch(key: string, changed: () => void): Closeable {
-    return new Watcher({ clock: this.#clock, pollMs: this.#pollMs, look: () => this.read(key), changed });
-  }
-
-  async #document(): Promise<{ document: RegisterDocument; revision: string | undefined }> {
-    const content = await this.#register.read();
-    if (content === undefined) return { document: EMPTY, revision: undefined };
-    return { document: parsed(content), revision: content.revision };
-  }
-}
-
-/** What a watcher looks at. */
-export interface WatcherParts {
-  readonly clock: Pick<Clock, 'timer'>;
-  readonly pollMs: number;
-  readonly look: () => Promise<StoredEntry | undefined>;
-  readonly changed: () => void;
-}
-
-/** Looks again and again, and tells what differs from the last look; the first look tells what is there. */
-export class Watcher implements Closeable {
-  readonly #parts: WatcherParts;
-  #seen: { readonly revision: string | undefined } | undefined;
-  #timer: Timer | undefined;
-  #isClosed = false;
-
-  constructor(parts: WatcherParts) {
-    this.#parts = parts;
-    this.#look();
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#timer?.cancel();
-  }
-
-  #look(): void {
-    const { look, changed, clock, pollMs } = this.#parts;
-    const again = (): void => {
-      if (!this.#isClosed) this.#timer = clock.timer(pollMs, () => this.#look(), 'look at an entry again');
-    };
-    look().then(
-      (entry) => {
-        const isNews = this.#seen === undefined || this.#seen.revision !== entry?.revision;
-        this.#seen = { revision: entry?.revision };
-        if (isNews && !this.#isClosed) changed();
-        again();
+    const pause = pausing(this.#clock, this.#pollMs);
+    const wait = this.#register.wait?.bind(this.#register);
+    return new Watcher<{ readonly revision: string | undefined }>({
+      look: async () => {
+        const seen = await this.#look();
+        return { revision: entryOf(seen, key)?.revision, position: { revision: seen.revision } };
       },
-      // A service that does not answer now may answer later; who depends on it has a deadline of its own.
-      again,
-    );
+      wait: (position, again) =>
+        wait === undefined || position === undefined
+          ? pause(position, again)
+          : wait(position.revision, again),
+      changed,
+    });
+  }
+
+  async #look(): Promise<Seen> {
+    const content = await this.#register.read();
+    if (content === undefined) return { document: EMPTY, revision: undefined, identity: undefined };
+    return { document: parsed(content), revision: content.revision, identity: content.identity };
   }
 }
 
-function refusalOf(document: RegisterDocument, { key, expected, guard }: Change): ChangeOutcome | undefined {
-  if (guard !== undefined && entryOf(document, guard.key)?.revision !== guard.revision)
+interface Seen {
+  readonly document: RegisterDocument;
+  readonly revision: string | undefined;
+  readonly identity: string | undefined;
+}
+
+function refusalOf(seen: Seen, { key, expected, guard }: Change): ChangeOutcome | undefined {
+  if (guard !== undefined && entryOf(seen, guard.key)?.revision !== guard.revision)
     return { kind: 'guarded' };
-  return entryOf(document, key)?.revision === expected ? undefined : { kind: 'conflict' };
+  return entryOf(seen, key)?.revision === expected ? undefined : { kind: 'conflict' };
 }
 
 function changed({ changes, entries }: RegisterDocument, { key, value }: Change): RegisterDocument {
@@ -154,9 +137,14 @@ function changed({ changes, entries }: RegisterDocument, { key, value }: Change)
   return { changes: revision, entries: Object.fromEntries(all) };
 }
 
-function entryOf({ entries }: RegisterDocument, key: string): StoredEntry | undefined {
+function entryOf({ document: { entries }, identity }: Seen, key: string): StoredEntry | undefined {
   const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;
-  return entry && { value: entry.value, revision: String(entry.revision) };
+  return entry && { value: entry.value, revision: revisionOf({ identity }, entry.revision) };
+}
+
+/** RG-2. */
+function revisionOf({ identity }: Pick<RegisterContent, 'identity'>, count: number): string {
+  return identity === undefined ? String(count) : `${identity}/${count}`;
 }
 
 function parsed({ text, revision }: RegisterContent): RegisterDocument {

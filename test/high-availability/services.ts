@@ -136,7 +136,7 @@ export async function startEtcd(test: TestContext, { isSecure = false } = {}): P
  * An issuer, and a certificate of it for 127.0.0.1 that servers and clients may show. It has no common name: with users, etcd
  * wants none of those who come by its JSON interface.
  */
-function certificatesIn(folder: string): { ca: string; certificate: string; key: string } {
+export function certificatesIn(folder: string): { ca: string; certificate: string; key: string } {
   const at = (name: string): string => join(folder, name);
   writeFileSync(
     at('leaf.cnf'),

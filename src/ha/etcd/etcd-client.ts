@@ -15,6 +15,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { HttpAnswer, HttpClient, TlsMaterial } from '../../base/http-client.ts';
 import type { FreshFile } from '../fresh-file.ts';
 import type { Closeable } from '../metadata-store.ts';
+import { ServiceLog } from '../service-log.ts';
 
 /** Where etcd is, and who asks. */
 export interface EtcdConnection {
@@ -49,17 +50,18 @@ const WATCH_MS = 30_000;
 
 /** See the head of the file. */
 export class EtcdClient {
-  readonly #env: Pick<Env, 'clock' | 'log'>;
+  readonly #clock: Env['clock'];
+  readonly #log: ServiceLog;
   readonly #http: HttpClient;
   readonly #connection: EtcdConnection;
   readonly #watches = new Set<Closeable>();
   #endpoint = 0;
   #token: string | undefined;
-  #told: string | undefined;
   #isClosed = false;
 
   constructor(env: Pick<Env, 'clock' | 'log'>, http: HttpClient, connection: EtcdConnection) {
-    this.#env = env;
+    this.#clock = env.clock;
+    this.#log = new ServiceLog(env.log, 'etcd');
     this.#http = http;
     this.#connection = connection;
   }
@@ -87,20 +89,20 @@ export class EtcdClient {
     try {
       const answer = await this.#authorized(path, body);
       const read = answerOf<Answer>(path, answer);
-      this.#told = undefined;
+      this.#log.answered();
       return read;
     } catch (cause) {
       const { endpoints } = this.#connection;
       if (this.#endpoint === endpoint) this.#endpoint = (endpoint + 1) % endpoints.length;
       const why = cause instanceof Error ? cause.message : String(cause);
-      this.#tell(why);
+      if (!this.#isClosed) this.#log.failed(why);
       throw new MillraceError('HA_UNAVAILABLE', `etcd did not answer: ${why}`, { cause });
     }
   }
 
   /** Calls `look` once, in time (EC-3): after a change of `key` from the revision on, or when it is time to look anyway. */
   watch(key: string, revision: bigint, look: () => void): Closeable {
-    const { clock } = this.#env;
+    const clock = this.#clock;
     let stream: Closeable | undefined;
     let isOver = false;
     const close = (): void => {
@@ -178,13 +180,6 @@ export class EtcdClient {
       deadlineMs: requestTimeoutMs,
       tls: material,
     };
-  }
-
-  /** A failure that lasts is told once: nobody leads meanwhile, and somebody will want to know why. */
-  #tell(why: string): void {
-    if (why === this.#told || this.#isClosed) return;
-    this.#told = why;
-    this.#env.log.warn('etcd does not answer as it should', { why });
   }
 }
 

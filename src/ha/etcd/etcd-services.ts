@@ -28,6 +28,7 @@ import type {
   MetadataStore,
   StoredEntry,
 } from '../metadata-store.ts';
+import { pausing, Watcher } from '../watcher.ts';
 import { EtcdClient, type EtcdConnection, type EtcdEntry, type EtcdRange } from './etcd-client.ts';
 
 /** Where etcd is, and how it is used. */
@@ -103,35 +104,20 @@ class EtcdStore implements MetadataStore {
   }
 
   watch(key: string, changed: () => void): Closeable {
-    let open: Closeable | undefined;
-    let isClosed = false;
-    let seen: { readonly revision: string | undefined } | undefined;
-    const isOver = (): boolean => isClosed || this.#client.isClosed;
-    const look = (): void => {
-      if (isOver()) return;
-      this.#range(key).then(
-        ({ header, kvs }) => {
-          if (isOver()) return;
-          const revision = kvs?.[0]?.mod_revision;
-          const isNews = seen === undefined || seen.revision !== revision;
-          seen = { revision };
-          open = this.#client.watch(this.#nameOf(key), BigInt(header.revision) + 1n, look);
-          if (isNews) changed();
-        },
-        () => {
-          // Who depends on the answer has a deadline of its own.
-          const timer = this.#env.clock.timer(this.#retryWaitMs, look, 'look at an entry again');
-          open = { close: () => timer.cancel() };
-        },
-      );
-    };
-    look();
-    return {
-      close: () => {
-        isClosed = true;
-        open?.close();
+    const pause = pausing(this.#env.clock, this.#retryWaitMs);
+    const nothing: Closeable = { close: () => {} };
+    return new Watcher<bigint>({
+      look: async () => {
+        const { header, kvs } = await this.#range(key);
+        return { revision: kvs?.[0]?.mod_revision, position: BigInt(header.revision) };
       },
-    };
+      wait: (position, again) => {
+        if (this.#client.isClosed) return nothing;
+        if (position === undefined) return pause(position, again);
+        return this.#client.watch(this.#nameOf(key), position + 1n, again);
+      },
+      changed,
+    });
   }
 
   #range(key: string): Promise<EtcdRange> {
