@@ -106,8 +106,9 @@ it('whatever happens while a job is rescaled, everything is committed once', asy
     assert.match(result.status, /FINISHED/, `seed ${seed}: ${result.error?.stack}`);
     run.checkEnd();
   }
-  console.log(`cases: rescales between crashes that were carried out ${carriedOut} (minimum ${seeds / 2})`);
-  assert.ok(carriedOut >= seeds / 2);
+  const least = Math.floor(seeds / 2);
+  console.log(`cases: rescales between crashes that were carried out ${carriedOut} (minimum ${least})`);
+  assert.ok(carriedOut >= least);
 });
 
 /** Slots of the new parallelism that cannot be had: `starts` of them fail. */
