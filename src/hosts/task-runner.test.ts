@@ -167,3 +167,37 @@ test('an unaligned barrier does not wait for the batch that a slow function has 
   assert.ok((acknowledged.figures.inFlightBytes ?? 0) > 0, 'the rest of the batch is in the checkpoint');
   await runner.close();
 });
+
+test('the times of a checkpoint lie one after the other: no part of it is counted twice', async () => {
+  const clock = new ManualClock();
+  const [first, second] = [createLocalChannel(), createLocalChannel()];
+  const channel = { edge: 0, input: 0, unaligned: false };
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [
+      { ...channel, producer: 0, reader: first.reader },
+      { ...channel, producer: 1, reader: second.reader },
+    ],
+  });
+  const standing: Operator = { ...ignoring, snapshot: () => clock.skip(7) };
+  const { runner, reports } = rig(gate, standing, { ...new Kernel({ seed: 1 }).env('node'), clock });
+  await runner.open();
+  const barrier: CheckpointBarrier = { ...barrierOf(1), alignment: 'aligned' };
+  clock.skip(10);
+  first.writer.tryWrite({ kind: 'event', event: { kind: 'barrier', barrier } });
+  runner.step(clock.monotonic() + 1);
+  clock.skip(20);
+  second.writer.tryWrite({ kind: 'event', event: { kind: 'barrier', barrier } });
+  while (runner.step(Number.POSITIVE_INFINITY) === 'more');
+  await new Promise(setImmediate);
+  const told = reports.find((report) => report.kind === 'acknowledge');
+  assert.ok(told?.kind === 'acknowledge');
+  const { startDelayMs, alignmentMs, syncMs, asyncMs } = told.figures;
+  assert.deepEqual(
+    { startDelayMs, alignmentMs, syncMs, asyncMs },
+    {
+      ...{ startDelayMs: 10, alignmentMs: 20, syncMs: 7, asyncMs: 0 },
+    },
+  );
+  await runner.close();
+});

@@ -470,6 +470,9 @@ export class TaskRunner {
     this.#lastBarrier = barrier.id;
     const clock = this.#parts.env.clock;
     const from = clock.monotonic();
+    const alignmentMs = this.#parts.gate?.alignmentMs() ?? 0;
+    // Until the first barrier: the alignment comes after it, and the snapshot after that.
+    const startDelayMs = Math.max(0, clock.now() - barrier.timestamp - alignmentMs);
     this.task.beforeBarrier(barrier.id);
     const encoding = this.#parts.encoder.begin(this.#parts.wakeUp);
     const outputs = this.#ports.flatMap((port) => port.barrier(barrier));
@@ -488,8 +491,8 @@ export class TaskRunner {
         ended: this.task.hasEnded,
         recordsRead: this.isSource ? this.task.chain.head.output.recordsOut : undefined,
         times: {
-          startDelayMs: Math.max(0, clock.now() - barrier.timestamp),
-          alignmentMs: this.#parts.gate?.alignmentMs() ?? 0,
+          startDelayMs,
+          alignmentMs,
           syncMs: asyncFrom - from,
           asyncFrom,
         },
