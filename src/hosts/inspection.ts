@@ -31,4 +31,6 @@ export interface TappedRecord {
   /** Plain JSON of a bounded size. */
   readonly value: unknown;
   readonly isCut: boolean;
+  /** The key by which it is handed on, or under which it was made, as JSON; `undefined` without one, or where fields are masked. */
+  readonly keyText: string | undefined;
 }

@@ -126,6 +126,10 @@ export interface SplitProgress {
   readonly activeMs: number;
   readonly pausedMs: number;
   readonly idleMs: number;
+  /** The highest event time of its records; `MIN_TIMESTAMP` before the first. */
+  readonly eventTimeMax: number;
+  /** Of the record that came furthest behind the highest one before it, ms. */
+  readonly behindMsMax: number;
 }
 
 /** Figures of one subtask, cumulative since its deployment. */

@@ -23,7 +23,7 @@ import { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskRunner } from './task-runner.ts';
 import { encodingHere, type SnapshotEncoder } from './snapshot-encoder.ts';
 import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
-import { buildGate, buildPorts, restoredOperators } from './wiring.ts';
+import { buildGate, buildPorts, keySelectorBehind, restoredOperators } from './wiring.ts';
 
 /** What an executor is made of. */
 export interface ExecutorParts {
@@ -222,10 +222,12 @@ export class SlotExecutor {
   async #lookAt(inspection: Inspection): Promise<unknown> {
     switch (inspection.kind) {
       case 'tap': {
-        const runners = this.#runners.filter((runner) => runner.vertex === inspection.vertex);
+        const { vertex, operator } = inspection;
+        const keySelector = keySelectorBehind(this.#parts.compiled, vertex, operator);
+        const runners = this.#runners.filter((runner) => runner.vertex === vertex);
         this.#taps.begin(
           inspection,
-          runners.flatMap((runner) => runner.tapped(inspection.operator) ?? []),
+          runners.flatMap((runner) => runner.tapped(operator, keySelector) ?? []),
         );
         return undefined;
       }

@@ -6,7 +6,8 @@
  * TP-1 A slot without a tap costs nothing: the chains are wired as if there were none.
  * TP-2 Between two reports a tap shows a bounded number of records of each subtask, the first ones; at most TAPS_MAX at
  *      once.
- * TP-3 What is shown is a copy of a bounded size, and what is masked is not in it.
+ * TP-3 What is shown is a copy of a bounded size, and what is masked is not in it: not in a key either, which may be what
+ *      was masked, so that with a mask no key is shown.
  */
 
 import type { Clock } from '../base/env.ts';
@@ -20,6 +21,8 @@ export const TAPS_MAX = 16;
 export interface TappedSubtask {
   readonly subtask: number;
   readonly watermark: () => number;
+  /** The key of a record at this place. */
+  readonly keyOf: ((value: unknown) => unknown) | undefined;
   /** Shows every record until the function that comes back is called. */
   readonly tap: (take: (value: unknown, timestamp: number) => void) => () => void;
 }
@@ -52,7 +55,7 @@ export class SlotTaps {
       left,
       recordsPerReport,
       records: [],
-      ends: subtasks.map(({ subtask, watermark, tap: show }) => {
+      ends: subtasks.map(({ subtask, watermark, keyOf, tap: show }) => {
         left.set(subtask, recordsPerReport);
         return show((value, timestamp) => {
           const rest = left.get(subtask)!;
@@ -60,7 +63,10 @@ export class SlotTaps {
           left.set(subtask, rest - 1);
           const at = this.#clock.now();
           const shown = shownValue(value, mask);
-          tap.records.push({ vertex, operator, subtask, at, timestamp, watermark: watermark(), ...shown });
+          const keyText =
+            keyOf === undefined || mask.size > 0 ? undefined : JSON.stringify(shownValue(keyOf(value)).value);
+          const place = { vertex, operator, subtask };
+          tap.records.push({ ...place, at, timestamp, watermark: watermark(), ...shown, keyText });
         });
       }),
     };

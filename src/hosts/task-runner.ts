@@ -148,13 +148,20 @@ export class TaskRunner {
     return this.#parts.vertex;
   }
 
-  /** Where a tap may look at what an operator hands on; `undefined` while the task does not run. */
-  tapped(operator: number): TappedSubtask | undefined {
+  /**
+   * Where a tap may look at what an operator hands on; `undefined` while the task does not run. `keySelector` gives the key
+   * by which it is handed on; without one it is that under which a keyed operator makes it.
+   */
+  tapped(
+    operator: number,
+    keySelector: ((value: unknown) => unknown) | undefined,
+  ): TappedSubtask | undefined {
     const link = this.task.chain.links[operator];
     if (this.#phase !== 'running' || link === undefined) return undefined;
     return {
       subtask: this.#parts.subtask,
       watermark: () => link.output.currentWatermark,
+      keyOf: keySelector ?? (link.backend && (() => link.backend!.currentKey())),
       tap: (take) => this.task.chain.tap(operator, take),
     };
   }

@@ -72,6 +72,19 @@ function selectorOf(compiled: CompiledJob, edge: JobEdge): ((value: unknown) => 
   return compiled.keySelectors.get(head.uid)?.[edge.input];
 }
 
+/** What gives the key of the records that an operator hands on to keyed ones; `undefined` where it does not. */
+export function keySelectorBehind(
+  compiled: CompiledJob,
+  vertex: number,
+  operator: number,
+): ((value: unknown) => unknown) | undefined {
+  const keyed = compiled.graph.edges.find(
+    ({ from, fromOperator, partitioner, tag }) =>
+      from === vertex && fromOperator === operator && partitioner === 'key-group' && tag === undefined,
+  );
+  return keyed && selectorOf(compiled, keyed);
+}
+
 /** The outgoing edges of a subtask, by index of the edge. */
 export function buildPorts(parts: WiringParts): Map<number, OutputPort> {
   const { compiled, channels, settings, vertex, subtask, random } = parts;

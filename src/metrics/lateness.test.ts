@@ -57,6 +57,16 @@ describe('the histogram of lateness', () => {
     assert.equal(figuresOf([[MIN_TIMESTAMP, 5, MIN_TIMESTAMP]]).records, 1);
   });
 
+  it('knows of each split how far it has come, and what came furthest behind', () => {
+    const histogram = new LatenessHistogram();
+    const [first, second] = [histogram.split(), histogram.split()];
+    assert.deepEqual([first.highest, first.behindMsMax], [MIN_TIMESTAMP, 0]);
+    for (const timestamp of [10, 7, 30, 25]) first.observe(timestamp);
+    second.observe(5);
+    assert.deepEqual([first.highest, first.behindMsMax], [30, 5]);
+    assert.deepEqual([second.highest, second.behindMsMax], [5, 0]);
+  });
+
   it('adds up', () => {
     const left = [[5, 1, 9]];
     const right = [[3], [100, 2]];

@@ -97,10 +97,21 @@ export class SplitLateness {
   readonly #histogram: LatenessHistogram;
   readonly #counts: Float64Array;
   #highest = MIN_TIMESTAMP;
+  #behindMsMax = 0;
 
   constructor(histogram: LatenessHistogram, counts: Float64Array) {
     this.#histogram = histogram;
     this.#counts = counts;
+  }
+
+  /** The highest timestamp so far; `MIN_TIMESTAMP` before the first. */
+  get highest(): number {
+    return this.#highest;
+  }
+
+  /** Of the record that came furthest behind, ms. */
+  get behindMsMax(): number {
+    return this.#behindMsMax;
   }
 
   // Hot path: once per record.
@@ -109,7 +120,9 @@ export class SplitLateness {
       this.#highest = timestamp;
       if (timestamp !== MIN_TIMESTAMP) this.#counts[0]!++;
     } else if (timestamp !== MIN_TIMESTAMP) {
-      this.#histogram.behind(this.#highest - timestamp);
+      const behindMs = this.#highest - timestamp;
+      if (behindMs > this.#behindMsMax) this.#behindMsMax = behindMs;
+      this.#histogram.behind(behindMs);
     }
   }
 }

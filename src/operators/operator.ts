@@ -286,6 +286,10 @@ export interface SplitTime extends SplitTimes {
   /** `MIN_TIMESTAMP` before the first. */
   readonly watermark: number;
   readonly idle: boolean;
+  /** The highest event time of its records; `MIN_TIMESTAMP` before the first. */
+  readonly eventTimeMax: number;
+  /** Of the record that came furthest behind the highest one before it, ms. */
+  readonly behindMsMax: number;
 }
 
 /** Makes the operator of one subtask; called once per subtask and attempt, and once more to see what it declares. */

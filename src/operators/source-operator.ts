@@ -451,10 +451,11 @@ class EventTimeOutput<T> extends TimedOutput<T> {
   }
 
   override splitTimes(): readonly SplitTime[] {
-    return this.#watermarks.progress().map((progress) => ({
-      ...progress,
-      ...this.#times.get(progress.splitId)!.activity.times(),
-    }));
+    return this.#watermarks.progress().map((progress) => {
+      const { activity, lateness } = this.#times.get(progress.splitId)!;
+      const { highest: eventTimeMax, behindMsMax } = lateness;
+      return { ...progress, ...activity.times(), eventTimeMax, behindMsMax };
+    });
   }
 
   override lateness(): LatenessFigures {

@@ -459,6 +459,10 @@ export interface SplitFigures {
   readonly splitId: string;
   readonly watermark: WatermarkValue;
   readonly isIdle: boolean;
+  /** The highest event time of its records; `null` before the first. */
+  readonly eventTimeMax: number | null;
+  /** How far the record that came furthest behind was behind the highest one before it, ms. */
+  readonly behindMsMax: number;
 }
 
 /** What goes over an edge. */
@@ -654,6 +658,8 @@ export type AlertKind =
   | 'back-pressure'
   | 'watermark-stuck'
   | 'records-late'
+  /** What a source has still to read takes longer than `limit`: `value` ms at this pace, or for ever (`null`). */
+  | 'time-to-drain'
   | 'event-loop-blocked'
   | 'heap-nearly-full';
 
@@ -770,6 +776,8 @@ export interface SampledRecord {
   /** Plain JSON: bounded depth, length and breadth; what JSON cannot say is text. */
   readonly value: unknown;
   readonly isCut: boolean;
+  /** The key by which it is handed on, or under which it was made, as JSON; `null` without one, and where fields are masked. */
+  readonly keyText: string | null;
 }
 
 // ---- latency ----
@@ -988,6 +996,9 @@ export interface HistoryPoint {
   readonly busyShareMax: readonly number[];
   readonly backPressuredShareMax: readonly number[];
   readonly watermark: readonly WatermarkValue[];
+  /** Of sources that know it: what is left to be read. */
+  readonly pendingRecords: readonly (number | null)[];
+  readonly pendingBytes: readonly (number | null)[];
   readonly recordsReadPerSecond: number;
   readonly recordsWrittenPerSecond: number;
 }

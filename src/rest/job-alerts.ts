@@ -8,12 +8,15 @@ import type { AlertLog, Raised } from './alert-log.ts';
 import type { CheckpointLog } from './checkpoint-log.ts';
 import type { ExceptionMessage, JobDescription, JobFiguresMessage, WatermarkValue } from './contract.ts';
 import { BACK_PRESSURE_HIGH } from './culprit.ts';
+import { DrainTime } from './drain-time.ts';
 import type { ServedJob } from './served.ts';
 
 /** Back pressure that lasts so long is told. */
 export const BACK_PRESSURE_AFTER_MS = 10_000;
 /** Event time that stands still so long while records come. */
 export const WATERMARK_STUCK_AFTER_MS = 60_000;
+/** A source that needs longer to read what is left, at the pace of the last minute. */
+export const DRAIN_LIMIT_MS = 3_600_000;
 /** Without a late record for so long, lateness is over. */
 const LATE_QUIET_MS = 60_000;
 /** So many intervals without a complete checkpoint, and this much besides. */
@@ -38,6 +41,7 @@ export class JobAlerts {
   readonly #since = new Map<string, number>();
   readonly #watermarks = new Map<number, WatermarkValue>();
   readonly #late = new Map<number, { count: number; at: number }>();
+  readonly #drains = new Map<number, DrainTime>();
   #runningSince: number | undefined;
   #raisedSecond = 0;
   #raisedCount = 0;
@@ -112,6 +116,7 @@ export class JobAlerts {
     this.#lookAtBackPressure(figures, description, isRunning);
     this.#lookAtEventTime(figures, description, isRunning);
     this.#lookAtLateness(figures, description);
+    this.#lookAtBacklogs(figures, description, isRunning);
     this.#lookAtCheckpoints(checkpoints, isRunning);
     this.#lookAtThreads(isRunning);
   }
@@ -163,6 +168,33 @@ export class JobAlerts {
         severity: 'warning',
         message: `"${vertexName}" drops records that come too late: ${count} so far`,
         evidence: { vertex: index, vertexName, value: count },
+      });
+    }
+  }
+
+  #lookAtBacklogs(
+    { vertices, attempt }: JobFiguresMessage,
+    description: JobDescription,
+    isRunning: boolean,
+  ): void {
+    const now = this.#now();
+    for (const [index, { backlog }] of vertices.entries()) {
+      if (backlog === null) continue;
+      const drain = this.#drains.get(index) ?? new DrainTime();
+      this.#drains.set(index, drain);
+      drain.take(now, backlog.pendingRecords ?? backlog.pendingBytes ?? undefined, attempt);
+      const ms = isRunning ? (drain.ms() ?? 0) : 0;
+      const vertexName = description.vertices[index]!.name;
+      const evidence = { vertex: index, vertexName, limit: DRAIN_LIMIT_MS };
+      this.#lasting('time-to-drain', `${index} never`, ms === Number.POSITIVE_INFINITY, {
+        severity: 'warning',
+        message: `the backlog of "${vertexName}" does not get less: at this pace it is never read`,
+        evidence,
+      });
+      this.#lasting('time-to-drain', `${index} long`, ms > DRAIN_LIMIT_MS && Number.isFinite(ms), {
+        severity: 'info',
+        message: `"${vertexName}" needs ${Math.round(ms / 60_000)} min to read what is left, at the pace of the last minute`,
+        evidence: { ...evidence, value: ms },
       });
     }
   }

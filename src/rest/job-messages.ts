@@ -239,10 +239,12 @@ function subtaskMessage(
     pendingBytes: totals?.source?.pending?.bytes ?? null,
     emitEventTimeLagMs: totals?.source?.eventTimeLags?.emitMs ?? null,
     sourceIdleMs: totals?.source?.idleMs ?? null,
-    splits: (totals?.splits ?? []).map(({ splitId, watermark, idle }) => ({
+    splits: (totals?.splits ?? []).map(({ splitId, watermark, idle, eventTimeMax, behindMsMax }) => ({
       splitId,
       watermark: watermarkValue(watermark),
       isIdle: idle,
+      eventTimeMax: eventTimeMax === MIN_TIMESTAMP ? null : eventTimeMax,
+      behindMsMax,
     })),
   };
 }

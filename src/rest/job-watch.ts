@@ -404,6 +404,8 @@ export class JobWatch {
       busyShareMax: vertices.map((vertex) => vertex.busyShareMax),
       backPressuredShareMax: vertices.map((vertex) => vertex.backPressuredShareMax),
       watermark: vertices.map((vertex) => vertex.watermark),
+      pendingRecords: vertices.map(({ backlog }) => backlog?.pendingRecords ?? null),
+      pendingBytes: vertices.map(({ backlog }) => backlog?.pendingBytes ?? null),
       recordsReadPerSecond: readPerSecond,
       recordsWrittenPerSecond: writtenPerSecond,
     });

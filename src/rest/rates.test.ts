@@ -65,7 +65,7 @@ test('shares never add up to more than the whole', () => {
 
 test('how a split spent its time is a share of the time that it has been there', () => {
   const split = (splitId: string, activeMs: number, pausedMs: number, idleMs: number) => ({
-    ...{ splitId, watermark: 0, idle: false },
+    ...{ splitId, watermark: 0, idle: false, eventTimeMax: 0, behindMsMax: 0 },
     ...{ activeMs, pausedMs, idleMs },
   });
   const rates = new RateBook();

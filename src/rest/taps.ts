@@ -188,6 +188,7 @@ function sampled({ tap }: Live, record: Records[number]): SampledRecord {
     watermark: watermarkValue(record.watermark),
     value: record.value,
     isCut: record.isCut,
+    keyText: record.keyText ?? null,
   };
 }
 

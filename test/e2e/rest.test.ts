@@ -491,14 +491,23 @@ describe('a job with --ui', () => {
     const event = await sampleOf(parsed);
     assert.equal((event.value as { user?: string }).user, '***', JSON.stringify(event));
     assert.equal(typeof event.timestamp, 'number');
+    assert.equal(event.keyText, null, 'what is masked may be the key');
     const alert = await sampleOf(alerts);
     assert.ok('key' in (alert.value as object), JSON.stringify(alert));
+    assert.equal(
+      alert.keyText,
+      JSON.stringify((alert.value as { key: unknown }).key),
+      'under which it was made',
+    );
+    const keyed = await begin(0, vertices[0]!.operators.length - 1);
+    const bare = await sampleOf(keyed);
+    assert.ok(Object.values(bare.value as object).some((each) => JSON.stringify(each) === bare.keyText));
 
     await post(base, `/v1/x/jobs/${jid}/drills`, { kind: 'kill-worker', workerId: 'embedded', slot: 0 });
     await stream.find('recovery', ({ downtimeMs }) => downtimeMs !== null);
     await stream.find('sample', ({ tapId }) => tapId === parsed.tapId);
 
-    for (const { tapId } of [source, parsed, alerts]) {
+    for (const { tapId } of [source, parsed, alerts, keyed]) {
       const ended = await fetch(`${base}/v1/x/jobs/${jid}/taps/${tapId}`, { method: 'DELETE' });
       assert.equal(ended.status, 200);
     }

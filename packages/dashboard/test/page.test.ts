@@ -316,7 +316,13 @@ describe('the page', () => {
       mask: ['name', 'token'],
     });
     const record = { vertex: 1, operator: 0, subtask: 2, at: Date.now(), isCut: false };
-    const late = { ...record, timestamp: 1000, watermark: 61_000, value: { user: 'user1' } };
+    const late = {
+      ...record,
+      timestamp: 1000,
+      watermark: 61_000,
+      value: { user: 'user1' },
+      keyText: '"user1"',
+    };
     server.send({ name: 'sample', data: { tapId: 't1', jobId, records: [late] } });
     await page.getByText('{"user":"user1"}').waitFor();
     await page.getByText('late by 1 min').waitFor();
@@ -344,6 +350,41 @@ describe('the page', () => {
     );
     await page.getByRole('button', { name: 'Look up' }).click();
     await asked;
+  });
+
+  it('shows of one key where it lives, what its records did, and the alert that came of them', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/state');
+    await page.getByRole('button', { name: '"user3"' }).click();
+    const lens = page.locator('[data-part="key-lens"]');
+    await lens
+      .getByText(
+        /puts it into key group 97 of 128; .* subtask 2 of the 3 of abnormal-in-a-row, .* local, slot 3/,
+      )
+      .waitFor();
+    assert.deepEqual(
+      (await lens.locator('tbody tr').allInnerTexts()).map((row) => /^(user3:\d+|alert)/.exec(row)?.[0]),
+      ['user3:41', 'user3:42', 'user3:43', 'user3:44', 'alert'],
+    );
+    assert.match(await lens.locator('.key-states').innerText(), /Checkpoint 165\s+abnormal: 3/);
+    assert.deepEqual(await seriousFindings(page), []);
+    await lens.getByRole('link', { name: 'Watch its records come' }).click();
+    assert.equal(await page.getByLabel('Behind').inputValue(), '0/0');
+    assert.equal(await page.getByLabel('Search').inputValue(), '"user3"');
+  });
+
+  it('compares two checkpoints', async () => {
+    const slow = checkpoint(163, { durationMs: 1500, stateBytes: 9216 });
+    const [row] = slow.subtasks;
+    const subtasks = [{ ...row!, asyncMs: 1400 }, ...slow.subtasks.slice(1)];
+    server.script(demo(), { [`GET /v1/x/jobs/${jobId}/checkpoints/163`]: { ...slow, subtasks } });
+    const { page } = await open({}, '#/checkpoints');
+    await page.getByLabel('Compare with').selectOption('163');
+    await page.getByText(/Checkpoint 165 took 1\.4\d s less than checkpoint 163/).waitFor();
+    await page.getByText('Most of it: the state of events was written, 1.39 s').waitFor();
+    await page.getByText('The state is 3 KB smaller').waitFor();
+    assert.deepEqual(await seriousFindings(page), []);
+    assert.deepEqual(await cutOff(page), []);
   });
 
   it('stops a job only when it was asked twice', async () => {

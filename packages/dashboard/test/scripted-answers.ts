@@ -7,7 +7,7 @@ import type {
   StateAnswer,
   StateOverview,
 } from '../../../src/rest/contract.ts';
-import { jobId, startedAt } from './scripted-job.ts';
+import { jobId, raised, startedAt } from './scripted-job.ts';
 import type { Answers } from './scripted-server.ts';
 
 const config: ConfigAnswer = {
@@ -57,6 +57,8 @@ const history: HistoryAnswer = {
     busyShareMax: [0.02, 0.04],
     backPressuredShareMax: [0, 0],
     watermark: ['none', 'none'],
+    pendingRecords: [3000 - index * 5, null],
+    pendingBytes: [null, null],
     recordsReadPerSecond: 0.6,
     recordsWrittenPerSecond: 0.62,
   })),
@@ -83,9 +85,19 @@ const keys: StateAnswer = {
   entries: [
     { key: 'user1', keyText: '"user1"', keyGroup: 93, subtask: 2, values: { abnormal: 2 }, timers: [] },
     { key: 'user2', keyText: '"user2"', keyGroup: 2, subtask: 0, values: { abnormal: 0 }, timers: [] },
-    { key: 'user3', keyText: '"user3"', keyGroup: 97, subtask: 2, values: { abnormal: 1 }, timers: [] },
+    {
+      ...{ key: 'user3', keyText: '"user3"', keyGroup: 97, subtask: 2, timers: [] },
+      values: { abnormal: 3, $evidence: raised.evidence.trail?.steps },
+    },
   ],
 };
+
+/** One key, or all of them. */
+function keysAsked(query: URLSearchParams): StateAnswer {
+  const wanted = query.get('key');
+  const entries = keys.entries.filter(({ keyText }) => wanted === null || keyText === wanted);
+  return { ...keys, entries };
+}
 
 const jobMetrics = [
   { id: 'numRestarts', value: '0' },
@@ -141,6 +153,6 @@ export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/drills`]: { entries: [drill] },
   [`GET /v1/x/jobs/${jobId}/history`]: history,
   [`GET /v1/x/jobs/${jobId}/state`]: state,
-  [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row`]: keys,
+  [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row`]: keysAsked,
   [`GET /v1/jobs/${jobId}/metrics`]: metricsAsked,
 };

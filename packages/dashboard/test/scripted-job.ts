@@ -9,6 +9,7 @@ import type {
   OperatorLatency,
   Overview,
   SourceBacklog,
+  SplitFigures,
   SubtaskFiguresMessage,
   TaskRates,
   ThreadFigures,
@@ -165,6 +166,11 @@ export function subtask(index: number, more: Partial<SubtaskFiguresMessage> = {}
   };
 }
 
+/** A split; without event time unless it says so. */
+export function split(splitId: string, more: Partial<SplitFigures> = {}): SplitFigures {
+  return { splitId, watermark: 'none', isIdle: false, eventTimeMax: null, behindMsMax: 0, ...more };
+}
+
 /** A vertex with these subtasks; its own figures are made from theirs. */
 export function vertex(
   subtasks: readonly SubtaskFiguresMessage[],
@@ -246,7 +252,7 @@ export function figures(more: Partial<JobFiguresMessage> = {}): JobFiguresMessag
             recordsOutPerSecond: 0.2,
             pendingRecords: 890,
             sourceIdleMs: 200,
-            splits: [{ splitId: `split-${index}`, watermark: 'none', isIdle: false }],
+            splits: [split(`split-${index}`)],
           }),
         ),
         { operators: [operatorFigures(0, 0.6)], backlog: scriptedBacklog },

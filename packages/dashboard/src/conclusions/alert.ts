@@ -7,7 +7,8 @@ import { labelOf } from './names.ts';
 /** The sentence: made from kind and evidence, because the server's own text is English. */
 export function alertSaying(description: JobDescription | undefined, alert: Alert): Saying {
   const { evidence } = alert;
-  return saying(`alert.${alert.kind}`, {
+  const isNever = alert.kind === 'time-to-drain' && evidence.value === null;
+  return saying(isNever ? 'alert.time-to-drain.never' : `alert.${alert.kind}`, {
     operator: evidence.vertex === null ? (evidence.vertexName ?? '') : labelOf(description, evidence.vertex),
     worker: evidence.workerId ?? '',
     slot: evidence.slot === null ? '–' : String(evidence.slot + 1),
@@ -28,6 +29,7 @@ function measured(kind: AlertKind, value: number | null): Quantity {
     case 'checkpoints-missing':
     case 'watermark-stuck':
     case 'event-loop-blocked':
+    case 'time-to-drain':
       return { kind: 'duration', ms: value };
     case 'records-late':
     case 'checkpoint-failed':
@@ -65,6 +67,8 @@ export function evidenceLink({ kind, evidence }: Pick<Alert, 'kind' | 'evidence'
     case 'watermark-stuck':
     case 'records-late':
       return '#/event-time';
+    case 'time-to-drain':
+      return '#/backlog';
   }
 }
 
@@ -101,7 +105,7 @@ export interface TrailStep {
 }
 
 /** The steps with what each of them changed. */
-export function trailSteps({ steps }: EvidenceTrail): TrailStep[] {
+export function trailSteps(steps: EvidenceTrail['steps']): TrailStep[] {
   return steps.map((step, index) => {
     const before = steps[index - 1]?.state;
     return {

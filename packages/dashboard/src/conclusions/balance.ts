@@ -85,6 +85,7 @@ export function skewConclusions(description: JobDescription, figures: JobFigures
     const fair = 1 / vertex.subtasks.length;
     if (share < skewMin * fair) return [];
     const values = {
+      vertex: String(index),
       operator: labelOf(description, index),
       subtask: String(hottest.subtask),
       share: { kind: 'share', value: share } as const,

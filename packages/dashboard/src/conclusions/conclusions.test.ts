@@ -18,6 +18,7 @@ import {
   figures,
   jobId,
   markers,
+  split,
   startedAt,
   subtask,
   vertex,
@@ -99,8 +100,7 @@ describe('which subtask is idle, and why', () => {
   });
 
   it('is a subtask of a source without a split', () => {
-    const split = [{ splitId: 'a', watermark: 'none' as const, isIdle: false }];
-    const source = vertex([subtask(0, { recordsOut: 100, splits: split }), subtask(1)]);
+    const source = vertex([subtask(0, { recordsOut: 100, splits: [split('a')] }), subtask(1)]);
     assert.deepEqual(idleSubtasks(description, figures({ vertices: [source] })), [
       { vertex: 0, subtask: 1, why: 'no-split' },
     ]);
@@ -194,9 +194,9 @@ describe('event time', () => {
           [
             subtask(0, {
               recordsOutPerSecond: 5,
-              splits: [{ splitId: 'left', watermark: left, isIdle: false }],
+              splits: [split('left', { watermark: left })],
             }),
-            subtask(1, { splits: [{ splitId: 'right', watermark: right, isIdle: false }] }),
+            subtask(1, { splits: [split('right', { watermark: right })] }),
           ],
           { watermark: left === 'none' || right === 'none' ? 'none' : Math.min(left, right) },
         ),
@@ -601,7 +601,7 @@ describe('alerts', () => {
       record: {},
       state: { abnormal, seen: 'x' },
     });
-    const steps = trailSteps({ uid: 'u', subtask: 0, key: 'k', steps: [step(0), step(1), step(1)] });
+    const steps = trailSteps([step(0), step(1), step(1)]);
     assert.deepEqual(
       steps.map(({ state }) =>
         state.filter(({ isChanged }) => isChanged).map(({ name, text }) => `${name}=${text}`),
@@ -616,6 +616,18 @@ describe('alerts', () => {
     const failed = alert(1, { kind: 'checkpoint-failed', evidence: { ...evidence, checkpointId: 12 } });
     assert.equal(evidenceLink(failed), '#/checkpoints?checkpoint=12');
     assert.equal(evidenceLink(alert(1, { kind: 'job-restarted' })), '#/recovery');
+  });
+
+  it('that a source does not catch up have a sentence where the time has no end', () => {
+    const drain = (value: number | null): Alert => {
+      const told = alert(1, { kind: 'time-to-drain' });
+      return { ...told, evidence: { ...told.evidence, vertex: 0, value, limit: 3_600_000 } };
+    };
+    assert.equal(alertSaying(description, drain(null)).key, 'alert.time-to-drain.never');
+    const long = alertSaying(description, drain(7_200_000));
+    assert.equal(long.key, 'alert.time-to-drain');
+    assert.deepEqual(long.values['value'], { kind: 'duration', ms: 7_200_000 });
+    assert.equal(evidenceLink(drain(null)), '#/backlog');
   });
 
   it('that say the same count together, the latest first', () => {

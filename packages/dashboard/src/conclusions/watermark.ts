@@ -18,6 +18,9 @@ export interface WatermarkLane {
   readonly split: string | null;
   readonly watermark: WatermarkValue;
   readonly isIdle: boolean;
+  /** Of a split: the highest event time of its records, and how far behind it the furthest one came. */
+  readonly eventTimeMax: number | null;
+  readonly behindMsMax: number | null;
 }
 
 /** Lanes of a job, sources first: one for each split, then one for each vertex behind them. */
@@ -34,6 +37,8 @@ export function watermarkLanes(description: JobDescription, figures: JobFiguresM
     // Nothing comes to a source: what it sends on is its watermark.
     watermark: description.vertices[vertex]?.isSource === true ? sentBy(subtasks) : watermark,
     isIdle: subtasks.length > 0 && subtasks.every(({ isIdle }) => isIdle),
+    eventTimeMax: null,
+    behindMsMax: null,
   }));
   return [...lanes, ...vertices];
 }
@@ -50,12 +55,11 @@ export function laneId({ vertex, subtask, split }: WatermarkLane): string {
 
 function lanesOfSource(vertex: number, subtask: SubtaskFiguresMessage): WatermarkLane[] {
   if (subtask.splits.length === 0) return [];
-  return subtask.splits.map(({ splitId, watermark, isIdle }) => ({
+  return subtask.splits.map(({ splitId, watermark, isIdle, eventTimeMax, behindMsMax }) => ({
     vertex,
     subtask: subtask.subtask,
     split: splitId,
-    watermark,
-    isIdle,
+    ...{ watermark, isIdle, eventTimeMax, behindMsMax },
   }));
 }
 

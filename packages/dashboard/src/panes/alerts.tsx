@@ -2,10 +2,12 @@
 import { type ReactNode, useState } from 'react';
 import type { Alert, EvidenceTrail } from '../../../../src/rest/contract.ts';
 import type { Saying, Tone } from '../conclusions/conclusion.ts';
-import { type AlertGroup, alertGroups, alertSaying, evidenceLink, trailSteps } from '../conclusions/alert.ts';
+import { type AlertGroup, alertGroups, alertSaying, evidenceLink } from '../conclusions/alert.ts';
+import { keyMoments } from '../conclusions/keys.ts';
 import { useLive } from '../live/hooks.ts';
-import { Badge, Empty, PaneHead, Said, Scroll } from '../parts/basic.tsx';
+import { Badge, Empty, PaneHead, Said } from '../parts/basic.tsx';
 import { Ago, Moment } from '../parts/job.tsx';
+import { TrailTable } from '../parts/trail.tsx';
 import { useText } from '../settings.tsx';
 
 const tones: Readonly<Record<Alert['severity'], Tone>> = { info: 'plain', warning: 'warn', critical: 'bad' };
@@ -118,43 +120,7 @@ function Trail({ trail }: { readonly trail: EvidenceTrail }): ReactNode {
   return (
     <details data-part="trail">
       <summary>{title}</summary>
-      <Scroll label={title}>
-        <table>
-          <thead>
-            <tr>
-              <th>{t('alerts.offset')}</th>
-              <th>{t('alerts.processed')}</th>
-              <th>{t('tap.timestamp')}</th>
-              <th>{t('tap.record')}</th>
-              <th>{t('alerts.state')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {trailSteps(trail).map(({ step, state: states }, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: steps have no other identity than their place
-              <tr key={index}>
-                <th scope="row">{step.offset === null ? '–' : <code>{step.offset}</code>}</th>
-                <td>
-                  <Moment at={step.at} />
-                </td>
-                <td>{step.timestamp === null ? '–' : <Moment at={step.timestamp} />}</td>
-                <td>
-                  <code>{JSON.stringify(step.record)}</code>
-                </td>
-                <td className="nowrap">
-                  {states.map(({ name, text, isChanged }) => (
-                    <div key={name}>
-                      <code>
-                        {name}: {isChanged ? <strong>{text}</strong> : text}
-                      </code>
-                    </div>
-                  ))}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <TrailTable title={title} moments={keyMoments(trail, [])} />
       <p className="soft small">
         {t('alerts.trail.place', { operator: trail.uid, subtask: String(trail.subtask) })}{' '}
         <a href={state}>{t('alerts.trail.state')}</a>

@@ -8,6 +8,7 @@ import {
   pendingAt,
 } from '../conclusions/backlog.ts';
 import { labelOf } from '../conclusions/names.ts';
+import { useHistory } from '../live/history.ts';
 import { Empty, Figure, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { Plot } from '../parts/plot.tsx';
@@ -97,16 +98,21 @@ function Source({ job, line }: SourceProps): ReactNode {
 
 function History({ job, line, unit }: SourceProps & { readonly unit: BacklogUnit }): ReactNode {
   const { t, say } = useText();
+  const points = useHistory(job);
+  const before = points.map((point) => point[unit === 'records' ? 'pendingRecords' : 'pendingBytes']);
   return (
     <Plot
       label={t('backlog.over-time')}
-      times={job.ticks.map(({ at }) => at)}
+      times={[...points, ...job.ticks].map(({ at }) => at)}
       series={[
         {
           name: t('backlog.pending'),
           colour: 1,
           isArea: true,
-          values: job.ticks.map((tick) => pendingAt(tick, line.vertex, unit) ?? null),
+          values: [
+            ...before.map((pending) => pending[line.vertex] ?? null),
+            ...job.ticks.map((tick) => pendingAt(tick, line.vertex, unit) ?? null),
+          ],
         },
       ]}
       format={(value) => say({ kind: unit, value })}

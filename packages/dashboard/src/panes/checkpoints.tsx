@@ -8,6 +8,7 @@ import { useLive } from '../live/hooks.ts';
 import { act } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Empty, Figure, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
+import { CheckpointComparison } from '../parts/checkpoint-comparison.tsx';
 import { CheckpointStrip } from '../parts/checkpoint-strip.tsx';
 import { CheckpointTimes } from '../parts/checkpoint-times.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
@@ -150,6 +151,7 @@ function Detail({ job, id }: { readonly job: ReadyJob; readonly id: number }): R
         <>
           <Verdict conclusion={checkpointConclusion(job.description, checkpoint)} />
           <CheckpointTimes description={job.description} checkpoint={checkpoint} />
+          <CheckpointComparison job={job} checkpoint={checkpoint} />
           {checkpoint.path !== null && (
             <p className="soft">
               {t('checkpoints.stored')} <code>{checkpoint.path}</code>

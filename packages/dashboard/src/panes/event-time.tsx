@@ -12,7 +12,7 @@ import {
   watermarkConclusion,
   watermarkLanes,
 } from '../conclusions/watermark.ts';
-import { Badge, Empty, Figure, PaneHead, Scroll, Sentence, Verdict } from '../parts/basic.tsx';
+import { Badge, Empty, Figure, PaneHead, Scroll, Sentence, Verdict, widthOf } from '../parts/basic.tsx';
 import { type ReadyJob, Watermark, WithJob } from '../parts/job.tsx';
 import { Plot, type Series } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
@@ -80,9 +80,16 @@ function Lanes({
   const { t, say } = useText();
   const known = lanes.map(({ watermark }) => orderOf(watermark)).filter(Number.isFinite);
   const front = Math.max(...known);
-  const spread = Math.max(1000, front - Math.min(...known));
+  const latest = Math.max(
+    front,
+    ...lanes.map(({ eventTimeMax }) => eventTimeMax ?? Number.NEGATIVE_INFINITY),
+  );
+  const spread = Math.max(1000, latest - Math.min(...known));
   const splits = lanes.filter(({ split }) => split !== null);
   const holder = holdingLane(splits.length > 0 ? splits : lanes);
+  // Where all are equally far, nobody waits.
+  const isWaitedFor = holder !== undefined && front - orderOf(holder.watermark) > 1;
+  const shareOf = (time: number): number => 1 - ((latest - time) / spread) * 0.92;
   return (
     <section className="card">
       <h2>{t('event-time.lanes')}</h2>
@@ -93,53 +100,78 @@ function Lanes({
               <th>{t('event-time.lane')}</th>
               <th>{t('detail.watermark')}</th>
               <th className="lane-column">{t('event-time.behind')}</th>
+              <th>{t('event-time.out-of-order')}</th>
               <th />
             </tr>
           </thead>
           <tbody>
-            {lanes.map((lane) => {
-              const order = orderOf(lane.watermark);
-              const behind = Number.isFinite(order) ? front - order : undefined;
-              return (
-                <tr key={laneId(lane)} data-split={lane.split !== null}>
-                  <th scope="row">
-                    {lane.split === null ? (
-                      labelOf(job.description, lane.vertex)
-                    ) : (
-                      <span className="lane-split">
-                        {labelOf(job.description, lane.vertex)}[{lane.subtask}] {t('event-time.split')}{' '}
-                        <code>{lane.split}</code>
-                      </span>
-                    )}
-                  </th>
-                  <td>
-                    <Watermark value={lane.watermark} />
-                  </td>
-                  <td className="lane-column">
-                    <div className="lane" data-idle={lane.isIdle}>
-                      <i style={{ width: `${behind === undefined ? 0 : 100 - (behind / spread) * 92}%` }} />
-                    </div>
-                    <span className="number small soft">
-                      {behind === undefined
-                        ? ''
-                        : behind < 1
-                          ? t('event-time.front')
-                          : say({ kind: 'duration', ms: behind })}
+            {lanes.map((lane) => (
+              <tr key={laneId(lane)} data-split={lane.split !== null}>
+                <th scope="row">
+                  {lane.split === null ? (
+                    labelOf(job.description, lane.vertex)
+                  ) : (
+                    <span className="lane-split">
+                      {labelOf(job.description, lane.vertex)}[{lane.subtask}] {t('event-time.split')}{' '}
+                      <code>{lane.split}</code>
                     </span>
-                  </td>
-                  <td className="nowrap">
-                    {lane.isIdle && <Badge>{t('event-time.idle')}</Badge>}
-                    {lane === holder && known.length > 1 && (
-                      <Badge tone="warn">{t('event-time.holds')}</Badge>
-                    )}
-                  </td>
-                </tr>
-              );
-            })}
+                  )}
+                </th>
+                <td>
+                  <Watermark value={lane.watermark} />
+                </td>
+                <td className="lane-column">
+                  <Lane lane={lane} front={front} shareOf={shareOf} />
+                </td>
+                <td className="nowrap soft">
+                  {lane.behindMsMax === null || lane.eventTimeMax === null
+                    ? ''
+                    : lane.behindMsMax === 0
+                      ? t('event-time.in-order')
+                      : say({ kind: 'duration', ms: lane.behindMsMax })}
+                </td>
+                <td className="nowrap">
+                  {lane.isIdle && <Badge>{t('event-time.idle')}</Badge>}
+                  {lane === holder && isWaitedFor && <Badge tone="warn">{t('event-time.holds')}</Badge>}
+                </td>
+              </tr>
+            ))}
           </tbody>
         </table>
       </Scroll>
+      {splits.length > 0 && <p className="soft small">{t('event-time.shade')}</p>}
     </section>
+  );
+}
+
+interface LaneProps {
+  readonly lane: WatermarkLane;
+  /** The highest watermark of all lanes. */
+  readonly front: number;
+  /** Where a time is on the lane, as a share of its width. */
+  readonly shareOf: (time: number) => number;
+}
+
+/** Up to the watermark, and from there, hatched, to the latest record: what lies there may still be out of order. */
+function Lane({ lane: { watermark, eventTimeMax, isIdle }, front, shareOf }: LaneProps): ReactNode {
+  const { t, say } = useText();
+  const order = orderOf(watermark);
+  const isKnown = Number.isFinite(order);
+  const behindMs = front - order;
+  const aheadMs = isKnown && eventTimeMax !== null ? eventTimeMax - order : 0;
+  return (
+    <>
+      <div className="lane" data-idle={isIdle}>
+        {isKnown && <i style={widthOf(shareOf(order))} />}
+        {eventTimeMax !== null && (
+          <b style={widthOf(isKnown ? shareOf(eventTimeMax) - shareOf(order) : shareOf(eventTimeMax))} />
+        )}
+      </div>
+      <span className="number small soft">
+        {isKnown && (behindMs < 1 ? t('event-time.front') : say({ kind: 'duration', ms: behindMs }))}
+        {aheadMs > 1 && ` · ${t('event-time.ahead', { ahead: { kind: 'duration', ms: aheadMs } })}`}
+      </span>
+    </>
   );
 }
 

@@ -30,6 +30,7 @@ import { addressNumber } from '../live/address.ts';
 import { Badge, PaneHead, TimeBar, TimeLegend, Verdict } from '../parts/basic.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { VertexDetail } from '../parts/vertex-detail.tsx';
+import { WhichKey } from '../parts/which-key.tsx';
 import { useText } from '../settings.tsx';
 
 const nodeWidth = 256;
@@ -107,7 +108,9 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
   }));
   return (
     <>
-      <Verdict conclusion={culpritOf(description, figures)} />
+      <Verdict conclusion={culpritOf(description, figures)}>
+        {figures.culprit?.why === 'hot-key' && <WhichKey job={job} vertex={figures.culprit.vertex} />}
+      </Verdict>
       <section className="card">
         <div
           className="graph"

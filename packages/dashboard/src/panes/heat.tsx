@@ -7,6 +7,7 @@ import { labelOf } from '../conclusions/names.ts';
 import { PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { VertexDetail } from '../parts/vertex-detail.tsx';
+import { WhichKey } from '../parts/which-key.tsx';
 import { useText } from '../settings.tsx';
 import type { Quantity } from '../text/message.ts';
 
@@ -47,7 +48,11 @@ function Heat({ job }: { readonly job: ReadyJob }): ReactNode {
       {conclusions.length === 0 ? (
         <Verdict conclusion={conclusion('good', 'heat.even')} />
       ) : (
-        conclusions.map((each) => <Verdict key={identityOf(each)} conclusion={each} />)
+        conclusions.map((each) => (
+          <Verdict key={identityOf(each)} conclusion={each}>
+            {each.key === 'skew.found' && <WhichKey job={job} vertex={Number(each.values['vertex'])} />}
+          </Verdict>
+        ))
       )}
       <section className="card">
         <fieldset className="row" aria-label={t('heat.measure')}>

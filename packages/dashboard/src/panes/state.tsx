@@ -8,6 +8,7 @@ import { useLive } from '../live/hooks.ts';
 import { ask } from '../live/server.ts';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
 import { Ago, Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
+import { KeyLens } from '../parts/key-lens.tsx';
 import { useText } from '../settings.tsx';
 import { bytes, count, joined } from '../text/units.ts';
 
@@ -75,7 +76,7 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
               {operator.stateBytes !== null && `, ${joined(bytes(operator.stateBytes))}`}
             </span>
           </header>
-          <States states={operator.states} />
+          <States states={operator.states.filter(({ name }) => !isOfEngine(name))} />
         </section>
       ))}
       <Keys key={uid} job={job} uid={uid} last={last} />
@@ -145,41 +146,56 @@ function Keys({
     placeholderData: keepPreviousData,
   });
   const entries = found.data?.entries ?? [];
+  const [only] = entries;
+  const look = (wanted: string): void => {
+    setText(wanted);
+    setKey(wanted);
+  };
   return (
-    <section className="card" data-part="keys">
-      <header>
-        <h2>{t('state.keys-of', { operator: uid })}</h2>
-        <form
-          className="row"
-          onSubmit={(event) => {
-            event.preventDefault();
-            setKey(text);
-          }}
-        >
-          <input
-            type="search"
-            aria-label={t('state.key')}
-            placeholder={t('state.key')}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-          />
-          <button type="submit" className="button">
-            {t('state.look')}
-          </button>
-        </form>
-      </header>
-      {found.isError && <p className="failed">{found.error.message}</p>}
-      {found.isSuccess && entries.length === 0 ? (
-        <p className="soft">{t(key === '' ? 'state.no-key' : 'state.unknown-key', { key })}</p>
-      ) : (
-        <Entries entries={entries} />
+    <>
+      <section className="card" data-part="keys">
+        <header>
+          <h2>{t('state.keys-of', { operator: uid })}</h2>
+          <form
+            className="row"
+            onSubmit={(event) => {
+              event.preventDefault();
+              look(text);
+            }}
+          >
+            <input
+              type="search"
+              aria-label={t('state.key')}
+              placeholder={t('state.key')}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
+            <button type="submit" className="button">
+              {t('state.look')}
+            </button>
+          </form>
+        </header>
+        {found.isError && <p className="failed">{found.error.message}</p>}
+        {found.isSuccess && entries.length === 0 ? (
+          <p className="soft">{t(key === '' ? 'state.no-key' : 'state.unknown-key', { key })}</p>
+        ) : (
+          <Entries entries={entries} choose={look} />
+        )}
+        {found.data?.hasMore === true && <p className="soft">{t('state.more')}</p>}
+      </section>
+      {key !== '' && only !== undefined && entries.length === 1 && last !== undefined && (
+        <KeyLens key={only.keyText} job={job} uid={uid} entry={only} checkpointId={last} />
       )}
-      {found.data?.hasMore === true && <p className="soft">{t('state.more')}</p>}
-    </section>
+    </>
   );
 }
 
-function Entries({ entries }: { readonly entries: readonly StateEntry[] }): ReactNode {
+interface EntriesProps {
+  readonly entries: readonly StateEntry[];
+  readonly choose: (key: string) => void;
+}
+
+function Entries({ entries, choose }: EntriesProps): ReactNode {
   const { t } = useText();
   return (
     <Scroll label={t('state.title')}>
@@ -196,7 +212,9 @@ function Entries({ entries }: { readonly entries: readonly StateEntry[] }): Reac
           {entries.map((entry) => (
             <tr key={`${entry.keyGroup}/${entry.keyText}`}>
               <th scope="row">
-                <code>{entry.keyText}</code>
+                <button type="button" className="link" onClick={() => choose(entry.keyText)}>
+                  <code>{entry.keyText}</code>
+                </button>
               </th>
               <td className="soft nowrap">
                 {t('state.place.value', { group: String(entry.keyGroup), subtask: String(entry.subtask) })}
@@ -225,9 +243,13 @@ function Entries({ entries }: { readonly entries: readonly StateEntry[] }): Reac
   );
 }
 
-/** Without what the engine keeps besides: evidence is shown where an alert has it. */
+/** Without what the engine keeps besides: evidence is shown by the key lens, and where an alert has it. */
 function ownValues({ values }: StateEntry): [string, unknown][] {
-  return Object.entries(values).filter(([name]) => !name.startsWith('$'));
+  return Object.entries(values).filter(([name]) => !isOfEngine(name));
+}
+
+function isOfEngine(name: string): boolean {
+  return name.startsWith('$');
 }
 
 /** What a person types is JSON, or else a text without its quotes. */

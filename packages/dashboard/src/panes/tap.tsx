@@ -1,15 +1,18 @@
 // Record tap: some of the records that an operator hands on, with time and lateness; nothing is taken unless this is open.
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { SampledRecord, Tap, TapRequest } from '../../../../src/rest/contract.ts';
+import { frequentKeys, keysConclusion, type SampledKey } from '../conclusions/keys.ts';
 import { vertexLabel } from '../conclusions/names.ts';
+import { addressValue } from '../live/address.ts';
 import { useLive, useTopics } from '../live/hooks.ts';
 import { act } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
-import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
+import { Badge, Empty, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 
 const rowsMax = 100;
+const keysMax = 8;
 
 /** The pane. */
 export function TapPane(): ReactNode {
@@ -25,9 +28,9 @@ export function TapPane(): ReactNode {
 function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t } = useText();
   const { hello, samples } = useLive();
-  const [place, setPlace] = useState('0/0');
+  const [place, setPlace] = useState(() => addressValue('behind') ?? '0/0');
   const [mask, setMask] = useState('');
-  const [search, setSearch] = useState('');
+  const [search, setSearch] = useState(() => addressValue('text') ?? '');
   const [tap, setTap] = useState<Tap>();
   useEndWithPane(tap);
   if (hello?.features.tap !== true) {
@@ -37,8 +40,11 @@ function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
       </Empty>
     );
   }
-  const records = (tap === undefined ? [] : (samples.get(tap.tapId) ?? [])).filter((record) =>
-    JSON.stringify(record.value).toLowerCase().includes(search.toLowerCase()),
+  const all = tap === undefined ? [] : (samples.get(tap.tapId) ?? []);
+  const keys = frequentKeys(all);
+  const told = keysConclusion(keys);
+  const records = all.filter(({ value, keyText }) =>
+    `${keyText ?? ''} ${JSON.stringify(value)}`.toLowerCase().includes(search.toLowerCase()),
   );
   const start = async (): Promise<void> => {
     if (tap !== undefined) await end(tap);
@@ -92,6 +98,7 @@ function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
           />
         </div>
       </section>
+      {told !== undefined && <Verdict conclusion={told} />}
       {records.length === 0 ? (
         <Empty title={t(tap === undefined ? 'tap.none' : 'tap.waiting')}>
           <p>{t('tap.none.what')}</p>
@@ -99,7 +106,40 @@ function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
       ) : (
         <Records records={records} />
       )}
+      {keys.length > 0 && <Keys keys={keys} />}
     </>
+  );
+}
+
+/** Which keys the sample has: where one of them has most of the work, it is here. */
+function Keys({ keys }: { readonly keys: readonly SampledKey[] }): ReactNode {
+  const { t, say } = useText();
+  return (
+    <section className="card" data-part="sampled-keys">
+      <h2>{t('keys.title')}</h2>
+      <Scroll label={t('keys.title')}>
+        <table>
+          <thead>
+            <tr>
+              <th>{t('state.key')}</th>
+              <th className="number">{t('keys.records')}</th>
+              <th className="number">{t('keys.share')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {keys.slice(0, keysMax).map(({ keyText, records: n, share }) => (
+              <tr key={keyText}>
+                <th scope="row">
+                  <code>{keyText}</code>
+                </th>
+                <td className="number">{say({ kind: 'count', value: n })}</td>
+                <td className="number">{say({ kind: 'share', value: share })}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
   );
 }
 
@@ -115,6 +155,7 @@ function Records({ records }: { readonly records: readonly SampledRecord[] }): R
               <th className="number">{t('word.subtask')}</th>
               <th>{t('tap.timestamp')}</th>
               <th>{t('tap.lateness')}</th>
+              <th>{t('state.key')}</th>
               <th>{t('tap.record')}</th>
             </tr>
           </thead>
@@ -138,6 +179,13 @@ function Records({ records }: { readonly records: readonly SampledRecord[] }): R
                       </Badge>
                     ) : (
                       <span className="soft">{record.timestamp === null ? '' : say(t('tap.in-time'))}</span>
+                    )}
+                  </td>
+                  <td className="nowrap">
+                    {record.keyText === null ? (
+                      <span className="soft">–</span>
+                    ) : (
+                      <code>{record.keyText}</code>
                     )}
                   </td>
                   <td>

@@ -275,6 +275,7 @@ export const catalogue = {
     en: 'Subtask {subtask} of {operator} gets {share} of all records; an even part would be {fair}.',
     ko: '{operator} 서브태스크 {subtask}번이 전체 레코드의 {share}를 받습니다. 고르게 나누면 {fair}입니다.',
   },
+  'skew.which-key': { en: 'Which key is it?', ko: '어떤 키인가요?' },
   'skew.keyed.why': {
     en: 'All records of a key go to one subtask, so a frequent key, or few keys, make one subtask work more than the others.',
     ko: '한 키의 레코드는 모두 한 서브태스크로 가므로, 자주 나오는 키가 있거나 키가 적으면 한쪽에 일이 몰립니다.',
@@ -335,6 +336,13 @@ export const catalogue = {
   'event-time.front': { en: 'in front', ko: '맨 앞' },
   'event-time.idle': { en: 'idle: holds nobody back', ko: '유휴: 다른 것을 막지 않음' },
   'event-time.holds': { en: 'the others wait for it', ko: '다른 것이 기다림' },
+  'event-time.shade': {
+    en: 'Solid: up to the watermark. Hatched: records up to here have come, and older ones may follow.',
+    ko: '채움: 워터마크까지. 빗금: 여기까지의 레코드가 왔지만 더 오래된 것이 뒤따를 수 있음.',
+  },
+  'event-time.out-of-order': { en: 'Out of order by', ko: '순서가 뒤바뀐 정도' },
+  'event-time.in-order': { en: 'in order', ko: '순서대로' },
+  'event-time.ahead': { en: 'records {ahead} ahead of it', ko: '레코드는 {ahead} 앞섬' },
   'event-time.plot': {
     en: 'How far each is behind the furthest one, over time',
     ko: '가장 앞선 것과의 차이 추이',
@@ -722,6 +730,49 @@ export const catalogue = {
   },
 
   // ---- recovery and exceptions ----
+  'compare.title': { en: 'Comparison', ko: '비교' },
+  'compare.with': { en: 'Compare with', ko: '비교할 체크포인트' },
+  'compare.none': { en: 'none', ko: '없음' },
+  'compare.how': {
+    en: 'Checkpoint {id}, and what is more or less than in checkpoint {other}. Times are of the slowest subtask.',
+    ko: '체크포인트 {id}번의 값과 {other}번에 비해 늘거나 준 양. 시간은 가장 느린 서브태스크 기준.',
+  },
+  'compare.longer': {
+    en: 'Checkpoint {id} took {change} longer than checkpoint {other}.',
+    ko: '체크포인트 {id}번은 {other}번보다 {change} 더 걸렸습니다.',
+  },
+  'compare.shorter': {
+    en: 'Checkpoint {id} took {change} less than checkpoint {other}.',
+    ko: '체크포인트 {id}번은 {other}번보다 {change} 덜 걸렸습니다.',
+  },
+  'compare.same': {
+    en: 'Checkpoint {id} took as long as checkpoint {other}.',
+    ko: '체크포인트 {id}번은 {other}번과 같은 시간이 걸렸습니다.',
+  },
+  'compare.where.start-delay': {
+    en: 'Most of it: {operator} waited for the barrier, {change}.',
+    ko: '가장 큰 차이: {operator} 연산자가 배리어를 기다린 시간 {change}.',
+  },
+  'compare.where.alignment': {
+    en: 'Most of it: {operator} waited for the barriers of its other inputs, {change}.',
+    ko: '가장 큰 차이: {operator} 연산자가 다른 입력의 배리어를 기다린 시간 {change}.',
+  },
+  'compare.where.sync': {
+    en: 'Most of it: {operator} stood still for its snapshot, {change}.',
+    ko: '가장 큰 차이: {operator} 연산자가 스냅숏을 만드느라 멈춘 시간 {change}.',
+  },
+  'compare.where.async': {
+    en: 'Most of it: the state of {operator} was written, {change}.',
+    ko: '가장 큰 차이: {operator} 연산자의 상태를 저장한 시간 {change}.',
+  },
+  'compare.where.answers': {
+    en: 'The parts of the subtasks are alike: answers on their way and publishing make the difference.',
+    ko: '서브태스크의 차이가 아니라, 응답이 전달되고 공개되는 데 걸린 시간의 차이입니다.',
+  },
+  'compare.size.same': { en: 'The state is of the same size.', ko: '상태 크기는 같습니다.' },
+  'compare.size.more': { en: 'The state is {change} larger.', ko: '상태가 {change} 더 큽니다.' },
+  'compare.size.less': { en: 'The state is {change} smaller.', ko: '상태가 {change} 더 작습니다.' },
+
   'recovery.title': { en: 'Recovery', ko: '복구' },
   'recovery.lead': {
     en: 'What happened when something failed: from the failure until the job had caught up.',
@@ -978,6 +1029,38 @@ export const catalogue = {
   'state.timer.event': { en: 'event time', ko: '이벤트 시간' },
   'state.timer.processing': { en: 'processing time', ko: '처리 시간' },
 
+  'lens.title': { en: 'The key {key}', ko: '키 {key}' },
+  'lens.way': {
+    en: 'The hash of {key} puts it into key group {group} of {groups}; that group belongs to subtask {subtask} of the {parallelism} of {operator}, which runs on {worker}, slot {slot}.',
+    ko: '{key}의 해시는 키 그룹 {groups}개 중 {group}번이고, 그 그룹은 {operator} 서브태스크 {parallelism}개 중 {subtask}번이 맡으며, 지금 {worker}의 슬롯 {slot}에서 실행 중입니다.',
+  },
+  'lens.follow': { en: 'Watch its records come', ko: '들어오는 레코드 지켜보기' },
+  'lens.state': { en: 'Its state, checkpoint by checkpoint', ko: '체크포인트마다의 상태' },
+  'lens.records': {
+    en: 'The last records of {key}, and what they did',
+    ko: '{key}의 마지막 레코드와 그 결과',
+  },
+  'lens.alert': { en: 'alert', ko: '알림' },
+  'lens.no-evidence': {
+    en: 'This operator does not keep the last records of its keys. One line of it does, and then they are here with the state that each of them left:',
+    ko: '이 연산자는 키의 마지막 레코드를 보관하지 않습니다. 한 줄이면 보관하고, 레코드마다 남긴 상태와 함께 여기에 나타납니다:',
+  },
+  'keys.title': { en: 'Keys in the sample', ko: '표본의 키' },
+  'keys.records': { en: 'Records', ko: '레코드 수' },
+  'keys.share': { en: 'Part', ko: '비율' },
+  'keys.few': {
+    en: 'So far {n} {n|record|records} with {keys} different {keys|key|keys}: too few to say how they are spread.',
+    ko: '지금까지 레코드 {n}건, 서로 다른 키 {keys}개입니다. 어떻게 퍼져 있는지 말하기에는 아직 적습니다.',
+  },
+  'keys.hot': {
+    en: 'A hot key: {share} of {n} sampled records have the key {key}.',
+    ko: '특정 키에 몰려 있습니다. 표본 {n}건 중 {share}의 키가 {key}입니다.',
+  },
+  'keys.even': {
+    en: 'No key stands out: of {n} sampled records the most frequent key, {key}, has {share}.',
+    ko: '두드러지는 키가 없습니다. 표본 {n}건 중 가장 잦은 키 {key}의 비율이 {share}입니다.',
+  },
+
   // ---- metrics and configuration ----
   'metrics.title': { en: 'Metrics', ko: '지표' },
   'metrics.lead': {
@@ -1031,8 +1114,8 @@ export const catalogue = {
   },
   'alerts.none': { en: 'No alert', ko: '알림이 없습니다' },
   'alerts.none.what': {
-    en: 'A failed checkpoint, a restart, a lost worker, lasting back pressure, a watermark that stands still or late records would be told here at once.',
-    ko: '체크포인트 실패, 재시작, 워커 유실, 지속되는 배압, 멈춘 워터마크, 늦은 레코드가 있으면 바로 여기에 나타납니다.',
+    en: 'A failed checkpoint, a restart, a lost worker, lasting back pressure, a source that does not catch up, a watermark that stands still or late records would be told here at once.',
+    ko: '체크포인트 실패, 재시작, 워커 유실, 지속되는 배압, 따라잡지 못하는 소스, 멈춘 워터마크, 늦은 레코드가 있으면 바로 여기에 나타납니다.',
   },
   'alerts.none.own': {
     en: 'A job raises alerts of its own by a sink; each opens to the records and the state that led to it.',
@@ -1102,6 +1185,14 @@ export const catalogue = {
   'alert.records-late': {
     en: '{operator} dropped {value} records because they came late.',
     ko: '{operator} 연산자가 늦게 온 레코드 {value}건을 버렸습니다.',
+  },
+  'alert.time-to-drain': {
+    en: '{operator} needs {value} to read what is left, at the pace of the last minute (limit {limit}).',
+    ko: '{operator}에서 남은 것을 다 읽으려면 최근 1분의 속도로 {value} 걸립니다(한계 {limit}).',
+  },
+  'alert.time-to-drain.never': {
+    en: 'What {operator} has still to read does not get less: at the pace of the last minute it never catches up.',
+    ko: '{operator}에 남은 것이 줄지 않습니다. 최근 1분의 속도로는 따라잡지 못합니다.',
   },
   'alert.event-loop-blocked': {
     en: 'The event loop of {worker}, slot {slot}, was blocked for {value} (limit {limit}).',
