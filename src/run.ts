@@ -3,8 +3,8 @@
  * cluster. The command line, scripts that call `env.execute()`, and applications all come through here.
  */
 
-import { join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { assert } from './base/assert.ts';
 import { callOrigin } from './base/call-origin.ts';
 import { systemClock } from './base/clock.ts';
@@ -12,6 +12,7 @@ import { Configuration, type ConfigValues } from './base/config.ts';
 import type { Env, Log } from './base/env.ts';
 import { MillraceError } from './base/errors.ts';
 import { sha256Hex } from './base/hash.ts';
+import { locationIn, locationOf } from './base/locations.ts';
 import { teeLog } from './base/log.ts';
 import { ownModule } from './base/own-package.ts';
 import { systemEnv } from './base/system-env.ts';
@@ -42,6 +43,8 @@ import {
 } from './run/load.ts';
 import type { JobDefinition } from './streams/job.ts';
 import { fillJobRunner, type JobExecutionResult } from './streams/job-runner.ts';
+import { storeSettings, type StoreSettings } from './stores/settings.ts';
+import { withStores } from './stores/stores.ts';
 
 export type { JobFigures, VertexFigures } from './cluster/job-manager/job-figures.ts';
 export type { JobListener, JobResult, JobStatus } from './cluster/job-manager/job-master.ts';
@@ -192,6 +195,8 @@ export interface ContinuedRun {
   readonly requirements?: ResourceRequirements | undefined;
   /** Who leads where several JobManagers take turns. */
   readonly authority?: JobAuthority | undefined;
+  /** How the process that runs the job master reaches checkpoints elsewhere. Default: as the job says. */
+  readonly stores?: StoreSettings | undefined;
 }
 
 /**
@@ -286,7 +291,7 @@ function start(
   const isStored = isCheckpointing(configuration);
   served.set(client, {
     master,
-    checkpointsDirectory: isStored ? join(directory, jobId) : undefined,
+    checkpointsDirectory: isStored ? locationIn(directory, jobId) : undefined,
     savepointsDirectory: savepointDirectory(configuration, workingDirectory),
   });
   return client;
@@ -309,13 +314,20 @@ export function servedParts(client: JobClient): ServedParts {
   return parts;
 }
 
+/** Those of the process where it is of a cluster, else as the configuration says. */
+function storesOf({ stores }: Pick<ContinuedRun, 'stores'>, configuration: Configuration): StoreSettings {
+  return stores ?? storeSettings(configuration, process.env);
+}
+
 /** Every line says whose it is. */
 function envOf(
-  options: ExecuteOptions,
+  options: ExecuteOptions & Pick<ContinuedRun, 'stores'>,
   configuration: Configuration,
   { name, jobId }: { readonly name: string; readonly jobId: string },
 ): Env {
-  const env = options.env ?? systemEnv({ logging: loggingOf(configuration) });
+  const env =
+    options.env ??
+    withStores(systemEnv({ logging: loggingOf(configuration) }), storesOf(options, configuration));
   const log = options.alsoLogTo === undefined ? env.log : teeLog(env.log, options.alsoLogTo);
   return { ...env, log: log.child({ job: name, jobId }) };
 }
@@ -368,7 +380,7 @@ function clientOf(
   workingDirectory: string,
 ): JobClient {
   const inFolder = (folder: string | undefined): { target: string | undefined } => ({
-    target: folder === undefined ? undefined : pathOf(folder, workingDirectory),
+    target: folder === undefined ? undefined : locationOf(folder, workingDirectory),
   });
   return {
     ...about,
@@ -421,7 +433,12 @@ function hostOf(job: LoadedJob, module: URL | undefined, options: HostOptions): 
   if (module === undefined) throw notAModule('a job that was described here');
   const recipe = recipeOf(job, module, options);
   const isAdaptive = jobSettings(job.configuration, true).adaptive !== undefined;
-  if (slotsOf === undefined) return { kind: 'threads', entry: WORKER, load: recipeForThread(recipe) };
+  if (slotsOf === undefined)
+    return {
+      kind: 'threads',
+      entry: WORKER,
+      load: { ...recipeForThread(recipe), stores: storesOf(options, job.configuration) },
+    };
   return { kind: 'elsewhere', provider: slotsOf({ graph: job.compiled.graph, recipe, isAdaptive }) };
 }
 
@@ -434,6 +451,7 @@ function recipeOf({ compiled, configuration }: LoadedJob, module: URL, options: 
     layers: layersOf(inputsOf(options).configuration),
     graph: compiled.graph,
     logging: loggingOf(configuration),
+    stores: undefined,
   };
 }
 
@@ -455,7 +473,7 @@ function choiceOf(
   if (named === undefined) return { kind: 'none' };
   if (named === 'latest') return { kind: 'latest' };
   const claimMode = options.claimMode ?? configuration.get('execution.state-recovery.claim-mode');
-  return { kind: 'path', path: pathOf(named, workingDirectory), claim: claimMode === 'CLAIM' };
+  return { kind: 'path', path: locationOf(named, workingDirectory), claim: claimMode === 'CLAIM' };
 }
 
 function checkpointsDirectory(
@@ -464,23 +482,19 @@ function checkpointsDirectory(
   jobName: string,
 ): string {
   const configured = configuration.get('execution.checkpointing.dir');
-  if (configured !== undefined) return pathOf(configured, workingDirectory);
+  if (configured !== undefined) return locationOf(configured, workingDirectory);
   return join(workingDirectory, '.millrace', folderOf(jobName), 'checkpoints');
 }
 
 function savepointDirectory(configuration: Configuration, workingDirectory: string): string | undefined {
   const configured = configuration.get('execution.checkpointing.savepoint-dir');
-  return configured === undefined ? undefined : pathOf(configured, workingDirectory);
+  return configured === undefined ? undefined : locationOf(configured, workingDirectory);
 }
 
 /** A name that can be the name of a folder. */
 function folderOf(jobName: string): string {
   const name = jobName.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^\.+/, '');
   return name === '' ? jobIdOf(jobName) : name;
-}
-
-function pathOf(path: string, workingDirectory: string): string {
-  return resolve(workingDirectory, path.startsWith('file:') ? fileURLToPath(path) : path);
 }
 
 function checkedId(jobId: string): string {

@@ -8,6 +8,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   state: ['base', 'codecs', 'metrics'],
   exchange: ['base', 'codecs', 'metrics'],
   checkpoint: ['base', 'codecs', 'state'],
+  stores: ['base'],
   operators: [
     'base',
     'codecs',
@@ -50,9 +51,19 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   rest: ['base', 'metrics', 'checkpoint', 'graph', 'savepoints', 'cluster'],
   telemetry: ['base', 'metrics', 'graph', 'cluster', 'rest'],
-  run: ['base', 'codecs', 'graph', 'hosts/messages', 'hosts/thread', 'hosts/worker', 'streams', 'cluster'],
-  savepoints: ['base', 'codecs', 'state', 'checkpoint'],
-  cli: ['base', 'graph', 'savepoints', 'run', 'ha', 'cluster', 'rest', 'telemetry', 'table'],
+  run: [
+    'base',
+    'codecs',
+    'graph',
+    'hosts/messages',
+    'hosts/thread',
+    'hosts/worker',
+    'streams',
+    'stores',
+    'cluster',
+  ],
+  savepoints: ['base', 'codecs', 'state', 'checkpoint', 'stores'],
+  cli: ['base', 'graph', 'savepoints', 'stores', 'run', 'ha', 'cluster', 'rest', 'telemetry', 'table'],
   testing: [
     'base',
     'codecs',
@@ -205,6 +216,16 @@ export const seams: readonly {
     files: /^src\/base\/http-client\.ts$/,
     may: ['network'],
     why: 'asks services that speak HTTP',
+  },
+  {
+    files: /^src\/stores\/http\.ts$/,
+    may: ['network'],
+    why: 'asks stores of objects',
+  },
+  {
+    files: /^src\/stores\/process-stores\.ts$/,
+    may: ['machine'],
+    why: 'what the environment of a process says of stores',
   },
   {
     files: /^src\/cluster\/spawner\.ts$/,

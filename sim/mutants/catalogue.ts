@@ -298,8 +298,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'base-not-recorded',
     teaches: 'I-C2: a dead branch of checkpoints is taken for the line of the job',
     file: OWNERSHIP,
-    from: '  const outcome = await publishFile(env, { directory, name, temporary, bytes });',
-    to: '  if (name === BASE_FILE) return;\n  const outcome = await publishFile(env, { directory, name, temporary, bytes });',
+    from: '  const outcome = await store.publish({ directory, name, temporary, bytes });',
+    to: '  if (name === BASE_FILE) return;\n  const outcome = await store.publish({ directory, name, temporary, bytes });',
   },
   {
     name: 'marker-before-all',
@@ -487,8 +487,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'savepoint-name-not-synchronized',
     teaches: 'I-D1: a savepoint that was answered is gone with the power',
-    file: 'src/checkpoint/savepoint.ts',
-    from: '        await files.syncDirectory(target);\n',
+    file: 'src/checkpoint/file-store.ts',
+    from: '    await files.syncDirectory(parentOf(directory));\n',
     to: '',
   },
   {

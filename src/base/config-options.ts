@@ -1,6 +1,7 @@
 /** The table of all configuration options; keys and defaults are Flink's where the meaning is Flink's. */
 
 import { HA_OPTIONS } from './config-options-ha.ts';
+import { STORE_OPTIONS } from './config-options-stores.ts';
 import {
   boolean,
   type ConfigOption,
@@ -361,6 +362,7 @@ export const CONFIG_OPTIONS = {
     default: undefined,
     description: 'File in PEM: the key of that certificate.',
   }),
+  ...STORE_OPTIONS,
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',
     description: 'How important a line must be to be logged.',

@@ -12,6 +12,8 @@ export interface ConfigOption<T> {
   readonly description: string;
   /** Older names of the same option. */
   readonly aliases: readonly string[];
+  /** What it holds is shown to nobody, and stays in the process that was told it. */
+  readonly secret: boolean;
   /** Reads a value; `what` names the option and where the value comes from. Throws `CONFIG_INVALID`. */
   readonly parse: (value: unknown, what: string) => T;
 }
@@ -21,6 +23,7 @@ export interface Row<T> {
   readonly default: T;
   readonly description: string;
   readonly aliases?: readonly string[];
+  readonly secret?: boolean;
 }
 
 /** Bounds of a number; `also` lists single values beyond them. */
@@ -95,7 +98,7 @@ export function oneOf<W extends string, T extends W | undefined>(
   row: Row<T>,
 ): ConfigOption<T | W> {
   return option(words.join(' | '), row, (value, what) => {
-    const found = words.find((word) => typeof value === 'string' && alike(word) === alike(value.trim()));
+    const found = words.find((word) => isWord(value) && alike(word) === alike(String(value).trim()));
     if (found === undefined) throw invalid(what, value, `is none of ${words.join(', ')}`);
     return found;
   });
@@ -106,8 +109,8 @@ function option<T, V>(
   row: Row<T>,
   parse: (value: unknown, what: string) => V,
 ): ConfigOption<T | V> {
-  const { default: byDefault, description, aliases = [] } = row;
-  return Object.freeze({ type, default: byDefault, description, aliases, parse });
+  const { default: byDefault, description, aliases = [], secret = false } = row;
+  return Object.freeze({ type, default: byDefault, description, aliases, secret, parse });
 }
 
 function within(bounds: Bounds, read: number, value: unknown, what: string): number {
@@ -127,6 +130,11 @@ function numberOf(value: unknown, what: string): number {
 function numberOrText(value: unknown, what: string): number | string {
   if (typeof value === 'number' || typeof value === 'string') return value;
   throw invalid(what, value, 'is neither a number nor a text');
+}
+
+// A file says `true` without quotes.
+function isWord(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean';
 }
 
 function alike(word: string): string {

@@ -81,6 +81,11 @@ export class Configuration {
     return CONFIG_ORIGINS.findLast((origin) => this.#layers.get(origin)?.has(key) === true) ?? 'default';
   }
 
+  /** True for a key whose value is shown to nobody and stays in this process. */
+  static isSecret(key: ConfigKey): boolean {
+    return OPTIONS[key]!.secret;
+  }
+
   /** All options, in the order of the table. */
   entries(): readonly ConfigEntry[] {
     return KEYS.map((key) => ({ key, value: this.get(key), origin: this.origin(key) }));

@@ -6,6 +6,8 @@
  * event of the host (in production the event loop, in a simulation the kernel).
  */
 
+import type { RemoteStores } from './object-store.ts';
+
 /** A timer that was started by {@link Clock.timer}; cancelling twice is harmless. */
 export interface Timer {
   cancel(): void;
@@ -49,16 +51,19 @@ export type FilesErrorKind =
   | 'io'
   | 'unknown';
 
-/** The only error that {@link Files} throws. */
+/** The only error that {@link Files} and stores of objects throw. */
 export class FilesError extends Error {
   override readonly name = 'FilesError';
   readonly kind: FilesErrorKind;
   readonly path: string;
+  /** What is known of the reason, where it is more than the kind tells. */
+  readonly because: string | undefined;
 
-  constructor(kind: FilesErrorKind, operation: string, path: string, cause?: unknown) {
-    super(`${operation} ${path}: ${kind}`, cause === undefined ? undefined : { cause });
+  constructor(kind: FilesErrorKind, operation: string, path: string, cause?: unknown, because?: string) {
+    super(`${operation} ${path}: ${because ?? kind}`, cause === undefined ? undefined : { cause });
     this.kind = kind;
     this.path = path;
+    this.because = because;
   }
 }
 
@@ -125,4 +130,6 @@ export interface Env {
   readonly random: Random;
   readonly files: Files;
   readonly log: Log;
+  /** Where checkpoints may be besides `files`; absent: nowhere. */
+  readonly stores?: RemoteStores;
 }

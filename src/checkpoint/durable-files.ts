@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { type Env, type Files, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
+import type { Publication, PublicationOutcome } from '../base/object-store.ts';
 
 /** Creates a file that must not exist, with its bytes durable; its name is durable after `syncDirectory`. */
 export async function createDurably(files: Files, path: string, bytes: Uint8Array): Promise<void> {
@@ -52,25 +53,15 @@ const CAUSES: Readonly<Partial<Record<FilesErrorKind, string>>> = {
 /** CHECKPOINT_STORAGE_FAILED with the path and the likely cause; other errors pass through. */
 export function storageFailed(what: string, error: unknown): unknown {
   if (!isFilesError(error)) return error;
-  const because = CAUSES[error.kind] ?? error.message;
+  const because = error.because ?? CAUSES[error.kind] ?? error.message;
+  const remedy =
+    error.because === undefined
+      ? {}
+      : { remedy: 'Check the server, and the keys of the configuration that are named.' };
   return new MillraceError('CHECKPOINT_STORAGE_FAILED', `${what}: ${error.path}: ${because}`, {
     cause: error,
+    ...remedy,
   });
-}
-
-/** How a publication ended. `taken`: somebody else's bytes are there. */
-export type PublicationOutcome =
-  | { readonly kind: 'published' }
-  | { readonly kind: 'taken' }
-  | { readonly kind: 'failed'; readonly error: unknown; readonly outcomeKnown: boolean };
-
-/** What to publish and where. */
-export interface Publication {
-  readonly directory: string;
-  readonly name: string;
-  /** Name of the temporary file; must be unique to this writer. */
-  readonly temporary: string;
-  readonly bytes: Uint8Array;
 }
 
 /**

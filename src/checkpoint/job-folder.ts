@@ -2,17 +2,17 @@
  * Names in the folder of a job.
  *
  * ```
- * <dir>/<job-id>/attempts/<n>/          a start of the job; created exclusively: ownership.ts
+ * <dir>/<job-id>/attempts/<n>/          a start of the job; claimed exclusively: ownership.ts
  *                            base       what that start continued from
  *                            finished   the job ended well in that start
- * <dir>/<job-id>/chk-<n>/_metadata      a complete checkpoint, published by link: storage.ts
+ * <dir>/<job-id>/chk-<n>/_metadata      a complete checkpoint, published at once: storage.ts
  *                        <vertex>-<subtask>-<attempt>.state
  * ```
  *
  * `shared/` and `taskowned/`, which Flink keeps beside them, are reserved for state that outlives a checkpoint.
  */
 
-import { join } from 'node:path';
+import { locationIn } from '../base/locations.ts';
 
 /** The name of the metadata file; what has it is complete. */
 export const METADATA_FILE = '_metadata';
@@ -23,15 +23,15 @@ export function isFolderName(jobId: string): boolean {
 }
 
 export function checkpointDirectoryOf(jobDirectory: string, checkpointId: number): string {
-  return join(jobDirectory, `chk-${checkpointId}`);
+  return locationIn(jobDirectory, `chk-${checkpointId}`);
 }
 
 export function attemptsDirectoryOf(jobDirectory: string): string {
-  return join(jobDirectory, 'attempts');
+  return locationIn(jobDirectory, 'attempts');
 }
 
 export function attemptDirectoryOf(jobDirectory: string, attempt: number): string {
-  return join(attemptsDirectoryOf(jobDirectory), `${attempt}`);
+  return locationIn(attemptsDirectoryOf(jobDirectory), `${attempt}`);
 }
 
 /** Where the state of one subtask goes; `attempt` is unique over all runs of the job, so no name is written twice (I-D4). */

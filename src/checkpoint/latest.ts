@@ -8,11 +8,11 @@
  * 3. Error is not absence: what cannot be read is thrown, never taken for "none".
  */
 
-import { join } from 'node:path';
-import type { Files } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { locationIn } from '../base/locations.ts';
+import type { ObjectStore } from '../base/object-store.ts';
 import { corrupt } from './checked-json.ts';
-import { listIfExists, storageFailed } from './durable-files.ts';
+import { storageFailed } from './durable-files.ts';
 import { checkpointDirectoryOf, checkpointIdsIn, METADATA_FILE } from './job-folder.ts';
 import { type Lineage, readLineage } from './lineage.ts';
 import { type LoadedCheckpoint, loadCheckpoint, readMetadata } from './load.ts';
@@ -29,36 +29,36 @@ export interface JobFolder {
 }
 
 /** Looks at the folder of a job; it need not exist. */
-export async function surveyFolder(files: Files, jobDirectory: string): Promise<JobFolder> {
+export async function surveyFolder(store: ObjectStore, jobDirectory: string): Promise<JobFolder> {
   const complete: number[] = [];
   const torn: number[] = [];
   try {
-    for (const id of checkpointIdsIn(await listIfExists(files, jobDirectory))) {
-      const metadata = join(checkpointDirectoryOf(jobDirectory, id), METADATA_FILE);
-      ((await files.stat(metadata)) === undefined ? torn : complete).push(id);
+    for (const id of checkpointIdsIn(await store.list(jobDirectory))) {
+      const metadata = locationIn(checkpointDirectoryOf(jobDirectory, id), METADATA_FILE);
+      ((await store.look(metadata)) === undefined ? torn : complete).push(id);
     }
   } catch (error) {
     throw storageFailed('the checkpoints of the job could not be listed', error);
   }
-  const lineage = await readLineage(files, jobDirectory, complete[0] ?? Number.POSITIVE_INFINITY);
+  const lineage = await readLineage(store, jobDirectory, complete[0] ?? Number.POSITIVE_INFINITY);
   const usedBefore = (lineage.head?.firstId ?? 1) - 1;
   return { complete, torn, lineage, highestId: Math.max(complete.at(-1) ?? 0, torn.at(-1) ?? 0, usedBefore) };
 }
 
 /** The checkpoint that `-s latest` means, verified; `undefined` when the job has none yet. */
 export async function loadLatest(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   jobId: string,
   folder: JobFolder,
 ): Promise<LoadedCheckpoint | undefined> {
-  const id = await highestAlive(files, jobDirectory, folder, folder.complete);
+  const id = await highestAlive(store, jobDirectory, folder, folder.complete);
   if (id !== undefined) {
     const directory = checkpointDirectoryOf(jobDirectory, id);
-    return namingOlder(files, jobDirectory, folder, id, () => loadCheckpoint(files, directory, jobId));
+    return namingOlder(store, jobDirectory, folder, id, () => loadCheckpoint(store, directory, jobId));
   }
   const { head, elsewhere } = folder.lineage;
-  if (elsewhere !== undefined) return loadCheckpoint(files, elsewhere, jobId);
+  if (elsewhere !== undefined) return loadCheckpoint(store, elsewhere, jobId);
   if (head?.restored === undefined) return undefined;
   const lost = checkpointDirectoryOf(jobDirectory, head.restored.checkpointId);
   throw new MillraceError(
@@ -70,7 +70,7 @@ export async function loadLatest(
 
 /** Complete checkpoints on the line up to `upTo`, ascending: those that the job may remove one day. */
 export async function aliveUpTo(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   folder: JobFolder,
   upTo: number,
@@ -78,37 +78,42 @@ export async function aliveUpTo(
   const alive: number[] = [];
   for (const id of folder.complete) {
     if (id > upTo || !folder.lineage.mayContain(id)) continue;
-    if (await isAlive(files, jobDirectory, folder, id).catch(falseIfDamaged)) alive.push(id);
+    if (await isAlive(store, jobDirectory, folder, id).catch(falseIfDamaged)) alive.push(id);
   }
   return alive;
 }
 
 async function highestAlive(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   folder: JobFolder,
   ids: readonly number[],
 ): Promise<number | undefined> {
   for (const id of [...ids].reverse()) {
     if (!folder.lineage.mayContain(id)) continue;
-    const look = (): Promise<boolean> => isAlive(files, jobDirectory, folder, id);
-    if (await namingOlder(files, jobDirectory, folder, id, look)) return id;
+    const look = (): Promise<boolean> => isAlive(store, jobDirectory, folder, id);
+    if (await namingOlder(store, jobDirectory, folder, id, look)) return id;
   }
   return undefined;
 }
 
-async function isAlive(files: Files, jobDirectory: string, folder: JobFolder, id: number): Promise<boolean> {
+async function isAlive(
+  store: ObjectStore,
+  jobDirectory: string,
+  folder: JobFolder,
+  id: number,
+): Promise<boolean> {
   const directory = checkpointDirectoryOf(jobDirectory, id);
-  const metadata = await readMetadata(files, directory);
+  const metadata = await readMetadata(store, directory);
   if (metadata === undefined) return false;
   if (metadata.checkpointId !== id)
-    throw corrupt(join(directory, METADATA_FILE), `it is of checkpoint ${metadata.checkpointId}`);
+    throw corrupt(locationIn(directory, METADATA_FILE), `it is of checkpoint ${metadata.checkpointId}`);
   return folder.lineage.contains(id, metadata.attempt);
 }
 
 /** Runs `run` on checkpoint `id`; an error that it is damaged then also names the older checkpoint to choose. */
 async function namingOlder<T>(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   folder: JobFolder,
   id: number,
@@ -118,7 +123,7 @@ async function namingOlder<T>(
     return await run();
   } catch (error) {
     if (!isMillraceError(error, 'CHECKPOINT_CORRUPT')) throw error;
-    const older = (await aliveUpTo(files, jobDirectory, folder, id - 1)).at(-1);
+    const older = (await aliveUpTo(store, jobDirectory, folder, id - 1)).at(-1);
     if (older === undefined)
       throw withRemedy(error, 'There is no older checkpoint; begin again with --fresh.');
     const path = checkpointDirectoryOf(jobDirectory, older);

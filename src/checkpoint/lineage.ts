@@ -11,8 +11,8 @@
  * ```
  */
 
-import type { Files } from '../base/env.ts';
-import { listIfExists, storageFailed } from './durable-files.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { storageFailed } from './durable-files.ts';
 import { attemptsDirectoryOf, attemptsIn } from './job-folder.ts';
 import { type AttemptBase, type FinishedMarker, readBase, readFinished } from './ownership.ts';
 
@@ -69,9 +69,13 @@ export class Lineage {
 }
 
 /** Reads the line; `lowestId` is the lowest id that is asked about, so that the way back may end there. */
-export async function readLineage(files: Files, jobDirectory: string, lowestId: number): Promise<Lineage> {
-  const head = await readHead(files, jobDirectory);
-  const finished = head === undefined ? undefined : await readFinished(files, jobDirectory, head.attempt);
+export async function readLineage(
+  store: ObjectStore,
+  jobDirectory: string,
+  lowestId: number,
+): Promise<Lineage> {
+  const head = await readHead(store, jobDirectory);
+  const finished = head === undefined ? undefined : await readFinished(store, jobDirectory, head.attempt);
   const segments: Segment[] = [];
   let lastId = Number.POSITIVE_INFINITY;
   let at = head;
@@ -86,22 +90,22 @@ export async function readLineage(files: Files, jobDirectory: string, lowestId: 
     if (restored === undefined || elsewhere !== undefined || restored.checkpointId < lowestId) break;
     lastId = restored.checkpointId;
     // Attempts on the way back only fall, so this ends.
-    at = restored.attempt < at.attempt ? await readBase(files, jobDirectory, restored.attempt) : undefined;
+    at = restored.attempt < at.attempt ? await readBase(store, jobDirectory, restored.attempt) : undefined;
   }
   return new Lineage({ segments, head, elsewhere, claimed, finished });
 }
 
-async function readHead(files: Files, jobDirectory: string): Promise<AttemptBase | undefined> {
-  for (const attempt of (await attemptsOf(files, jobDirectory)).reverse()) {
-    const base = await readBase(files, jobDirectory, attempt);
+async function readHead(store: ObjectStore, jobDirectory: string): Promise<AttemptBase | undefined> {
+  for (const attempt of (await attemptsOf(store, jobDirectory)).reverse()) {
+    const base = await readBase(store, jobDirectory, attempt);
     if (base !== undefined) return base;
   }
   return undefined;
 }
 
-async function attemptsOf(files: Files, jobDirectory: string): Promise<number[]> {
+async function attemptsOf(store: ObjectStore, jobDirectory: string): Promise<number[]> {
   try {
-    return attemptsIn(await listIfExists(files, attemptsDirectoryOf(jobDirectory)));
+    return attemptsIn(await store.list(attemptsDirectoryOf(jobDirectory)));
   } catch (error) {
     throw storageFailed('the earlier starts of the job could not be listed', error);
   }

@@ -1,11 +1,11 @@
 /** Reads a checkpoint whole and proves it: every file that it names is there, with its length and checksums. */
 
 import { Buffer } from 'node:buffer';
-import { basename, dirname, join } from 'node:path';
-import type { Files, FileStatus } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
+import { locationIn, nameOf, parentOf } from '../base/locations.ts';
+import type { ObjectStore } from '../base/object-store.ts';
 import { corrupt, sha256 } from './checked-json.ts';
-import { isFilesError, readIfExists, storageFailed } from './durable-files.ts';
+import { storageFailed } from './durable-files.ts';
 import { METADATA_FILE } from './job-folder.ts';
 import { type CheckpointMetadata, decodeMetadata } from './metadata.ts';
 import { decodeSubtaskSnapshot } from './snapshot-file.ts';
@@ -22,14 +22,17 @@ export interface LoadedCheckpoint {
 
 /** The directory of the checkpoint that a user named: by its directory or by its `_metadata`. */
 export function directoryOfPath(path: string): string {
-  return basename(path) === METADATA_FILE ? dirname(path) : path;
+  return nameOf(path) === METADATA_FILE ? parentOf(path) : path;
 }
 
 /** The metadata of a checkpoint; `undefined` when the directory has none (torn, or no checkpoint at all). */
-export async function readMetadata(files: Files, directory: string): Promise<CheckpointMetadata | undefined> {
-  const path = join(directory, METADATA_FILE);
+export async function readMetadata(
+  store: ObjectStore,
+  directory: string,
+): Promise<CheckpointMetadata | undefined> {
+  const path = locationIn(directory, METADATA_FILE);
   try {
-    const bytes = await readIfExists(files, path);
+    const bytes = await store.read(path);
     return bytes === undefined ? undefined : decodeMetadata(bytes, path);
   } catch (error) {
     throw storageFailed('the metadata of a checkpoint could not be read', error);
@@ -41,22 +44,22 @@ export async function readMetadata(files: Files, directory: string): Promise<Che
  * CHECKPOINT_OTHER_JOB, or CHECKPOINT_CORRUPT with the name of the file.
  */
 export async function loadCheckpoint(
-  files: Files,
+  store: ObjectStore,
   directory: string,
   jobId: string,
 ): Promise<LoadedCheckpoint> {
-  const metadata = await requireMetadata(files, directory);
+  const metadata = await requireMetadata(store, directory);
   if (metadata.jobId !== jobId && metadata.savepoint !== true) {
     const message = `${directory} is a checkpoint of job ${metadata.jobName} (${metadata.jobId}), not of job ${jobId}`;
     throw new MillraceError('CHECKPOINT_OTHER_JOB', message);
   }
   // Whoever linked the metadata may have died before its name was durable; we build on it from here.
-  await syncDirectory(files, directory);
+  await retain(store, directory);
   const snapshots: SubtaskSnapshot[][] = [];
   for (const [vertex, { subtasks }] of metadata.vertices.entries()) {
     const ofVertex: SubtaskSnapshot[] = [];
     for (const subtask of subtasks.keys())
-      ofVertex.push(await loadSubtask(files, { directory, metadata }, vertex, subtask));
+      ofVertex.push(await loadSubtask(store, { directory, metadata }, vertex, subtask));
     snapshots.push(ofVertex);
   }
   return { directory, metadata, snapshots };
@@ -64,32 +67,32 @@ export async function loadCheckpoint(
 
 /** Reads and verifies the state of one subtask alone. Throws CHECKPOINT_CORRUPT with the name of the file. */
 export async function loadSubtask(
-  files: Files,
+  store: ObjectStore,
   { directory, metadata }: Pick<LoadedCheckpoint, 'directory' | 'metadata'>,
   vertex: number,
   subtask: number,
 ): Promise<SubtaskSnapshot> {
   const { name, subtasks } = metadata.vertices[vertex]!;
   const handle = subtasks[subtask]!;
-  const bytes = await readState(files, directory, handle, `${name}, subtask ${subtask}`);
+  const bytes = await readState(store, directory, handle, `${name}, subtask ${subtask}`);
   return decodeSubtaskSnapshot(bytes, fileOf(directory, handle));
 }
 
 /** The metadata of whatever is at a path. Throws CHECKPOINT_NOT_FOUND, or CHECKPOINT_CORRUPT with the name of the file. */
-export async function requireMetadata(files: Files, directory: string): Promise<CheckpointMetadata> {
-  const metadata = await readMetadata(files, directory);
-  if (metadata === undefined) throw await notFound(files, directory);
+export async function requireMetadata(store: ObjectStore, directory: string): Promise<CheckpointMetadata> {
+  const metadata = await readMetadata(store, directory);
+  if (metadata === undefined) throw await notFound(store, directory);
   return metadata;
 }
 
 async function readState(
-  files: Files,
+  store: ObjectStore,
   directory: string,
   handle: StateHandle,
   whose: string,
 ): Promise<Uint8Array> {
   const file = fileOf(directory, handle);
-  const bytes = await bytesOf(files, directory, handle);
+  const bytes = await bytesOf(store, directory, handle);
   if (bytes === undefined) throw corrupt(file, `it is missing; it holds the state of ${whose}`);
   if (bytes.length !== handle.length)
     throw corrupt(file, `it has ${bytes.length} bytes instead of ${handle.length} (state of ${whose})`);
@@ -99,49 +102,49 @@ async function readState(
 }
 
 async function bytesOf(
-  files: Files,
+  store: ObjectStore,
   directory: string,
   handle: StateHandle,
 ): Promise<Uint8Array | undefined> {
   // A name, never a path: metadata must not lead out of its directory.
-  if (handle.file !== undefined && basename(handle.file) !== handle.file)
-    throw corrupt(join(directory, METADATA_FILE), `it names the file ${handle.file}`);
+  if (handle.file !== undefined && !isName(handle.file))
+    throw corrupt(locationIn(directory, METADATA_FILE), `it names the file ${handle.file}`);
   if (handle.file === undefined) return Buffer.from(handle.inline ?? '', 'base64');
   try {
-    return await readIfExists(files, join(directory, handle.file));
+    return await store.read(locationIn(directory, handle.file));
   } catch (error) {
     throw storageFailed('the state of a checkpoint could not be read', error);
   }
 }
 
 function fileOf(directory: string, handle: StateHandle): string {
-  return join(directory, handle.file ?? METADATA_FILE);
+  return locationIn(directory, handle.file ?? METADATA_FILE);
 }
 
-async function syncDirectory(files: Files, directory: string): Promise<void> {
+async function retain(store: ObjectStore, directory: string): Promise<void> {
   try {
-    await files.syncDirectory(directory);
+    await store.retain(directory);
   } catch (error) {
-    // A checkpoint in a place that cannot be written, such as a read-only copy, does not change either.
-    if (!isFilesError(error, 'denied'))
-      throw storageFailed('the directory of a checkpoint is not durable', error);
+    throw storageFailed('the directory of a checkpoint is not durable', error);
   }
 }
 
-async function statusOf(files: Files, path: string): Promise<FileStatus | undefined> {
+/** True for what names a file in a directory, and nothing outside of it. */
+function isName(name: string): boolean {
+  return nameOf(name) === name && name !== '.' && name !== '..' && !name.includes('/');
+}
+
+async function notFound(store: ObjectStore, directory: string): Promise<MillraceError> {
+  let found: 'object' | 'directory' | undefined;
   try {
-    return await files.stat(path);
+    found = await store.look(directory);
   } catch (error) {
     throw storageFailed('a checkpoint could not be looked at', error);
   }
-}
-
-async function notFound(files: Files, directory: string): Promise<MillraceError> {
-  const status = await statusOf(files, directory);
   const what =
-    status === undefined
+    found === undefined
       ? 'does not exist'
-      : status.kind === 'directory'
+      : found === 'directory'
         ? `has no ${METADATA_FILE}: it is no checkpoint, or one that was never completed`
         : `is not a directory`;
   return new MillraceError('CHECKPOINT_NOT_FOUND', `${directory} ${what}`);

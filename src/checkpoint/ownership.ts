@@ -23,13 +23,12 @@
  *  O-7 Only a process that is not fenced removes checkpoints.
  */
 
-import { makeDirectoryDurably } from '../base/durable-directory.ts';
-import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import type { Env, Files } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { locationIn } from '../base/locations.ts';
+import type { ObjectStore } from '../base/object-store.ts';
 import { decodeCheckedJson, encodeCheckedJson } from './checked-json.ts';
-import { isFilesError, listIfExists, publishFile, readIfExists, storageFailed } from './durable-files.ts';
+import { isFilesError, storageFailed } from './durable-files.ts';
 import { attemptDirectoryOf, attemptsDirectoryOf, attemptsIn } from './job-folder.ts';
 
 /** Processes that may start at the same moment before one gives up. */
@@ -70,15 +69,13 @@ export interface FinishedMarker {
 }
 
 /** Claims the next attempt of a job and returns its number (O-1). List the checkpoints only after it (O-3). */
-export async function claimAttempt(files: Files, jobDirectory: string): Promise<number> {
+export async function claimAttempt(store: ObjectStore, jobDirectory: string): Promise<number> {
   const directory = attemptsDirectoryOf(jobDirectory);
   try {
-    await makeDirectoryDurably(files, directory);
+    await store.prepare(directory);
     for (let tries = 0; tries < CLAIM_TRIES_MAX; tries++) {
-      const attempt = (attemptsIn(await files.list(directory)).at(-1) ?? 0) + 1;
-      if (!(await claimed(files, attemptDirectoryOf(jobDirectory, attempt)))) continue;
-      await files.syncDirectory(directory);
-      return attempt;
+      const attempt = (attemptsIn(await store.list(directory)).at(-1) ?? 0) + 1;
+      if (await claimed(store, attemptDirectoryOf(jobDirectory, attempt))) return attempt;
     }
   } catch (error) {
     throw storageFailed('the folder of the job could not be claimed', error);
@@ -87,12 +84,8 @@ export async function claimAttempt(files: Files, jobDirectory: string): Promise<
 }
 
 /** Records what an attempt continues from; durable when it resolves (O-5). Once per attempt. */
-export async function recordBase(
-  env: Pick<Env, 'files' | 'log'>,
-  jobDirectory: string,
-  base: AttemptBase,
-): Promise<void> {
-  await record(env, {
+export async function recordBase(store: ObjectStore, jobDirectory: string, base: AttemptBase): Promise<void> {
+  await record(store, {
     jobDirectory,
     attempt: base.attempt,
     name: BASE_FILE,
@@ -103,11 +96,11 @@ export async function recordBase(
 
 /** The base of an attempt; `undefined` when it has none (O-6). */
 export async function readBase(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   attempt: number,
 ): Promise<AttemptBase | undefined> {
-  return (await readRecord(files, jobDirectory, attempt, BASE_FILE)) as AttemptBase | undefined;
+  return (await readRecord(store, jobDirectory, attempt, BASE_FILE)) as AttemptBase | undefined;
 }
 
 /**
@@ -115,25 +108,25 @@ export async function readBase(
  * `writing` counts the tries of this attempt from 1, because no name of a file is written twice (I-D4).
  */
 export async function markFinished(
-  env: Pick<Env, 'files' | 'log'>,
+  store: ObjectStore,
   jobDirectory: string,
   marker: FinishedMarker,
   writing: number,
 ): Promise<void> {
   const { attempt } = marker;
-  await checkFence(env.files, jobDirectory, attempt);
-  if ((await readFinished(env.files, jobDirectory, attempt)) !== undefined) {
+  await checkFence(store, jobDirectory, attempt);
+  if ((await readFinished(store, jobDirectory, attempt)) !== undefined) {
     // An earlier try had its effect and did not know; whether its name is durable is not known either.
-    await syncAttempt(env.files, jobDirectory, attempt);
+    await retainAttempt(store, jobDirectory, attempt);
     return;
   }
   const temporary = `${FINISHED_FILE}.${writing}.tmp`;
-  await record(env, { jobDirectory, attempt, name: FINISHED_FILE, temporary, document: marker });
+  await record(store, { jobDirectory, attempt, name: FINISHED_FILE, temporary, document: marker });
 }
 
-async function syncAttempt(files: Files, jobDirectory: string, attempt: number): Promise<void> {
+async function retainAttempt(store: ObjectStore, jobDirectory: string, attempt: number): Promise<void> {
   try {
-    await files.syncDirectory(attemptDirectoryOf(jobDirectory, attempt));
+    await store.retain(attemptDirectoryOf(jobDirectory, attempt));
   } catch (error) {
     throw storageFailed('the marker of the end may not be durable', error);
   }
@@ -141,18 +134,18 @@ async function syncAttempt(files: Files, jobDirectory: string, attempt: number):
 
 /** The terminal marker of an attempt, if it has one. */
 export async function readFinished(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   attempt: number,
 ): Promise<FinishedMarker | undefined> {
-  return (await readRecord(files, jobDirectory, attempt, FINISHED_FILE)) as FinishedMarker | undefined;
+  return (await readRecord(store, jobDirectory, attempt, FINISHED_FILE)) as FinishedMarker | undefined;
 }
 
 /** Throws FENCED when a higher attempt exists, or when this one's claim is gone. Part of O-2: call it before each commit. */
-export async function checkFence(files: Files, jobDirectory: string, attempt: number): Promise<void> {
+export async function checkFence(store: ObjectStore, jobDirectory: string, attempt: number): Promise<void> {
   let attempts: number[];
   try {
-    attempts = attemptsIn(await listIfExists(files, attemptsDirectoryOf(jobDirectory)));
+    attempts = attemptsIn(await store.list(attemptsDirectoryOf(jobDirectory)));
   } catch (error) {
     throw storageFailed('whether a newer attempt of the job runs could not be checked', error);
   }
@@ -180,9 +173,9 @@ export async function fencedFirst<T>(checkOwnFence: () => Promise<void>, work: (
   }
 }
 
-async function claimed(files: Files, path: string): Promise<boolean> {
+async function claimed(store: ObjectStore, path: string): Promise<boolean> {
   try {
-    await files.claimDirectory(path);
+    await store.claim(path);
     return true;
   } catch (error) {
     // Unknown: it may be there and be nobody's, which changes nothing (O-6); the next number is tried.
@@ -192,27 +185,27 @@ async function claimed(files: Files, path: string): Promise<boolean> {
 }
 
 async function record(
-  env: Pick<Env, 'files' | 'log'>,
+  store: ObjectStore,
   what: { jobDirectory: string; attempt: number; name: string; temporary: string; document: object },
 ): Promise<void> {
   const { name, temporary } = what;
   const directory = attemptDirectoryOf(what.jobDirectory, what.attempt);
   const bytes = encodeCheckedJson(what.document);
-  const outcome = await publishFile(env, { directory, name, temporary, bytes });
+  const outcome = await store.publish({ directory, name, temporary, bytes });
   assert(outcome.kind !== 'taken', 'only the owner of an attempt writes into its directory, once');
   if (outcome.kind === 'failed')
-    throw storageFailed(`${join(directory, name)} was not written`, outcome.error);
+    throw storageFailed(`${locationIn(directory, name)} was not written`, outcome.error);
 }
 
 async function readRecord(
-  files: Files,
+  store: ObjectStore,
   jobDirectory: string,
   attempt: number,
   name: string,
 ): Promise<object | undefined> {
-  const path = join(attemptDirectoryOf(jobDirectory, attempt), name);
+  const path = locationIn(attemptDirectoryOf(jobDirectory, attempt), name);
   try {
-    const bytes = await readIfExists(files, path);
+    const bytes = await store.read(path);
     return bytes === undefined ? undefined : decodeCheckedJson(bytes, path);
   } catch (error) {
     throw storageFailed('the earlier starts of the job could not be read', error);

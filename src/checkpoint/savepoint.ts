@@ -19,15 +19,16 @@
  *  SP-5 What was begun and failed is removed by whoever began it, unless it may have been published.
  */
 
-import { basename, dirname, join } from 'node:path';
-import { makeDirectoryDurably } from '../base/durable-directory.ts';
-import type { Env, Files, FileStatus } from '../base/env.ts';
+import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
-import { isFilesError, publishFile, storageFailed } from './durable-files.ts';
+import { locationIn, nameOf, parentOf } from '../base/locations.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { isFilesError, storageFailed } from './durable-files.ts';
 import { attemptsDirectoryOf, checkpointIdsIn, METADATA_FILE } from './job-folder.ts';
 import { requireMetadata } from './load.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
 import type { PublishOutcome } from './storage.ts';
+import { type StoreEnv, storesOf } from './stores.ts';
 
 /** Random names that are tried before something else must be wrong. */
 const NAME_TRIES_MAX = 10;
@@ -41,18 +42,20 @@ export interface SavepointStorageOptions {
 
 /** See the head of the file. */
 export class SavepointStorage {
-  readonly #env: Pick<Env, 'files' | 'log' | 'random'>;
+  readonly #env: StoreEnv & Pick<Env, 'random'>;
+  readonly #store: ObjectStore;
   readonly #options: SavepointStorageOptions;
 
-  constructor(env: Pick<Env, 'files' | 'log' | 'random'>, options: SavepointStorageOptions) {
+  constructor(env: StoreEnv & Pick<Env, 'random'>, options: SavepointStorageOptions) {
     this.#env = env;
+    this.#store = storesOf(env);
     this.#options = options;
   }
 
   /** Makes the folder for savepoints, durable; throws CHECKPOINT_STORAGE_FAILED when it cannot be. */
   async prepare(target: string): Promise<void> {
     try {
-      await makeDirectoryDurably(this.#env.files, target);
+      await this.#store.prepare(target);
     } catch (error) {
       throw storageFailed(`the folder for savepoints could not be made`, error);
     }
@@ -61,13 +64,12 @@ export class SavepointStorage {
   /** Makes the directory of a new savepoint in `target` and returns its path (SP-2). */
   async claim(target: string): Promise<string> {
     await this.prepare(target);
-    const { files, random } = this.#env;
+    const { random } = this.#env;
     const prefix = `savepoint-${this.#options.jobId.slice(0, 6)}`;
     for (let tries = 1; ; tries++) {
-      const directory = join(target, `${prefix}-${random.id().slice(0, 12)}`);
+      const directory = locationIn(target, `${prefix}-${random.id().slice(0, 12)}`);
       try {
-        await files.claimDirectory(directory);
-        await files.syncDirectory(target);
+        await this.#store.claim(directory);
         return directory;
       } catch (error) {
         // Unknown: an empty directory at worst, which is nobody's.
@@ -80,7 +82,7 @@ export class SavepointStorage {
 
   /** Publishes a savepoint whose state is durable. Never throws what storage does. */
   async publish(directory: string, metadata: CheckpointMetadata): Promise<PublishOutcome> {
-    const outcome = await publishFile(this.#env, {
+    const outcome = await this.#store.publish({
       directory,
       name: METADATA_FILE,
       temporary: `${METADATA_FILE}.${this.#options.attempt}.tmp`,
@@ -103,10 +105,9 @@ export class SavepointStorage {
 
   /** Removes what was begun and reported to nobody (SP-5); what cannot be removed is left behind, and said in the log. */
   async abandon(directory: string): Promise<void> {
-    const { files, log } = this.#env;
+    const { log } = this.#env;
     try {
-      await files.remove(join(directory, METADATA_FILE));
-      await files.removeTree(directory);
+      await this.#store.removeAll(directory, METADATA_FILE);
     } catch (error) {
       log.warn('a savepoint that failed could not be removed', { path: directory, error: String(error) });
     }
@@ -117,14 +118,13 @@ export class SavepointStorage {
  * Removes a savepoint, or a checkpoint that a job was given (SP-4). Throws CHECKPOINT_NOT_FOUND when there is none, and
  * CHECKPOINT_CORRUPT when its metadata cannot say what belongs to it: then nothing is touched.
  */
-export async function disposeSnapshot(files: Files, directory: string): Promise<void> {
-  const metadata = await requireMetadata(files, directory);
+export async function disposeSnapshot(store: ObjectStore, directory: string): Promise<void> {
+  const metadata = await requireMetadata(store, directory);
   const names = filesOf(metadata);
   try {
-    await files.remove(join(directory, METADATA_FILE));
-    await files.syncDirectory(directory);
-    for (const name of names) await files.remove(join(directory, name));
-    if ((await files.list(directory)).length === 0) await files.removeTree(directory);
+    await store.remove(locationIn(directory, METADATA_FILE));
+    for (const name of names) await store.remove(locationIn(directory, name));
+    if ((await store.list(directory)).length === 0) await store.removeAll(directory);
   } catch (error) {
     throw storageFailed(`${directory} was not removed`, error);
   }
@@ -134,20 +134,20 @@ export async function disposeSnapshot(files: Files, directory: string): Promise<
  * The same, by hand: a checkpoint in the folder of a job is refused with SAVEPOINT_EDIT_INVALID, because the job may need it
  * and removes it itself.
  */
-export async function disposeByHand(files: Files, directory: string): Promise<void> {
-  const { savepoint } = await requireMetadata(files, directory);
-  const isOfJob = savepoint !== true && checkpointIdsIn([basename(directory)]).length > 0;
-  const attempts = isOfJob ? await statusOf(files, attemptsDirectoryOf(dirname(directory))) : undefined;
-  if (attempts !== undefined) {
+export async function disposeByHand(store: ObjectStore, directory: string): Promise<void> {
+  const { savepoint } = await requireMetadata(store, directory);
+  const isOfJob = savepoint !== true && checkpointIdsIn([nameOf(directory)]).length > 0;
+  const isInFolder = isOfJob && (await isThere(store, attemptsDirectoryOf(parentOf(directory))));
+  if (isInFolder) {
     const message = `${directory} is a checkpoint in the folder of its job, which removes it when it is not needed any more`;
     throw new MillraceError('SAVEPOINT_EDIT_INVALID', message);
   }
-  await disposeSnapshot(files, directory);
+  await disposeSnapshot(store, directory);
 }
 
-async function statusOf(files: Files, path: string): Promise<FileStatus | undefined> {
+async function isThere(store: ObjectStore, path: string): Promise<boolean> {
   try {
-    return await files.stat(path);
+    return (await store.look(path)) !== undefined;
   } catch (error) {
     throw storageFailed('a savepoint could not be looked at', error);
   }

@@ -16,6 +16,7 @@ import { surveyFolder } from './latest.ts';
 import { markFinished } from './ownership.ts';
 import { type RestoreChoice, type StartedAttempt, startAttempt } from './start.ts';
 import { CheckpointStorage } from './storage.ts';
+import { storesOf } from './stores.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const LATEST: RestoreChoice = { kind: 'latest' };
@@ -78,7 +79,7 @@ test('ids continue above those that were used and removed', async () => {
   const second = await run(files, 0);
   assert.equal(second.nextId, 6);
   for (const id of [4, 5]) await files.removeTree(chk(id));
-  assert.ok((await surveyFolder(files, JOB_DIRECTORY)).highestId >= 5);
+  assert.ok((await surveyFolder(storesOf({ files, log: silent }), JOB_DIRECTORY)).highestId >= 5);
 });
 
 test('processes of one run: the first that records its base has chosen for those after it', async () => {
@@ -202,7 +203,7 @@ test('a finished job says so without writing anything; while it has checkpoints 
   const files = memoryFiles();
   const { attempt } = await run(files, 1);
   const marker = { jobId: JOB_ID, jobName: 'small', attempt, checkpointId: 1, finishedAt: 77 };
-  await markFinished({ files, log: silent }, JOB_DIRECTORY, marker, 1);
+  await markFinished(storesOf({ files, log: silent }), JOB_DIRECTORY, marker, 1);
   const before = [...files.disk.contents().keys()];
   const options = { jobDirectory: JOB_DIRECTORY, jobId: JOB_ID, choice: LATEST };
   const found = await startAttempt({ files, log: silent }, options);
@@ -224,7 +225,7 @@ test('a finished job that has left no checkpoint may run again', async () => {
   const files = memoryFiles();
   const { attempt } = await run(files, 0);
   const marker = { jobId: JOB_ID, jobName: 'small', attempt, checkpointId: undefined, finishedAt: 77 };
-  await markFinished({ files, log: silent }, JOB_DIRECTORY, marker, 1);
+  await markFinished(storesOf({ files, log: silent }), JOB_DIRECTORY, marker, 1);
   assert.equal(restoredId(await start(files, { kind: 'none' })), undefined);
 });
 

@@ -5,14 +5,15 @@
  * after the choice (unmatched state, output committed later): a refused start must not turn the line of the job.
  */
 
-import { dirname, resolve } from 'node:path';
-import type { Env, Files } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { parentOf } from '../base/locations.ts';
+import type { ObjectStore } from '../base/object-store.ts';
 import type { ClaimedSnapshot } from './lineage.ts';
 import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint, readMetadata } from './load.ts';
 import { aliveUpTo, type JobFolder, loadLatest, surveyFolder } from './latest.ts';
 import { isFolderName } from './job-folder.ts';
 import { checkFence, claimAttempt, fencedFirst, type FinishedMarker, recordBase } from './ownership.ts';
+import { type StoreEnv, storesOf } from './stores.ts';
 
 /**
  * What the user wants to continue from. `none`: nothing was said; `fresh`: begin again beside what is there. `claim`: what
@@ -64,22 +65,23 @@ export interface StartOptions {
 
 /** Claims the folder of a job and finds what to continue from. Throws CHECKPOINT_EXISTS when nothing was said about a run that can be continued. */
 export async function startAttempt(
-  env: Pick<Env, 'files' | 'log'>,
+  env: StoreEnv,
   options: StartOptions,
 ): Promise<StartedAttempt | AlreadyFinished> {
+  const store = storesOf(env);
   const { jobDirectory, jobId } = options;
   if (!isFolderName(jobId)) {
     const message = `the job id '${jobId}' is no name for a folder: it has letters, digits, '.', '_' and '-' only`;
     throw new MillraceError('CONFIG_INVALID', message);
   }
   // Before the claim, so that a start that does nothing writes nothing.
-  const before = await surveyFolder(env.files, jobDirectory);
-  const finished = await refuse(env, continued(options, before), before);
+  const before = await surveyFolder(store, jobDirectory);
+  const finished = await refuse(store, continued(options, before), before);
   if (finished !== undefined) return finished;
-  const attempt = await claimAttempt(env.files, jobDirectory);
+  const attempt = await claimAttempt(store, jobDirectory);
   return fencedFirst(
-    () => checkFence(env.files, jobDirectory, attempt),
-    () => afterClaim(env, options, attempt),
+    () => checkFence(store, jobDirectory, attempt),
+    () => afterClaim(store, options, attempt),
   );
 }
 
@@ -90,22 +92,22 @@ function continued(options: StartOptions, { lineage }: JobFolder): StartOptions 
 }
 
 async function afterClaim(
-  env: Pick<Env, 'files' | 'log'>,
+  store: ObjectStore,
   asked: StartOptions,
   attempt: number,
 ): Promise<StartedAttempt | AlreadyFinished> {
   // Again after the claim: O-3.
-  const folder = await surveyFolder(env.files, asked.jobDirectory);
+  const folder = await surveyFolder(store, asked.jobDirectory);
   const options = continued(asked, folder);
-  const finishedMeanwhile = await refuse(env, options, folder);
+  const finishedMeanwhile = await refuse(store, options, folder);
   if (finishedMeanwhile !== undefined) return finishedMeanwhile;
-  const checkpoint = await choose(env, options, folder);
-  const claimed = await claimedSnapshot(env.files, options, folder, checkpoint);
-  return started(env, options, { attempt, folder, checkpoint, claimed });
+  const checkpoint = await choose(store, options, folder);
+  const claimed = await claimedSnapshot(store, options, folder, checkpoint);
+  return started(store, options, { attempt, folder, checkpoint, claimed });
 }
 
 async function refuse(
-  env: Pick<Env, 'files'>,
+  store: ObjectStore,
   { jobDirectory, choice }: StartOptions,
   folder: JobFolder,
 ): Promise<AlreadyFinished | undefined> {
@@ -113,14 +115,14 @@ async function refuse(
   if (choice.kind === 'latest' && finished !== undefined) return { kind: 'finished', marker: finished };
   if (choice.kind !== 'none') return undefined;
   // A job that has finished leaves no checkpoint behind, and may run again; its sinks guard what they committed.
-  const alive = await aliveUpTo(env.files, jobDirectory, folder, Number.POSITIVE_INFINITY);
+  const alive = await aliveUpTo(store, jobDirectory, folder, Number.POSITIVE_INFINITY);
   if (alive.length === 0 && folder.lineage.elsewhere === undefined) return undefined;
   const what = alive.length === 0 ? 'a run of this job' : `checkpoint ${alive.at(-1)} of this job`;
   throw new MillraceError('CHECKPOINT_EXISTS', `${jobDirectory} holds ${what}`);
 }
 
 async function choose(
-  env: Pick<Env, 'files'>,
+  store: ObjectStore,
   { jobDirectory, jobId, choice }: StartOptions,
   folder: JobFolder,
 ): Promise<LoadedCheckpoint | undefined> {
@@ -129,15 +131,15 @@ async function choose(
     case 'fresh':
       return undefined;
     case 'latest':
-      return loadLatest(env.files, jobDirectory, jobId, folder);
+      return loadLatest(store, jobDirectory, jobId, folder);
     case 'path':
-      return loadCheckpoint(env.files, directoryOfPath(choice.path), jobId);
+      return loadCheckpoint(store, directoryOfPath(choice.path), jobId);
   }
 }
 
 /** What the job owns outside of its folder: claimed now, or by an earlier start and not replaced yet. */
 async function claimedSnapshot(
-  files: Files,
+  store: ObjectStore,
   { jobDirectory, choice }: StartOptions,
   folder: JobFolder,
   checkpoint: LoadedCheckpoint | undefined,
@@ -148,18 +150,18 @@ async function claimedSnapshot(
     return { id, attempt, directory: checkpoint.directory };
   }
   const { claimed } = folder.lineage;
-  return choice.kind === 'latest' && claimed !== undefined && (await isStillThere(files, claimed))
+  return choice.kind === 'latest' && claimed !== undefined && (await isStillThere(store, claimed))
     ? claimed
     : undefined;
 }
 
 /** False also when something else is at its place by now: that is not the job's. */
 export async function isStillThere(
-  files: Files,
+  store: ObjectStore,
   { directory, id, attempt }: ClaimedSnapshot,
 ): Promise<boolean> {
   try {
-    const metadata = await readMetadata(files, directory);
+    const metadata = await readMetadata(store, directory);
     return metadata?.checkpointId === id && metadata.attempt === attempt;
   } catch (error) {
     const isDamaged =
@@ -170,11 +172,11 @@ export async function isStillThere(
 }
 
 function isIn(jobDirectory: string, { directory }: LoadedCheckpoint): boolean {
-  return resolve(dirname(directory)) === resolve(jobDirectory);
+  return parentOf(directory) === jobDirectory;
 }
 
 async function started(
-  env: Pick<Env, 'files' | 'log'>,
+  store: ObjectStore,
   { jobDirectory, choice, run }: StartOptions,
   found: {
     attempt: number;
@@ -205,13 +207,13 @@ async function started(
     // Only what is on the line up to the restored one is the job's to remove; a fresh start owns all that it replaces.
     durable: [
       ...(claimed === undefined ? [] : [claimed.id]),
-      ...(isHere ? await aliveUpTo(env.files, jobDirectory, folder, id ?? 0) : []),
+      ...(isHere ? await aliveUpTo(store, jobDirectory, folder, id ?? 0) : []),
     ],
     claimed,
     orphans: choice.kind === 'fresh' ? [...complete, ...torn].sort((a, b) => a - b) : torn,
     warnings: isHere ? deadBranch(folder, checkpoint) : [],
     recordBase: () =>
-      recordBase(env, jobDirectory, { attempt, restored, firstId, ...(run === undefined ? {} : { run }) }),
+      recordBase(store, jobDirectory, { attempt, restored, firstId, ...(run === undefined ? {} : { run }) }),
   };
 }
 

@@ -2,62 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  INLINE_THRESHOLD_BYTES,
-  JOB_DIRECTORY,
-  JOB_ID,
-  publishCheckpoint,
-} from '../../test/checkpoint/small-job.ts';
-import type { Files, Log } from '../base/env.ts';
+import { CRASH, live, type Outside, silent } from '../../test/checkpoint/lives.ts';
+import { JOB_DIRECTORY, JOB_ID } from '../../test/checkpoint/small-job.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { seededRandom } from '../base/random.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { type FileFault, memoryFiles } from '../testing/simulated-files.ts';
 import { surveyFolder } from './latest.ts';
-import { type StartedAttempt, startAttempt } from './start.ts';
-import { CheckpointStorage } from './storage.ts';
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
-const CRASH = new Error('killed');
-
-/** What outlives a process besides its disk. */
-interface Outside {
-  /** Checkpoints whose effects were released. */
-  readonly committed: number[];
-  /** Checkpoints that were said not to be published. */
-  readonly refused: number[];
-  readonly ids: Set<number>;
-}
-
-/** A whole life: start, three checkpoints with their commits, removal of what is beyond one retained. */
-async function live(files: Files, outside: Outside): Promise<StartedAttempt> {
-  const env = { files, log: silent };
-  const options = { jobDirectory: JOB_DIRECTORY, jobId: JOB_ID, choice: { kind: 'latest' as const } };
-  const start = await startAttempt(env, options);
-  assert.ok(start.kind === 'started');
-  const restoredId = start.checkpoint?.metadata.checkpointId ?? 0;
-  assert.ok(
-    restoredId >= Math.max(0, ...outside.committed),
-    'nothing below a released checkpoint is restored',
-  );
-  assert.ok(!outside.refused.includes(restoredId), 'what was refused is not there');
-  await start.recordBase();
-  const { attempt } = start;
-  const inlineThresholdBytes = INLINE_THRESHOLD_BYTES;
-  const storage = new CheckpointStorage(env, { jobDirectory: JOB_DIRECTORY, attempt, inlineThresholdBytes });
-  let previous = start.checkpoint?.metadata.checkpointId;
-  for (let id = start.nextId; id < start.nextId + 3; id++) {
-    assert.ok(!outside.ids.has(id) || !outside.committed.includes(id), 'an id is not released twice');
-    outside.ids.add(id);
-    const outcome = await publishCheckpoint(storage, id, attempt);
-    if (outcome.kind === 'failed' && outcome.outcomeKnown) outside.refused.push(id);
-    if (outcome.kind !== 'published') throw outcome.error;
-    outside.committed.push(id);
-    if (previous !== undefined) await storage.discard(previous);
-    previous = id;
-  }
-  return start;
-}
+import { startAttempt } from './start.ts';
+import { storesOf } from './stores.ts';
 
 /** Lives until the `step`-th file operation, at which `what` happens; false when there are fewer. */
 async function interruptedLife(
@@ -78,7 +31,7 @@ async function interruptedLife(
     },
   });
   try {
-    await live(files, outside);
+    await live({ files, log: silent }, JOB_DIRECTORY, outside);
   } catch (error) {
     const isExpected = error === CRASH || isMillraceError(error, 'CHECKPOINT_STORAGE_FAILED');
     // Everything else, a failed assertion above all, is a failure of the test.
@@ -96,11 +49,11 @@ async function tryEveryStep(
     const disk = new SimulatedDisk();
     const outside: Outside = { committed: [], refused: [], ids: new Set() };
     // A life before, so that there is something to restore and to remove.
-    await live(memoryFiles(disk), outside);
+    await live({ files: memoryFiles(disk), log: silent }, JOB_DIRECTORY, outside);
     if (!(await interruptedLife(disk, outside, step, what))) return cases;
     await afterwards(disk, step, outside);
-    await live(memoryFiles(disk), outside);
-    const folder = await surveyFolder(memoryFiles(disk), JOB_DIRECTORY);
+    await live({ files: memoryFiles(disk), log: silent }, JOB_DIRECTORY, outside);
+    const folder = await surveyFolder(storesOf({ files: memoryFiles(disk), log: silent }), JOB_DIRECTORY);
     assert.equal(folder.complete.at(-1), outside.committed.at(-1), 'the last released checkpoint is there');
     cases++;
   }

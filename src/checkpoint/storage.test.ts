@@ -17,13 +17,14 @@ import { type FileFault, memoryFiles, type SimulatedFiles } from '../testing/sim
 import { loadCheckpoint } from './load.ts';
 import { claimAttempt } from './ownership.ts';
 import { CheckpointStorage } from './storage.ts';
+import { storesOf } from './stores.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 async function claimedStorage(
   files: SimulatedFiles = memoryFiles(),
 ): Promise<{ files: SimulatedFiles; storage: CheckpointStorage; attempt: number }> {
-  const attempt = await claimAttempt(files, JOB_DIRECTORY);
+  const attempt = await claimAttempt(storesOf({ files, log: silent }), JOB_DIRECTORY);
   const options = { jobDirectory: JOB_DIRECTORY, attempt, inlineThresholdBytes: INLINE_THRESHOLD_BYTES };
   return { files, storage: new CheckpointStorage({ files, log: silent }, options), attempt };
 }
@@ -36,7 +37,7 @@ test('what is published is loaded again, small state from the metadata, large st
     'v-count-0-1-1.state',
     'v-count-1-1-1.state',
   ]);
-  const loaded = await loadCheckpoint(files, storage.directoryOf(1), JOB_ID);
+  const loaded = await loadCheckpoint(storesOf({ files, log: silent }), storage.directoryOf(1), JOB_ID);
   assert.deepEqual(loaded.snapshots[0], [snapshotOf('source', 1)]);
   assert.equal(loaded.snapshots[1]?.length, 2);
   assert.deepEqual(loaded.metadata.enumerators, { source: { splits: [1] } });
@@ -60,7 +61,7 @@ test('after a newer attempt has started nothing is published, claimed over or re
   await publishCheckpoint(storage, 1, 1);
   await storage.claimCheckpoint(2);
   const metadata = await writeCheckpoint(storage, 2, 1);
-  await claimAttempt(files, JOB_DIRECTORY);
+  await claimAttempt(storesOf({ files, log: silent }), JOB_DIRECTORY);
   const outcome = await storage.publish(metadata);
   assert.equal(outcome.kind, 'fenced');
   assert.match(outcome.kind === 'fenced' ? outcome.error.message : '', /attempt 2 .* this is attempt 1/);
@@ -94,16 +95,16 @@ test('a missing, cut, changed or foreign file is named', async () => {
     const { files, storage } = await claimedStorage();
     await publishCheckpoint(storage, 1, 1);
     await damage(files, storage.directoryOf(1));
-    const load = loadCheckpoint(files, storage.directoryOf(1), JOB_ID);
+    const load = loadCheckpoint(storesOf({ files, log: silent }), storage.directoryOf(1), JOB_ID);
     await assert.rejects(load, { code: 'CHECKPOINT_CORRUPT', message });
   }
   const { files, storage } = await claimedStorage();
   await publishCheckpoint(storage, 1, 1);
-  await assert.rejects(loadCheckpoint(files, storage.directoryOf(1), 'job-2'), {
+  await assert.rejects(loadCheckpoint(storesOf({ files, log: silent }), storage.directoryOf(1), 'job-2'), {
     code: 'CHECKPOINT_OTHER_JOB',
     message: /small \(job-1\), not of job job-2/,
   });
-  await assert.rejects(loadCheckpoint(files, storage.directoryOf(9), JOB_ID), {
+  await assert.rejects(loadCheckpoint(storesOf({ files, log: silent }), storage.directoryOf(9), JOB_ID), {
     code: 'CHECKPOINT_NOT_FOUND',
     message: /chk-9 does not exist/,
   });

@@ -1,11 +1,11 @@
 /**
  * Checkpoints of one job in its folder: state files, metadata, removal. Names are drawn in job-folder.ts.
  *
- * Owns: the folder, as long as its attempt is the highest. Talks to: the files of the process.
+ * Owns: the folder, as long as its attempt is the highest. Talks to: the store that it is in (stores.ts).
  * Used by slots (`writeSubtask`) and by the job master (all else).
  *
  * 1. A handle that was returned survives a loss of power: file and name (I-D1).
- * 2. Metadata comes last and appears at once, by `link`; it is never overwritten. What has `_metadata` is complete.
+ * 2. Metadata comes last and appears at once, as one publication; it is never overwritten. What has `_metadata` is complete.
  * 3. No name is written twice (I-D4): ids are claimed exclusively, and names carry the attempt.
  * 4. `published` is said only after the fence was checked (O-2 in ownership.ts); what is not known is said so (I-H4).
  * 5. Removal: `_metadata` first, so that a crash leaves an orphan and never a checkpoint with holes; and only while
@@ -13,16 +13,17 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import type { Env, Files } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
+import { locationIn } from '../base/locations.ts';
+import type { ObjectStore, Publication } from '../base/object-store.ts';
 import { sha256 } from './checked-json.ts';
-import { createDurably, isFilesError, publishFile, storageFailed } from './durable-files.ts';
+import { isFilesError, storageFailed } from './durable-files.ts';
 import { checkpointDirectoryOf, METADATA_FILE } from './job-folder.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
 import { checkFence } from './ownership.ts';
 import type { StateHandle } from './state-handle.ts';
+import { type StoreEnv, storesOf } from './stores.ts';
 
 /** Flink's upper limit of `data-inline-threshold`. */
 export const INLINE_THRESHOLD_BYTES_MAX = 1024 * 1024;
@@ -61,7 +62,7 @@ export interface StateFile {
  * state gives the same handle in every directory.
  */
 export async function writeStateFile(
-  files: Files,
+  store: ObjectStore,
   { directory, name, bytes, inlineThresholdBytes, ...known }: StateFile,
 ): Promise<StateHandle> {
   const about = { length: bytes.length, sha256: known.sha256 ?? sha256(bytes) };
@@ -71,8 +72,7 @@ export async function writeStateFile(
   }
   const file = `${name}.state`;
   try {
-    await createDurably(files, join(directory, file), bytes);
-    await files.syncDirectory(directory);
+    await store.create(locationIn(directory, file), bytes);
   } catch (error) {
     throw storageFailed(`state was not written`, error);
   }
@@ -81,14 +81,16 @@ export async function writeStateFile(
 
 /** See the head of the file. */
 export class CheckpointStorage {
-  readonly #env: Pick<Env, 'files' | 'log'>;
+  readonly #store: ObjectStore;
   readonly #jobDirectory: string;
   readonly #attempt: number;
   readonly #inlineThresholdBytes: number;
+  /** What may be there, or still come, without having been answered. */
+  readonly #unsettled = new Map<number, Publication>();
 
-  constructor(env: Pick<Env, 'files' | 'log'>, options: CheckpointStorageOptions) {
+  constructor(env: StoreEnv, options: CheckpointStorageOptions) {
     assert(options.attempt >= 1, 'a storage belongs to an attempt that was claimed');
-    this.#env = env;
+    this.#store = storesOf(env);
     this.#jobDirectory = options.jobDirectory;
     this.#attempt = options.attempt;
     this.#inlineThresholdBytes = Math.min(options.inlineThresholdBytes, INLINE_THRESHOLD_BYTES_MAX);
@@ -107,15 +109,13 @@ export class CheckpointStorage {
   ): Promise<StateHandle> {
     const directory = this.directoryOf(checkpointId);
     const inlineThresholdBytes = this.#inlineThresholdBytes;
-    return writeStateFile(this.#env.files, { directory, name, ...state, inlineThresholdBytes });
+    return writeStateFile(this.#store, { directory, name, ...state, inlineThresholdBytes });
   }
 
   /** Makes the directory of a checkpoint before it is triggered; `taken`: use another id. Throws FENCED. */
   async claimCheckpoint(checkpointId: number): Promise<'claimed' | 'taken'> {
-    const { files } = this.#env;
     try {
-      await files.claimDirectory(this.directoryOf(checkpointId));
-      await files.syncDirectory(this.#jobDirectory);
+      await this.#store.claim(this.directoryOf(checkpointId));
       return 'claimed';
     } catch (error) {
       if (!isFilesError(error, 'exists'))
@@ -130,13 +130,15 @@ export class CheckpointStorage {
   async publish(metadata: CheckpointMetadata): Promise<PublishOutcome> {
     const { checkpointId } = metadata;
     assert(metadata.attempt === this.#attempt, 'a checkpoint is published by the attempt that it names');
-    const outcome = await publishFile(this.#env, {
+    const publication = {
       directory: this.directoryOf(checkpointId),
       name: METADATA_FILE,
       temporary: `${METADATA_FILE}.${this.#attempt}.tmp`,
       bytes: encodeMetadata(metadata),
-    });
+    };
+    const outcome = await this.#store.publish(publication);
     if (outcome.kind === 'failed') {
+      if (!outcome.outcomeKnown) this.#unsettled.set(checkpointId, publication);
       const error = asError(storageFailed(`checkpoint ${checkpointId} was not published`, outcome.error));
       return { kind: 'failed', error, outcomeKnown: outcome.outcomeKnown };
     }
@@ -147,21 +149,28 @@ export class CheckpointStorage {
     return { kind: 'fenced', error: new MillraceError('FENCED', message) };
   }
 
+  /** Makes publications known whose outcome was not: what is not there afterwards will never be. Before the folder is surveyed. */
+  async settle(): Promise<void> {
+    for (const [id, publication] of this.#unsettled) {
+      try {
+        await this.#store.settle(publication);
+      } catch (error) {
+        throw storageFailed(`whether checkpoint ${id} was published is still not known`, error);
+      }
+      this.#unsettled.delete(id);
+    }
+  }
+
   /** Throws FENCED when a newer attempt exists: before each commit of a sink. */
   async checkFence(): Promise<void> {
-    await checkFence(this.#env.files, this.#jobDirectory, this.#attempt);
+    await checkFence(this.#store, this.#jobDirectory, this.#attempt);
   }
 
   /** Removes a checkpoint, complete or torn (5). Again is fine. Throws FENCED. */
   async discard(checkpointId: number): Promise<void> {
-    const { files } = this.#env;
-    const directory = this.directoryOf(checkpointId);
     await this.checkFence();
     try {
-      if ((await files.stat(directory)) === undefined) return;
-      await files.remove(join(directory, METADATA_FILE));
-      await files.syncDirectory(directory);
-      await files.removeTree(directory);
+      await this.#store.removeAll(this.directoryOf(checkpointId), METADATA_FILE);
     } catch (error) {
       throw storageFailed(`checkpoint ${checkpointId} was not removed`, error);
     }

@@ -18,12 +18,15 @@ import { tcpNetwork } from '../base/tcp.ts';
 import { JobManager } from '../cluster/job-manager/job-manager.ts';
 import type { HeartbeatTimes } from '../cluster/messages.ts';
 import { fixedLeader, storedLeader } from '../cluster/rpc/leader-source.ts';
+import type { ProcessSpawner } from '../cluster/processes.ts';
 import { localSpawner } from '../cluster/spawner.ts';
 import { TaskManager } from '../cluster/task-manager/task-manager.ts';
 import { highAvailabilityOf } from '../ha/high-availability.ts';
 import { LogRing } from '../rest/log-ring.ts';
 import { ProcessMeter } from '../rest/process-meter.ts';
 import { loggingOf } from '../run/load.ts';
+import { storeSettings } from '../stores/settings.ts';
+import { withStores } from '../stores/stores.ts';
 import { type ApplicationRequest, prepareApplication, runApplication } from './application.ts';
 import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
@@ -107,7 +110,7 @@ async function runJobManager(
   const jobManager = new JobManager({
     env,
     network: tcpNetwork(),
-    spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
+    spawner: spawnerOf(configuration),
     processId: process.pid,
     address,
     secret: files.secret(),
@@ -119,7 +122,7 @@ async function runJobManager(
   });
   const submissions = clusterSubmissions({
     env,
-    spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
+    spawner: spawnerOf(configuration),
     blobDirectory,
     configuration,
     workingDirectory: host.workingDirectory,
@@ -246,7 +249,7 @@ async function runTaskManager(
   const taskManager = new TaskManager({
     env,
     network: tcpNetwork(),
-    spawner: localSpawner({ entry: ENTRY, logging: loggingOf(configuration) }),
+    spawner: spawnerOf(configuration),
     taskManager: id,
     host: ownHost,
     processId: process.pid,
@@ -273,10 +276,17 @@ async function runTaskManager(
   process.exit(error === undefined ? EXIT.done : EXIT.failed);
 }
 
+/** Processes with the log and the stores of this one. */
+function spawnerOf(configuration: Configuration): ProcessSpawner {
+  const stores = storeSettings(configuration, process.env);
+  return localSpawner({ entry: ENTRY, logging: loggingOf(configuration), stores });
+}
+
 function environmentOf(configuration: Configuration, logs: LogRing | undefined): Env {
   const clock = systemClock();
   const log = consoleLog(loggingOf(configuration));
-  return systemEnv({ log: logs === undefined ? log : teeLog(log, logs.log(clock)) });
+  const env = systemEnv({ log: logs === undefined ? log : teeLog(log, logs.log(clock)) });
+  return withStores(env, storeSettings(configuration, process.env));
 }
 
 /** Only this machine may reach a process until what they say is encrypted. */

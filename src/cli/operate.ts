@@ -1,6 +1,6 @@
 /** `millrace savepoint`, and `stop` with a savepoint and `cancel` by REST: of a run with `--ui` as of a cluster. */
 
-import { resolve } from 'node:path';
+import { locationOf } from '../base/locations.ts';
 import type { Request } from './arguments.ts';
 import { EXIT } from './exit.ts';
 import { isRestUrl, restClientOf } from './rest-target.ts';
@@ -61,7 +61,7 @@ export async function operateByRest(request: OperateRequest, host: OperateHost):
     );
     return EXIT.done;
   }
-  const folder = request.folder === undefined ? undefined : resolve(host.workingDirectory, request.folder);
+  const folder = request.folder === undefined ? undefined : locationOf(request.folder, host.workingDirectory);
   const isStop = request.kind === 'stop';
   say(isStop ? `Suspending job "${jobId}" with a savepoint.` : `Triggering savepoint for job ${jobId}.`);
   say('Waiting for response...');

@@ -26,6 +26,8 @@ import { checkGuarantee, type ExecuteOptions, executeAsync, type JobClient, plan
 import type { JobOptions, Request } from './arguments.ts';
 import { loggingOf } from '../run/load.ts';
 import { bundleJob } from './bundle.ts';
+import { storeSettings } from '../stores/settings.ts';
+import { withStores } from '../stores/stores.ts';
 import { readConfiguration } from './configuration.ts';
 import type { Dashboard, WatchedRun } from './dashboard.ts';
 import { EXIT } from './exit.ts';
@@ -99,7 +101,7 @@ async function show(
 /** Prints what becomes of a savepoint in this version of the job; nothing runs. */
 export async function showUpgrade(request: UpgradeRequest, host: JobHost): Promise<number> {
   const { restore = '', allowNonRestoredState: allowNonRestored } = request.options;
-  const savepoint = await savepointOf(restore, host);
+  const savepoint = await savepointOf(restore, host, request.options.configuration);
   return withPlan(request, host, (planned) =>
     compareWithSavepoint(request, savepoint, planned, { allowNonRestored, host }),
   );
@@ -233,7 +235,9 @@ class Run {
     const { environment, version, workingDirectory } = this.#host;
     if (!ui && !isTelemetryWanted(environment)) return;
     const { watchRun } = await import('./dashboard.ts');
-    const env = systemEnv({ logging: loggingOf(client.configuration) });
+    const { configuration } = client;
+    const plain = systemEnv({ logging: loggingOf(configuration) });
+    const env = withStores(plain, storeSettings(configuration, this.#host.environment));
     this.#watched = watchRun({ client, env, logs: this.#logs, version, workingDirectory });
     const { watch } = this.#watched;
     const say = (text: string): void => this.#progress.print(`${client.jobName}: ${text}\n`);

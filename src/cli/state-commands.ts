@@ -1,6 +1,6 @@
 /** `millrace state read|diff|convert` and `millrace savepoint dispose`: savepoints on the disk, without a job. */
 
-import { resolve } from 'node:path';
+import { locationOf } from '../base/locations.ts';
 import {
   changedSavepoint,
   diffSavepoints,
@@ -8,6 +8,7 @@ import {
   openSavepoint,
   type Savepoint,
 } from '../savepoints/index.ts';
+import { configuredEnv } from './configured-env.ts';
 import type { Request } from './arguments.ts';
 import { EXIT } from './exit.ts';
 import { contentsText, diffText, jsonOf, valueText } from './state-text.ts';
@@ -17,6 +18,7 @@ import type { Screen } from './terminal.ts';
 export interface StateHost {
   readonly stdout: Screen;
   readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** A request about savepoints on the disk. */
@@ -26,21 +28,22 @@ export type StateRequest = Request & {
 
 /** Carries one out; what goes wrong is thrown. */
 export async function runStateCommand(request: StateRequest, host: StateHost): Promise<number> {
-  const at = (path: string): string => resolve(host.workingDirectory, path);
+  const at = (path: string): string => locationOf(path, host.workingDirectory);
+  const options = { env: await configuredEnv(host) };
   switch (request.kind) {
     case 'state-read':
-      return read(request, await openSavepoint(at(request.path)), host);
+      return read(request, await openSavepoint(at(request.path), options), host);
     case 'state-diff':
       return diff(
         request,
-        await openSavepoint(at(request.left)),
-        await openSavepoint(at(request.right)),
+        await openSavepoint(at(request.left), options),
+        await openSavepoint(at(request.right), options),
         host,
       );
     case 'state-convert':
-      return convert(request, await openSavepoint(at(request.path)), at(request.folder), host);
+      return convert(request, await openSavepoint(at(request.path), options), at(request.folder), host);
     case 'savepoint-dispose':
-      await disposeSavepoint(at(request.path));
+      await disposeSavepoint(at(request.path), options);
       host.stdout.write(
         request.json ? line({ disposed: at(request.path) }) : `Savepoint '${request.path}' disposed.\n`,
       );

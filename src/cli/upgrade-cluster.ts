@@ -5,10 +5,11 @@
  * could not start from it. The steps and the way back are upgrade-steps.ts.
  */
 
-import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { deserializeError, isMillraceError, MillraceError } from '../base/errors.ts';
+import { locationOf } from '../base/locations.ts';
 import type { JobListing, Submission, SubmittedJob } from '../cluster/messages.ts';
+import { configuredEnv } from './configured-env.ts';
 import { openSavepoint } from '../savepoints/index.ts';
 import type { Request } from './arguments.ts';
 import { type ClusterClient, withCluster } from './cluster-client.ts';
@@ -58,7 +59,7 @@ async function isAccepted(
   if (checkpoint === undefined) return true;
   const { allowNonRestoredState: allowNonRestored } = request.options;
   try {
-    const savepoint = await openSavepoint(checkpoint);
+    const savepoint = await openSavepoint(checkpoint, { env: await configuredEnv(host) });
     const shown = { json: request.json && request.dryRun };
     return (await compareWithSavepoint(shown, savepoint, planned, { allowNonRestored, host })) === EXIT.done;
   } catch (error) {
@@ -94,7 +95,7 @@ async function carryOut(upgrading: Upgrading): Promise<number> {
 
 function stepsOf({ request, client, old, next, host }: Upgrading): UpgradeSteps {
   const { jobId, folder, deadlineMs } = request;
-  const target = folder === undefined ? undefined : resolve(host.workingDirectory, folder);
+  const target = folder === undefined ? undefined : locationOf(folder, host.workingDirectory);
   const clock = systemClock();
   const rest = restClientOf(request.cluster);
   const ask = (): Promise<JobListing> => client.ask<JobListing>({ kind: 'job', jobId });

@@ -5,8 +5,8 @@
  * version running to go back to.
  */
 
-import { resolve } from 'node:path';
 import { deserializeError } from '../base/errors.ts';
+import { locationOf } from '../base/locations.ts';
 import type { planOf } from '../run.ts';
 import { openSavepoint, type Savepoint } from '../savepoints/index.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type OperatorChange,
   type UpgradeComparison,
 } from '../savepoints/upgrade.ts';
+import { configuredEnv } from './configured-env.ts';
 import type { Request } from './arguments.ts';
 import { EXIT } from './exit.ts';
 import { formatBytes, formatCount } from './format.ts';
@@ -25,6 +26,7 @@ export interface UpgradeHost {
   readonly stdout: Screen;
   readonly stderr: Screen;
   readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** An error as a person reads it. */
   readonly describe: (error: unknown) => string;
 }
@@ -55,8 +57,13 @@ export async function compareWithSavepoint(
 }
 
 /** The savepoint that a request names. */
-export function savepointOf(path: string, { workingDirectory }: UpgradeHost): Promise<Savepoint> {
-  return openSavepoint(resolve(workingDirectory, path));
+export async function savepointOf(
+  path: string,
+  host: UpgradeHost,
+  commandLine: Readonly<Record<string, unknown>>,
+): Promise<Savepoint> {
+  const env = await configuredEnv(host, commandLine);
+  return openSavepoint(locationOf(path, host.workingDirectory), { env });
 }
 
 function upgradeText(

@@ -1,9 +1,10 @@
 /** A cluster inside this process: the job master in this thread, over whatever slots it is given. */
 
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
+import { locationIn } from '../base/locations.ts';
 import type { RestoreChoice } from '../checkpoint/start.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import { inProcessSlots } from '../hosts/in-process.ts';
@@ -68,7 +69,7 @@ export class LocalCluster {
     const { jobId, compiled, configuration, choice } = submission;
     const env = this.#env;
     const isStored = isCheckpointing(configuration) || choice.kind !== 'none';
-    const jobDirectory = isStored ? join(submission.checkpointsDirectory, jobId) : undefined;
+    const jobDirectory = isStored ? locationIn(submission.checkpointsDirectory, jobId) : undefined;
     const inlineThresholdBytes = configuration.get('execution.checkpointing.data-inline-threshold');
     const settings = jobSettings(configuration, isStored);
     const master = new JobMaster({

@@ -13,7 +13,11 @@ export type ProcessStart = (
   | { readonly kind: 'job-process'; readonly start: JobProcessStart }
   | { readonly kind: 'job-master'; readonly start: JobMasterStart }
   | { readonly kind: 'plan'; readonly start: PlanStart }
-) & { readonly logging?: ProcessLogging };
+) & {
+  readonly logging?: ProcessLogging;
+  /** How it reaches checkpoints that are not on this machine: understood by its entry, opaque here. */
+  readonly stores?: unknown;
+};
 
 /** How a process logs until it knows what its job says. */
 export interface ProcessLogging {

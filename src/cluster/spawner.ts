@@ -9,6 +9,8 @@ export interface SpawnerOptions {
   readonly entry: URL;
   /** How they log; they write to the standard error of this process. */
   readonly logging?: ProcessLogging;
+  /** As in `ProcessStart`. */
+  readonly stores?: unknown;
   /** Further words for Node. */
   readonly nodeOptions?: readonly string[];
 }
@@ -25,7 +27,7 @@ export function localSpawner(options: SpawnerOptions): ProcessSpawner {
 }
 
 function startChild(
-  { entry, logging, nodeOptions = [] }: SpawnerOptions,
+  { entry, logging, stores, nodeOptions = [] }: SpawnerOptions,
   start: ProcessStart,
   workingDirectory: string,
   onExit: (how: string) => void,
@@ -45,6 +47,6 @@ function startChild(
   child.once('error', (error) => over(error.message));
   child.once('exit', (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`));
   // A child that died meanwhile tells so by its exit.
-  child.send({ ...start, ...(logging === undefined ? {} : { logging }) }, () => undefined);
+  child.send({ ...start, ...(logging === undefined ? {} : { logging }), stores }, () => undefined);
   return child;
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claimAttempt } from '../checkpoint/ownership.ts';
+import { storesOf } from '../checkpoint/stores.ts';
 import { seededRandom } from '../base/random.ts';
 import { NO_LATENCY } from '../metrics/latency.ts';
 import { compile } from '../graph/compile.ts';
@@ -228,7 +229,7 @@ async function runCase(
     },
   });
   let isUp = true;
-  let processAttempt = await kernel.settle(claimAttempt(kernel.env('slots').files, directory));
+  let processAttempt = await kernel.settle(claimAttempt(storesOf(kernel.env('slots')), directory));
   for (let restarts = 0; ; restarts++) {
     const parallelism = 1 + random.int(3);
     const last = restarts >= spec.failures;
@@ -236,7 +237,7 @@ async function runCase(
     if (!isUp) {
       kernel.restart('slots');
       isUp = true;
-      processAttempt = await kernel.settle(claimAttempt(kernel.env('slots').files, directory));
+      processAttempt = await kernel.settle(claimAttempt(storesOf(kernel.env('slots')), directory));
     }
     fuse.left = !last && how === 'fail' ? 1 + random.int(spec.count) : 0;
     output.stops.clear();

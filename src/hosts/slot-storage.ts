@@ -1,10 +1,10 @@
 /** What a slot writes of a checkpoint or savepoint, and how it asks whether its job still is its own. */
 
-import type { Env } from '../base/env.ts';
 import { subtaskStateName } from '../checkpoint/job-folder.ts';
 import { checkFence } from '../checkpoint/ownership.ts';
 import type { StateHandle } from '../checkpoint/state-handle.ts';
 import { CheckpointStorage, writeStateFile } from '../checkpoint/storage.ts';
+import { type StoreEnv, storesOf } from '../checkpoint/stores.ts';
 import type { SlotSettings } from './messages.ts';
 import { SavepointDirectories } from './savepoint-directories.ts';
 import type { EncodedSnapshot } from './snapshot-encoder.ts';
@@ -34,7 +34,8 @@ export interface SubtaskBytes {
 const NOTHING: StateHandle = { file: undefined, inline: '', length: 0, sha256: '' };
 
 /** The storage of a slot, after its settings. */
-export function createSlotStorage(settings: SlotSettings, env: Pick<Env, 'files' | 'log'>): SlotStorage {
+export function createSlotStorage(settings: SlotSettings, env: StoreEnv): SlotStorage {
+  const stores = storesOf(env);
   const { checkpointDirectory, processAttempt, inlineThresholdBytes } = settings;
   const savepoints = new SavepointDirectories();
   const checkpoints =
@@ -51,7 +52,7 @@ export function createSlotStorage(settings: SlotSettings, env: Pick<Env, 'files'
     let handle = NOTHING;
     if (savepoint !== 'none') {
       const directory = await savepoints.of(checkpointId);
-      handle = await writeStateFile(env.files, { directory, name, ...snapshot, inlineThresholdBytes });
+      handle = await writeStateFile(stores, { directory, name, ...snapshot, inlineThresholdBytes });
     }
     if (savepoint === 'alone' || checkpoints === undefined) return handle;
     // The same bytes under the same name: one handle is true in both directories.
@@ -63,6 +64,6 @@ export function createSlotStorage(settings: SlotSettings, env: Pick<Env, 'files'
     checkFence: () =>
       checkpointDirectory === undefined
         ? Promise.resolve()
-        : checkFence(env.files, checkpointDirectory, processAttempt),
+        : checkFence(stores, checkpointDirectory, processAttempt),
   };
 }

@@ -10,7 +10,7 @@ import { coordinatorMetrics, workerMetrics } from './metric-table.ts';
 const REFRESH_MS = 3_000;
 /** What is told of values whose key says that they are secret. */
 const MASK = '******';
-const SECRET = /password|secret|token|apikey|api-key|auth-params|credential|private/i;
+const SECRET = /password|secret|token|apikey|api-key|auth-params|credential|private|access.key/i;
 
 /** The rows of the table. */
 export function clusterRoutes(context: RestContext): Route[] {

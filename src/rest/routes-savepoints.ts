@@ -1,8 +1,10 @@
 /** Flink's routes about savepoints: taken on the way, taken to stop, and removed. */
 
+import { isUri, isWithin, locationOf } from '../base/locations.ts';
 import { join, relative, isAbsolute, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { disposeByHand } from '../checkpoint/savepoint.ts';
+import { storesOf } from '../checkpoint/stores.ts';
 import { badRequest, field, jobOf, type RestContext } from './context.ts';
 import type { ServedJob } from './served.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
@@ -58,12 +60,12 @@ export function savepointRoutes(context: RestContext): Route[] {
         if (path === undefined) throw badRequest('"savepoint-path" is missing');
         const roots = context.watch.cluster.jobs().flatMap((job) => rootsOf(job));
         const directory = insideOf(roots, path);
-        const { files } = context.watch.cluster.env;
+        const store = storesOf(context.watch.cluster.env);
         const id = context.triggers.begin(
           { what: 'disposal', jobId: '' },
           triggerIdOf(request.body),
           async () => {
-            await disposeByHand(files, directory);
+            await disposeByHand(store, directory);
             return {};
           },
           (cause) => ({ 'failure-cause': cause }),
@@ -130,9 +132,9 @@ function rootsOf({ workingDirectory, savepointsDirectory, checkpointsDirectory }
 /** A path inside of one of the roots; a relative one begins at the first. Refuses all others. */
 function insideOf(roots: readonly string[], given: string): string {
   if (given.includes('\0')) throw badRequest('a path holds a character that no path has');
-  const path = given.startsWith('file:') ? pathOfUrl(given) : given;
-  const whole = isAbsolute(path) ? resolve(path) : join(roots[0] ?? '/', path);
+  const whole = isUri(given) ? uriOf(given) : wholePath(roots, given);
   const isInside = roots.some((root) => {
+    if (isUri(root) || isUri(whole)) return isUri(root) && isUri(whole) && isWithin(root, whole);
     const below = relative(root, whole);
     return below === '' || (!below.startsWith(`..${sep}`) && below !== '..' && !isAbsolute(below));
   });
@@ -141,6 +143,19 @@ function insideOf(roots: readonly string[], given: string): string {
     403,
     `${whole} lies outside of the folders that savepoints may be in: ${roots.join(', ')}. Set execution.checkpointing.savepoint-dir to add one.`,
   );
+}
+
+function wholePath(roots: readonly string[], given: string): string {
+  const path = given.startsWith('file:') ? pathOfUrl(given) : given;
+  return isAbsolute(path) ? resolve(path) : join(roots[0] ?? '/', path);
+}
+
+function uriOf(given: string): string {
+  try {
+    return locationOf(given);
+  } catch {
+    throw badRequest('the place of a savepoint is no URI of one');
+  }
 }
 
 function pathOfUrl(url: string): string {

@@ -10,6 +10,7 @@ import type { JobDescription } from '../cluster/messages.ts';
 import type { JobMasterStart, PlanAnswer, PlanStart } from '../cluster/processes.ts';
 import { guaranteeOf } from '../graph/guarantee.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
+import type { StoreSettings } from '../stores/settings.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { checkGuarantee, executeOver, jobIdOf, planOf, servedParts } from '../run.ts';
 import {
@@ -35,6 +36,7 @@ export async function runSubmitted(
   slotsOf: (planned: PlannedLoad) => SlotProvider,
   log: Log,
   authority: JobAuthority | undefined,
+  stores: StoreSettings | undefined,
 ): Promise<RunningJob> {
   const load = submission.load as SubmittedLoad;
   process.argv.splice(0, process.argv.length, ...load.argv);
@@ -55,7 +57,7 @@ export async function runSubmitted(
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe, isAdaptive }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe, isAdaptive }),
-    { run, requirements, authority },
+    { run, requirements, authority, stores },
   );
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
   const { compiled } = master;
@@ -103,8 +105,9 @@ export async function planBundle({
 }
 
 /** What a thread of a job process loads: the recipe of the job master, from the bundle as it lies here. */
-export function localLoad(load: unknown, bundlePath: string): LoadRecipe {
-  return { ...recipeForThread(load as LoadRecipe), module: pathToFileURL(bundlePath).href, isBundle: true };
+export function localLoad(load: unknown, bundlePath: string, stores: StoreSettings | undefined): LoadRecipe {
+  const module = pathToFileURL(bundlePath).href;
+  return { ...recipeForThread(load as LoadRecipe), module, isBundle: true, stores };
 }
 
 /** The plan that the job master has built. */

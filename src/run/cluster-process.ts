@@ -14,6 +14,8 @@ import type { ProcessStart } from '../cluster/processes.ts';
 import { JobProcess } from '../cluster/task-manager/job-process.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import { WORKER } from '../run.ts';
+import type { StoreSettings } from '../stores/settings.ts';
+import { withStores } from '../stores/stores.ts';
 import { graphOf, localLoad, planBundle, runSubmitted } from './cluster-job.ts';
 
 /** Exit codes; 0 after a last word. */
@@ -30,13 +32,15 @@ process.once('message', (message) => {
   });
 });
 
-async function begin({ kind, start, logging }: ProcessStart): Promise<void> {
+async function begin({ kind, start, logging, stores: given }: ProcessStart): Promise<void> {
   if (kind === 'plan') {
     const answer = await planBundle(start);
     process.send!(answer, () => process.exit(0));
     return;
   }
-  const own = systemEnv(logging === undefined ? {} : { logging });
+  const stores = given as StoreSettings | undefined;
+  const plain = systemEnv(logging === undefined ? {} : { logging });
+  const own = stores === undefined ? plain : withStores(plain, stores);
   const jobId = kind === 'job-master' ? start.submission.jobId : start.jobId;
   const env = { ...own, log: own.log.child({ jobId }) };
   const network = tcpNetwork();
@@ -45,7 +49,7 @@ async function begin({ kind, start, logging }: ProcessStart): Promise<void> {
       env,
       network,
       start,
-      run: runSubmitted,
+      run: (about, slotsOf, log, authority) => runSubmitted(about, slotsOf, log, authority, stores),
       onOver: () => process.exit(FENCED),
     }).start();
     return;
@@ -59,7 +63,7 @@ async function begin({ kind, start, logging }: ProcessStart): Promise<void> {
     slotsOf: ({ load, bundlePath, part }) =>
       threadSlots({
         entry: WORKER,
-        load: localLoad(load, bundlePath),
+        load: localLoad(load, bundlePath, stores),
         graph: graphOf(load),
         clock: env.clock,
         part,

@@ -15,6 +15,7 @@ import { type PlannedJob, planJob } from '../graph/plan.ts';
 import type { StreamGraph } from '../graph/stream-graph.ts';
 import { definitionOf, describeJob, describeModule } from '../streams/describe.ts';
 import type { JobDefinition } from '../streams/job.ts';
+import type { StoreSettings } from '../stores/settings.ts';
 import type { JobExecutionResult } from '../streams/job-runner.ts';
 
 /** What a job is made from. */
@@ -47,6 +48,8 @@ export interface LoadRecipe {
   /** What must come out. */
   readonly graph: JobGraph;
   readonly logging: LoggingSettings;
+  /** How checkpoints are reached that are not on the disk of this machine: of the process, not of the job. */
+  readonly stores: StoreSettings | undefined;
 }
 
 /** How a process or a thread logs. */
@@ -122,14 +125,14 @@ export async function loadRecipe(recipe: LoadRecipe): Promise<CompiledJob> {
   }
 }
 
-/** The layers of a configuration. */
+/** The layers of a configuration, for other threads and processes: without what is secret. */
 export function layersOf(configuration: Configuration): ConfigurationLayer[] {
   return CONFIG_ORIGINS.filter((origin) => origin !== 'default').map((origin) => ({
     origin,
     values: Object.fromEntries(
       configuration
         .entries()
-        .filter((entry) => entry.origin === origin)
+        .filter((entry) => entry.origin === origin && !Configuration.isSecret(entry.key))
         .map(({ key, value }) => [key, value]),
     ),
   }));

@@ -1,9 +1,11 @@
 /** Removes a savepoint for good. */
 
-import { resolve } from 'node:path';
+import { locationOf } from '../base/locations.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { directoryOfPath } from '../checkpoint/load.ts';
 import { disposeByHand } from '../checkpoint/savepoint.ts';
+import { storesOf } from '../checkpoint/stores.ts';
+import { withStoresOfEnvironment } from '../stores/process-stores.ts';
 import type { OpenOptions } from './savepoint.ts';
 
 /**
@@ -16,7 +18,7 @@ import type { OpenOptions } from './savepoint.ts';
  * ```
  */
 export async function disposeSavepoint(path: string, options: OpenOptions = {}): Promise<void> {
-  const { files } = options.env ?? systemEnv({ logging: { level: 'warn' } });
-  const directory = resolve(directoryOfPath(path));
-  await disposeByHand(files, directory);
+  const env = options.env ?? withStoresOfEnvironment(systemEnv({ logging: { level: 'warn' } }));
+  const directory = directoryOfPath(locationOf(path));
+  await disposeByHand(storesOf(env), directory);
 }

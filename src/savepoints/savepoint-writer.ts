@@ -10,11 +10,11 @@
  *  SW-4 A checkpoint with records in flight is refused: where they go, only its own job knows.
  */
 
-import { resolve } from 'node:path';
 import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { operatorId, sha256Hex } from '../base/hash.ts';
 import { checkKey, type Key, keyGroupRange } from '../base/key-groups.ts';
+import { locationOf } from '../base/locations.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { subtaskStateName } from '../checkpoint/job-folder.ts';
 import type { CheckpointMetadata, VertexMetadata } from '../checkpoint/metadata.ts';
@@ -27,6 +27,8 @@ import type {
   SubtaskSnapshot,
 } from '../checkpoint/state-handle.ts';
 import { INLINE_THRESHOLD_BYTES_MAX, writeStateFile } from '../checkpoint/storage.ts';
+import { storesOf } from '../checkpoint/stores.ts';
+import { withStoresOfEnvironment } from '../stores/process-stores.ts';
 import { BroadcastStates } from '../state/broadcast-state.ts';
 import type { MapDescriptor, StateHandles } from '../state/descriptors.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
@@ -114,7 +116,7 @@ export interface NewSavepointOptions extends OpenOptions {
  */
 export function newSavepoint(options: NewSavepointOptions): SavepointWriter {
   return new SavepointWriter({
-    env: options.env ?? systemEnv({ logging: { level: 'warn' } }),
+    env: options.env ?? withStoresOfEnvironment(systemEnv({ logging: { level: 'warn' } })),
     base: undefined,
     jobName: options.jobName,
     maxParallelism: options.maxParallelism ?? MAX_PARALLELISM,
@@ -281,7 +283,7 @@ export class SavepointWriter {
     const { env, base, jobName } = this.#parts;
     const jobId = base?.metadata.jobId ?? sha256Hex(jobName).slice(0, 32);
     const storage = new SavepointStorage(env, { jobId, attempt: 1 });
-    const directory = await storage.claim(resolve(folder));
+    const directory = await storage.claim(locationOf(folder));
     try {
       const metadata = await this.#writeInto(directory, jobId);
       const outcome = await storage.publish(directory, metadata);
@@ -428,8 +430,12 @@ export class SavepointWriter {
 
   #store(directory: string, name: string, snapshot: SubtaskSnapshot): Promise<StoredState> {
     const bytes = encodeSubtaskSnapshot(snapshot);
-    const { files } = this.#parts.env;
-    return writeStateFile(files, { directory, name, bytes, inlineThresholdBytes: INLINE_BYTES });
+    return writeStateFile(storesOf(this.#parts.env), {
+      directory,
+      name,
+      bytes,
+      inlineThresholdBytes: INLINE_BYTES,
+    });
   }
 }
 

@@ -9,13 +9,15 @@
  * SV-3 State with a time to live is shown as of the moment of the savepoint.
  */
 
-import { resolve } from 'node:path';
 import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
+import { locationOf } from '../base/locations.ts';
 import { systemEnv } from '../base/system-env.ts';
 import type { Key } from '../base/key-groups.ts';
 import { directoryOfPath, requireMetadata } from '../checkpoint/load.ts';
 import type { OperatorSnapshot } from '../checkpoint/state-handle.ts';
+import { storesOf } from '../checkpoint/stores.ts';
+import { withStoresOfEnvironment } from '../stores/process-stores.ts';
 import { BroadcastStates } from '../state/broadcast-state.ts';
 import type { MapDescriptor, StateDescriptor, StateHandle, StateHandles } from '../state/descriptors.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
@@ -114,9 +116,9 @@ export interface OpenOptions {
  * ```
  */
 export async function openSavepoint(path: string, options: OpenOptions = {}): Promise<Savepoint> {
-  const env = options.env ?? systemEnv({ logging: { level: 'warn' } });
-  const directory = resolve(directoryOfPath(path));
-  return new Savepoint(new StoredSnapshot(env, directory, await requireMetadata(env.files, directory)));
+  const env = options.env ?? withStoresOfEnvironment(systemEnv({ logging: { level: 'warn' } }));
+  const directory = directoryOfPath(locationOf(path));
+  return new Savepoint(new StoredSnapshot(env, directory, await requireMetadata(storesOf(env), directory)));
 }
 
 let storedOf: (savepoint: Savepoint) => StoredSnapshot;

@@ -8,6 +8,7 @@ import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { loadSubtask } from '../checkpoint/load.ts';
+import { storesOf } from '../checkpoint/stores.ts';
 import type { CheckpointMetadata, VertexMetadata } from '../checkpoint/metadata.ts';
 import type { OperatorSnapshot, SubtaskSnapshot } from '../checkpoint/state-handle.ts';
 
@@ -60,7 +61,7 @@ export class StoredSnapshot {
 
   /** What all operators of one subtask hold; verified. */
   subtask(vertex: number, subtask: number): Promise<SubtaskSnapshot> {
-    return loadSubtask(this.env.files, this, vertex, subtask);
+    return loadSubtask(storesOf(this.env), this, vertex, subtask);
   }
 
   /** What the subtasks of an operator hold, one after the other. */

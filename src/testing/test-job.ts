@@ -14,6 +14,7 @@ import { MillraceError } from '../base/errors.ts';
 import { keyGroupRange } from '../base/key-groups.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { loadCheckpoint } from '../checkpoint/load.ts';
+import { storesOf } from '../checkpoint/stores.ts';
 import type { SubtaskRestore } from '../checkpoint/state-handle.ts';
 import { JobMaster, type JobResult } from '../cluster/job-manager/job-master.ts';
 import { jobSettings, latencyOf } from '../cluster/job-manager/job-settings.ts';
@@ -172,8 +173,8 @@ export class TestJob<
   /** The keyed state of an operator as of the latest `checkpoint()`. */
   async state<S extends DeclaredState>(uid: string, declaration: S): Promise<OperatorState<S>> {
     if (this.#latest === undefined) throw misused('state() reads the latest checkpoint(); take one before');
-    const { files } = this.kernel.env('test');
-    const loaded = await this.kernel.settle(loadCheckpoint(files, this.#latest.path, JOB_ID));
+    const store = storesOf(this.kernel.env('test'));
+    const loaded = await this.kernel.settle(loadCheckpoint(store, this.#latest.path, JOB_ID));
     const uids = loaded.metadata.vertices.flatMap(({ operators }) => operators.map((each) => each.uid));
     const vertex = loaded.metadata.vertices.findIndex(({ operators }) =>
       operators.some((each) => each.uid === uid),

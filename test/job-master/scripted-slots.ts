@@ -11,6 +11,7 @@ import type { Env, Timer } from '../../src/base/env.ts';
 import { MillraceError, serializeError } from '../../src/base/errors.ts';
 import { encodeSubtaskSnapshot } from '../../src/checkpoint/snapshot-file.ts';
 import { CheckpointStorage, writeStateFile } from '../../src/checkpoint/storage.ts';
+import { storesOf } from '../../src/checkpoint/stores.ts';
 import type { StateHandle, SubtaskRestore } from '../../src/checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../../src/exchange/events.ts';
 import type { CompiledJob, JobGraph } from '../../src/graph/job-graph.ts';
@@ -346,8 +347,8 @@ export class ScriptedDeployment {
     if (barrier.savepoint === true) {
       const directory = this.#savepoints.get(barrier.id);
       assert.ok(directory !== undefined, 'the directory of a savepoint is announced before its barrier');
-      const { files } = this.#setup.env;
-      handle = await writeStateFile(files, { directory, name, bytes, inlineThresholdBytes: 0 });
+      const store = storesOf(this.#setup.env);
+      handle = await writeStateFile(store, { directory, name, bytes, inlineThresholdBytes: 0 });
     }
     if (barrier.kind === 'savepoint' || this.#storage === undefined) return handle;
     return this.#storage.writeSubtask(barrier.id, name, { bytes });

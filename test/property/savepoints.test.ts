@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
 import type { CheckpointReference } from '../../src/cluster/job-manager/job-storage.ts';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { storesOf } from '../../src/checkpoint/stores.ts';
 import type { RestoreChoice } from '../../src/checkpoint/start.ts';
 import { files, generatorSource, job, state, tumbling, watermarks } from '../../src/index.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
@@ -280,8 +281,8 @@ class Lives {
 
   /** The branch that this version does not have has kept something. */
   async #holdsAudit(path: string): Promise<boolean> {
-    const { files } = this.#kernel.env('reader');
-    const { snapshots } = await this.#kernel.settle(loadCheckpoint(files, path, 'job'));
+    const store = storesOf(this.#kernel.env('reader'));
+    const { snapshots } = await this.#kernel.settle(loadCheckpoint(store, path, 'job'));
     return snapshots
       .flat()
       .flatMap(({ operators }) => operators)

@@ -23,6 +23,7 @@ import {
 } from '../../checkpoint/start.ts';
 import { CheckpointStorage } from '../../checkpoint/storage.ts';
 import type { PublishOutcome } from '../../checkpoint/storage.ts';
+import { storesOf } from '../../checkpoint/stores.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 
 import {
@@ -178,7 +179,7 @@ class FolderStorage implements JobStorage {
 
   checkFence(): Promise<void> {
     const { env, jobDirectory } = this.#options;
-    return checkFence(env.files, jobDirectory, this.#claimed().attempt);
+    return checkFence(storesOf(env), jobDirectory, this.#claimed().attempt);
   }
 
   survey(): Promise<{ durable: readonly number[]; orphans: readonly number[] }> {
@@ -186,13 +187,14 @@ class FolderStorage implements JobStorage {
     return fencedFirst(
       () => this.checkFence(),
       async () => {
-        const folder = await surveyFolder(env.files, jobDirectory);
+        await this.#storage?.settle();
+        const folder = await surveyFolder(storesOf(env), jobDirectory);
         // Damage is an error here too: what is skipped would be committed again.
-        const latest = await loadLatest(env.files, jobDirectory, jobId, folder);
+        const latest = await loadLatest(storesOf(env), jobDirectory, jobId, folder);
         const upTo = latest?.metadata.checkpointId ?? 0;
-        const own = await aliveUpTo(env.files, jobDirectory, folder, upTo);
+        const own = await aliveUpTo(storesOf(env), jobDirectory, folder, upTo);
         const { claimed } = this.#claimed();
-        const isOwned = claimed !== undefined && (await isStillThere(env.files, claimed));
+        const isOwned = claimed !== undefined && (await isStillThere(storesOf(env), claimed));
         return { durable: isOwned ? [claimed.id, ...own] : own, orphans: folder.torn };
       },
     );
@@ -219,7 +221,7 @@ class FolderStorage implements JobStorage {
     const { attempt } = this.#claimed();
     const finishedAt = env.clock.now();
     const marker = { jobId, jobName: graph.name, attempt, checkpointId, finishedAt };
-    await markFinished(env, jobDirectory, marker, ++this.#markings);
+    await markFinished(storesOf(env), jobDirectory, marker, ++this.#markings);
   }
 
   #claimed(): StartedAttempt {
@@ -229,11 +231,11 @@ class FolderStorage implements JobStorage {
 
   /** O-7 holds for what was claimed too. */
   async #discard(storage: CheckpointStorage, id: number): Promise<void> {
-    const { files } = this.#options.env;
+    const store = storesOf(this.#options.env);
     const { claimed } = this.#claimed();
     if (id !== claimed?.id) return storage.discard(id);
     await this.checkFence();
-    if (await isStillThere(files, claimed)) await disposeSnapshot(files, claimed.directory);
+    if (await isStillThere(store, claimed)) await disposeSnapshot(store, claimed.directory);
   }
 
   #store(storage: CheckpointStorage, attempt: number): CheckpointStore {
@@ -316,7 +318,7 @@ class UnstoredJob implements JobStorage {
     const processAttempt = env.clock.now();
     const named =
       choice.kind === 'path'
-        ? await loadCheckpoint(env.files, directoryOfPath(choice.path), jobId)
+        ? await loadCheckpoint(storesOf(env), directoryOfPath(choice.path), jobId)
         : undefined;
     const base = named && this.#loaded.keep(named);
     return {
@@ -387,7 +389,7 @@ class LoadedOnce {
     const { env, jobId, graph, allowNonRestored, declaredState } = this.#options;
     const kept = this.#kept;
     this.#kept = undefined;
-    const checkpoint = kept?.directory === path ? kept : await loadCheckpoint(env.files, path, jobId);
+    const checkpoint = kept?.directory === path ? kept : await loadCheckpoint(storesOf(env), path, jobId);
     return assignState({ checkpoint, plan: graph, allowNonRestored, declaredState });
   }
 }
