@@ -561,6 +561,7 @@ export class TaskRunner {
         stateBytes: snapshot.bytes.length,
         inFlightBytes: pending.inFlightBytes(),
       };
+      snapshot.release?.();
       this.#report({ kind: 'acknowledge', ...this.#address, checkpointId, state, figures });
     } catch (error) {
       this.#report({ kind: 'decline', ...this.#address, checkpointId, error: serializeError(error) });

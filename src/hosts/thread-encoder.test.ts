@@ -1,8 +1,11 @@
 // Bytes that another thread makes are those that this one would make; what happens when it ends, or has no room.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { systemClock } from '../base/clock.ts';
+import type { Clock } from '../base/env.ts';
 import type { FrozenKeyedState } from '../state/backend.ts';
 import * as state from '../state/state.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
@@ -77,9 +80,12 @@ async function encoded(
 }
 
 /** The encoder, and the threads that it started. */
-function watched(): { encoder: SnapshotEncoder; threads: Worker[] } {
+function watched(clock: Pick<Clock, 'timer'> = systemClock()): {
+  encoder: SnapshotEncoder;
+  threads: Worker[];
+} {
   const threads: Worker[] = [];
-  const encoder = threadEncoder(() => {
+  const encoder = threadEncoder(clock, () => {
     const thread = new Worker(new URL('./worker-encoder.ts', import.meta.url));
     threads.push(thread);
     return thread;
@@ -175,6 +181,7 @@ test('a thread that ends takes its snapshots with it, and the next one has anoth
   );
   const starts = [silent];
   const encoder = threadEncoder(
+    systemClock(),
     () => starts.shift() ?? new Worker(new URL('./worker-encoder.ts', import.meta.url)),
   );
   try {
@@ -207,4 +214,36 @@ test('a snapshot that is given up gives its memory back, and the end of a slot r
   const rejected = assert.rejects(waiting, { code: 'WORKER_LOST', message: /its slot was closed/ });
   await encoder.close();
   await rejected;
+});
+
+test('a thread that has nothing to do for a while is ended, and what was stored gives its memory back', async () => {
+  const timers = new Set<() => void>();
+  const clock: Pick<Clock, 'timer'> = {
+    timer: (_afterMs, run) => {
+      timers.add(run);
+      return { cancel: () => timers.delete(run) };
+    },
+  };
+  const { encoder, threads } = watched(clock);
+  try {
+    const backend = backendWith(100_000);
+    for (const round of [1, 2]) {
+      const { encoding, snapshot } = await read(backend, encoder);
+      assert.equal(timers.size, 0, 'it is not idle while a snapshot is on its way');
+      const { bytes, release } = await encoding.finish(snapshot);
+      assert.ok(bytes.length > 0);
+      release!();
+      assert.equal(bytes.length, 0);
+      assert.equal(threads.length, round, 'another one takes its place');
+      const [idle] = timers;
+      const ended = once(threads.at(-1)!, 'exit');
+      timers.clear();
+      idle!();
+      await ended;
+    }
+    await read(backend, encoder);
+  } finally {
+    await encoder.close();
+  }
+  assert.equal(timers.size, 0);
 });

@@ -15,9 +15,12 @@
  * N5 What is shared is the memory of typed tables, which the thread copies while they change: F5 of state/memory/snapshot.ts
  *    says why that is right. The number of tables that are copied is written after they are, and read before anything that
  *    changes later is changed.
+ * N6 A thread that had nothing to do for {@link IDLE_MS} is ended, and with it goes all memory that it has used: garbage of an
+ *    idle thread is not collected.
  */
 
 import { Worker } from 'node:worker_threads';
+import type { Clock, Timer } from '../base/env.ts';
 import { type deserializeError as deserialize, deserializeError, MillraceError } from '../base/errors.ts';
 import { ownModule } from '../base/own-package.ts';
 import type { SharedCopying, SharedTable } from '../state/backend.ts';
@@ -65,6 +68,8 @@ const HERE_BYTES_MAX = 1024 * 1024;
 /** Eight pages. */
 const MEMORY_WORDS = 131_072;
 const MEMORIES_MAX = 8;
+/** N6. Longer than the usual time from one checkpoint to the next of those that take many. */
+const IDLE_MS = 5_000;
 
 const entry = ownModule('hosts/worker-encoder');
 
@@ -79,13 +84,19 @@ export type StartEncoder = () => Worker;
 const startEncoder: StartEncoder = () => new Worker(entry, { name: 'millrace snapshots' });
 
 /** An encoder with a thread of its own. */
-export function threadEncoder(start: StartEncoder = startEncoder): SnapshotEncoder {
-  return new ThreadEncoder(start);
+export function threadEncoder(
+  clock: Pick<Clock, 'timer'>,
+  start: StartEncoder = startEncoder,
+): SnapshotEncoder {
+  return new ThreadEncoder(clock, start);
 }
 
 class ThreadEncoder implements SnapshotEncoder {
+  readonly #clock: Pick<Clock, 'timer'>;
   readonly #start: StartEncoder;
   #worker: Worker | undefined;
+  /** N6. */
+  #idle: Timer | undefined;
   #ids = 0;
   /** Snapshots on their way. */
   readonly #active = new Set<number>();
@@ -96,18 +107,21 @@ class ThreadEncoder implements SnapshotEncoder {
   readonly #onRoom = new Set<() => void>();
   #isClosed = false;
 
-  constructor(start: StartEncoder) {
+  constructor(clock: Pick<Clock, 'timer'>, start: StartEncoder) {
+    this.#clock = clock;
     this.#start = start;
   }
 
   begin(onRoom: () => void): SnapshotEncoding {
     const id = this.#ids++;
+    this.#idle?.cancel();
     this.#active.add(id);
     return new ThreadEncoding(this, id, onRoom);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#idle?.cancel();
     const worker = this.#worker;
     this.#lose(worker, 'its slot was closed');
     await worker?.terminate();
@@ -144,7 +158,25 @@ class ThreadEncoder implements SnapshotEncoder {
     if (!this.#active.delete(id)) return;
     this.#out -= unused;
     this.#waiting.delete(id);
-    if (this.#active.size === 0) this.#free.length = 0;
+    if (this.#active.size > 0) return;
+    this.#free.length = 0;
+    if (this.#worker !== undefined && !this.#isClosed) this.#rest();
+  }
+
+  /** N6. */
+  #rest(): void {
+    this.#idle?.cancel();
+    this.#idle = this.#clock.timer(
+      IDLE_MS,
+      () => {
+        const worker = this.#worker;
+        this.#worker = undefined;
+        // What is still out is memory that the thread has not given back.
+        this.#out = 0;
+        void worker?.terminate();
+      },
+      'the thread that makes the bytes of snapshots is idle',
+    );
   }
 
   /** Drops what the thread may have of a snapshot. */
@@ -182,7 +214,8 @@ class ThreadEncoder implements SnapshotEncoder {
     const waiting = this.#waiting.get(report.id);
     this.end(report.id, 0);
     if (report.kind === 'failed') waiting?.reject(deserializeError(report.error));
-    else waiting?.resolve({ bytes: report.bytes, sha256: report.sha256 });
+    else
+      waiting?.resolve({ bytes: report.bytes, sha256: report.sha256, release: () => giveUp(report.bytes) });
   }
 
   #tellRoom(): void {
@@ -203,6 +236,11 @@ class ThreadEncoder implements SnapshotEncoder {
     for (const { reject } of waiting) reject(lost(cause));
     this.#tellRoom();
   }
+}
+
+/** Moved to nobody, its memory is free at once; the collector may come late to a thread that does little. */
+function giveUp({ buffer }: Uint8Array): void {
+  (buffer as ArrayBuffer).transfer(0);
 }
 
 function lost(cause: string): MillraceError {

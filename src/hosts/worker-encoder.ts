@@ -16,8 +16,8 @@ import type { EncoderCommand, EncoderReport } from './thread-encoder.ts';
 
 const port = parentPort;
 assert(port !== null, 'an encoder runs in a worker thread');
-/** Copies that are not columns yet, of one snapshot: what is more waits. */
-const COPIED_BYTES_MAX = 128 * 1024 * 1024;
+/** Copies of one snapshot that are not columns yet, and their memory that is used again: what is more waits. */
+const COPIED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A snapshot on its way, and the tables that are copied for it. */
 class Assembly extends SnapshotAssembly {
@@ -73,6 +73,8 @@ class SharedCopies {
   readonly #progress: Int32Array;
   /** Of those that are copied and not encoded. */
   readonly #copies: Int32Array[] = [];
+  /** Memory of those that are. */
+  readonly #free: Int32Array[] = [];
   #bytes = 0;
   #copied = 0;
   #encoded = 0;
@@ -87,7 +89,7 @@ class SharedCopies {
   copyOn(): boolean {
     const from = this.#copied;
     while (this.#copied < this.#tables.length && this.#bytes < COPIED_BYTES_MAX) {
-      const copy = this.#tables[this.#copied]!.memory.slice();
+      const copy = this.#copyOf(this.#tables[this.#copied]!.memory);
       this.#copies.push(copy);
       this.#bytes += copy.byteLength;
       Atomics.store(this.#progress, 0, ++this.#copied);
@@ -102,14 +104,23 @@ class SharedCopies {
       const stride = PLACE_WORDS[this.#tables[this.#encoded]!.form];
       giveBack(entries, stride, { words: copy, at: 0, first: 0, places: copy.length / stride });
       this.#encodeNext(copy);
+      this.#free.push(copy);
     }
   }
 
   encodeRest(memories: readonly Int32Array[]): void {
     this.#copies.length = 0;
+    this.#free.length = 0;
     this.#bytes = 0;
     for (const memory of memories) this.#encodeNext(memory);
     this.#copied = this.#tables.length;
+  }
+
+  #copyOf(memory: Int32Array): Int32Array {
+    const last = this.#free.pop();
+    if (last?.length !== memory.length) return memory.slice();
+    last.set(memory);
+    return last;
   }
 
   #encodeNext(memory: Int32Array): void {

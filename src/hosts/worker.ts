@@ -83,7 +83,7 @@ function createExecutor(
     env,
     channels: ringChannels(start, compiled, env),
     report: (report: SlotReport) => post(port, { kind: 'report', report }),
-    encoder: threadEncoder(),
+    encoder: threadEncoder(env.clock),
     threadFigures: () => meter.take(),
     threadProfile: (durationMs) => threadProfile(durationMs, env.clock),
   });
