@@ -8,6 +8,7 @@
 import process from 'node:process';
 import type { JobResult } from '../src/cluster/job-manager/job-master.ts';
 import { parallelismLimits } from '../src/graph/rescale.ts';
+import { EventTrace } from '../src/testing/event-trace.ts';
 import { Kernel } from '../src/testing/kernel.ts';
 import type { FileFault } from '../src/testing/simulated-files.ts';
 import { chance } from '../test/property/job-spec.ts';
@@ -111,20 +112,19 @@ export async function runWorld(world: World, options: RunOptions = {}): Promise<
     violation,
     figures: run.figures(),
     hash: run.hash,
-    trace: run.trace,
+    trace: run.trace(),
     marks: [...run.marks],
   };
 }
 
 class WorldRun {
-  readonly trace: string[] = [];
   readonly marks = new Set<string>();
   readonly #world: World;
   readonly #kernel: Kernel;
   readonly #store: TransactionStore;
   readonly #witness = new DiskWitness();
   readonly #output: OutputCheck;
-  readonly #traceEvents: number;
+  readonly #trace: EventTrace;
   readonly #sleeping: { readonly node: string; readonly job: SimulatedJob; wakesAt: number }[] = [];
   #job!: SimulatedJob;
   #node = '';
@@ -150,7 +150,7 @@ class WorldRun {
     this.#world = world;
     this.#settings = world.first;
     this.#throws = [...world.throwsAt];
-    this.#traceEvents = traceEvents;
+    this.#trace = new EventTrace(traceEvents);
     const { shortRead: _, ...rates } = world.rates;
     this.#isCalm = world.throwsAt.length === 0 && Object.values(rates).every((rate) => rate === 0);
     this.#kernel = new Kernel({
@@ -169,6 +169,11 @@ class WorldRun {
     this.#witness.watch(this.#kernel);
     this.#store = new TransactionStore(this.#kernel, world.rates);
     this.#output = new OutputCheck(this.#kernel, this.#store, world.job);
+  }
+
+  /** The last events. */
+  trace(): readonly string[] {
+    return this.#trace.lines('\t');
   }
 
   get hash(): string {
@@ -508,7 +513,7 @@ class WorldRun {
     const until = (): boolean => {
       if (this.#kernel.steps === step) return this.#job.result !== undefined && isReached('');
       step = this.#kernel.steps;
-      this.#note(this.#kernel.lastEvent);
+      this.#trace.note(this.#kernel.now, this.#kernel.lastEvent);
       this.#wakeWhoIsDue();
       if (step >= this.#lookAt) {
         this.#lookAt = step + LOOK_EVENTS;
@@ -531,11 +536,6 @@ class WorldRun {
       sleeper.wakesAt = Number.POSITIVE_INFINITY;
       this.#kernel.resume(sleeper.node);
     }
-  }
-
-  #note(event: string): void {
-    this.trace.push(`${this.#kernel.now.toFixed(3)}\t${event}`);
-    if (this.trace.length > this.#traceEvents) this.trace.shift();
   }
 
   #meet(): void {

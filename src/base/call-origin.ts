@@ -19,6 +19,11 @@ export function callAs<T>(origin: CallOrigin, call: () => T): T {
   return origins.run(origin, call);
 }
 
+/** Makes calls in the name of `origin`, with an argument: cheaper than {@link callAs} for one that is made again and again. */
+export function callerAs(origin: CallOrigin): <A, T>(call: (argument: A) => T, argument: A) => T {
+  return origins.run(origin, () => AsyncLocalStorage.snapshot());
+}
+
 /** In whose name this runs; `undefined`: nobody's. */
 export function callOrigin(): CallOrigin | undefined {
   return origins.getStore();

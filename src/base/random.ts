@@ -31,18 +31,15 @@ export function secretText(): string {
 
 class Xoshiro implements Random {
   readonly #seed: string;
-  readonly #state: Uint32Array;
+  /** Made with the first draw: of most streams that are forked nobody ever draws. */
+  #state: Uint32Array | undefined;
 
   constructor(seed: string) {
     this.#seed = seed;
-    const hash = murmur3x128(utf8.encode(`xoshiro128**/${seed}`));
-    this.#state = new Uint32Array(4);
-    const view = new DataView(hash.buffer);
-    for (let word = 0; word < 4; word++) this.#state[word] = view.getUint32(word * 4, true);
-    if (this.#state.every((word) => word === 0)) this.#state[0] = 1;
   }
 
   u32(): number {
+    this.#state ??= stateOf(this.#seed);
     const state = this.#state;
     const result = Math.imul(rotate(Math.imul(state[1]!, 5), 7), 9) >>> 0;
     const shifted = state[1]! << 9;
@@ -77,6 +74,15 @@ class Xoshiro implements Random {
     for (let word = 0; word < 4; word++) digits += this.u32().toString(16).padStart(8, '0');
     return digits;
   }
+}
+
+function stateOf(seed: string): Uint32Array {
+  const hash = murmur3x128(utf8.encode(`xoshiro128**/${seed}`));
+  const state = new Uint32Array(4);
+  const view = new DataView(hash.buffer);
+  for (let word = 0; word < 4; word++) state[word] = view.getUint32(word * 4, true);
+  if (state.every((word) => word === 0)) state[0] = 1;
+  return state;
 }
 
 function rotate(word: number, by: number): number {

@@ -22,7 +22,7 @@
  * R12 While records wait, a snapshot is read for a share of the time only; while none do, as fast as can be.
  */
 
-import { callAs, type CallOrigin } from '../base/call-origin.ts';
+import { callAs, callerAs, type CallOrigin } from '../base/call-origin.ts';
 import { makeCode } from '../base/made-code.ts';
 import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
@@ -114,6 +114,7 @@ export class TaskRunner {
   readonly #origin: CallOrigin = {
     failedLater: (error) => this.fail(this.task.chain.failedLater(error)),
   };
+  readonly #asTask = callerAs(this.#origin);
   /** R11. */
   #markerEveryMs = 0;
   #markerTimer: Timer | undefined;
@@ -302,7 +303,7 @@ export class TaskRunner {
       this.#blockedSince = undefined;
     }
     try {
-      const result = callAs(this.#origin, () => this.#run(deadline));
+      const result = this.#asTask(this.#run, deadline);
       if (this.isSource) this.#tellTime();
       this.#busyMs += clock.monotonic() - from;
       return result;

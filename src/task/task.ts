@@ -211,11 +211,14 @@ export class StreamTask {
   onProcessingTime(): boolean {
     if (this.#silent) return false;
     const now = this.#host.env.clock.now();
-    const due = this.#keyed.filter(
-      (link) => (link.backend!.timers.next('processing') ?? MAX_TIMESTAMP) <= now,
-    );
-    for (const link of due) this.#walk(link.walkProcessingTimers(now));
-    return due.length > 0;
+    let isDue = false;
+    for (let i = 0; i < this.#keyed.length; i++) {
+      const link = this.#keyed[i]!;
+      if ((link.backend!.timers.next('processing') ?? MAX_TIMESTAMP) > now) continue;
+      this.#walk(link.walkProcessingTimers(now));
+      isDue = true;
+    }
+    return isDue;
   }
 
   #walk(walk: Iterator<void, void>): void {

@@ -12,12 +12,13 @@
  * 4. Same seed, same code: same {@link Kernel.hash}.
  */
 
-import { takeTurn } from '../base/clock-turn.ts';
+import { takeTurn, takeTurns } from '../base/clock-turn.ts';
 import { type Env, FilesError, type Random, type Timer } from '../base/env.ts';
 import { keyHash, murmurHash } from '../base/key-groups.ts';
 import { type RecordingLog, recordingLog } from '../base/log.ts';
 import { PriorityQueue } from '../base/priority-queue.ts';
 import { seededRandom } from '../base/random.ts';
+import { EventTrace } from './event-trace.ts';
 import { type Outside, OutsideTrap } from './outside-trap.ts';
 import { SimulatedOutside } from './simulated-outside.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
@@ -118,13 +119,15 @@ export class Kernel {
   readonly #queue = new PriorityQueue<Scheduled>(compareEvents);
   readonly #nodes = new Map<string, Node>();
   readonly #trap: Outside;
-  readonly #trace: string[] = [];
+  readonly #trace = new EventTrace(TRACE_EVENTS_MAX);
   #nowUs = 0;
   #sequence = 0;
   #steps = 0;
   #hash = 0;
   #lastEvent = '';
   #isRunning = false;
+  /** What the event that happened last threw. */
+  #thrown: { readonly error: unknown } | undefined;
   /** Whose event is happening. */
   #current: Node | undefined;
 
@@ -257,7 +260,7 @@ export class Kernel {
       () => (isSettled = true),
     );
     // What needs no event settles in an empty turn.
-    await takeTurn(ignore, ignore);
+    await takeTurn();
     if (!isSettled) await this.run({ ...options, until: () => isSettled });
     await watched;
     return promise;
@@ -270,13 +273,16 @@ export class Kernel {
     this.#trap.install();
     const lastStep = this.#steps + maxEvents;
     try {
-      while (until?.() !== true) {
+      return await takeTurns(() => {
+        this.#trap.isArmed = false;
+        if (this.#thrown !== undefined) throw this.#failedWith(this.#thrown.error);
+        if (this.#steps > lastStep) throw this.#failure(`the run is not over after ${maxEvents} events`);
+        if (until?.() === true) return true;
         const event = this.#next(lastUs);
         if (event === undefined) return false;
-        await this.#happen(event);
-        if (this.#steps > lastStep) throw this.#failure(`the run is not over after ${maxEvents} events`);
-      }
-      return true;
+        this.#happen(event);
+        return undefined;
+      });
     } finally {
       this.#trap.remove();
       this.#isRunning = false;
@@ -306,24 +312,24 @@ export class Kernel {
     }
   }
 
-  async #happen(event: Scheduled): Promise<void> {
+  // What follows by promises has happened when the next turn begins, which also tells what was thrown.
+  #happen(event: Scheduled): void {
     this.#nowUs = Math.max(this.#nowUs, event.timeUs);
     this.#steps++;
     this.#lastEvent = event.node === undefined ? event.why : `${event.node.name}: ${event.why}`;
     this.#note(this.#lastEvent);
-    const begin = (): void => {
-      this.#current = event.node;
-      this.#trap.isArmed = true;
-      event.run();
-    };
-    const end = (): void => {
-      this.#trap.isArmed = false;
-    };
+    this.#current = event.node;
+    this.#trap.isArmed = true;
     try {
-      await takeTurn(begin, end);
+      event.run();
     } catch (error) {
-      throw this.#failure(error instanceof Error ? error.message : String(error), error);
+      this.#thrown = { error };
     }
+  }
+
+  #failedWith(error: unknown): Error {
+    this.#thrown = undefined;
+    return this.#failure(error instanceof Error ? error.message : String(error), error);
   }
 
   #schedule(node: Node | undefined, { lane, afterMs, why, run }: SeatEvent): Timer {
@@ -399,8 +405,7 @@ export class Kernel {
 
   #note(what: string): void {
     this.#hash = murmurHash(this.#hash ^ murmurHash(keyHash(what) ^ (this.#nowUs | 0) ^ this.#steps));
-    this.#trace.push(`${this.now.toFixed(3)} ms  ${what}`);
-    if (this.#trace.length > TRACE_EVENTS_MAX) this.#trace.shift();
+    this.#trace.note(this.now, what);
   }
 
   #idleReason(): string {
@@ -412,16 +417,12 @@ export class Kernel {
   #failure(message: string, cause?: unknown): Error {
     const replay = this.#options.replay ?? `new Kernel({ seed: ${this.seed} })`;
     const where = `seed ${this.seed}, step ${this.#steps}, ${this.now} ms`;
-    const last = this.#trace.join('\n    ');
+    const last = this.#trace.lines(' ms  ').join('\n    ');
     return new Error(
       `${message}\n  at: ${where}\n  replay: ${replay}\n  last events:\n    ${last}`,
       cause === undefined ? undefined : { cause },
     );
   }
-}
-
-function ignore(): void {
-  // Nothing to do.
 }
 
 function compareEvents(a: Scheduled, b: Scheduled): number {

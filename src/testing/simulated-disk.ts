@@ -17,6 +17,7 @@ import { FilesError, type FilesErrorKind, type FileStatus, type Random } from '.
 
 /** Where a write can be torn: disks write sectors. */
 const SECTOR_BYTES = 512;
+const KNOWN_PATHS_MAX = 4_096;
 
 /** A run of bytes that one write appended and that is not durable. */
 interface Write {
@@ -80,6 +81,8 @@ export class SimulatedDisk {
   #capacityBytes: number;
   #usedBytes = 0;
   #unsyncedSteps: NameStep[] = [];
+  /** Paths that were taken apart before: a simulation uses few of them, again and again. */
+  readonly #namesOfPath = new Map<string, readonly string[]>();
 
   constructor(options: SimulatedDiskOptions = {}) {
     this.#capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
@@ -169,7 +172,7 @@ export class SimulatedDisk {
   /** Makes a directory and its parents. */
   makeDirectory(path: string): void {
     let directory = this.#root;
-    const names = namesOf(path);
+    const names = this.#namesOf(path);
     for (const [depth, name] of names.entries()) {
       let next = directory.entries.get(name);
       if (next === undefined) {
@@ -252,8 +255,8 @@ export class SimulatedDisk {
     this.#unsyncedSteps = this.#unsyncedSteps.filter((step) => !due.has(step));
   }
 
-  /** Everything there is, by path; for comparing and for looking. */
-  contents(): Map<string, Uint8Array | 'directory'> {
+  /** Everything there is below a directory, by path; for comparing and for looking. By default all of the disk. */
+  contents(below = '/'): Map<string, Uint8Array | 'directory'> {
     const found = new Map<string, Uint8Array | 'directory'>();
     const visit = (directory: DirectoryNode, path: string): void => {
       for (const name of [...directory.entries.keys()].sort()) {
@@ -262,7 +265,8 @@ export class SimulatedDisk {
         if (node.kind === 'directory') visit(node, `${path}/${name}`);
       }
     };
-    visit(this.#root, '');
+    const top = this.#find('look below', below);
+    if (top?.kind === 'directory') visit(top, below === '/' ? '' : below);
     return found;
   }
 
@@ -296,8 +300,12 @@ export class SimulatedDisk {
   }
 
   #find(operation: string, path: string): Node | undefined {
+    return this.#walk(operation, path, this.#namesOf(path));
+  }
+
+  #walk(operation: string, path: string, names: readonly string[]): Node | undefined {
     let node: Node | undefined = this.#root;
-    for (const name of namesOf(path)) {
+    for (const name of names) {
       if (node === undefined) return undefined;
       if (node.kind === 'file') throw new FilesError('not-a-directory', operation, path);
       node = node.entries.get(name);
@@ -313,17 +321,30 @@ export class SimulatedDisk {
   }
 
   #directory(operation: string, path: string): DirectoryNode {
-    const node = this.#find(operation, path);
+    return this.#checkDirectory(operation, path, this.#find(operation, path));
+  }
+
+  #checkDirectory(operation: string, path: string, node: Node | undefined): DirectoryNode {
     if (node === undefined) throw new FilesError('absent', operation, path);
     if (node.kind === 'file') throw new FilesError('not-a-directory', operation, path);
     return node;
   }
 
   #parent(operation: string, path: string): { directory: DirectoryNode; name: string } {
-    const names = namesOf(path);
+    const names = this.#namesOf(path);
     const name = names.at(-1);
     if (name === undefined) throw new FilesError('exists', operation, path);
-    return { directory: this.#directory(operation, `/${names.slice(0, -1).join('/')}`), name };
+    const directory = this.#walk(operation, path, names.slice(0, -1));
+    return { directory: this.#checkDirectory(operation, path, directory), name };
+  }
+
+  #namesOf(path: string): readonly string[] {
+    const known = this.#namesOfPath.get(path);
+    if (known !== undefined) return known;
+    if (this.#namesOfPath.size === KNOWN_PATHS_MAX) this.#namesOfPath.clear();
+    const names = namesOf(path);
+    this.#namesOfPath.set(path, names);
+    return names;
   }
 }
 

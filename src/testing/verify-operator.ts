@@ -65,7 +65,7 @@ async function runItemByItem(options: VerifyOptions, steps: readonly Step[]): Pr
   for (const step of steps) {
     if (isRefused(harness, step)) await untilWritable(harness);
     harness.do(step);
-    await turn();
+    await takeTurn();
     harness.resume();
   }
   return finish(harness, steps);
@@ -138,7 +138,7 @@ async function runRefused(options: VerifyOptions, steps: readonly Step[]): Promi
       });
       // The output is full: the next call is refused, the event loop turns, and the operator must wait.
       const waiting = harness.emitted.length;
-      await turn();
+      await takeTurn();
       assert(
         harness.emitted.length === waiting,
         'an operator emits nothing while its results wait to be pulled',
@@ -157,7 +157,7 @@ function isRefused(harness: OperatorHarness, step: Step): boolean {
 async function untilWritable(harness: OperatorHarness): Promise<void> {
   for (let turns = 0; !harness.writable; turns++) {
     assert(turns < TURNS_MAX, 'an operator that takes no records takes them again');
-    await turn();
+    await takeTurn();
     harness.resume();
   }
 }
@@ -166,20 +166,12 @@ async function finish(harness: OperatorHarness, steps: readonly Step[]): Promise
   const isEnding = steps.some((step) => 'end' in step);
   for (let turns = 0; isEnding && !harness.isFinished; turns++) {
     assert(turns < TURNS_MAX, 'an operator finishes what is under way');
-    await turn();
+    await takeTurn();
     harness.resume();
   }
-  await turn();
+  await takeTurn();
   harness.resume();
   await harness.close();
   if (harness.failures.length > 0) throw harness.failures[0];
   return harness.emitted;
-}
-
-function turn(): Promise<void> {
-  return takeTurn(ignore, ignore);
-}
-
-function ignore(): void {
-  // Only the turn counts.
 }

@@ -106,7 +106,8 @@ export class SimulatedJob {
       provider: (options.around ?? ((slots) => slots))(
         inProcessSlots({
           env: (slot) => this.#kernel.env(node, `slot ${slot}`),
-          build: () => this.#build(),
+          // Pure, as every thread must come to the same plan; one for all slots saves much of a life's time.
+          build: () => compiled,
           channelElements: options.channelElements ?? 2,
         }),
       ),
@@ -167,5 +168,5 @@ export function kill(kernel: Kernel, how: 'kill' | 'power'): void {
 
 /** The lines of all committed files in a directory of the simulated disk. */
 export function committed(kernel: Kernel, directory: string): string[] {
-  return readCommitted(kernel.disk.contents(), directory);
+  return readCommitted(kernel.disk.contents(directory), directory);
 }
