@@ -246,9 +246,8 @@ class SlotWorker implements SlotGateway {
   #lose(cause: unknown, reject: (error: Error) => void): void {
     if (this.#terminated || this.#lost !== undefined) return;
     const text = cause instanceof Error ? cause.message : String(cause);
-    this.#lost = new MillraceError('WORKER_LOST', `the thread of slot ${this.slot} ended: ${text}`, {
-      cause,
-    });
+    // Which slot that is, of which worker, is said with the failure: here they are counted otherwise.
+    this.#lost = new MillraceError('WORKER_LOST', `the thread of a slot ended: ${text}`, { cause });
     reject(this.#lost);
     this.#onLost?.(this.slot, this.#lost);
   }

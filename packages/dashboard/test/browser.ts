@@ -90,13 +90,19 @@ export async function seriousFindings(page: Page): Promise<string[]> {
     );
 }
 
-/** Elements that reach beyond the page to the right, and texts that are cut without a tooltip. */
+/**
+ * Elements that reach beyond the page to the right, texts that are cut without a tooltip, and, where there is room for it,
+ * tables of which a column is out of sight.
+ */
 export function cutOff(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const found: string[] = [];
     const width = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth > width) {
       found.push(`the page is ${document.documentElement.scrollWidth} px wide, the window ${width} px`);
+    }
+    for (const scroll of width < 1000 ? [] : document.querySelectorAll<HTMLElement>('.scroll:has(table)')) {
+      if (scroll.scrollWidth > scroll.clientWidth + 1) found.push(`beyond its card: ${scroll.ariaLabel}`);
     }
     for (const element of document.querySelectorAll<HTMLElement>(
       'h1, h2, dd, dt, button, .badge, p, th, td',
@@ -110,4 +116,47 @@ export function cutOff(page: Page): Promise<string[]> {
     }
     return found;
   });
+}
+
+/** Controls of a pane that the tab key does not come to, or that do not show that they have the focus. */
+export async function unreachedByTab(page: Page): Promise<string[]> {
+  const count = await page.evaluate(() => {
+    const controls = [
+      ...document.querySelectorAll<HTMLElement>(
+        'main :is(a[href], button, select, input, summary, [tabindex="0"], [role="slider"])',
+      ),
+    ].filter((element) => element.checkVisibility() && !element.matches(':disabled, [tabindex="-1"]'));
+    for (const [index, control] of controls.entries()) control.dataset['control'] = String(index);
+    document.querySelector<HTMLElement>('main')?.focus();
+    return controls.length;
+  });
+  const reached = new Set<string>();
+  // What comes while it is gone through makes the way longer.
+  for (let step = 0; step < count * 2 + 5 && reached.size < count; step += 1) {
+    await page.keyboard.press('Tab');
+    const control = await page.evaluate(() => {
+      const active = document.activeElement as HTMLElement | null;
+      if (active === null) return undefined;
+      const isSeen = [active, ...active.querySelectorAll('*')].some((element) => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(element);
+        return outlineStyle !== 'none' && outlineWidth !== '0px';
+      });
+      return isSeen ? active.dataset['control'] : undefined;
+    });
+    if (control !== undefined) reached.add(control);
+  }
+  return page.evaluate(
+    (known) => {
+      const missed: string[] = [];
+      for (const control of document.querySelectorAll<HTMLElement>('[data-control]')) {
+        // Of a group of radio buttons the chosen one has the turn.
+        const isOther = control instanceof HTMLInputElement && control.type === 'radio' && !control.checked;
+        if (!isOther && !known.includes(control.dataset['control'] ?? ''))
+          missed.push(control.outerHTML.slice(0, 160));
+        delete control.dataset['control'];
+      }
+      return missed;
+    },
+    [...reached],
+  );
 }

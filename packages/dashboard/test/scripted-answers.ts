@@ -33,6 +33,14 @@ const config: ConfigAnswer = {
       origin: 'default',
       description: 'A checkpoint that takes longer fails.',
     },
+    {
+      key: 'pipeline.operator-chaining.chain-operators-with-different-max-parallelism',
+      value: `.millrace/${'a-folder-with-a-long-name/'.repeat(4)}`,
+      defaultValue: null,
+      origin: 'file',
+      description:
+        'Key groups of operators that do not set their own: the upper bound of every later parallelism. Default: from the parallelism, at least 128; a text that is longer than a line.',
+    },
   ],
 };
 

@@ -60,6 +60,18 @@ export function checkpointConclusion(
   return conclusion(isSlow ? 'warn' : 'good', sentences[path.part], pathValues, advice);
 }
 
+/** What a complete checkpoint has cost: time, bytes, and for how long a subtask stood still, as far as that is known. */
+export function costSaying(checkpoint: CheckpointSummary, detail: CheckpointMessage | undefined): Saying {
+  const values = {
+    id: String(checkpoint.checkpointId),
+    duration: { kind: 'duration', ms: checkpoint.durationMs },
+    bytes: { kind: 'bytes', value: checkpoint.stateBytes },
+  } as const;
+  if (detail === undefined || detail.subtasks.length === 0) return saying('checkpoint.cost', values);
+  const stoodMs = Math.max(...detail.subtasks.map(({ syncMs }) => syncMs));
+  return saying('checkpoint.cost.stood', { ...values, stood: { kind: 'duration', ms: stoodMs } });
+}
+
 /** The subtask that acknowledged last, and its longest part; what is left between that and the end is publishing. */
 export function criticalPathOf(
   checkpoint: Pick<CheckpointMessage, 'subtasks' | 'triggeredAt' | 'durationMs'>,

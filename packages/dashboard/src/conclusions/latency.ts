@@ -14,6 +14,24 @@ export interface SinkDelay {
   readonly told: Saying;
 }
 
+/** How long after the fact a result can be seen, at most; ms, or at once. */
+export type Freshness =
+  | { readonly kind: 'event-time' | 'checkpoint'; readonly ms: number }
+  | { readonly kind: 'at-once' };
+
+/** By event time where there is one of today, else by what the slowest sink adds. */
+export function freshnessOf(description: JobDescription, figures: JobFiguresMessage): Freshness {
+  const lag = eventTimeLags(description, figures).findLast((each) => each !== undefined);
+  if (lag !== undefined) return { kind: 'event-time', ms: Math.max(0, lag) };
+  const { checkpointing } = description;
+  const waits = description.vertices.some(({ operators }) =>
+    operators.some(({ kind, isStateful }) => kind === 'sink' && isStateful),
+  );
+  return waits && checkpointing !== null
+    ? { kind: 'checkpoint', ms: checkpointing.intervalMs + figures.checkpoints.averageDurationMs }
+    : { kind: 'at-once' };
+}
+
 /**
  * When the results of each sink can be seen. A sink that keeps state holds what it wrote back until the checkpoint behind
  * it is complete: a result waits for the next trigger, at most an interval, and then for the checkpoint itself.

@@ -1,7 +1,12 @@
 // What happened when something failed, in one sentence, and where the time went.
-import type { JobDescription, Recovery, RecoveryPhase } from '../../../../src/rest/contract.ts';
+import type {
+  ExceptionMessage,
+  JobDescription,
+  Recovery,
+  RecoveryPhase,
+} from '../../../../src/rest/contract.ts';
 import { type Conclusion, conclusion, type Saying, saying } from './conclusion.ts';
-import { labelOf } from './names.ts';
+import { labelOf, subtaskLabel } from './names.ts';
 
 /** A recovery told from its end. */
 export function recoveryConclusion(description: JobDescription | undefined, recovery: Recovery): Conclusion {
@@ -35,6 +40,21 @@ export function recoveryConclusion(description: JobDescription | undefined, reco
     case 'canceled':
       return conclusion('plain', 'recovery.canceled', values);
   }
+}
+
+/** What failed: a worker that was lost, or a task; `undefined` when neither is known. */
+export function causeSaying(
+  description: JobDescription | undefined,
+  recovery: Recovery,
+  exceptions: readonly ExceptionMessage[],
+): Saying | undefined {
+  const { exceptionId, workerId, slot, task } = recovery;
+  const failure = exceptions.find((each) => each.exceptionId === exceptionId);
+  if (failure?.code === 'WORKER_LOST' && workerId !== null && slot !== null) {
+    return saying('recovery.lost', { worker: workerId, slot: String(slot + 1) });
+  }
+  if (task === null) return undefined;
+  return saying('recovery.task-failed', { task: subtaskLabel(description, task) });
 }
 
 /** A phase as a stretch of the time line, in ms since the failure. */

@@ -2,6 +2,9 @@
 import type { ReactNode } from 'react';
 import type { Overview } from '../../../../src/rest/contract.ts';
 import { identityOf } from '../conclusions/conclusion.ts';
+import { costSaying } from '../conclusions/checkpoint.ts';
+import { freshnessOf } from '../conclusions/latency.ts';
+import { causeSaying, recoveryConclusion } from '../conclusions/recovery.ts';
 import { healthOf } from '../conclusions/health.ts';
 import { idleConclusions } from '../conclusions/balance.ts';
 import { pipelineSayings } from '../conclusions/pipeline.ts';
@@ -10,7 +13,7 @@ import { useLive } from '../live/hooks.ts';
 import { act } from '../live/server.ts';
 import type { LiveState } from '../live/state.ts';
 import { Action } from '../parts/action.tsx';
-import { Figure, PaneHead, Said, Scroll, Verdict } from '../parts/basic.tsx';
+import { Badge, Figure, PaneHead, Said, Scroll, Verdict } from '../parts/basic.tsx';
 import { Ago, type ReadyJob, StateBadge, WithJob } from '../parts/job.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
@@ -29,7 +32,10 @@ export function HomePane(): ReactNode {
             <ClusterFigures job={job} live={live} />
             <JobActions job={job} />
             <div className="columns">
-              <Throughput job={job} />
+              <div className="stack">
+                <Throughput job={job} />
+                <Lately job={job} live={live} />
+              </div>
               <WhatItDoes job={job} />
             </div>
           </>
@@ -67,12 +73,7 @@ function ClusterFigures({ job, live }: { readonly job: ReadyJob; readonly live: 
           failed: String(overview?.jobsFailed ?? 0),
         })}
       />
-      <Figure
-        name={t('home.restarts')}
-        value={count(job.figures.restarts, language)}
-        note={t('home.restarts.note')}
-        title="numRestarts"
-      />
+      <Fresh job={job} />
       <Figure
         name={t('home.read')}
         value={rate(summary?.recordsReadPerSecond ?? 0, language)}
@@ -106,6 +107,64 @@ function ClusterFigures({ job, live }: { readonly job: ReadyJob; readonly live: 
         note={<a href="#/alerts">{t('home.alerts.note')}</a>}
       />
     </dl>
+  );
+}
+
+function Fresh({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t, language } = useText();
+  const fresh = freshnessOf(job.description, job.figures);
+  return (
+    <Figure
+      name={t('home.fresh')}
+      value={fresh.kind === 'at-once' ? t('home.fresh.at-once') : duration(fresh.ms, language)}
+      note={t(`home.fresh.${fresh.kind}.note`)}
+      title="currentEmitEventTimeLag, lastCheckpointDuration"
+    />
+  );
+}
+
+/** What the last checkpoint has cost, how the last failure ended, what the job has alerted of. */
+function Lately({ job, live }: { readonly job: ReadyJob; readonly live: LiveState }): ReactNode {
+  const { t } = useText();
+  const last = job.checkpoints.findLast(({ status }) => status === 'COMPLETED');
+  const recovery = job.recoveries.at(-1);
+  const cause = recovery && causeSaying(job.description, recovery, job.exceptions);
+  const told = recovery && recoveryConclusion(job.description, recovery);
+  const alert = live.alerts.findLast(({ kind, jobId }) => kind === 'job-alert' && jobId === job.jobId);
+  return (
+    <section className="card" data-part="lately">
+      <h2>{t('home.lately')}</h2>
+      <ul className="stack">
+        {last !== undefined && (
+          <li>
+            <Said saying={costSaying(last, job.details.get(last.checkpointId))} />{' '}
+            <a href={`#/checkpoints?checkpoint=${last.checkpointId}`}>{t('home.lately.details')}</a>
+          </li>
+        )}
+        <li>
+          {told === undefined ? (
+            <>
+              {t('home.lately.no-failure')} <a href="#/drill">{t('recovery.none.how')}</a>
+            </>
+          ) : (
+            <>
+              {[...(cause === undefined ? [] : [cause]), told, ...told.more].map((each) => (
+                <span key={each.key}>
+                  <Said saying={each} />{' '}
+                </span>
+              ))}
+              <a href="#/recovery">{t('home.lately.details')}</a>
+            </>
+          )}
+        </li>
+        {alert !== undefined && (
+          <li>
+            <Badge tone="warn">{t('lens.alert')}</Badge> {alert.message} (<Ago at={alert.at} />){' '}
+            <a href="#/alerts">{t('home.lately.details')}</a>
+          </li>
+        )}
+      </ul>
+    </section>
   );
 }
 
@@ -197,8 +256,13 @@ function WhatItDoes({ job }: { readonly job: ReadyJob }): ReactNode {
         ))}
       </ol>
       {idleConclusions(job.description, job.figures).map((idle) => (
-        <p key={identityOf(idle)} className="soft">
-          <Said saying={idle} /> <a href="#/heat">{t('home.why')}</a>
+        <p key={identityOf(idle)} className="soft" data-part="idle">
+          {[idle, ...idle.more].map((each) => (
+            <span key={each.key}>
+              <Said saying={each} />{' '}
+            </span>
+          ))}
+          <a href="#/heat">{t('heat.title')}</a>
         </p>
       ))}
     </section>

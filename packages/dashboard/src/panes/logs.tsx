@@ -117,9 +117,16 @@ function LogFields({ fields }: { readonly fields: LogLine['fields'] }): ReactNod
   return Object.entries(fields).map(([name, value]) => (
     <span key={name} className="log-field soft">
       {' '}
-      {name}={typeof value === 'string' ? value : JSON.stringify(value)}
+      {name}={shownField(value)}
     </span>
   ));
+}
+
+/** An error is told by its message; its stack is with the exceptions, and in what is downloaded. */
+function shownField(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const isError = typeof value === 'object' && value !== null && 'message' in value && 'stack' in value;
+  return isError ? String(value.message) : JSON.stringify(value);
 }
 
 function textOf(line: LogLine): string {

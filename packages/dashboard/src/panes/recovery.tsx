@@ -1,6 +1,8 @@
 // Recovery: from a failure to the moment when the job has caught up, each on one time line.
 import type { ReactNode } from 'react';
-import { recoveryConclusion } from '../conclusions/recovery.ts';
+import type { Recovery } from '../../../../src/rest/contract.ts';
+import type { Conclusion } from '../conclusions/conclusion.ts';
+import { causeSaying, recoveryConclusion } from '../conclusions/recovery.ts';
 import { Empty, PaneHead, Verdict } from '../parts/basic.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { RecoveryLine } from '../parts/recovery-line.tsx';
@@ -38,7 +40,7 @@ function Recoveries({ job }: { readonly job: ReadyJob }): ReactNode {
               <Moment at={recovery.failedAt} />
             </span>
           </header>
-          <Verdict conclusion={recoveryConclusion(job.description, recovery)} />
+          <Verdict conclusion={told(job, recovery)} />
           <RecoveryLine recovery={recovery} />
           <dl className="facts-list">
             <dt>{t('recovery.cause')}</dt>
@@ -56,4 +58,11 @@ function Recoveries({ job }: { readonly job: ReadyJob }): ReactNode {
       ))}
     </div>
   );
+}
+
+/** How it ended, what had failed, and where the state came from. */
+function told(job: ReadyJob, recovery: Recovery): Conclusion {
+  const conclusion = recoveryConclusion(job.description, recovery);
+  const cause = causeSaying(job.description, recovery, job.exceptions);
+  return cause === undefined ? conclusion : { ...conclusion, more: [cause, ...conclusion.more] };
 }

@@ -35,7 +35,7 @@ export function KeyLens({ job, uid, entry, checkpointId }: LensProps): ReactNode
       {steps === undefined || steps.length === 0 ? (
         <>
           <p className="soft">{t('lens.no-evidence')}</p>
-          <pre>{'process({ uid, evidence: { steps: 5 }, … })'}</pre>
+          <pre className="code">{'process({ uid, evidence: { steps: 5 }, … })'}</pre>
         </>
       ) : (
         <>

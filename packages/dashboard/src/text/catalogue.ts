@@ -79,12 +79,24 @@ export const catalogue = {
   'home.running': { en: 'Jobs running', ko: '실행 중인 작업' },
   'home.running.note': { en: '{finished} finished, {failed} failed', ko: '완료 {finished}, 실패 {failed}' },
   'home.restarts': { en: 'Restarts', ko: '재시작' },
-  'home.restarts.note': { en: 'in this run', ko: '이번 실행에서' },
+  'home.fresh': { en: 'Freshness', ko: '최신성' },
+  'home.fresh.at-once': { en: 'at once', ko: '즉시' },
+  'home.fresh.at-once.note': { en: 'results are not held back', ko: '결과를 붙잡아 두지 않음' },
+  'home.fresh.event-time.note': { en: 'event time behind the clock', ko: '이벤트 시간이 시계보다 뒤진 정도' },
+  'home.fresh.checkpoint.note': {
+    en: 'at most, until a result is seen',
+    ko: '결과가 보이기까지 최대',
+  },
+  'home.lately': { en: 'What happened lately', ko: '최근에 있었던 일' },
+  'home.lately.details': { en: 'Details', ko: '자세히' },
+  'home.lately.no-failure': {
+    en: 'Nothing has failed in this run.',
+    ko: '이번 실행에서는 장애가 없었습니다.',
+  },
   'home.alerts': { en: 'Open alerts', ko: '열린 알림' },
   'home.alerts.note': { en: 'Show alerts', ko: '알림 보기' },
   'home.throughput': { en: 'Records read and written', ko: '읽고 쓴 레코드' },
   'home.what': { en: 'What this job does', ko: '이 작업이 하는 일' },
-  'home.why': { en: 'Why?', ko: '이유 보기' },
   'home.stop': { en: 'Stop with a last checkpoint', ko: '마지막 체크포인트를 만들고 정지' },
   'home.cancel': { en: 'Cancel at once', ko: '바로 취소' },
   'home.confirm': { en: 'Really? Press again', ko: '정말로요? 다시 누르세요' },
@@ -692,6 +704,14 @@ export const catalogue = {
     en: 'Checkpoint {id} took {duration}.',
     ko: '체크포인트 {id}번은 {duration} 걸렸습니다.',
   },
+  'checkpoint.cost': {
+    en: 'Checkpoint {id} took {duration} and stored {bytes}.',
+    ko: '체크포인트 {id}번은 {duration} 걸려 {bytes}를 저장했습니다.',
+  },
+  'checkpoint.cost.stood': {
+    en: 'Checkpoint {id} took {duration} and stored {bytes}; no subtask stood still for longer than {stood}.',
+    ko: '체크포인트 {id}번은 {duration} 걸려 {bytes}를 저장했고, 서브태스크가 멈춘 시간은 길어야 {stood}입니다.',
+  },
   'critical.start-delay': {
     en: 'Checkpoint {id} took {duration}: {subtask} answered last, and for {part} of that it waited until the barrier came through the records before it.',
     ko: '체크포인트 {id}번은 {duration} 걸렸습니다. 마지막으로 응답한 {subtask}에서 앞선 레코드를 지나 배리어가 오기까지 {part} 기다렸습니다.',
@@ -800,6 +820,11 @@ export const catalogue = {
     en: 'All subtasks ran again after {downtime}, and the job has caught up.',
     ko: '{downtime} 만에 모든 서브태스크가 다시 실행되었고, 작업이 따라잡았습니다.',
   },
+  'recovery.lost': {
+    en: 'The worker {worker}, slot {slot}, was lost.',
+    ko: '워커 {worker}의 슬롯 {slot}이 죽었습니다.',
+  },
+  'recovery.task-failed': { en: '{task} failed.', ko: '{task}에서 장애가 났습니다.' },
   'recovery.failed': { en: 'The job could not be brought back.', ko: '작업을 되살리지 못했습니다.' },
   'recovery.canceled': {
     en: 'The job was cancelled during the recovery.',
