@@ -208,7 +208,7 @@ export const seams: readonly {
     why: 'puts the real Env together and writes the log',
   },
   {
-    files: /^src\/base\/tcp\.ts$/,
+    files: /^src\/base\/(?:tcp|tls-network)\.ts$/,
     may: ['network', 'timers'],
     why: 'the network of the machine',
   },

@@ -362,6 +362,24 @@ export const CONFIG_OPTIONS = {
     default: undefined,
     description: 'File in PEM: the key of that certificate.',
   }),
+  'security.ssl.internal.enabled': boolean({
+    default: false,
+    description: 'Encrypt what processes of a cluster say to each other; both ends show a certificate.',
+  }),
+  'security.ssl.internal.certificate': text({
+    default: undefined,
+    description: 'File in PEM: the certificate of this process, of the issuer of the cluster.',
+    aliases: ['security.ssl.internal.cert'],
+  }),
+  'security.ssl.internal.key': text({
+    default: undefined,
+    description: 'File in PEM: the key of that certificate.',
+  }),
+  'security.ssl.internal.ca': text({
+    default: undefined,
+    description:
+      'File in PEM: the issuer whose certificates are believed; whoever has one of it reaches the cluster.',
+  }),
   ...STORE_OPTIONS,
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',

@@ -60,6 +60,20 @@ export const ERROR_TABLE = {
     remedy:
       'Check that the process runs, that address and port are right, and that no other program has the port.',
   },
+  TLS_REFUSED: {
+    title: 'two processes could not agree on an encrypted connection',
+    owner: 'external',
+    retry: 'backoff',
+    remedy:
+      'Give both a certificate of the same issuer (security.ssl.internal.certificate, .key, .ca) that is not over, and set security.ssl.internal.enabled for both or for none.',
+  },
+  TLS_UNUSABLE: {
+    title: 'the certificate, the key or the issuer of this process cannot be used',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Set security.ssl.internal.certificate, .key and .ca to files in PEM that fit together, that the user of this process may read, and that are not over.',
+  },
   // codecs
   CODEC_CORRUPT: {
     title: 'bytes are not what their codec writes',
@@ -618,10 +632,11 @@ export const ERROR_TABLE = {
       'Start a cluster with `millrace cluster start`, or check --target, jobmanager.rpc.address and jobmanager.rpc.port; `millrace cluster status` says what runs.',
   },
   CLUSTER_BIND_UNSAFE: {
-    title: 'a process would listen where others than this machine reach it',
+    title: 'a process would listen where others than this machine reach it, without encryption',
     owner: 'user',
     retry: 'never',
-    remedy: 'Bind to 127.0.0.1: connections between processes are not encrypted yet.',
+    remedy:
+      'Set security.ssl.internal.enabled to true, and security.ssl.internal.certificate, .key and .ca to files in PEM; or bind to 127.0.0.1.',
   },
   REST_BIND_UNSAFE: {
     title: 'the REST interface would listen where others than this machine reach it, without encryption',

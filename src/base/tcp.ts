@@ -1,6 +1,6 @@
 /** The network of the machine: TCP, without a delay for small writes. */
 
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { MillraceError } from './errors.ts';
 import {
   addressText,
@@ -24,10 +24,15 @@ export function tcpNetwork(): Network {
 }
 
 function listen(address: NetworkAddress, accept: (connection: Connection) => void): Promise<NetworkListener> {
+  const server = createServer({ noDelay: true, highWaterMark: CONNECTION_WAITING_BYTES }, (socket) => {
+    accept(new TcpConnection(socket));
+  });
+  return listening(server, address);
+}
+
+/** Resolves when the server listens. Throws NETWORK_FAILED. */
+export function listening(server: Server, address: NetworkAddress): Promise<NetworkListener> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ noDelay: true, highWaterMark: CONNECTION_WAITING_BYTES }, (socket) => {
-      accept(new TcpConnection(socket));
-    });
     server.once('error', (cause) => {
       const text = `cannot listen on ${addressText(address)}: ${cause.message}`;
       reject(new MillraceError('NETWORK_FAILED', text, { cause }));
@@ -62,15 +67,19 @@ function dial(address: NetworkAddress, deadlineMs: number): Promise<Connection> 
 }
 
 /** A socket; what it reads before somebody listens stays in the socket. */
-class TcpConnection implements Connection {
+export class TcpConnection implements Connection {
   readonly peer: string;
   readonly #socket: Socket;
+  readonly #unheard: ((error: Error | undefined) => Error) | undefined;
+  #hasHeard = false;
   #listener: ConnectionListener | undefined;
   #error: Error | undefined;
   #closed: 'no' | 'by-peer' | 'by-us' = 'no';
 
-  constructor(socket: Socket) {
+  /** `unheard`: why a peer closes that has never said anything, where that means something. */
+  constructor(socket: Socket, unheard?: (error: Error | undefined) => Error) {
     this.#socket = socket;
+    this.#unheard = unheard;
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.peer = addressText({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
     socket.on('error', (error) => {
@@ -95,7 +104,12 @@ class TcpConnection implements Connection {
   listen(listener: ConnectionListener): void {
     const isFirst = this.#listener === undefined;
     this.#listener = listener;
-    if (isFirst) this.#socket.on('data', (bytes: Uint8Array) => this.#listener?.data(bytes));
+    if (isFirst) {
+      this.#socket.on('data', (bytes: Uint8Array) => {
+        this.#hasHeard = true;
+        this.#listener?.data(bytes);
+      });
+    }
     if (this.#closed === 'by-peer') setImmediate(() => this.#tell());
   }
 
@@ -112,6 +126,8 @@ class TcpConnection implements Connection {
   }
 
   #tell(): void {
-    if (this.#closed === 'by-peer') this.#listener?.closed(this.#error);
+    if (this.#closed !== 'by-peer') return;
+    const unheard = this.#hasHeard ? undefined : this.#unheard;
+    this.#listener?.closed(unheard === undefined ? this.#error : unheard(this.#error));
   }
 }

@@ -1,19 +1,22 @@
 /** The command line as a client of a JobManager: finds it, proves that it may, and asks. */
 
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { addressText, type NetworkAddress } from '../base/network.ts';
 import { systemEnv } from '../base/system-env.ts';
-import { tcpNetwork } from '../base/tcp.ts';
+import { internalNetwork, type TlsPaths } from '../base/tls-network.ts';
 import { CLIENT_SUBJECT } from '../cluster/job-manager/dispatcher.ts';
 import type { ClientRequest } from '../cluster/messages.ts';
 import { dialPeer } from '../cluster/rpc/peers.ts';
 import { RpcConnection } from '../cluster/rpc/rpc-connection.ts';
 import type { LeaderRecord } from '../ha/leader.ts';
-import { ClusterFiles, isRunning } from './cluster-files.ts';
+import { ClusterFiles, isRunning, type ProcessRecord } from './cluster-files.ts';
 import type { ClusterOptions } from './arguments.ts';
 
 /** An answer that did not come by then will not, ms: Flink's `client.timeout`. */
 const ANSWER_DEADLINE_MS = 60_000;
+
+/** Reasons that say more than that nobody answers. */
+const SAYS_ENOUGH = ['HANDSHAKE_REFUSED', 'TLS_REFUSED', 'TLS_UNUSABLE'] as const;
 
 /** A connection to a JobManager; to be closed. */
 export class ClusterClient {
@@ -23,26 +26,30 @@ export class ClusterClient {
     this.#rpc = rpc;
   }
 
-  /** Throws CLUSTER_UNREACHABLE, or HANDSHAKE_REFUSED when the token is another one. */
+  /** Throws CLUSTER_UNREACHABLE, HANDSHAKE_REFUSED when the token is another one, TLS_REFUSED and TLS_UNUSABLE. */
   static async connect(options: ClusterOptions): Promise<ClusterClient> {
     const files = new ClusterFiles(options.state);
-    const address = options.target === undefined ? recordedAddress(files) : parseTarget(options.target);
-    const token = files.token();
-    const client = await ClusterClient.#at(address, token);
+    const record = recordOf(files);
+    const address = options.target === undefined ? addressOf(record, files) : parseTarget(options.target);
+    const known = { token: files.token(), tls: record?.tls };
+    const client = await ClusterClient.#at(address, known);
     // One that does not lead says who does.
     const leader = await client.ask<LeaderRecord | undefined>({ kind: 'leader' });
     if (leader === undefined || addressText(leader.rpc) === addressText(address)) return client;
     client.close();
-    return ClusterClient.#at(leader.rpc, token);
+    return ClusterClient.#at(leader.rpc, known);
   }
 
-  static async #at(address: NetworkAddress, token: string): Promise<ClusterClient> {
+  static async #at(
+    address: NetworkAddress,
+    { token, tls }: { readonly token: string; readonly tls: TlsPaths | undefined },
+  ): Promise<ClusterClient> {
     const env = systemEnv({ logging: { level: 'error' } });
     const peer = await dialPeer(
-      { env, network: tcpNetwork() },
+      { env, network: internalNetwork(env, tls) },
       { address, subject: CLIENT_SUBJECT, secret: token },
     ).catch((error: unknown) => {
-      if (error instanceof MillraceError && error.code === 'HANDSHAKE_REFUSED') throw error;
+      if (SAYS_ENOUGH.some((code) => isMillraceError(error, code))) throw error;
       throw unreachable(`nobody answers at ${addressText(address)}`, error);
     });
     const rpc: RpcConnection<unknown, unknown, ClientRequest> = new RpcConnection({
@@ -77,9 +84,13 @@ export async function withCluster<T>(
   }
 }
 
-function recordedAddress(files: ClusterFiles): NetworkAddress {
+/** Of the JobManager that is asked, or the first one: those of a cluster have the same certificates. */
+function recordOf(files: ClusterFiles): ProcessRecord | undefined {
   const records = files.records().filter(({ role }) => role === 'jobmanager');
-  const record = records.find(isRunning) ?? records[0];
+  return records.find(isRunning) ?? records[0];
+}
+
+function addressOf(record: ProcessRecord | undefined, files: ClusterFiles): NetworkAddress {
   if (record?.address === undefined) throw unreachable(`no JobManager is recorded in ${files.directory}`);
   return record.address;
 }

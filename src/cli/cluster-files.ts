@@ -32,6 +32,7 @@ import {
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../base/errors.ts';
+import type { TlsPaths } from '../base/tls-network.ts';
 import { secretText } from '../base/random.ts';
 import type { Tokens } from '../rest/access.ts';
 
@@ -46,6 +47,8 @@ export interface ProcessRecord {
   readonly rest?: string;
   /** Where the certificate of that interface lies, when it speaks TLS. */
   readonly restCertificate?: string;
+  /** Of a JobManager that wants a certificate of its clients: what it shows itself serves this machine's, too. */
+  readonly tls?: TlsPaths;
   /** ms since the epoch. */
   readonly startedAt: number;
 }

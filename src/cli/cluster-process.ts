@@ -11,10 +11,11 @@ import type { Env } from '../base/env.ts';
 import { consoleLog, teeLog } from '../base/log.ts';
 import { MillraceError } from '../base/errors.ts';
 import { httpClient } from '../base/http-client.ts';
-import { addressText, isLoopback, type NetworkAddress } from '../base/network.ts';
+import { addressText, type NetworkAddress } from '../base/network.ts';
 import { ownModule } from '../base/own-package.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { tcpNetwork } from '../base/tcp.ts';
+import { internalNetwork, type TlsPaths } from '../base/tls-network.ts';
 import { JobManager } from '../cluster/job-manager/job-manager.ts';
 import type { HeartbeatTimes } from '../cluster/messages.ts';
 import { fixedLeader, storedLeader } from '../cluster/rpc/leader-source.ts';
@@ -35,6 +36,7 @@ import { serveCluster } from './cluster-rest.ts';
 import { clusterSubmissions } from './cluster-submissions.ts';
 import { readConfiguration } from './configuration.ts';
 import { EXIT } from './exit.ts';
+import { checkBind, internalTlsOf } from './internal-tls.ts';
 import { restBindOf, restCertificatePath } from './rest-bind.ts';
 import type { JobHost } from './run-job.ts';
 import { exportTelemetry } from './telemetry.ts';
@@ -90,11 +92,14 @@ async function runJobManager(
   application: ApplicationRequest | undefined,
 ): Promise<number> {
   const own = jobManagerAddress(configuration);
-  checkBind('jobmanager.rpc.address', own.host);
+  const tls = await internalTlsOf(configuration, host.workingDirectory);
+  checkBind('jobmanager.rpc.address', own.host, tls);
   const bind = restBindOf(configuration, files, host.workingDirectory);
   const stopped = untilSignal();
   const logs = new LogRing();
   const env = environmentOf(configuration, logs);
+  const network = internalNetwork(env, tls);
+  const spawner = spawnerOf(configuration, tls);
   const shared = highAvailabilityOf(configuration, {
     env,
     network: tcpNetwork(),
@@ -109,8 +114,8 @@ async function runJobManager(
     shared === undefined ? own : { ...own, port: configuration.get('high-availability.jobmanager.port') };
   const jobManager = new JobManager({
     env,
-    network: tcpNetwork(),
-    spawner: spawnerOf(configuration),
+    network,
+    spawner,
     processId: process.pid,
     address,
     secret: files.secret(),
@@ -122,7 +127,7 @@ async function runJobManager(
   });
   const submissions = clusterSubmissions({
     env,
-    spawner: spawnerOf(configuration),
+    spawner,
     blobDirectory,
     configuration,
     workingDirectory: host.workingDirectory,
@@ -162,6 +167,7 @@ async function runJobManager(
     address: bound,
     rest: rest.url,
     ...(certificate === undefined ? {} : { restCertificate: certificate }),
+    ...(tls === undefined ? {} : { tls }),
     startedAt: Date.now(),
   } as const;
   files.record(record);
@@ -221,7 +227,8 @@ async function runTaskManager(
   host: JobHost,
 ): Promise<number> {
   const ownHost = configuration.get('taskmanager.host');
-  checkBind('taskmanager.host', ownHost);
+  const tls = await internalTlsOf(configuration, host.workingDirectory);
+  checkBind('taskmanager.host', ownHost, tls);
   const id = plainId(
     configuration.get('taskmanager.resource-id') ?? `${hostname()}-${process.pid}`,
     'taskmanager.resource-id',
@@ -238,6 +245,7 @@ async function runTaskManager(
   } as const;
   const meter = new ProcessMeter();
   const env = environmentOf(configuration, undefined);
+  const network = internalNetwork(env, tls);
   const shared = highAvailabilityOf(configuration, {
     env,
     network: tcpNetwork(),
@@ -248,8 +256,8 @@ async function runTaskManager(
   const ended = Promise.withResolvers<Error | undefined>();
   const taskManager = new TaskManager({
     env,
-    network: tcpNetwork(),
-    spawner: spawnerOf(configuration),
+    network,
+    spawner: spawnerOf(configuration, tls),
     taskManager: id,
     host: ownHost,
     processId: process.pid,
@@ -276,10 +284,10 @@ async function runTaskManager(
   process.exit(error === undefined ? EXIT.done : EXIT.failed);
 }
 
-/** Processes with the log and the stores of this one. */
-function spawnerOf(configuration: Configuration): ProcessSpawner {
+/** Processes with the log, the stores and the certificate of this one. */
+function spawnerOf(configuration: Configuration, tls: TlsPaths | undefined): ProcessSpawner {
   const stores = storeSettings(configuration, process.env);
-  return localSpawner({ entry: ENTRY, logging: loggingOf(configuration), stores });
+  return localSpawner({ entry: ENTRY, logging: loggingOf(configuration), stores, tls });
 }
 
 function environmentOf(configuration: Configuration, logs: LogRing | undefined): Env {
@@ -287,12 +295,6 @@ function environmentOf(configuration: Configuration, logs: LogRing | undefined):
   const log = consoleLog(loggingOf(configuration));
   const env = systemEnv({ log: logs === undefined ? log : teeLog(log, logs.log(clock)) });
   return withStores(env, storeSettings(configuration, process.env));
-}
-
-/** Only this machine may reach a process until what they say is encrypted. */
-function checkBind(key: string, host: string): void {
-  if (isLoopback(host)) return;
-  throw new MillraceError('CLUSTER_BIND_UNSAFE', `${key} is ${host}, which others than this machine reach`);
 }
 
 /** An id becomes the name of files. */

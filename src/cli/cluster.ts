@@ -20,6 +20,7 @@ import { configurationOf } from './cluster-process.ts';
 import { EXIT } from './exit.ts';
 import { ownPackageFolder } from './job-file.ts';
 import { isByRest, operateByRest } from './operate.ts';
+import { internalTlsOf } from './internal-tls.ts';
 import { restBindOf } from './rest-bind.ts';
 import { isRestUrl, restClientOf } from './rest-target.ts';
 import type { JobHost } from './run-job.ts';
@@ -77,6 +78,7 @@ async function start(request: StartRequest, host: JobHost): Promise<number> {
   // What is wrong with the configuration is said here, not in a log.
   const configuration = await configurationOf(request.options.configuration, host);
   restBindOf(configuration, files, host.workingDirectory);
+  await internalTlsOf(configuration, host.workingDirectory);
   const isSaid = (
     key: 'heartbeat.interval' | 'heartbeat.timeout' | 'taskmanager.numberOfTaskSlots',
   ): boolean => configuration.origin(key) !== 'default';

@@ -37,6 +37,7 @@ const USAGE_CODES: readonly ErrorCode[] = [
   'JOB_FILE_MISSING',
   'JOB_WITHOUT_MILLRACE',
   'REST_BIND_UNSAFE',
+  'TLS_UNUSABLE',
 ];
 
 /** Runs one command in this process. */

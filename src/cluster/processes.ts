@@ -4,6 +4,7 @@ import type { LogFormat, LogLevel } from '../base/log.ts';
 import type { CheckpointPointer } from './job-manager/job-authority.ts';
 import type { SerializedError } from '../base/errors.ts';
 import type { NetworkAddress } from '../base/network.ts';
+import type { TlsPaths } from '../base/tls-network.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import type { HeartbeatTimes, Submission } from './messages.ts';
@@ -17,6 +18,8 @@ export type ProcessStart = (
   readonly logging?: ProcessLogging;
   /** How it reaches checkpoints that are not on this machine: understood by its entry, opaque here. */
   readonly stores?: unknown;
+  /** How it reaches others; absent: in plain text, on this machine. */
+  readonly tls?: TlsPaths;
 };
 
 /** How a process logs until it knows what its job says. */

@@ -1,6 +1,7 @@
 /** Starts the processes of a cluster on this machine. What they start with goes through a pipe that only they read. */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import type { TlsPaths } from '../base/tls-network.ts';
 import type { PlanAnswer, ProcessLogging, ProcessSpawner, ProcessStart } from './processes.ts';
 
 /** How processes are started. */
@@ -11,6 +12,8 @@ export interface SpawnerOptions {
   readonly logging?: ProcessLogging;
   /** As in `ProcessStart`. */
   readonly stores?: unknown;
+  /** With what they encrypt what they say to others. */
+  readonly tls?: TlsPaths | undefined;
   /** Further words for Node. */
   readonly nodeOptions?: readonly string[];
 }
@@ -27,7 +30,7 @@ export function localSpawner(options: SpawnerOptions): ProcessSpawner {
 }
 
 function startChild(
-  { entry, logging, stores, nodeOptions = [] }: SpawnerOptions,
+  { entry, logging, stores, tls, nodeOptions = [] }: SpawnerOptions,
   start: ProcessStart,
   workingDirectory: string,
   onExit: (how: string) => void,
@@ -47,6 +50,7 @@ function startChild(
   child.once('error', (error) => over(error.message));
   child.once('exit', (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`));
   // A child that died meanwhile tells so by its exit.
-  child.send({ ...start, ...(logging === undefined ? {} : { logging }), stores }, () => undefined);
+  const more = { ...(logging === undefined ? {} : { logging }), ...(tls === undefined ? {} : { tls }) };
+  child.send({ ...start, ...more, stores }, () => undefined);
   return child;
 }

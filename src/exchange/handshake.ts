@@ -19,7 +19,7 @@
  */
 
 import type { Clock, Random, Timer } from '../base/env.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { hmacSha256, sameProof } from '../base/hash.ts';
 import type { Connection } from '../base/network.ts';
 
@@ -65,7 +65,7 @@ export interface Introduced {
   readonly rest: Uint8Array;
 }
 
-/** The dialer's part. Throws HANDSHAKE_REFUSED, or NETWORK_FAILED when the peer is silent or gone. */
+/** The dialer's part. Throws HANDSHAKE_REFUSED, NETWORK_FAILED when the peer is silent or gone, or what the network says. */
 export function introduce(
   connection: Connection,
   options: HandshakeSeams & { readonly subject: string; readonly secret: string },
@@ -174,7 +174,7 @@ class Shake {
       this.#connection.listen({
         data: (bytes) => this.#receive(bytes),
         drained: () => {},
-        closed: (error) => this.fail(error?.message ?? 'it closed the connection'),
+        closed: (error) => this.#closed(error),
       });
       start(this);
     });
@@ -212,6 +212,12 @@ class Shake {
     if (!this.#end()) return;
     this.#connection.close();
     this.#reject(new MillraceError('NETWORK_FAILED', `no handshake with ${this.#connection.peer}: ${why}`));
+  }
+
+  #closed(error: Error | undefined): void {
+    if (!isMillraceError(error)) return this.fail(error?.message ?? 'it closed the connection');
+    // The network knows better why.
+    if (this.#end()) this.#reject(error);
   }
 
   #receive(bytes: Uint8Array): void {

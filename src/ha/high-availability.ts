@@ -8,7 +8,7 @@ import type { HttpClient } from '../base/http-client.ts';
 import { isLoopback, type Network } from '../base/network.ts';
 import { etcdServices } from './etcd/etcd-services.ts';
 import { fileServices } from './file-services.ts';
-import { FreshFile } from './fresh-file.ts';
+import { FreshFile } from '../base/fresh-file.ts';
 import type { HighAvailabilityServices } from './metadata-store.ts';
 import type { RenewalTimes } from './renewed-seat.ts';
 import { kubernetesServices } from './kubernetes/kubernetes-services.ts';

@@ -8,7 +8,7 @@
  */
 
 import { systemEnv } from '../base/system-env.ts';
-import { tcpNetwork } from '../base/tcp.ts';
+import { internalNetwork } from '../base/tls-network.ts';
 import { JobMasterProcess } from '../cluster/job-manager/job-master-process.ts';
 import type { ProcessStart } from '../cluster/processes.ts';
 import { JobProcess } from '../cluster/task-manager/job-process.ts';
@@ -32,7 +32,7 @@ process.once('message', (message) => {
   });
 });
 
-async function begin({ kind, start, logging, stores: given }: ProcessStart): Promise<void> {
+async function begin({ kind, start, logging, tls, stores: given }: ProcessStart): Promise<void> {
   if (kind === 'plan') {
     const answer = await planBundle(start);
     process.send!(answer, () => process.exit(0));
@@ -43,7 +43,7 @@ async function begin({ kind, start, logging, stores: given }: ProcessStart): Pro
   const own = stores === undefined ? plain : withStores(plain, stores);
   const jobId = kind === 'job-master' ? start.submission.jobId : start.jobId;
   const env = { ...own, log: own.log.child({ jobId }) };
-  const network = tcpNetwork();
+  const network = internalNetwork(env, tls);
   if (kind === 'job-master') {
     await new JobMasterProcess({
       env,

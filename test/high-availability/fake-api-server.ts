@@ -6,8 +6,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { Issuer } from '../e2e/certificates.ts';
 import { cleanUp, temporaryFolder } from '../e2e/processes.ts';
-import { certificatesIn } from './services.ts';
 
 interface Stored {
   apiVersion: string;
@@ -63,7 +63,7 @@ export class FakeApiServer {
 
   static async start(test: TestContext): Promise<FakeApiServer> {
     const folder = temporaryFolder(test);
-    const { ca, certificate, key } = certificatesIn(folder);
+    const { ca, certificate, key } = new Issuer(folder).issue();
     const holder: { answer: RequestListener } = { answer: () => {} };
     const server = createServer(
       { cert: readFileSync(certificate), key: readFileSync(key) },

@@ -8,7 +8,7 @@ import { before, it, type TestContext } from 'node:test';
 import { MillraceError } from '../../src/base/errors.ts';
 import { httpClient, type HttpClient } from '../../src/base/http-client.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import { FreshFile } from '../../src/ha/fresh-file.ts';
+import { FreshFile } from '../../src/base/fresh-file.ts';
 import { type KubernetesOptions, kubernetesServices } from '../../src/ha/kubernetes/kubernetes-services.ts';
 import { claimLeadership, LEADER_KEY } from '../../src/ha/leader.ts';
 import { VALUE_BYTES_MAX } from '../../src/ha/metadata-store.ts';

@@ -1,7 +1,6 @@
 // Real services of high availability for a test: ZooKeeper and etcd of Debian, each with a folder and ports of its own.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -12,8 +11,9 @@ import { systemEnv } from '../../src/base/system-env.ts';
 import { httpClient } from '../../src/base/http-client.ts';
 import { tcpNetwork } from '../../src/base/tcp.ts';
 import { etcdServices } from '../../src/ha/etcd/etcd-services.ts';
-import { FreshFile } from '../../src/ha/fresh-file.ts';
+import { FreshFile } from '../../src/base/fresh-file.ts';
 import { zooKeeperServices } from '../../src/ha/zookeeper/zookeeper-services.ts';
+import { Issuer } from '../e2e/certificates.ts';
 import { cleanUp, eventually, pause, start, temporaryFolder } from '../e2e/processes.ts';
 
 /** A server that runs until the test is over. */
@@ -98,7 +98,7 @@ export interface EtcdServer extends Server {
 export async function startEtcd(test: TestContext, { isSecure = false } = {}): Promise<EtcdServer> {
   const folder = temporaryFolder(test);
   const [port, peers] = [await freePort(), await freePort()];
-  const paths = isSecure ? certificatesIn(folder) : undefined;
+  const paths = isSecure ? new Issuer(folder).issue() : undefined;
   const client = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`;
   const peer = `http://127.0.0.1:${peers}`;
   const words = [
@@ -130,28 +130,6 @@ export async function startEtcd(test: TestContext, { isSecure = false } = {}): P
   await eventually(serves, 'etcd serves', 60_000);
   probe.close();
   return { ...server, tls };
-}
-
-/**
- * An issuer, and a certificate of it for 127.0.0.1 that servers and clients may show. It has no common name: with users, etcd
- * wants none of those who come by its JSON interface.
- */
-export function certificatesIn(folder: string): { ca: string; certificate: string; key: string } {
-  const at = (name: string): string => join(folder, name);
-  writeFileSync(
-    at('leaf.cnf'),
-    'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n',
-  );
-  const openssl = (...words: string[]): void => {
-    const { status, stderr } = spawnSync('openssl', words, { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
-  };
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  openssl('req', '-x509', ...newKey, '-keyout', at('ca.key'), '-out', at('ca.pem'), '-subj', '/CN=issuer');
-  openssl('req', ...newKey, '-keyout', at('leaf.key'), '-out', at('leaf.csr'), '-subj', '/O=millrace');
-  const issuer = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-extfile', at('leaf.cnf')];
-  openssl('x509', '-req', '-in', at('leaf.csr'), '-out', at('leaf.pem'), '-days', '2', ...issuer);
-  return { ca: at('ca.pem'), certificate: at('leaf.pem'), key: at('leaf.key') };
 }
 
 async function startServer(

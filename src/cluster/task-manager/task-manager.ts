@@ -77,6 +77,7 @@ export class TaskManager {
   #watch: Closeable | undefined;
   /** The highest that was heard of (TM-4). */
   #epoch = 0;
+  #told: string | undefined;
 
   constructor(parts: TaskManagerParts) {
     this.#parts = parts;
@@ -128,10 +129,21 @@ export class TaskManager {
       (error: unknown) => {
         if (this.#state !== 'DIALING') return;
         if (isMillraceError(error, 'HANDSHAKE_REFUSED')) return this.#stop('refused', error);
-        this.#parts.env.log.debug('the JobManager does not answer', { error: String(error) });
+        this.#tell(error);
         this.#wait('failed');
       },
     );
+  }
+
+  /** What waiting does not mend is told where somebody sees it, once. */
+  #tell(error: unknown): void {
+    const { log } = this.#parts.env;
+    const why = String(error);
+    const isLasting = isMillraceError(error, 'TLS_REFUSED') || isMillraceError(error, 'TLS_UNUSABLE');
+    if (!isLasting) return log.debug('the JobManager does not answer', { error: why });
+    if (this.#told !== error.code)
+      log.warn('the JobManager cannot be reached', { code: error.code, error: why });
+    this.#told = error.code;
   }
 
   async #dialLeader(): Promise<{ leader: KnownLeader; peer: Introduced }> {

@@ -14,7 +14,7 @@
 import type { Env } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../base/http-client.ts';
-import type { FreshFile } from '../fresh-file.ts';
+import type { FreshFile } from '../../base/fresh-file.ts';
 import type { Closeable } from '../metadata-store.ts';
 import { ServiceLog } from '../service-log.ts';
 
