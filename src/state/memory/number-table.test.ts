@@ -7,6 +7,8 @@ import type { MillraceError } from '../../base/errors.ts';
 import { decodeKeyAt, type Key, keyHash } from '../../base/key-groups.ts';
 import { BinaryReader } from '../../codecs/binary.ts';
 import { MemoryBudget } from '../memory-budget.ts';
+import * as state from '../state.ts';
+import { MemoryStateBackend } from './backend.ts';
 import { layoutOf } from './declared-layout.ts';
 import type { Cell } from './key-group-state.ts';
 import { NumberColumns } from './number-columns.ts';
@@ -299,4 +301,45 @@ test('whoever is at the end of the budget can forget, and no record is to blame'
     // One of a user would be given up as poison.
     (error: MillraceError) => error.code === 'STATE_MEMORY_EXCEEDED' && error.owner === 'external',
   );
+});
+
+test('what a record forgot comes back at the end of the budget, too', () => {
+  const memory = new MemoryBudget();
+  const backend = new MemoryStateBackend({
+    keyGroupRange: { start: 0, end: 0 },
+    maxParallelism: 1,
+    freezeValues: false,
+    operatorUid: 'counts',
+    memory,
+    now: () => 0,
+  });
+  const count = backend.state('count', state.value(0));
+  const keys: number[] = [];
+  // Spread as if by chance; some rows of taken places are as long as a lookup.
+  const add = (): void => {
+    const key = Math.sqrt(keys.length + 600_002);
+    backend.setCurrentKey(key);
+    count.update(keys.length);
+    keys.push(key);
+  };
+  while (keys.length < 4_000) add();
+  memory.take(memory.max - memory.taken);
+  assert.throws(
+    () => {
+      for (;;) add();
+    },
+    { code: 'STATE_MEMORY_EXCEEDED' },
+  );
+  // Keys that move into the hole leave none that is near enough for the one that comes back.
+  for (const key of keys) {
+    backend.setCurrentKey(key);
+    backend.beginUndo();
+    count.clear();
+    backend.rollback();
+  }
+  for (const [index, key] of keys.entries()) {
+    backend.setCurrentKey(key);
+    assert.equal(count.value(), index);
+  }
+  assert.ok(keys.length > 6_000, `${keys.length} keys in 2^13 places`);
 });

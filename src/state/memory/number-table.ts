@@ -12,7 +12,8 @@
  *    when somebody chooses keys whose hashes are equal. A key that would lie further away is refused, and held elsewhere.
  * P2 A place is good until the next `add` or `remove` of the same table.
  * P3 From an eighth to three quarters of the places are taken: a table follows its keys up and down. It keeps its size
- *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed.
+ *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed; and,
+ *    unless three quarters are taken, where the budget has no room for both.
  * P4 Every block was taken from the budget of the slot before it was allocated, and is given back when it is dropped.
  * P5 Between `beginCopy` and the last `copyPage` the places from `uncopied` on are copied as they were at `beginCopy`: what a
  *    place held is kept before it changes, and the rest is copied before the block is replaced. Kept is each place once, so
@@ -177,7 +178,7 @@ export abstract class NumberTable<B extends Block = Block> {
     if ((this.size + 1) * 4 > this.places * 3 && !this.#resize(this.bits + 1)) return -1;
     let place = freePlace(this.block, this.bits, hash);
     // A long row of taken places comes of too few free ones, or of equal hashes, which more places do not part.
-    if (place < 0 && this.size * 4 > this.places && this.#resize(this.bits + 1)) {
+    if (place < 0 && this.size * 4 > this.places && this.#resizeWithin(this.bits + 1)) {
       place = freePlace(this.block, this.bits, hash);
     }
     if (place < 0) return -1;
@@ -203,9 +204,15 @@ export abstract class NumberTable<B extends Block = Block> {
     block.free(hole);
     this.size--;
     // Half as many places are a quarter full then: many changes come before the next resize.
-    if (this.size * 8 >= this.places || bits === BITS_MIN) return;
-    // Both blocks are there for a moment; where that is too much, nobody is refused to forget.
-    if (this.#memory.fits(this.bytesOf(bits - 1))) this.#resize(bits - 1);
+    if (this.size * 8 < this.places && bits > BITS_MIN) this.#resizeWithin(bits - 1);
+  }
+
+  /**
+   * Unless the budget has no room for both blocks, which are there for a moment: nobody is refused to forget, or to take
+   * back what was forgotten, where it can do without.
+   */
+  #resizeWithin(bits: number): boolean {
+    return this.#memory.fits(this.bytesOf(bits)) && this.#resize(bits);
   }
 
   /** False, and nothing happened, where a key would have no place (P1). */
