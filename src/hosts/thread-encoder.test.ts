@@ -53,20 +53,20 @@ function readWith(frozen: FrozenKeyedState): ReadSnapshot {
 async function read(
   backend: MemoryStateBackend,
   encoder: SnapshotEncoder,
-): Promise<{ encoding: SnapshotEncoding; snapshot: ReadSnapshot; waits: number }> {
-  let waits = 0;
+  onWait: () => void = () => {},
+): Promise<{ encoding: SnapshotEncoding; snapshot: ReadSnapshot }> {
   let hasRoom = Promise.withResolvers<undefined>();
   const encoding = encoder.begin(() => hasRoom.resolve(undefined));
   const frozen = backend.freeze(encoding);
   for (let progress = frozen.advance(); progress !== 'done'; progress = frozen.advance()) {
     if (progress !== 'waiting') continue;
-    waits++;
+    onWait();
     await hasRoom.promise;
     hasRoom = Promise.withResolvers();
   }
   const snapshot = readWith(frozen);
   frozen.release();
-  return { encoding, snapshot, waits };
+  return { encoding, snapshot };
 }
 
 async function encoded(
@@ -158,14 +158,46 @@ test('numbers that change while the thread copies them are those of the barrier,
 });
 
 test('whoever has to wait for the thread is told when it need not any more', async () => {
-  const { encoder } = watched();
+  // It does nothing before the gate is open.
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const entry = new URL('./worker-encoder.ts', import.meta.url).href;
+  const encoder = threadEncoder(
+    systemClock(),
+    () =>
+      new Worker(
+        `const { workerData } = require('node:worker_threads');
+        Atomics.wait(workerData.gate, 0, 0);
+        import(workerData.entry);`,
+        { eval: true, workerData: { gate, entry } },
+      ),
+  );
   try {
-    const { encoding, snapshot, waits } = await read(backendWith(300_000), encoder);
-    assert.ok(waits > 0, 'nothing was copied before it was asked for');
+    let waits = 0;
+    const { encoding, snapshot } = await read(backendWith(300_000), encoder, () => {
+      waits++;
+      Atomics.store(gate, 0, 1);
+      Atomics.notify(gate, 0);
+    });
+    assert.ok(waits > 0, 'nothing is copied while the thread is not there');
     assert.ok((await encoding.finish(snapshot)).bytes.length > 0);
   } finally {
     await encoder.close();
   }
+});
+
+test('whoever waits for memory is told when a snapshot that held some is given up', () => {
+  const encoder = threadEncoder(systemClock(), () => assert.fail('no thread is needed for that'));
+  const told: number[] = [];
+  const encodings = Array.from({ length: 9 }, (_, index) => {
+    const encoding = encoder.begin(() => told.push(index));
+    encoding.expect(2 * 1024 * 1024);
+    return encoding;
+  });
+  const claimed = encodings.map((encoding) => encoding.claim(false) !== undefined);
+  assert.deepEqual(claimed, [...new Array<boolean>(8).fill(true), false]);
+  encodings[0]!.drop();
+  assert.deepEqual(told, [8]);
+  assert.ok(encodings[8]!.claim(false) !== undefined);
 });
 
 test('a thread that ends takes its snapshots with it, and the next one has another thread', async () => {

@@ -158,7 +158,10 @@ class ThreadEncoder implements SnapshotEncoder {
     if (!this.#active.delete(id)) return;
     this.#out -= unused;
     this.#waiting.delete(id);
-    if (this.#active.size > 0) return;
+    if (this.#active.size > 0) {
+      if (unused > 0) this.#tellRoom();
+      return;
+    }
     this.#free.length = 0;
     if (this.#worker !== undefined && !this.#isClosed) this.#rest();
   }
