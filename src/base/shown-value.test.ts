@@ -53,7 +53,16 @@ test('is bounded whatever comes, and says that it cut', () => {
       throw new Error('no');
     },
   };
-  for (const value of [circle, wide, throwing, 'x'.repeat(10_000), Array(1e6).fill(0)]) {
+  const nameless = {
+    get broken(): never {
+      throw Object.create(null);
+    },
+  };
+  const unnamed = () => {};
+  Object.defineProperty(unnamed, 'name', { value: Symbol('no text') });
+  const long = 'x'.repeat(1e6);
+  const texts = [long, Symbol(long), new Error(long), 10n ** 9_999n];
+  for (const value of [circle, wide, throwing, nameless, unnamed, ...texts, Array(1e6).fill(0)]) {
     const { value: shown, isCut } = shownValue(value);
     const length = JSON.stringify(shown).length;
     assert.ok(length <= SHOWN_BOUNDS.values * (SHOWN_BOUNDS.textLength + 10), `${length}`);

@@ -46,20 +46,29 @@ class Showing {
 
   of(value: unknown, depth: number): unknown {
     this.#values += 1;
+    try {
+      return this.#shown(value, depth);
+    } catch (error) {
+      // A getter or a proxy of the user's that throws.
+      return this.#cut(this.#text(`[not to be shown: ${described(error)}]`));
+    }
+  }
+
+  #shown(value: unknown, depth: number): unknown {
     switch (typeof value) {
       case 'string':
         return this.#text(value);
       case 'number':
         return Number.isFinite(value) ? value : String(value);
       case 'bigint':
-        return `${value}n`;
+        return this.#text(`${value}n`);
       case 'boolean':
         return value;
       case 'undefined':
       case 'symbol':
-        return String(value);
+        return this.#text(String(value));
       case 'function':
-        return `[function ${value.name}]`;
+        return this.#text(`[function ${value.name}]`);
       default:
         return value === null ? null : this.#object(value as object, depth);
     }
@@ -67,18 +76,13 @@ class Showing {
 
   #object(value: object, depth: number): unknown {
     if (depth >= this.#bounds.depth || this.#values >= this.#bounds.values) return this.#cut('…');
-    try {
-      if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
-      if (value instanceof Error) return `${value.name}: ${value.message}`;
-      if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
-      if (Array.isArray(value)) return this.#list(value, depth);
-      if (value instanceof Set) return this.#list([...value], depth);
-      if (value instanceof Map) return this.#map(value, depth);
-      return this.#fields(Object.entries(value), depth);
-    } catch (error) {
-      // A getter or a proxy of the user's that throws.
-      return this.#cut(`[not to be shown: ${String(error)}]`);
-    }
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+    if (value instanceof Error) return this.#text(`${value.name}: ${value.message}`);
+    if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+    if (Array.isArray(value)) return this.#list(value, depth);
+    if (value instanceof Set) return this.#list([...value], depth);
+    if (value instanceof Map) return this.#map(value, depth);
+    return this.#fields(Object.entries(value), depth);
   }
 
   #list(values: readonly unknown[], depth: number): unknown[] {
@@ -122,5 +126,14 @@ class Showing {
   #cut(text: string): string {
     this.isCut = true;
     return text;
+  }
+}
+
+/** What was thrown, which may be anything. */
+function described(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return typeof error;
   }
 }
