@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { MillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import { splitRange } from '../connectors/range.ts';
+import { sequenceSource } from '../connectors/sequence.ts';
 import { type CompiledJob, NO_DECLARATIONS, type PlannedOperator } from '../graph/job-graph.ts';
 import { FilterOperator } from '../operators/filter.ts';
 import { MapOperator } from '../operators/map.ts';
@@ -12,6 +14,8 @@ import type { Operator, OperatorContext, SourceStatus } from '../operators/opera
 import { KeyedProcessOperator, ProcessOperator } from '../operators/process.ts';
 import { ReduceOperator } from '../operators/reduce.ts';
 import { SinkWriterOperator } from '../operators/sink-operator.ts';
+import { encodeSplit, SourceReaderOperator, type SourceTime } from '../operators/source-operator.ts';
+import { watermarks } from '../operators/watermarks.ts';
 import type { ValueDescriptor } from '../state/descriptors.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { StreamTask } from './task.ts';
@@ -392,6 +396,49 @@ test('a tap sees each record that an operator hands on, with its time, and nothi
   );
   assert.deepEqual(of(2), written);
   assert.deepEqual(of(3), [], 'a sink hands nothing on');
+});
+
+test('a tap of a source that stands alone sees each record from the first poll to the last, and none before or after', async () => {
+  const one: Case = {
+    head: 'source',
+    steps: [],
+    end: 'port',
+    endThrowsAt: -1,
+    keyless: -1,
+    values: [],
+    credits: [1_000],
+  };
+  const count = 600;
+  const times: readonly SourceTime<number>[] = [
+    { kind: 'none' },
+    { kind: 'ingestion' },
+    { kind: 'event', strategy: watermarks.monotonous<number>().withTimestamps((value) => value * 10) },
+  ];
+  for (const time of times) {
+    const seen: (readonly [unknown, number])[] = [];
+    /** Records that were out when the tap began and when it ended. */
+    const bounds: number[] = [];
+    let end: (() => void) | undefined;
+    const given = (): Operator[] => [new SourceReaderOperator(sequenceSource(0, count - 1), time)];
+    const feed = ({ source }: StreamTask, turn: number): void => {
+      if (turn === 0) source.addSplits(splitRange(0, count, 1).map(encodeSplit));
+    };
+    const look = (task: StreamTask, turn: number): void => {
+      feed(task, turn);
+      // The polls give 1, 2, 4, … records.
+      if (turn !== 3 && turn !== 6) return;
+      bounds.push(task.chain.head.output.recordsOut);
+      if (turn === 3) end = task.chain.tap(0, (value, timestamp) => seen.push([value, timestamp]));
+      else end?.();
+    };
+    const looked = await outcome(one, false, look, given());
+    assert.deepEqual(looked, await outcome(one, true, feed, given()), time.kind);
+    const records = looked.out.filter((each) => Array.isArray(each));
+    assert.equal(records.length, count);
+    const [from, to] = bounds;
+    assert.ok(from! > 0 && from! < to! && to! < count, `${from} to ${to}`);
+    assert.deepEqual(seen, records.slice(from, to), time.kind);
+  }
 });
 
 const SELECTED: Case = {
