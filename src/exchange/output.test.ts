@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
+import { seededRandom } from '../base/random.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
-import type { ChannelElement, ChannelReader } from './channel.ts';
+import type { ChannelElement, ChannelReader, ChannelWriter } from './channel.ts';
 import type { AlignmentMode, CheckpointBarrier } from './events.ts';
 import { decodeElement } from './frame.ts';
 import { createLocalChannel } from './local.ts';
@@ -31,6 +32,13 @@ function givenPort(
     ...others,
   });
   return { port, readers: ends.map(({ reader }) => reader) };
+}
+
+/** Nobody sleeps. */
+function ringChannel(capacityBytes: number): { writer: ChannelWriter; reader: ChannelReader } {
+  const ring = allocateRing(capacityBytes);
+  const bell = { ring: () => {}, ringLater: () => {}, hurry: () => {} };
+  return { writer: createRingWriter(ring, bell), reader: createRingReader(ring, bell) };
 }
 
 function barrier(alignment: AlignmentMode, id = 1): CheckpointBarrier {
@@ -265,9 +273,7 @@ test('emitted records are frozen on demand', () => {
 });
 
 test('batches of large records become small, and one that is too large for a channel is divided', () => {
-  const ring = allocateRing(4096);
-  const writer = createRingWriter(ring, { ring() {}, ringLater() {}, hurry() {} });
-  const reader = createRingReader(ring, { ring() {}, ringLater() {}, hurry() {} });
+  const { writer, reader } = ringChannel(4096);
   const { port } = givenPort({
     channels: [{ consumer: 0, writer }],
     router: createRouter('global', { channels: 1 }),
@@ -301,16 +307,6 @@ test('batches of large records become small, and one that is too large for a cha
   );
 });
 
-/** Numbers that look random and are the same each time. */
-function chance(): { int(bound: number): number; next(): number } {
-  let state = 1;
-  const next = (): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return state / 2 ** 32;
-  };
-  return { int: (bound) => Math.floor(next() * bound), next };
-}
-
 test('the made way of a record into its batch does what the plain one does, for every partitioner', () => {
   const kinds = [
     'forward',
@@ -335,10 +331,10 @@ test('the made way of a record into its batch does what the plain one does, for 
           keySelector: (value) => `key ${value as number}`,
           maxParallelism: 128,
           partitioner: (key, channels) => (key as string).length % channels,
-          random: chance() as never,
+          random: seededRandom(1),
         }),
       });
-      const steps = chance();
+      const steps = seededRandom(2);
       for (let value = 0; value < 400; value++) {
         port.emit(value, value % 5);
         if (steps.int(20) === 0) port.flush();
@@ -356,16 +352,14 @@ test('the made way of a record into its batch does what the plain one does, for 
 });
 
 test('records with and without a timestamp share batches, whose memory is used again', () => {
-  const [none, steps] = [MIN_TIMESTAMP, chance()];
+  const [none, steps] = [MIN_TIMESTAMP, seededRandom(3)];
   let mixed = 0;
   for (const copies of [false, true]) {
     const sent: [number, number][] = [];
     const seen: [number, number][] = [];
-    const ring = allocateRing(1 << 16);
-    const bell = { ring: () => {}, ringLater: () => {}, hurry: () => {} };
-    const local = createLocalChannel({ capacityElements: 1_000 });
-    const writer = copies ? createRingWriter(ring, bell) : local.writer;
-    const reader = copies ? createRingReader(ring, bell) : local.reader;
+    const { writer, reader } = copies
+      ? ringChannel(1 << 16)
+      : createLocalChannel({ capacityElements: 1_000 });
     const { port } = givenPort({ channels: [{ consumer: 0, writer }], channelsOf: 1, batchRecords: 8 });
     for (let value = 0; value < 3_000; value++) {
       const isTimed = steps.int(value % 400 < 200 ? 12 : 2) === 0;

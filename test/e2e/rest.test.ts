@@ -528,7 +528,7 @@ describe('a job with --ui', () => {
       'the profile is taken',
     );
     const profile = await json<{ nodes: unknown[]; samples: unknown[] }>(base, `${path}/${profileId}/file`);
-    assert.ok(profile.nodes.length > 0 && profile.samples.length > 10, 'nodes and samples');
+    assert.ok(profile.nodes.length > 0 && profile.samples.length > 0, 'nodes and samples');
   });
 
   it('measures latency while somebody asks for it, also behind a restart, under the names of Flink', async (test) => {
