@@ -3,6 +3,7 @@
  *
  * RT-1 The token of a cluster's files goes to the interface that these files name, and to nobody else; for another one
  *      `--token-file` names a file.
+ * RT-2 A JobManager that stands by sends a client to the leader; the token goes with it (`RestClient`).
  */
 
 import { readFileSync } from 'node:fs';
@@ -32,7 +33,9 @@ export function restClientOf({ target, state, tokenFile }: ClusterOptions): Rest
       },
     );
   }
-  if (record?.restCertificate !== undefined) trustCertificate(readFileSync(record.restCertificate, 'utf8'));
+  // Also of those that take turns with it: it may send a client to one of them (RT-2).
+  const certificates = record === undefined ? [] : records.flatMap((each) => each.restCertificate ?? []);
+  for (const path of new Set(certificates)) trustCertificate(readFileSync(path, 'utf8'));
   const token = tokenOf(files, record, tokenFile);
   return new RestClient(target ?? record!.rest!, token === undefined ? {} : { token });
 }

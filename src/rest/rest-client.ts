@@ -8,6 +8,7 @@
 
 import { systemClock } from '../base/clock.ts';
 import { ERROR_TABLE, type ErrorCode, MillraceError } from '../base/errors.ts';
+import { isLoopback } from '../base/network.ts';
 import type { Submission } from '../cluster/messages.ts';
 import type {
   Alert,
@@ -97,6 +98,8 @@ const LOOKS_MAX = 36_000;
 export class RestClient {
   readonly #base: string;
   readonly #options: RestClientOptions;
+  /** Where the one that was asked has sent this client: the JobManager that leads. */
+  #leader: string | undefined;
 
   /** `base`: for example `http://localhost:8081`. */
   constructor(base: string, options: RestClientOptions = {}) {
@@ -357,17 +360,36 @@ export class RestClient {
     throw refused(path, undefined);
   }
 
+  /**
+   * Asks the server, or the one that it names instead of itself (307): of JobManagers that take turns, the leader. A redirect
+   * that `fetch` follows loses the token on its way to another origin; here it goes where the server that was trusted with it
+   * says, but never from TLS to plain text, nor in plain text off this machine.
+   */
   async #fetch(
     method: string,
     path: string,
     body: object | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
+    for (let moves = 0; moves <= MOVES_MAX; moves++) {
+      const at = this.#leader ?? this.#base;
+      const response = await this.#fetchAt(at, { method, path, body, signal });
+      if (response === undefined) continue;
+      if (response.status !== 307) return response;
+      await response.body?.cancel();
+      this.#leader = movedTo(at, response.headers.get('location'));
+    }
+    throw new MillraceError('CLUSTER_UNREACHABLE', `${this.#base} and others send each other whoever asks`);
+  }
+
+  /** `undefined`: who led is gone, and the question may be asked again. */
+  async #fetchAt(base: string, { method, path, body, signal }: Question): Promise<Response | undefined> {
     const { token } = this.#options;
     const signals = [signal, this.#options.signal].filter((each) => each !== undefined);
     try {
-      return await fetch(`${this.#base}/v1${path}`, {
+      return await fetch(`${base}/v1${path}`, {
         method,
+        redirect: 'manual',
         ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -378,6 +400,10 @@ export class RestClient {
       });
     } catch (error) {
       if (signals.some(({ aborted }) => aborted)) throw error;
+      const wasLeader = this.#leader !== undefined;
+      this.#leader = undefined;
+      // What is no GET may have had its effect.
+      if (wasLeader && method === 'GET') return undefined;
       throw this.#unreachable(error);
     }
   }
@@ -385,6 +411,30 @@ export class RestClient {
   #unreachable(cause: unknown): MillraceError {
     return new MillraceError('CLUSTER_UNREACHABLE', `nobody answers at ${this.#base}`, { cause });
   }
+}
+
+/** From one server to another, for one question. */
+const MOVES_MAX = 4;
+
+interface Question {
+  readonly method: string;
+  readonly path: string;
+  readonly body: object | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The origin that a server sends whoever asks to. Throws CLUSTER_UNREACHABLE where a token must not go. */
+function movedTo(from: string, location: string | null): string {
+  const [old, target] = [new URL(from), URL.parse(location ?? '', from)];
+  const isSafe = target?.protocol === 'https:' || (old.protocol === 'http:' && isLocal(target));
+  if (target !== null && isSafe) return target.origin;
+  throw new MillraceError('CLUSTER_UNREACHABLE', `${from} sends whoever asks to ${location ?? 'nowhere'}`, {
+    remedy: 'Ask the JobManager that leads: `millrace cluster status` says which one that is.',
+  });
+}
+
+function isLocal(url: URL | null): boolean {
+  return url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, ''));
 }
 
 /** Between two looks at an operation, ms. */

@@ -4,8 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { it, type TestContext } from 'node:test';
-import { TestCluster } from '../e2e/clusters.ts';
+import { it } from 'node:test';
 import { assertComplete, assertPrefix } from '../e2e/committed.ts';
 import { loginsJob } from '../e2e/processes.ts';
 import { Deployments } from './deployments.ts';
@@ -16,23 +15,9 @@ import {
   killsWhileLoginsRun,
   leaderOf,
   lines,
+  onFiles,
   restarts,
-  type Turns,
 } from './leader-kills.ts';
-
-async function onFiles(test: TestContext): Promise<Turns> {
-  const lease = [
-    '-Dhigh-availability.filesystem.lease-duration=2s',
-    '-Dhigh-availability.filesystem.renew-deadline=1500ms',
-    '-Dhigh-availability.filesystem.retry-period=200ms',
-  ];
-  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...lease] });
-  const settings = [
-    '-Dhigh-availability.type=filesystem',
-    `-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`,
-  ];
-  return { cluster, settings };
-}
 
 it('a leader that is killed is followed by another one, which goes on with its jobs: on files', {
   timeout: 600_000,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import type { TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
-import type { ClusterProcess, TestCluster } from '../e2e/clusters.ts';
+import { type ClusterProcess, TestCluster } from '../e2e/clusters.ts';
 import { assertComplete, assertPrefix, committedRecords } from '../e2e/committed.ts';
 import { authentications, bundledLog, knownAnswer } from '../e2e/known-answer.ts';
 import { loginsJob, pause, seededChance } from '../e2e/processes.ts';
@@ -33,6 +33,24 @@ export interface Turns {
   readonly settings: readonly string[];
 }
 
+/** Two JobManagers that take turns in a folder, quickly. */
+export async function onFiles(test: TestContext, options: { taskManagers?: number } = {}): Promise<Turns> {
+  const lease = [
+    '-Dhigh-availability.filesystem.lease-duration=2s',
+    '-Dhigh-availability.filesystem.renew-deadline=1500ms',
+    '-Dhigh-availability.filesystem.retry-period=200ms',
+  ];
+  const settings = ['-Drest.port=0', ...heartbeats, ...lease];
+  const cluster = await TestCluster.start(test, { ...options, jobManagers: 2, settings });
+  return {
+    cluster,
+    settings: [
+      '-Dhigh-availability.type=filesystem',
+      `-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`,
+    ],
+  };
+}
+
 export async function leaderOf(cluster: TestCluster): Promise<ClusterProcess> {
   for (;;) {
     const { processes } = await cluster.status();
@@ -43,7 +61,7 @@ export async function leaderOf(cluster: TestCluster): Promise<ClusterProcess> {
 }
 
 /** Kills whoever leads, waits for output that was committed after it, and starts another one in its place; returns ms. */
-async function killLeader(
+export async function killLeader(
   test: TestContext,
   { cluster, settings }: Turns,
   deployments: Deployments,
@@ -55,6 +73,26 @@ async function killLeader(
   await killed;
   await cluster.addJobManager(test, leader.id, settings);
   return ms;
+}
+
+/** One kill while the logins are read, however the job was submitted; from `submit` comes its id. */
+export async function killWhileLoginsRun(
+  test: TestContext,
+  turns: Turns,
+  submit: (words: readonly string[]) => Promise<string>,
+): Promise<void> {
+  const { cluster } = turns;
+  const output = join(cluster.cwd, 'alerts');
+  const input = join(cluster.cwd, 'log');
+  writeFileSync(input, lines.join('\n'));
+  const id = await submit(['--input', input, '--output', output, '--rate', `${lines.length / 12}`]);
+  const deployments = new Deployments(output);
+  await deployments.nextAfter([0, 0], 60_000);
+  await killLeader(test, turns, deployments);
+  assert.ok(assertPrefix(output, answer) < answer.length, 'the kill came before the end');
+  const ended = await cluster.ended(id, 120_000);
+  assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
+  assertComplete(output, answer);
 }
 
 export async function killsWhileLoginsRun(test: TestContext, turns: Turns, kills: number): Promise<void> {
