@@ -94,6 +94,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
         process: member.process,
       })),
     process: () => meter.figures(),
+    leads: () => dispatcherNow() !== undefined,
     ...(options.submissions === undefined ? {} : { submissions: options.submissions }),
   };
 }

@@ -9,7 +9,8 @@
  *      ever sent.
  * HS-2 Everything that comes from outside has a bound: connections, headers, times, the body.
  * HS-3 Every answer carries the headers that forbid a browser to run, frame or guess anything.
- * HS-5 A server whose answers are somewhere else sends whoever asks there, with the same method and body (307), or says 503.
+ * HS-5 A server whose answers are somewhere else sends whoever asks there, with the same method and body (307), or says 503;
+ *      what is about its own process it answers.
  * HS-4 An error in a route is a 500 with its message, in the log with its stack, and the server goes on.
  */
 
@@ -219,11 +220,12 @@ async function route(
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const raw = request.url ?? '/';
   if (raw.length > URL_LENGTH_MAX) throw new Refusal(414, 'The address is too long.');
-  const other = elsewhere?.();
-  if (other !== undefined) return sentElsewhere(other, raw);
   const question = raw.indexOf('?');
   const path = question < 0 ? raw : raw.slice(0, question);
   const found = router.find(method, path);
+  const other = elsewhere?.();
+  const isOwn = found.kind === 'route' && found.route.isOwn === true;
+  if (other !== undefined && !isOwn) return sentElsewhere(other, raw);
   checkOrigin(request, found.kind === 'nothing');
   switch (found.kind) {
     case 'route': {

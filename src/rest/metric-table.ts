@@ -32,14 +32,21 @@ export function watermarkText(watermark: WatermarkValue | number): string {
 
 /** Of the process that coordinates. */
 export function coordinatorMetrics(watch: ClusterWatch): Metric[] {
+  const leads = watch.cluster.leads?.() ?? true;
+  const own: Metric[] = [
+    { name: 'isLeader', value: leads ? 1 : 0 },
+    ...watch.moreMetrics(),
+    ...processMetrics(watch.cluster.process()),
+  ];
+  // What others have is theirs to tell: a JobManager that stands by has not lost it.
+  if (!leads) return own;
   const overview = watch.overview();
   return [
     { name: 'numRegisteredTaskManagers', value: overview.workers.length },
     { name: 'numRunningJobs', value: overview.jobsRunning },
     { name: 'taskSlotsAvailable', value: overview.slotsFree },
     { name: 'taskSlotsTotal', value: overview.slotsTotal },
-    ...watch.moreMetrics(),
-    ...processMetrics(watch.cluster.process()),
+    ...own,
   ];
 }
 

@@ -109,7 +109,9 @@ export function routesOf(context: RestContext): Route[] {
       method: 'GET',
       path: '/metrics',
       role: 'view',
-      summary: 'All metrics in the text format of Prometheus.',
+      summary:
+        'All metrics in the text format of Prometheus. A JobManager that stands by tells its own instead of sending to the leader.',
+      isOwn: true,
       handle: () => ({
         kind: 'bytes',
         status: 200,

@@ -62,6 +62,8 @@ export interface Route {
   readonly uploadBytesMax?: number;
   /** Answered only to a script of a page of this server: for a GET of Flink's page that does something. */
   readonly onlyForPage?: boolean;
+  /** About this process alone: also answered by one that sends whoever asks for anything else elsewhere. */
+  readonly isOwn?: boolean;
   readonly handle: (request: RouteRequest) => Answer | Promise<Answer>;
 }
 

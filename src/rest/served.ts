@@ -133,6 +133,8 @@ export interface ServedCluster {
   /** Of the process that serves. */
   readonly configuration: Configuration;
   readonly features: Features;
+  /** Whether it leads; absent: nobody takes turns with it. */
+  leads?(): boolean;
   /** Running and ended ones; the newest first. */
   jobs(): readonly ServedJob[];
   workers(): readonly ServedWorker[];

@@ -62,6 +62,7 @@ const positive = some((value) => value > 0);
 const isTime = some((value) => Math.abs(value - Date.now()) < 3_600_000);
 /** What a value has to be, besides a number that is not negative: what could be 0 by mistake is not. */
 const PLAUSIBLE: Readonly<Record<string, Check>> = {
+  isLeader: some((value) => value === 1),
   numRegisteredTaskManagers: some((value) => value === 1),
   numRunningJobs: some((value) => value === 1),
   taskSlotsTotal: some((value) => value === 2),

@@ -29,14 +29,14 @@ export class PrometheusServer {
     this.#base = base;
   }
 
-  static async start(test: Cleaning, target: string): Promise<PrometheusServer> {
+  static async start(test: Cleaning, ...targets: readonly string[]): Promise<PrometheusServer> {
     const folder = temporaryFolder(test);
     const port = await freePort();
     writeFileSync(join(folder, 'rules.yml'), hurried(readFileSync(rulesPath, 'utf8')));
     const config = {
       global: { scrape_interval: '1s', evaluation_interval: '1s', scrape_timeout: '1s' },
       rule_files: ['rules.yml'],
-      scrape_configs: [{ job_name: 'millrace', static_configs: [{ targets: [target] }] }],
+      scrape_configs: [{ job_name: 'millrace', static_configs: [{ targets }] }],
     };
     // JSON is YAML.
     writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));

@@ -1,12 +1,13 @@
 // A real Prometheus scrapes real jobs and a cluster: every alert rule fires for a real cause, and every query of the board has
 // data.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { TestCluster } from '../e2e/clusters.ts';
 import { cleanUp, eventually, type Running, startMillrace, temporaryFolder } from '../e2e/processes.ts';
+import { onFiles } from '../recovery/leader-kills.ts';
 import { hurried, PATIENCE_MS, promtool, PrometheusServer, rulesPath } from './prometheus-server.ts';
 
 const ruleTests = join(root, 'deploy', 'prometheus', 'millrace.rules.test.yml');
@@ -46,7 +47,7 @@ describe('Prometheus', () => {
   };
 
   it('accepts the alert rules, and each fires when it should and not before', () => {
-    assert.match(promtool(['check', 'rules', rulesPath]), /SUCCESS: 14 rules/);
+    assert.match(promtool(['check', 'rules', rulesPath]), /SUCCESS: 15 rules/);
     promtool(['test', 'rules', ruleTests]);
   });
 
@@ -104,6 +105,25 @@ describe('Prometheus', () => {
     const [taskManager] = await cluster.processes('taskmanager');
     await cluster.kill(taskManager!.pid);
     await causes(prometheus, ['MillraceTaskManagerLost'], () => '');
+  });
+
+  it('scrapes JobManagers that take turns, and lose what they do that by', async (test) => {
+    const { cluster } = await onFiles(test, { taskManagers: 1 });
+    const jobManagers = await cluster.processes('jobmanager');
+    const targets = jobManagers.map(({ rest }) => new URL(rest!).host);
+    const prometheus = await PrometheusServer.start(test, ...targets);
+    await eventually(
+      async () => (await prometheus.ask('sum(millrace_jobmanager_isLeader) == 1')).length > 0,
+      'one of two leads',
+      PATIENCE_MS,
+    );
+    assert.deepEqual([...prometheus.fired], []);
+    // The disk with the folder of high availability is gone.
+    const leadership = join(cluster.state, 'ha', 'default', 'leadership');
+    renameSync(leadership, `${leadership}.gone`);
+    writeFileSync(leadership, '');
+    await causes(prometheus, ['MillraceLeaderMissing'], () => '');
+    assert.ok(!prometheus.fired.has('MillraceDown'), 'a JobManager that stands by answers');
   });
 
   it('has seen each rule fire for a cause', () => {
