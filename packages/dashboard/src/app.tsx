@@ -1,6 +1,7 @@
 // The frame of the page: navigation, the head with the job and the connection, and the pane that the address names.
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { Features } from '../../../src/rest/contract.ts';
+import { useAcknowledged } from './live/acknowledged.ts';
 import { ChosenJobContext, useJob, useLive, useNow, useTopics } from './live/hooks.ts';
 import { Badge } from './parts/basic.tsx';
 import { StateBadge } from './parts/job.tsx';
@@ -52,12 +53,13 @@ function Side({
 }): ReactNode {
   const { t } = useText();
   const { alerts, hello } = useLive();
+  const { isAcknowledged } = useAcknowledged();
   const isOffered = (feature: keyof Features | undefined): boolean =>
     feature === undefined || hello === undefined || hello.features[feature];
   const job = useJob();
   const { settings, choose } = useSettings();
   const counts: Readonly<Record<string, number>> = {
-    alerts: alerts.filter(({ resolvedAt }) => resolvedAt === null).length,
+    alerts: alerts.filter((alert) => alert.resolvedAt === null && !isAcknowledged(alert)).length,
     exceptions: job?.exceptions.length ?? 0,
   };
   return (

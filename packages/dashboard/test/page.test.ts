@@ -362,6 +362,36 @@ describe('the page', () => {
     assert.deepEqual(complaints, []);
   });
 
+  it('plots the metrics that are chosen, and keeps the choice', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/metrics');
+    await page
+      .getByRole('row', { name: /lastCheckpointDuration/ })
+      .getByRole('button', { name: 'Plot' })
+      .click();
+    const plot = page.locator('[data-part="picked-metrics"]');
+    await plot.getByText(/lastCheckpointDuration\s+61/).waitFor();
+    await page.reload();
+    await plot.getByText(/lastCheckpointDuration\s+61/).waitFor();
+    await page.getByRole('button', { name: 'Take off the plot' }).click();
+    await plot.waitFor({ state: 'detached' });
+  });
+
+  it('counts an alert no more when it is acknowledged, also after a reload', async () => {
+    const lasting = { ...raised, alertId: 13, kind: 'back-pressure', resolvedAt: null } as const;
+    server.script(demo([{ name: 'alert', data: lasting }]), answers);
+    const { page } = await open({}, '#/alerts');
+    const counted = page.locator('nav a[href="#/alerts"] .badge');
+    await counted.getByText('1').waitFor();
+    await page.locator('[data-kind="back-pressure"]').getByRole('button', { name: 'Acknowledge' }).click();
+    await counted.waitFor({ state: 'detached' });
+    await page.reload();
+    await page.locator('[data-kind="back-pressure"][data-acknowledged="true"]').waitFor();
+    assert.equal(await counted.count(), 0);
+    await page.getByLabel('Which').selectOption('Not acknowledged');
+    await page.locator('[data-kind="back-pressure"]').waitFor({ state: 'detached' });
+  });
+
   it('looks a key up in the state', async () => {
     server.script(demo(), answers);
     const { page } = await open({}, '#/state');

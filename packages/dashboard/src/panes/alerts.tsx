@@ -4,6 +4,7 @@ import type { Alert, EvidenceTrail } from '../../../../src/rest/contract.ts';
 import type { Saying, Tone } from '../conclusions/conclusion.ts';
 import { type AlertGroup, alertGroups, alertSaying, evidenceLink } from '../conclusions/alert.ts';
 import { keyMoments } from '../conclusions/keys.ts';
+import { useAcknowledged } from '../live/acknowledged.ts';
 import { useLive } from '../live/hooks.ts';
 import { Badge, Empty, PaneHead, Said } from '../parts/basic.tsx';
 import { Ago, Moment } from '../parts/job.tsx';
@@ -14,16 +15,20 @@ const tones: Readonly<Record<Alert['severity'], Tone>> = { info: 'plain', warnin
 
 /** Rows at once: more nobody reads. */
 const shownMax = 100;
-const origins = ['all', 'job', 'system'] as const;
+const origins = ['all', 'open', 'job', 'system'] as const;
 type Origin = (typeof origins)[number];
 
 /** The pane. */
 export function AlertsPane(): ReactNode {
   const { t } = useText();
   const { alerts, jobs } = useLive();
+  const { isAcknowledged } = useAcknowledged();
   const [origin, setOrigin] = useState<Origin>('all');
   const shown = alertGroups(alerts)
-    .filter(({ latest }) => origin === 'all' || (latest.kind === 'job-alert') === (origin === 'job'))
+    .filter(({ latest }) => {
+      if (origin === 'open') return !isAcknowledged(latest);
+      return origin === 'all' || (latest.kind === 'job-alert') === (origin === 'job');
+    })
     .slice(0, shownMax);
   return (
     <>
@@ -67,12 +72,15 @@ function AlertRow({ group, said }: { readonly group: AlertGroup; readonly said: 
   const { t } = useText();
   const { latest: alert, count, firstAt } = group;
   const link = evidenceLink(alert);
+  const { isAcknowledged, acknowledge } = useAcknowledged();
+  const isKnown = isAcknowledged(alert);
   return (
-    <li className="card alert" data-kind={alert.kind}>
+    <li className="card alert" data-kind={alert.kind} data-acknowledged={isKnown}>
       <header>
         <span className="row">
           <Badge tone={tones[alert.severity]}>{t(`alert.severity.${alert.severity}`)}</Badge>
           {alert.resolvedAt === null && <Badge tone="accent">{t('alerts.open')}</Badge>}
+          {isKnown && <Badge>✓ {t('alerts.acknowledged')}</Badge>}
         </span>
         <span className="soft small">
           <Moment at={alert.at} /> (<Ago at={alert.at} />)
@@ -80,6 +88,14 @@ function AlertRow({ group, said }: { readonly group: AlertGroup; readonly said: 
             <>
               {' · '}
               {t('alerts.times', { n: { kind: 'count', value: count } })} <Moment at={firstAt} />
+            </>
+          )}
+          {!isKnown && (
+            <>
+              {' · '}
+              <button type="button" className="link" onClick={() => acknowledge(alert)}>
+                {t('alerts.acknowledge')}
+              </button>
             </>
           )}
         </span>

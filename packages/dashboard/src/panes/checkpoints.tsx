@@ -11,6 +11,7 @@ import { Badge, Empty, Figure, PaneHead, Scroll, Verdict } from '../parts/basic.
 import { CheckpointComparison } from '../parts/checkpoint-comparison.tsx';
 import { CheckpointStrip } from '../parts/checkpoint-strip.tsx';
 import { CheckpointTimes } from '../parts/checkpoint-times.tsx';
+import { Copy } from '../parts/copy.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 import { bytes, count, duration, joined } from '../text/units.ts';
@@ -154,7 +155,8 @@ function Detail({ job, id }: { readonly job: ReadyJob; readonly id: number }): R
           <CheckpointComparison job={job} checkpoint={checkpoint} />
           {checkpoint.path !== null && (
             <p className="soft">
-              {t('checkpoints.stored')} <code>{checkpoint.path}</code>
+              {t('checkpoints.stored')} <code>{checkpoint.path}</code>{' '}
+              <Copy name={t('copy.path')} text={checkpoint.path} />
             </p>
           )}
         </>

@@ -4,6 +4,7 @@ import { type ReactNode, useState } from 'react';
 import type { ConfigAnswer, ConfigEntryMessage } from '../../../../src/rest/contract.ts';
 import { ask } from '../live/server.ts';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
+import { Copy } from '../parts/copy.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 
@@ -76,6 +77,9 @@ function Config({ job }: { readonly job: ReadyJob }): ReactNode {
                   </th>
                   <td className="config-value">
                     <code>{entry.value ?? '–'}</code>
+                    {entry.origin !== 'default' && (
+                      <Copy name={t('copy.option')} text={`-D${entry.key}=${entry.value ?? ''}`} />
+                    )}
                     {entry.origin !== 'default' && (
                       <span className="soft small">
                         {t('config.default', { value: entry.defaultValue ?? '–' })}

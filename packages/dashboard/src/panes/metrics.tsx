@@ -4,18 +4,18 @@ import { type ReactNode, useState } from 'react';
 import type { HistoryPoint, JobFiguresMessage } from '../../../../src/rest/contract.ts';
 import { labelOf, vertexLabel } from '../conclusions/names.ts';
 import { useHistory } from '../live/history.ts';
-import { ask } from '../live/server.ts';
+import { metricsEveryMs, metricsPath, readMetrics } from '../live/metrics.ts';
 import { PaneHead, Scroll } from '../parts/basic.tsx';
+import { Copy } from '../parts/copy.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
+import { isPicked, type MetricPick, PickedMetrics, usePicks } from '../parts/picked-metrics.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
-import { compact, digits, joined, share } from '../text/units.ts';
+import { compact, joined, share } from '../text/units.ts';
 
 const measures = ['in', 'out', 'busy', 'pressure'] as const;
 type Measure = (typeof measures)[number];
 const linesMax = 6;
-/** Servers refuse longer addresses; latency metrics alone may have thousands of letters. */
-const queryLengthMax = 4_000;
 
 /** The pane. */
 export function MetricsPane(): ReactNode {
@@ -26,7 +26,7 @@ export function MetricsPane(): ReactNode {
         {(job) => (
           <>
             <Lines job={job} />
-            <Table job={job} />
+            <Chosen job={job} />
           </>
         )}
       </WithJob>
@@ -96,30 +96,33 @@ function ofTick(measure: Measure, tick: JobFiguresMessage, vertex: number): numb
   }[measure];
 }
 
-interface MetricRow {
-  readonly id: string;
-  /** One value, or of several subtasks. */
-  readonly values: readonly string[];
+/** The metrics that somebody has chosen, as lines, and all of them to choose from. */
+function Chosen({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { picks, toggle } = usePicks();
+  return (
+    <>
+      <PickedMetrics job={job} picks={picks} />
+      <Table job={job} picks={picks} toggle={toggle} />
+    </>
+  );
 }
 
-interface Aggregated {
-  readonly id: string;
-  readonly min: number;
-  readonly max: number;
-  readonly avg: number;
-  readonly sum: number;
+interface TableProps {
+  readonly job: ReadyJob;
+  readonly picks: readonly MetricPick[];
+  readonly toggle: (pick: MetricPick) => void;
 }
 
-function Table({ job }: { readonly job: ReadyJob }): ReactNode {
+function Table({ job, picks, toggle }: TableProps): ReactNode {
   const { t } = useText();
   const [scope, setScope] = useState('job');
   const [search, setSearch] = useState('');
   const vertex = job.description.vertices.find(({ vertexId }) => vertexId === scope);
   const rows = useQuery({
     queryKey: ['metrics', job.jobId, scope],
-    queryFn: ({ signal }) => readMetrics(pathOf(job.jobId, scope), vertex !== undefined, signal),
-    // Flink's interface has no push for metrics by name; asked only while this pane is open.
-    refetchInterval: 3000,
+    queryFn: ({ signal }) =>
+      readMetrics(metricsPath(job.jobId, scope), { isAggregated: vertex !== undefined }, signal),
+    refetchInterval: metricsEveryMs,
   });
   const shown = (rows.data ?? []).filter(({ id }) => id.toLowerCase().includes(search.toLowerCase()));
   const columns = vertex === undefined ? (['value'] as const) : (['min', 'avg', 'max', 'sum'] as const);
@@ -160,6 +163,9 @@ function Table({ job }: { readonly job: ReadyJob }): ReactNode {
                 </th>
               ))}
               <th>
+                <span className="unseen">{t('metrics.pick')}</span>
+              </th>
+              <th>
                 <span className="unseen">{t('metrics.copy')}</span>
               </th>
             </tr>
@@ -176,7 +182,17 @@ function Table({ job }: { readonly job: ReadyJob }): ReactNode {
                   </td>
                 ))}
                 <td className="nowrap">
-                  <Copy text={promqlOf(job, scope, vertex?.name, id)} />
+                  <button
+                    type="button"
+                    className="link small"
+                    aria-pressed={isPicked(picks, { scope, id })}
+                    onClick={() => toggle({ scope, id })}
+                  >
+                    {t(isPicked(picks, { scope, id }) ? 'metrics.drop' : 'metrics.pick')}
+                  </button>
+                </td>
+                <td className="nowrap">
+                  <Copy name={t('metrics.copy')} text={promqlOf(job, scope, vertex?.name, id)} />
                 </td>
               </tr>
             ))}
@@ -185,61 +201,6 @@ function Table({ job }: { readonly job: ReadyJob }): ReactNode {
       </Scroll>
     </section>
   );
-}
-
-function Copy({ text }: { readonly text: string }): ReactNode {
-  const { t } = useText();
-  const [isCopied, setCopied] = useState(false);
-  return (
-    <button
-      type="button"
-      className="link small"
-      title={text}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
-    >
-      {t(isCopied ? 'metrics.copied' : 'metrics.copy')}
-    </button>
-  );
-}
-
-function pathOf(jobId: string, scope: string): string {
-  if (scope === 'job') return `/jobs/${jobId}/metrics`;
-  return scope === 'jobmanager' ? '/jobmanager/metrics' : `/jobs/${jobId}/vertices/${scope}/subtasks/metrics`;
-}
-
-async function readMetrics(path: string, isAggregated: boolean, signal: AbortSignal): Promise<MetricRow[]> {
-  const names = await ask<readonly { readonly id: string }[]>(path, signal);
-  const read = async <T,>(): Promise<T[]> => {
-    const parts = queriesOf(names.map(({ id }) => id)).map((get) =>
-      ask<readonly T[]>(`${path}?get=${get}`, signal),
-    );
-    return (await Promise.all(parts)).flat();
-  };
-  if (isAggregated) {
-    const found = await read<Aggregated>();
-    return found.map(({ id, min, avg, max, sum }) => ({ id, values: [min, avg, max, sum].map(written) }));
-  }
-  const found = await read<{ readonly id: string; readonly value: string }>();
-  return found.map(({ id, value }) => ({
-    id,
-    values: [value.trim() === '' || Number.isNaN(Number(value)) ? value : written(Number(value))],
-  }));
-}
-
-/** Names for `?get=`, in as many requests as their addresses need. */
-function queriesOf(names: readonly string[]): string[] {
-  const queries: string[] = [];
-  for (const name of names) {
-    const encoded = encodeURIComponent(name);
-    const last = queries.at(-1);
-    if (last === undefined || last.length + encoded.length + 1 > queryLengthMax) queries.push(encoded);
-    else queries[queries.length - 1] = `${last},${encoded}`;
-  }
-  return queries;
-}
-
-function written(value: number): string {
-  return Number.isInteger(value) ? String(value) : digits(value);
 }
 
 /** What asks Prometheus for the same: its names are Flink's with the prefix of this engine. */

@@ -8,6 +8,7 @@ import { useLive, useTopics } from '../live/hooks.ts';
 import { act } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Empty, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
+import { Copy } from '../parts/copy.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 
@@ -147,6 +148,9 @@ function Records({ records }: { readonly records: readonly SampledRecord[] }): R
   const { t, say } = useText();
   return (
     <section className="card">
+      <p className="small">
+        <Copy name={t('tap.copy')} text={records.map(({ value }) => `${JSON.stringify(value)}\n`).join('')} />
+      </p>
       <Scroll label={t('tap.title')} className="tap-scroll">
         <table>
           <thead>
