@@ -397,14 +397,14 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'splits-start-again',
     teaches: 'I-S1: after a restore every split is dealt out again',
     file: 'src/cluster/job-manager/source-coordinator.ts',
-    from: 'if (!restored.has(uid)) await enumerator.start();',
+    from: 'if (!isRestored) await enumerator.start();',
     to: 'await enumerator.start();',
   },
   {
     name: 'reports-of-old-attempts-count',
     teaches: 'JM-3: an acknowledgement of an attempt that is gone counts',
     file: 'src/cluster/job-manager/job-master.ts',
-    from: 'if (deployment?.attempt !== attempt || report.attempt !== attempt) return; // JM-3',
+    from: 'if (deployment?.attemptOf(report.slot) !== attempt || report.attempt !== attempt) return; // JM-3',
     to: 'if (deployment === undefined) return;',
   },
   {
@@ -507,9 +507,41 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
+/** Bugs of failover regions: the jobs of worlds are one region; test/simulation/regions.test.ts finds them. */
+export const REGION_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'region-takes-no-splits-back',
+    teaches: 'SC-5: what a region got behind the restored checkpoint is with nobody',
+    file: 'src/cluster/job-manager/job-master.ts',
+    from: '      source.takeBack(new Set(own), restored?.id);\n',
+    to: '',
+  },
+  {
+    name: 'region-takes-all-splits-back',
+    teaches: 'SC-5: what a reader has in the restored checkpoint is handed out again',
+    file: 'src/cluster/job-manager/source-coordinator.ts',
+    from: 'subtasks.has(subtask) && after >= (checkpointId ?? 0)',
+    to: 'subtasks.has(subtask)',
+  },
+  {
+    name: 'split-behind-the-snapshot-is-kept',
+    teaches: 'SC-5: the snapshot is taken for the last split before it instead of the first one behind it',
+    file: 'src/cluster/job-manager/source-coordinator.ts',
+    from: 'after >= (checkpointId ?? 0)',
+    to: 'after > (checkpointId ?? 0)',
+  },
+  {
+    name: 'taken-back-is-not-in-snapshots',
+    teaches: 'SC-6: what was taken back is lost with the process',
+    file: 'src/cluster/job-manager/source-coordinator.ts',
+    from: 'this.#takenBack.length === 0 ? state',
+    to: 'this.#takenBack.length >= 0 ? state',
+  },
+];
+
 /** The mutant with a name. */
 export function mutantNamed(name: string): Mutant {
-  const mutant = MUTANTS.find((each) => each.name === name);
+  const mutant = [...MUTANTS, ...REGION_MUTANTS].find((each) => each.name === name);
   if (mutant === undefined) throw new Error(`there is no mutant ${name}`);
   return mutant;
 }

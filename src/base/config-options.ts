@@ -247,6 +247,11 @@ export const CONFIG_OPTIONS = {
     max: 65_535,
     description: 'Port of the JobManager; 0: any free port.',
   }),
+  'jobmanager.execution.failover-strategy': oneOf(['region', 'full'], {
+    default: 'region',
+    description:
+      'What restarts when a task fails. region: the slots that channels join with its own; full: the whole job.',
+  }),
   'jobmanager.scheduler': oneOf(['default', 'adaptive'], {
     default: 'default',
     description:

@@ -63,7 +63,8 @@ export type CheckpointFact =
   /** All tasks of an attempt run; the periodic schedule starts now. */
   | { readonly kind: 'tasks-running'; readonly tasks: readonly TaskId[] }
   /** The attempt is over: what is pending is dropped without a word, requests fail. */
-  | { readonly kind: 'tasks-stopped' }
+  /** `rest`: those of a region; the others run on, and are told what becomes of what was pending. */
+  | { readonly kind: 'tasks-stopped'; readonly rest?: true }
   | { readonly kind: 'tick' }
   | {
       readonly kind: 'acknowledge';

@@ -20,7 +20,7 @@
  *     published, so that checkpoints become durable in the order of their ids.
  *  4. A `stop` or `final` request runs alone: it waits until nothing is pending, and nothing is triggered beside it.
  *     After its barrier there are no periodic checkpoints, whatever became of it.
- *  5. Each triggered id ends once: complete or abort; or without a word when the tasks have stopped, or when the
+ *  5. Each triggered id ends once: complete or abort; or without a word when all tasks have stopped, or when the
  *     outcome of its publication is unknown. An unknown outcome is never aborted and nothing of it is removed
  *     (I-H4): the job fails, and the restart reads the storage.
  *  6. When n is complete, lower pending ids are aborted as subsumed. Order is by id, never by time.
@@ -125,7 +125,7 @@ export class CheckpointCoordinator {
         this.#tasksRunning(fact.tasks, now);
         break;
       case 'tasks-stopped':
-        this.#tasksStopped(now);
+        this.#tasksStopped(now, fact.rest === true);
         break;
       case 'tick':
         break;
@@ -163,7 +163,7 @@ export class CheckpointCoordinator {
     this.#state.pausedUntil = now;
   }
 
-  #tasksStopped(now: number): void {
+  #tasksStopped(now: number, someRunOn: boolean): void {
     const state = this.#state;
     state.phase = 'stopped';
     state.tasks = [];
@@ -175,7 +175,8 @@ export class CheckpointCoordinator {
       // Whoever asked for a savepoint wants to know about it all the same.
       if (!goesOn || pending.target === undefined) this.#failRequest(pending, 'the tasks have stopped');
       if (goesOn) continue;
-      this.#remove(pending, now, 'failed', 'the tasks have stopped');
+      if (someRunOn) this.#end(pending, 'not-ready', undefined, now);
+      else this.#remove(pending, now, 'failed', 'the tasks have stopped');
       if (this.#config.storage) this.#retention.abandon(pending.barrier.id);
     }
     for (const waiting of state.waiting) this.#refuse(waiting, 'the tasks have stopped');

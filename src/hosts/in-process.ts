@@ -25,25 +25,40 @@ export function inProcessSlots(options: {
   /** Of one channel; small values make back pressure likely. */
   readonly channelElements?: number;
 }): SlotProvider {
+  const startSome = (
+    settings: SlotSettings,
+    slots: readonly number[],
+    onReport: (report: SlotReport) => void,
+  ): Promise<SlotGateway[]> => {
+    const build = (): CompiledJob => rescaleJob(options.build(), settings.parallelism);
+    const compiled = build();
+    const channels = localChannels(
+      compiled,
+      settings,
+      options.channelElements ?? CHANNEL_ELEMENTS,
+      batchCodecs(compiled.graph, options.env(0).log),
+    );
+    return Promise.resolve(
+      slots.map((slot, index) =>
+        startSlot({
+          slot,
+          settings,
+          compiled: index === 0 ? compiled : build(),
+          env: options.env(slot),
+          channels,
+          onReport,
+        }),
+      ),
+    );
+  };
   return {
-    start: (settings, onReport) => {
-      const build = (): CompiledJob => rescaleJob(options.build(), settings.parallelism);
-      const compiled = build();
-      const channels = localChannels(
-        compiled,
+    start: (settings, onReport) =>
+      startSome(
         settings,
-        options.channelElements ?? CHANNEL_ELEMENTS,
-        batchCodecs(compiled.graph, options.env(0).log),
-      );
-      const gateways: SlotGateway[] = [];
-      for (let slot = 0; slot < settings.slots; slot++) {
-        const own = slot === 0 ? compiled : build();
-        gateways.push(
-          startSlot({ slot, settings, compiled: own, env: options.env(slot), channels, onReport }),
-        );
-      }
-      return Promise.resolve(gateways);
-    },
+        Array.from({ length: settings.slots }, (_, slot) => slot),
+        onReport,
+      ),
+    restart: (settings, slots, onReport) => startSome(settings, slots, onReport),
   };
 }
 

@@ -326,6 +326,17 @@ export interface SlotOffer {
 /** How slots come into being; one implementation per kind of host. */
 export interface SlotProvider {
   /**
+   * As {@link start}, for some of the slots of a job beside those of it that run: a failover region, whose channels lead
+   * nowhere else (`regions.ts`). Absent: a job can only be started as a whole.
+   */
+  restart?(
+    settings: SlotSettings,
+    slots: readonly number[],
+    onReport: (report: SlotReport) => void,
+    onLost: (slot: number, error: Error) => void,
+    signal?: AbortSignal,
+  ): Promise<SlotGateway[]>;
+  /**
    * Holds so many slots for the next start, those of the current one among them; rejected with SLOTS_MISSING at once when
    * they are not there. Absent where slots are made as they are needed.
    */

@@ -86,16 +86,24 @@ const START_DEADLINE_MS = 60_000;
 /** A provider of slots in worker threads. */
 export function threadSlots(options: ThreadOptions): SlotProvider {
   return {
-    start: (settings, onReport, onLost, signal) => startThreads(options, settings, onReport, onLost, signal),
+    start: (settings, onReport, onLost, signal) =>
+      startThreads(options, settings, { onReport, onLost, signal }),
+    restart: (settings, slots, onReport, onLost, signal) =>
+      startThreads({ ...options, only: new Set(slots) }, settings, { onReport, onLost, signal }),
   };
 }
 
+/** Who is told of a start. */
+interface StartObserver {
+  readonly onReport: (report: SlotReport) => void;
+  readonly onLost: (slot: number, error: Error) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
 async function startThreads(
-  options: ThreadOptions,
+  options: ThreadOptions & { readonly only?: ReadonlySet<number> },
   settings: SlotSettings,
-  onReport: (report: SlotReport) => void,
-  onLost: (slot: number, error: Error) => void,
-  signal: AbortSignal | undefined,
+  { onReport, onLost, signal }: StartObserver,
 ): Promise<SlotGateway[]> {
   signal?.throwIfAborted();
   const plan = planOf(options, settings);
@@ -130,13 +138,21 @@ interface ThreadPlan {
 }
 
 function planOf(
-  { graph: planned, part, ringBytes: given }: ThreadOptions,
+  {
+    graph: planned,
+    part,
+    ringBytes: given,
+    only = part?.slots,
+  }: ThreadOptions & { readonly only?: ReadonlySet<number> | undefined },
   { slots, parallelism }: SlotSettings,
 ): ThreadPlan {
   const graph = rescaleGraph(planned, parallelism);
   const all = Array.from({ length: slots }, (_, slot) => slot);
-  const isOwn = (slot: number): boolean => part === undefined || part.slots.has(slot);
-  const doorbells = all.map((slot) => (isOwn(slot) ? allocateDoorbell() : part!.doorbell));
+  const isOwn = (slot: number): boolean => only === undefined || only.has(slot);
+  // To slots that are started without this part (another region, in this process) no channel leads.
+  const doorbells = all.map((slot) =>
+    isOwn(slot) ? allocateDoorbell() : (part?.doorbell ?? allocateDoorbell()),
+  );
   const rings: RingDescription[] = [];
   const remote: RemoteRing[] = [];
   const routes = channelsOf(graph);

@@ -7,6 +7,7 @@ import { Configuration } from '../../src/base/config.ts';
 import type { Env } from '../../src/base/env.ts';
 import type { Dispatcher } from '../../src/cluster/job-manager/dispatcher.ts';
 import { JobManager } from '../../src/cluster/job-manager/job-manager.ts';
+import type { JobMirror } from '../../src/cluster/job-manager/job-mirror.ts';
 import type { JobAuthority } from '../../src/cluster/job-manager/job-authority.ts';
 import {
   JobMasterProcess,
@@ -39,6 +40,7 @@ import { describeJob } from '../../src/streams/describe.ts';
 import type { Kernel } from '../../src/testing/kernel.ts';
 import { allocateRing } from '../../src/exchange/ring-memory.ts';
 import { KernelDoorbell, ringEnds } from '../hosts/ring-slots.ts';
+import type { JobDefinition } from '../../src/index.ts';
 import fixedJob from '../simulation/fixed-job.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedRegister } from './simulated-register.ts';
@@ -72,17 +74,25 @@ export class SimulatedCluster {
   readonly #jobManagers = new Map<string, JobManager>();
   #started = 0;
 
+  readonly #definition: JobDefinition;
   readonly #slotsEach: number;
   readonly #configuration: Configuration;
 
   /** `turns`: several JobManagers take turns. */
   constructor(
     kernel: Kernel,
-    options: { readonly turns?: boolean; readonly slots?: number; readonly adaptive?: boolean } = {},
+    options: {
+      readonly turns?: boolean;
+      readonly slots?: number;
+      readonly adaptive?: boolean;
+      /** Default: the fixed job. */
+      readonly definition?: JobDefinition;
+    } = {},
   ) {
     const { turns = false } = options;
     this.kernel = kernel;
     this.#slotsEach = options.slots ?? 2;
+    this.#definition = options.definition ?? fixedJob;
     this.#configuration = options.adaptive === true ? ADAPTIVE : CONFIGURATION;
     this.network = new SimulatedNetwork(kernel);
     this.#turns = turns;
@@ -235,7 +245,16 @@ export class SimulatedCluster {
             network,
             start: start.start,
             run: (own, slotsOf, _log, authority) =>
-              runFixed({ env, start: own, configuration: this.#configuration, authority }, slotsOf),
+              runFixed(
+                {
+                  env,
+                  start: own,
+                  configuration: this.#configuration,
+                  authority,
+                  definition: this.#definition,
+                },
+                slotsOf,
+              ),
             onOver: over,
           })
         : new JobProcess({
@@ -243,7 +262,7 @@ export class SimulatedCluster {
             network,
             start: start.start,
             processId: this.#started,
-            graphOf: () => build().graph,
+            graphOf: () => build(this.#definition).graph,
             slotsOf: (request) => this.#slots(name, request),
             onOver: over,
           });
@@ -258,7 +277,7 @@ export class SimulatedCluster {
       jobId: JOB_ID,
       jobName: 'fixed',
       bundleName: 'fixed.mjs',
-      fingerprint: build().graph.fingerprint,
+      fingerprint: build(this.#definition).graph.fingerprint,
       load: undefined,
       workingDirectory: '/',
       restore,
@@ -273,6 +292,11 @@ export class SimulatedCluster {
     return this.#dispatcher?.jobs().find(({ jobId }) => jobId === JOB_ID);
   }
 
+  /** What the JobManager knows of the job. */
+  mirror(): JobMirror | undefined {
+    return this.#dispatcher?.mirrors().find(({ jobId }) => jobId === JOB_ID);
+  }
+
   /** Asks the job for another parallelism; what becomes of it is the job's affair. */
   rescale(parallelism: number): void {
     const mirror = this.#dispatcher?.mirrors().find(({ jobId }) => jobId === JOB_ID);
@@ -282,10 +306,12 @@ export class SimulatedCluster {
       afterMs: 0,
       why: 'somebody asks for another parallelism',
       run: () => {
-        mirror.rescale(requirementsFor(build().graph, mirror.requirements, parallelism)).done.then(
-          () => (this.rescales += 1),
-          () => undefined,
-        );
+        mirror
+          .rescale(requirementsFor(build(this.#definition).graph, mirror.requirements, parallelism))
+          .done.then(
+            () => (this.rescales += 1),
+            () => undefined,
+          );
       },
     });
   }
@@ -306,7 +332,7 @@ export class SimulatedCluster {
     return {
       start: (settings, onReport) => {
         const key = `${load as string} ${settings.processAttempt} ${deployment}`;
-        const compiled = (): CompiledJob => rescaleJob(build(), settings.parallelism);
+        const compiled = (): CompiledJob => rescaleJob(build(this.#definition), settings.parallelism);
         const rings = this.#ringsOf(key, compiled());
         const bells = this.#bells.get(key) ?? new Map<number, KernelDoorbell>();
         this.#bells.set(key, bells);
@@ -321,7 +347,12 @@ export class SimulatedCluster {
             settings,
             compiled: compiled(),
             env,
-            channels: ringEnds(slot, rings, { own, of: (other) => bells.get(other) }, 2),
+            channels: ringEnds(
+              slot,
+              rings,
+              { own, of: (other) => bells.get(other), graph: compiled().graph },
+              2,
+            ),
             report: (report) => reports.send(report),
           });
           const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) =>
@@ -370,9 +401,10 @@ const ADAPTIVE = CONFIGURATION.withLayer('command line', {
   'jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout': 100,
 });
 
-function build(): CompiledJob {
-  const inputs = { args: ['--rate', '40'], configuration: CONFIGURATION };
-  return planJob(describeJob(fixedJob, inputs), CONFIGURATION, 'fixed').compiled;
+function build(definition: JobDefinition): CompiledJob {
+  const args = definition === fixedJob ? ['--rate', '40'] : [];
+  const inputs = { args, configuration: CONFIGURATION };
+  return planJob(describeJob(definition, inputs), CONFIGURATION, 'fixed').compiled;
 }
 
 let masters = 0;
@@ -384,10 +416,11 @@ function runFixed(
     readonly start: JobMasterStart;
     readonly configuration: Configuration;
     readonly authority: JobAuthority | undefined;
+    readonly definition: JobDefinition;
   },
   slotsOf: (planned: PlannedLoad) => SlotProvider,
 ): Promise<RunningJob> {
-  const compiled = build();
+  const compiled = build(given.definition);
   const { env, configuration, authority } = given;
   const { run, submission, requirements } = given.start;
   const isAdaptive = configuration.get('jobmanager.scheduler') === 'adaptive';

@@ -6,8 +6,8 @@ import type { Bell, RingEnd } from '../../src/exchange/ring-layout.ts';
 import { allocateRing } from '../../src/exchange/ring-memory.ts';
 import { createRingReader } from '../../src/exchange/ring-reader.ts';
 import { createRingWriter } from '../../src/exchange/ring-writer.ts';
-import type { CompiledJob } from '../../src/graph/job-graph.ts';
-import { type ChannelEnds, channelKey, channelsOf } from '../../src/hosts/channels.ts';
+import { type CompiledJob, type JobGraph, slotOf } from '../../src/graph/job-graph.ts';
+import { type ChannelAddress, type ChannelEnds, channelKey, channelsOf } from '../../src/hosts/channels.ts';
 import { Fifo } from '../../src/hosts/fifo.ts';
 import type { SlotCommand, SlotProvider, SlotReport } from '../../src/hosts/messages.ts';
 import { SlotExecutor } from '../../src/hosts/slot-executor.ts';
@@ -36,7 +36,12 @@ export function ringSlots(options: {
           settings,
           compiled: options.build(),
           env,
-          channels: ringEnds(slot, rings, { own, of: (other) => doorbells[other] }, options.channelElements),
+          channels: ringEnds(
+            slot,
+            rings,
+            { own, of: (other) => doorbells[other], graph },
+            options.channelElements,
+          ),
           report: (report) => reports.send(report),
         });
         const commands = new Fifo<SlotCommand>(env.clock, `command to slot ${slot}`, (command) =>
@@ -92,10 +97,18 @@ export class KernelDoorbell implements Bell {
 export function ringEnds(
   slot: number,
   rings: ReadonlyMap<string, SharedArrayBuffer>,
-  bells: { readonly own: KernelDoorbell; readonly of: (slot: number) => KernelDoorbell | undefined },
+  bells: {
+    readonly own: KernelDoorbell;
+    readonly of: (slot: number) => KernelDoorbell | undefined;
+    readonly graph: JobGraph;
+  },
   capacityElements: number,
 ): ChannelEnds {
-  const { own } = bells;
+  const { own, graph } = bells;
+  const producerOf = ({ edge, producer }: ChannelAddress): number =>
+    slotOf(graph, graph.edges[edge]!.from, producer);
+  const consumerOf = ({ edge, consumer }: ChannelAddress): number =>
+    slotOf(graph, graph.edges[edge]!.to, consumer);
   const peers = new Set<number>();
   const bellOf = (other: number): Bell => {
     peers.add(other);
@@ -114,15 +127,17 @@ export function ringEnds(
   return {
     writer: (address) => {
       const key = channelKey(address);
-      if (address.consumer === slot) return localOf(key).writer;
-      const end = createRingWriter(rings.get(key)!, bellOf(address.consumer));
+      const other = consumerOf(address);
+      if (other === slot) return localOf(key).writer;
+      const end = createRingWriter(rings.get(key)!, bellOf(other));
       own.ends.push(end);
       return end;
     },
     reader: (address) => {
       const key = channelKey(address);
-      if (address.producer === slot) return localOf(key).reader;
-      const end = createRingReader(rings.get(key)!, bellOf(address.producer));
+      const other = producerOf(address);
+      if (other === slot) return localOf(key).reader;
+      const end = createRingReader(rings.get(key)!, bellOf(other));
       own.ends.push(end);
       return end;
     },

@@ -37,6 +37,7 @@ export interface SimulatedOptions {
   /** The process; two processes on one disk have two names. Default {@link NODE}. */
   readonly node?: string;
   readonly adaptive?: AdaptiveSettings;
+  readonly failover?: 'region' | 'full' | undefined;
   /** Puts something between the job master and its slots. */
   readonly around?: (slots: SlotProvider) => SlotProvider;
 }
@@ -124,6 +125,7 @@ export class SimulatedJob {
       }),
       checkpoints,
       adaptive: options.adaptive,
+      ...(options.failover === undefined ? {} : { failover: options.failover }),
       retention: 'RETAIN_ON_CANCELLATION',
       restartStrategy: options.restartStrategy ?? {
         kind: 'fixed-delay',

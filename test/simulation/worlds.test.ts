@@ -7,7 +7,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Outcome, runWorld } from '../../sim/life.ts';
-import { MUTANTS, mutated } from '../../sim/mutants/catalogue.ts';
+import { MUTANTS, REGION_MUTANTS, mutated } from '../../sim/mutants/catalogue.ts';
 import { NOTHING, addTotals, totalsOf } from '../../sim/protocol.ts';
 import { shrink } from '../../sim/shrink.ts';
 import { NO_FAULTS, type World, worldOf } from '../../sim/world.ts';
@@ -38,11 +38,12 @@ test('random worlds lose no record and double none, and happen the same way twic
 });
 
 test('every mutant changes one place of one file', () => {
-  for (const mutant of MUTANTS) {
+  const all = [...MUTANTS, ...REGION_MUTANTS];
+  for (const mutant of all) {
     const text = readFileSync(new URL(mutant.file, root), 'utf8');
     assert.notEqual(mutated(mutant, text), text, mutant.name);
   }
-  assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
+  assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
 });
 
 for (const name of QUICK_MUTANTS) {

@@ -1,7 +1,8 @@
 /**
  * The accumulators of a job: the latest part of each subtask of the current deployment, merged when they are asked for.
  *
- * AB-1 A part is counted once: a later one of the same subtask takes its place, a new deployment begins without any.
+ * AB-1 A part is counted once: a later one of the same subtask takes its place, a new deployment begins without any, and so
+ *      does a subtask whose region begins anew.
  */
 
 import { MillraceError } from '../../base/errors.ts';
@@ -9,6 +10,7 @@ import { BinaryReader } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
 import type { AccumulatorReport } from '../../hosts/messages.ts';
 import type { Accumulator } from '../../operators/accumulators.ts';
+import type { SubtaskId } from './execution-graph.ts';
 
 /** See the head of the file. */
 export class AccumulatorBook {
@@ -30,6 +32,12 @@ export class AccumulatorBook {
   /** A failed deployment counts nothing. */
   nextDeployment(): void {
     this.#parts.clear();
+  }
+
+  /** Subtasks that begin anew count nothing yet. */
+  renew(isRenewed: (id: SubtaskId) => boolean): void {
+    for (const parts of this.#parts.values())
+      for (const [key, part] of parts) if (isRenewed(part)) parts.delete(key);
   }
 
   /** All accumulators of the job by name; the error in place of a result that could not be merged. */

@@ -3,12 +3,13 @@
  * state, slots. Asynchronous and without effect on the job master: it hands back a value.
  */
 
+import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env.ts';
 import { fencedFirst } from '../../checkpoint/ownership.ts';
 import type { RestoreAssignment } from '../../checkpoint/restore.ts';
 import { type CompiledJob, type JobGraph, slotOf } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings, TaskDeployment } from '../../hosts/messages.ts';
-import type { DeploymentParts } from './deployment.ts';
+import type { DeploymentParts, StartedSlots } from './deployment.ts';
 import { startSourceCoordinators } from './source-coordinator.ts';
 
 /** What a deployment is prepared from. */
@@ -20,6 +21,8 @@ export interface PreparationOptions {
   readonly provider: SlotProvider;
   readonly state: RestoreAssignment | undefined;
   readonly discardLaterOutput: boolean;
+  /** Some of its slots may begin anew alone. */
+  readonly hasRegions: boolean;
   /** Makes the choice of the checkpoint final, once nothing refuses it any more. */
   readonly commit: () => Promise<void>;
   /** Throws FENCED when a newer start of the job exists. */
@@ -41,7 +44,15 @@ export async function prepareDeployment(options: PreparationOptions): Promise<De
   const restored = state?.enumerators ?? new Map<string, unknown>();
   // Where somebody else has the job by now, systems outside refuse its tasks in words of their own, again and again.
   if (attempt > 1) await options.checkFence();
-  const sources = await startSourceCoordinators({ graph, sources: compiled.sources, attempt, env, restored });
+  const sources = await startSourceCoordinators({
+    graph,
+    sources: compiled.sources,
+    attempt,
+    env,
+    restored,
+    restoredCheckpointId: state?.checkpointId,
+    remembers: options.hasRegions,
+  });
   const prepare = (): Promise<void> => fencedFirst(options.checkFence, () => prepareSinks(options));
   if (!discardLaterOutput) await prepare();
   await options.commit();
@@ -49,6 +60,55 @@ export async function prepareDeployment(options: PreparationOptions): Promise<De
   const gateways = await provider.start(settings, options.onReport, options.onLost, options.signal);
   const tasks = Array.from({ length: settings.slots }, (_, slot) => tasksOfSlot(graph, slot, state));
   return { attempt, graph, gateways, sources, tasks, restoredCheckpointId: state?.checkpointId };
+}
+
+/** What a restart of some slots is prepared from. */
+export interface RegionOptions
+  extends Pick<
+    PreparationOptions,
+    | 'attempt'
+    | 'compiled'
+    | 'settings'
+    | 'provider'
+    | 'state'
+    | 'commit'
+    | 'checkFence'
+    | 'onReport'
+    | 'onLost'
+    | 'signal'
+  > {
+  readonly slots: ReadonlySet<number>;
+}
+
+/**
+ * Prepares some slots beside others that run. Sinks were checked when the deployment began, and what was committed since then
+ * belongs to checkpoints that are not higher than the one that is restored: it is not looked at again.
+ */
+export async function prepareRegion(options: RegionOptions): Promise<StartedSlots> {
+  const { attempt, compiled, settings, provider, state, slots, onReport, onLost, signal } = options;
+  assert(provider.restart !== undefined, 'some slots alone are started by a provider that can do it');
+  await options.checkFence();
+  await options.commit();
+  const gateways = await provider.restart(settings, [...slots], onReport, onLost, signal);
+  const tasks = Array.from({ length: settings.slots }, (_, slot) =>
+    slots.has(slot) ? tasksOfSlot(compiled.graph, slot, state) : [],
+  );
+  return { attempt, gateways, tasks, restoredCheckpointId: state?.checkpointId };
+}
+
+/** True when an operator in one of the slots is restored with union state. */
+export function hasUnionState(
+  graph: JobGraph,
+  slots: ReadonlySet<number>,
+  state: RestoreAssignment | undefined,
+): boolean {
+  return [...slots].some((slot) =>
+    tasksOfSlot(graph, slot, state).some(({ restore }) =>
+      restore?.operators.some(({ sections }) =>
+        sections.some(({ redistribution }) => redistribution === 'union'),
+      ),
+    ),
+  );
 }
 
 async function prepareSinks({

@@ -7,7 +7,8 @@
  *     └───────────┴───────────┴──────────────┴────────────┴─▶ CANCELING ─▶ CANCELED
  * ```
  *
- * A new deployment has a new graph with the next attempt number; nothing of an old one is reused.
+ * A new deployment has a new graph with the next attempt number; nothing of an old one is reused. Where a failover region
+ * begins anew, its executions are replaced by new ones of a higher attempt, and the others stay.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -49,7 +50,7 @@ export interface SubtaskId {
   readonly subtask: number;
 }
 
-/** One subtask of one deployment. */
+/** One subtask of one deployment; `attempt`: of the deployment, or of the restart of its region. */
 export interface Execution extends SubtaskId {
   readonly attempt: number;
   readonly slot: number;
@@ -95,6 +96,15 @@ export class ExecutionGraph {
     );
   }
 
+  /** New executions, of another attempt, in the places of those of some slots. */
+  renew(slots: ReadonlySet<number>, attempt: number): void {
+    const times = this.#watch === undefined ? {} : { CREATED: this.#watch.now() };
+    for (const { vertex, subtask, slot } of this.all().filter((execution) => slots.has(execution.slot))) {
+      const state = 'CREATED';
+      this.#set({ vertex, subtask, attempt, slot, state, ended: false, committed: undefined, times });
+    }
+  }
+
   /** Every execution, by vertex and subtask. */
   all(): Execution[] {
     return this.#executions.flat();
@@ -122,9 +132,10 @@ export class ExecutionGraph {
     this.#move(execution, state);
   }
 
-  /** Moves every execution that is not in a terminal state. */
-  moveAll(state: ExecutionState): void {
+  /** Moves every execution that may go there; `slots`: of these alone. */
+  moveAll(state: ExecutionState, slots?: ReadonlySet<number>): void {
     for (const execution of this.all()) {
+      if (slots !== undefined && !slots.has(execution.slot)) continue;
       if (EXECUTION_MOVES[execution.state].includes(state)) this.#move(execution, state);
     }
   }

@@ -5,6 +5,7 @@ import { addLateness } from '../../metrics/lateness.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import type { OperatorFigures, TaskFigures } from '../../hosts/messages.ts';
 import type { PendingInput } from '../../operators/source.ts';
+import type { SubtaskId } from './execution-graph.ts';
 import type { JobState } from './job-states.ts';
 
 export type { LatenessFigures } from '../../metrics/lateness.ts';
@@ -88,6 +89,14 @@ export class VertexFiguresBook {
     this.#current.clear();
   }
 
+  /** Subtasks that begin anew count from 0 again, and what they have counted is kept. */
+  renew(isRenewed: (id: SubtaskId) => boolean): void {
+    const before = this.#graph.vertices.map((_, vertex) => this.#totals(vertex));
+    for (const [key, task] of this.#current) if (isRenewed(task)) this.#current.delete(key);
+    const rest = this.#graph.vertices.map((_, vertex) => this.#totals(vertex));
+    this.#base = this.#base.map((base, vertex) => addMissing(base, before[vertex]!, rest[vertex]!));
+  }
+
   vertices(): VertexFigures[] {
     return this.#graph.vertices.map(({ name, parallelism }, vertex) => {
       const subtasks = this.#subtasks(vertex);
@@ -152,6 +161,25 @@ export function addCounters(all: readonly Readonly<Record<string, number>>[]): R
     for (const [name, count] of Object.entries(counters)) total[name] = (total[name] ?? 0) + count;
   }
   return total;
+}
+
+/** A base with what `rest` lacks of `before`. */
+function addMissing(base: Totals, before: Totals, rest: Totals): Totals {
+  const counters = Object.entries(before.counters).map(
+    ([name, count]) => [name, (base.counters[name] ?? 0) + count - (rest.counters[name] ?? 0)] as const,
+  );
+  return {
+    recordsIn: base.recordsIn + before.recordsIn - rest.recordsIn,
+    recordsOut: base.recordsOut + before.recordsOut - rest.recordsOut,
+    operators: base.operators.map((operator, index) => ({
+      recordsIn: operator.recordsIn + before.operators[index]!.recordsIn - rest.operators[index]!.recordsIn,
+      recordsOut:
+        operator.recordsOut + before.operators[index]!.recordsOut - rest.operators[index]!.recordsOut,
+      // Lateness is a distribution of what is seen now: what was seen before is left out.
+      lateness: operator.lateness,
+    })),
+    counters: Object.fromEntries(counters),
+  };
 }
 
 const NO_RECORDS: OperatorFigures = { recordsIn: 0, recordsOut: 0 };

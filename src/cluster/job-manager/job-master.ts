@@ -24,6 +24,9 @@
  * JM-7 A stop with a savepoint ends the job with it, or not at all (savepoint-stop.ts): a failure in between is answered
  *      with an error, and the job goes on. The last checkpoint that is taken with it makes it a part of what the job
  *      continues from.
+ * JM-9 A failure restarts the failover regions that it touches, where there are several and nothing else is under way
+ *      (region-failover.ts); else, and whenever that cannot be done, the whole deployment. To the outside the phase stays
+ *      `running` meanwhile, and the state goes from RESTARTING by CREATED to RUNNING.
  * JM-8 A job that is rescaled (scaling.ts) goes on: with the new numbers of subtasks once all of them run, else with the
  *      former ones.
  */
@@ -34,14 +37,21 @@ import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { discardsAtEnd, type RetentionPolicy } from '../../checkpoint/retention.ts';
-import { type CompiledJob, requiredSlots } from '../../graph/job-graph.ts';
+import { type CompiledJob, type JobGraph, requiredSlots, slotOf } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
+import { failoverRegions } from '../../hosts/regions.ts';
 import type { ThreadFigures } from '../../metrics/thread-figures.ts';
 import { AccumulatorBook } from './accumulator-book.ts';
 import { CheckpointDriver, subtaskKey } from './checkpoint-driver.ts';
 import { type ClientReport, ClientResults } from './client-results.ts';
-import { CANCEL_DEADLINE_MS, Deployment, type DeploymentParts, terminateAll } from './deployment.ts';
-import { prepareDeployment } from './deployment-preparation.ts';
+import {
+  CANCEL_DEADLINE_MS,
+  Deployment,
+  type DeploymentParts,
+  type StartedSlots,
+  terminateAll,
+} from './deployment.ts';
+import { hasUnionState, prepareDeployment, prepareRegion } from './deployment-preparation.ts';
 import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
 import { FileCache } from './file-cache.ts';
 import { type Execution, isOver, type SubtaskId } from './execution-graph.ts';
@@ -68,6 +78,7 @@ import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts
 import type { AdaptiveSettings } from './adaptive-scheduler.ts';
 import type { RescaleReason, RescaleRecord } from './rescale-history.ts';
 import type { Rescaling } from './rescaling.ts';
+import { type NotAlone, RegionFailover } from './region-failover.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import { Scaling } from './scaling.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
@@ -91,6 +102,8 @@ export interface JobMasterOptions {
   readonly checkpoints: CoordinatorConfig;
   readonly retention: RetentionPolicy;
   readonly restartStrategy: RestartStrategy;
+  /** Default: `region`. */
+  readonly failover?: FailoverStrategy;
   /** What slots need to know besides what the job master adds. */
   readonly slotSettings: Omit<SlotSettings, 'jobId' | 'jobName' | 'slots' | 'processAttempt'>;
   /** Where the files that the job registered are copied to; `undefined`: they are read where they are. */
@@ -105,6 +118,9 @@ export interface JobMasterOptions {
   readonly savepointDirectory?: string | undefined;
   readonly listener?: JobListener;
 }
+
+/** What restarts when a task fails; Flink's `jobmanager.execution.failover-strategy`. */
+export type FailoverStrategy = 'region' | 'full';
 
 /** What a savepoint is asked for with. */
 export interface SavepointRequest {
@@ -160,6 +176,11 @@ interface Prepared {
   readonly found: { readonly durable: readonly number[]; readonly orphans: readonly number[] } | undefined;
 }
 
+/** What some slots begin anew with. */
+interface PreparedRegion extends Pick<Prepared, 'restored' | 'found'> {
+  readonly started: StartedSlots;
+}
+
 /** See the head of the file. */
 export class JobMaster {
   /** Resolved when the job has ended, however it did; never rejected. */
@@ -188,6 +209,7 @@ export class JobMaster {
   #resolveEnded: (result: JobResult) => void = () => {};
 
   readonly #scaling: Scaling;
+  readonly #failover: RegionFailover<PreparedRegion>;
   #state: JobState = 'INITIALIZING';
   #phase: Phase = 'preparing';
   #intent: Intent | undefined;
@@ -238,6 +260,16 @@ export class JobMaster {
         takeCheckpoint: (outcome) => this.#checkpoints.request('manual', outcome),
         restart: () => this.#restartNow(undefined),
       },
+    });
+    this.#failover = new RegionFailover(options.env.clock, this.#inbox, {
+      leave: (slots, gone) => this.#deployment?.leaveSlots(slots, gone),
+      whenSettled: (run) =>
+        this.#checkpoints.whenSettled(() => this.#inbox.post('a region may be prepared', run)),
+      preparing: () => this.#move('CREATED'),
+      prepare: (slots, signal) => this.#prepareRegion(slots, signal),
+      renew: (slots, prepared) => this.#renew(slots, prepared),
+      fail: (error) => this.#fail(error),
+      restartAll: (why) => this.#restartAll(why),
     });
     this.#results = new ClientResults({
       receive: (report) => this.#receive(report),
@@ -565,16 +597,26 @@ export class JobMaster {
       provider,
       state,
       discardLaterOutput: this.#options.discardLaterOutput && attempt === 1,
+      hasRegions: this.#regionsOf(compiled.graph).length > 1,
       commit: async () => {
         if (attempt === 1) await storage.commitStart();
         if (restored !== undefined) await storage.pointTo(restored);
       },
       checkFence: () => storage.checkFence(),
-      onReport: (report) => this.#inbox.post('report', () => this.#report(attempt, report)),
-      onLost: (slot, error) => this.#inbox.post('slot lost', () => this.#slotLost(attempt, slot, error)),
+      ...this.#slotListener(attempt),
       signal,
     });
     return { parts, restored, found };
+  }
+
+  #slotListener(attempt: number): {
+    readonly onReport: (report: SlotReport) => void;
+    readonly onLost: (slot: number, error: Error) => void;
+  } {
+    return {
+      onReport: (report) => this.#inbox.post('report', () => this.#report(attempt, report)),
+      onLost: (slot, error) => this.#inbox.post('slot lost', () => this.#slotLost(attempt, slot, error)),
+    };
   }
 
   /** What to continue from: the latest checkpoint that this run completed, else what the run began with. */
@@ -616,6 +658,7 @@ export class JobMaster {
     if (this.#attempt > 1) {
       this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
     }
+    this.#failover.nextDeployment(this.#regionsOf(this.compiled.graph));
     this.#phase = 'running';
     this.#scaling.on('prepared');
     this.#move('RUNNING');
@@ -645,7 +688,7 @@ export class JobMaster {
     // Results are known by their sequence, whatever attempt they are of.
     if (report.kind === 'client') return this.#phase === 'over' ? undefined : this.#results.receive(report);
     const deployment = this.#deployment;
-    if (deployment?.attempt !== attempt || report.attempt !== attempt) return; // JM-3
+    if (deployment?.attemptOf(report.slot) !== attempt || report.attempt !== attempt) return; // JM-3
     switch (report.kind) {
       case 'figures':
         this.#accumulators.report(report.accumulators);
@@ -664,7 +707,8 @@ export class JobMaster {
       case 'failed':
         return this.#taskFailed(deployment, report);
       default:
-        if (this.#phase === 'running') this.#progress(deployment, report);
+        if (this.#phase === 'running' && !this.#failover.isLeaving(report.slot))
+          this.#progress(deployment, report);
     }
   }
 
@@ -712,6 +756,7 @@ export class JobMaster {
     if (!executions.allIn('RUNNING')) return;
     const tasks = executions.all().map(({ vertex, subtask }) => subtaskKey(vertex, subtask));
     this.#checkpoints.tell({ kind: 'tasks-running', tasks });
+    this.#failover.running();
     this.#scaling.running();
     this.#checkAllEnded();
   }
@@ -744,7 +789,7 @@ export class JobMaster {
 
   #credit({ attempt, slot, vertex, subtask, values }: ClientReport): void {
     const deployment = this.#deployment;
-    if (deployment?.attempt !== attempt) return;
+    if (deployment?.attemptOf(slot) !== attempt) return;
     deployment.send(slot, { kind: 'client-credit', vertex, subtask, records: values.length });
   }
 
@@ -755,11 +800,13 @@ export class JobMaster {
   }
 
   #slotLost(attempt: number, slot: number, error: Error): void {
-    if (this.#deployment?.attempt === attempt) {
+    if (this.#deployment?.attemptOf(slot) === attempt) {
       this.#fail(error, this.#deployment.executions.inSlot(slot)[0]);
       this.#deployment?.lost(slot);
     } else if (this.#attempt === attempt && this.#phase === 'preparing') {
       this.#lostWhilePreparing ??= error;
+    } else if (this.#attempt === attempt && this.#phase === 'running') {
+      this.#failover.lost(error);
     }
   }
 
@@ -768,7 +815,7 @@ export class JobMaster {
   #trigger(barrier: BarrierToSend, savepoint: string | undefined): ReadonlyMap<string, unknown> {
     const deployment = this.#deployment;
     assert(deployment !== undefined, 'a checkpoint is triggered while tasks run');
-    const snapshots = new Map(deployment.sources.map((source) => [source.uid, source.snapshot()]));
+    const snapshots = new Map(deployment.sources.map((source) => [source.uid, source.snapshot(barrier.id)]));
     if (savepoint !== undefined)
       deployment.broadcast({ kind: 'savepoint', checkpointId: barrier.id, directory: savepoint });
     if (barrier.kind === 'stop' && this.#savepointStop !== undefined)
@@ -779,6 +826,7 @@ export class JobMaster {
 
   #complete(checkpointId: number): void {
     this.#latestIs(checkpointId);
+    for (const source of this.#deployment?.sources ?? []) source.completed(checkpointId);
     this.#deployment?.broadcast({ kind: 'complete', checkpointId });
   }
 
@@ -987,7 +1035,10 @@ export class JobMaster {
 
   /** Does not wait for whoever takes long to leave. */
   #hurry(): void {
-    if (this.#deployment !== undefined) return this.#deployment.hurry();
+    if (this.#deployment !== undefined) {
+      this.#deployment.hurry();
+      return this.#failover.hurry();
+    }
     if (this.#preparation === undefined) return;
     this.#preparation = undefined;
     this.#gone();
@@ -1012,10 +1063,109 @@ export class JobMaster {
       this.#note(error, task, 'restart with the former parallelism');
       return this.#restartNow(cause);
     }
+    const slot = this.#regionalSlot(cause, task);
+    if (slot !== undefined && this.#failover.joins(slot))
+      return this.#note(error, task, 'restart of its region, with another one');
     const intent = this.#intentAfter(cause);
+    if (slot !== undefined && intent.kind === 'restart' && this.#failover.begins(slot, intent.at))
+      return this.#regionFailed(intent, error, task);
     this.#note(error, task, consequence(intent, this.#env.clock.monotonic()));
     this.#move('FAILING');
     this.#leave(intent);
+  }
+
+  // ---- failover regions (JM-9) ----
+
+  #regionsOf(graph: JobGraph): readonly (readonly number[])[] {
+    const { provider, failover = 'region' } = this.#options;
+    const isStored = this.#recovery?.store !== undefined;
+    const isOff =
+      failover === 'full' || provider.restart === undefined || this.#scaling.isAdaptive || !isStored;
+    return isOff ? [] : failoverRegions(graph);
+  }
+
+  /** The slot of a task whose region may be restarted alone (RF-5). */
+  #regionalSlot(cause: Error, task: SubtaskId | undefined): number | undefined {
+    const isBusy =
+      this.#phase !== 'running' ||
+      this.#ending !== undefined ||
+      this.#savepointStop !== undefined ||
+      this.#stopAfterwards ||
+      this.#scaling.isRescaling;
+    if (isBusy || isFatal(cause) || task === undefined) return undefined;
+    return this.#deployment?.executions.get(task).slot;
+  }
+
+  /** RF-3. */
+  #regionFailed(
+    intent: Intent & { readonly kind: 'restart' },
+    error: unknown,
+    task: SubtaskId | undefined,
+  ): void {
+    const afterMs = Math.max(0, Math.round(intent.at - this.#env.clock.monotonic()));
+    this.#note(error, task, `restart of its region in ${afterMs} ms`);
+    this.#checkpoints.tell({ kind: 'tasks-stopped', rest: true });
+    this.#move('RESTARTING');
+  }
+
+  async #prepareRegion(slots: ReadonlySet<number>, signal: AbortSignal): Promise<PreparedRegion | NotAlone> {
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const { provider, storage, env } = this.#options;
+    const { compiled } = this;
+    if (this.#checkpoints.restorePoint().kind === 'unknown') {
+      return { notAlone: 'whether the last checkpoint was published is not known' };
+    }
+    const { restored, found } = await this.#choose();
+    const state = restored === undefined ? undefined : await storage.restore(restored);
+    if (hasUnionState(compiled.graph, slots, state)) return { notAlone: 'an operator has union state' };
+    for (const warning of state?.warnings ?? []) env.log.warn(warning);
+    const cachedFiles = await this.#fileCache.copies();
+    const started = await prepareRegion({
+      attempt,
+      compiled,
+      slots,
+      settings: { ...this.#slotSettings(), cachedFiles },
+      provider,
+      state,
+      commit: async () => {
+        if (restored !== undefined) await storage.pointTo(restored);
+      },
+      checkFence: () => storage.checkFence(),
+      ...this.#slotListener(attempt),
+      signal,
+    });
+    return { started, restored, found };
+  }
+
+  /** RF-5. */
+  #restartAll(why: string): void {
+    this.#env.log.info('the whole job restarts, not a region of it', { why });
+    this.#move('FAILING');
+    this.#leave({ kind: 'restart', at: this.#env.clock.monotonic(), error: undefined });
+  }
+
+  #renew(slots: ReadonlySet<number>, { started, restored, found }: PreparedRegion): void {
+    const deployment = this.#deployment;
+    const { graph } = this.compiled;
+    assert(deployment !== undefined, 'a region is a part of a deployment');
+    const isRenewed = ({ vertex, subtask }: SubtaskId): boolean => slots.has(slotOf(graph, vertex, subtask));
+    for (const source of deployment.sources) {
+      const { parallelism } = graph.vertices[source.vertex]!;
+      const subtasks = Array.from({ length: parallelism }, (_, subtask) => subtask);
+      const own = subtasks.filter((subtask) => isRenewed({ vertex: source.vertex, subtask }));
+      source.takeBack(new Set(own), restored?.id);
+    }
+    this.#latest = restored ?? this.#latest;
+    this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
+    this.#vertexFigures.renew(isRenewed);
+    this.#accumulators.renew(isRenewed);
+    for (const slot of slots) this.#threads.delete(slot);
+    this.#move('RUNNING');
+    const from = restored === undefined ? 'from the beginning' : `from checkpoint ${restored.id}`;
+    this.#env.log.info(`a region of the job runs ${from}`, { attempt: started.attempt, slots: [...slots] });
+    this.#listeners.tell((listener) => listener.onRestore?.(restored));
+    deployment.renew(started);
   }
 
   /** A failure while the job leaves changes nothing, except that an error which cannot be helped ends the restarts. */
@@ -1088,8 +1238,10 @@ export class JobMaster {
     this.#intent = intent;
     if (intent.kind !== 'suspend' && intent.kind !== 'finish') this.#scaling.on(intent.kind);
     this.#checkpoints.tell({ kind: 'tasks-stopped' });
+    this.#failover.abandon();
     if (this.#deployment !== undefined) {
-      return this.#deployment.leave(intent.kind === 'finish' ? 'finish' : 'cancel', () => this.#gone());
+      const how = intent.kind === 'finish' ? 'finish' : 'cancel';
+      return this.#deployment.leave(how, () => this.#awaitRegion());
     }
     if (this.#preparation === undefined) return this.#gone();
     this.#preparation.abort();
@@ -1108,6 +1260,19 @@ export class JobMaster {
         }),
       'a preparation has to end',
     );
+  }
+
+  /** What was prepared for a region ends, too; as with a whole preparation, only a restart waits for it for ever (JM-2). */
+  #awaitRegion(): void {
+    this.#timer = this.#env.clock.timer(
+      CANCEL_DEADLINE_MS,
+      () =>
+        this.#inbox.post('the preparation of a region takes long', () => {
+          if (this.#phase === 'leaving' && this.#intent?.kind !== 'restart') this.#failover.hurry();
+        }),
+      'the preparation of a region has to end',
+    );
+    this.#failover.whenGone(() => this.#gone());
   }
 
   /** Nothing of the deployment runs any more; what now, is decided when no publication is under way (JM-2). */

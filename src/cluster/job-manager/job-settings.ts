@@ -5,20 +5,21 @@ import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts
 import type { RetentionPolicy } from '../../checkpoint/retention.ts';
 import type { LatencyGranularity, LatencySettings } from '../../metrics/latency.ts';
 import type { AdaptiveSettings } from './adaptive-scheduler.ts';
-import type { JobMasterOptions } from './job-master.ts';
+import type { FailoverStrategy, JobMasterOptions } from './job-master.ts';
 import { defaultRestartStrategy, type RestartStrategy } from './restart-strategy.ts';
 
 /** The settings of one run; `storage`: checkpoints have a place. */
 export function jobSettings(
   configuration: Configuration,
   storage: boolean,
-): Pick<JobMasterOptions, 'checkpoints' | 'retention' | 'restartStrategy' | 'adaptive'> {
+): Pick<JobMasterOptions, 'checkpoints' | 'retention' | 'restartStrategy' | 'failover' | 'adaptive'> {
   return {
     checkpoints: coordinatorConfig(configuration, storage),
     retention: configuration.get(
       'execution.checkpointing.externalized-checkpoint-retention',
     ) as RetentionPolicy,
     restartStrategy: restartStrategy(configuration, isCheckpointing(configuration)),
+    failover: configuration.get('jobmanager.execution.failover-strategy') as FailoverStrategy,
     adaptive: adaptiveSettings(configuration),
   };
 }

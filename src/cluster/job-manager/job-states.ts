@@ -4,9 +4,11 @@
  * ```text
  * INITIALIZING ─▶ CREATED ─▶ RUNNING ─────────────────────────▶ FINISHED
  *                    ▲  rescale │ a task fails
+ *                    │  or a    │
+ *                    │  region  │
  *                    │  ┌───────┤
  *                    │  ▼       ▼            not again
- *                RESTARTING ◀─ FAILING ───────────────────────▶ FAILED
+ *                RESTARTING ◀▶ FAILING ───────────────────────▶ FAILED
  *
  * from every state that is not terminal:  ─ cancel ─▶ CANCELLING ─▶ CANCELED
  *                                         ─ stop ───▶ SUSPENDED   (it can be continued from its checkpoint)
@@ -14,7 +16,8 @@
  *
  * INITIALIZING claims the job and chooses the checkpoint, CREATED prepares a deployment, RUNNING deploys and runs,
  * FAILING waits until nothing of the failed deployment runs any more, RESTARTING waits for the back-off, or until nothing of
- * a deployment runs any more that is replaced by one with other numbers of subtasks.
+ * a deployment runs any more that is replaced by one with other numbers of subtasks. Where a failover region begins anew
+ * (region-failover.ts) the others run on in RESTARTING and CREATED; a failure that is more than the region's takes it to FAILING.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -38,7 +41,7 @@ export const JOB_MOVES: Readonly<Record<JobState, readonly JobState[]>> = {
   CREATED: ['RUNNING', 'FAILING', 'CANCELLING', 'SUSPENDED'],
   RUNNING: ['FAILING', 'RESTARTING', 'CANCELLING', 'FINISHED', 'SUSPENDED'],
   FAILING: ['RESTARTING', 'FAILED', 'CANCELLING', 'SUSPENDED'],
-  RESTARTING: ['CREATED', 'CANCELLING', 'SUSPENDED'],
+  RESTARTING: ['CREATED', 'FAILING', 'CANCELLING', 'SUSPENDED'],
   CANCELLING: ['CANCELED'],
   CANCELED: [],
   FAILED: [],

@@ -4,7 +4,8 @@
  * Owns: the connections from the job's processes, and the deployment that is being started. Partners: the job master
  * above (it knows only `SlotProvider`), the JobManager (which gives slots), a job process in each TaskManager.
  *
- * RS-1 A deployment has a number; what a process says of another one is ignored.
+ * RS-1 A deployment has a number; what a process says of one that is gone is ignored. Restarts of failover regions are
+ *      deployments of their own, beside the one that the rest of the job is in.
  * RS-2 A start ends: with all processes ready, with the first that cannot be, at its deadline, or when it is not wanted any
  *      more. Whatever was started for nothing is terminated.
  * RS-3 The loss of a process is told for each of its slots, once; its slots count as gone: their connection is closed, and a
@@ -72,7 +73,8 @@ export class RemoteSlots implements SlotProvider {
     },
   };
   #deployments = 0;
-  #current: RemoteDeployment | undefined;
+  /** By number; those of which something may be left. */
+  readonly #live = new Map<number, RemoteDeployment>();
 
   constructor(parts: RemoteSlotsParts) {
     this.#parts = parts;
@@ -110,7 +112,7 @@ export class RemoteSlots implements SlotProvider {
     process?.rpc.close();
     if (process !== undefined)
       this.#lost(taskManager, process.rpc, new MillraceError('TASK_MANAGER_LOST', why));
-    this.#current?.slotsGone(taskManager);
+    for (const deployment of this.#live.values()) deployment.slotsGone(taskManager);
   }
 
   /** The job has ended: its processes do, too. */
@@ -130,9 +132,23 @@ export class RemoteSlots implements SlotProvider {
     onLost: (slot: number, error: Error) => void,
     signal?: AbortSignal,
   ): Promise<SlotGateway[]> {
+    // What there was is gone, or nobody waits for it any more.
+    this.#live.clear();
+    const all = Array.from({ length: settings.slots }, (_, slot) => slot);
+    return this.restart(settings, all, onReport, onLost, signal);
+  }
+
+  async restart(
+    settings: SlotSettings,
+    slots: readonly number[],
+    onReport: (report: SlotReport) => void,
+    onLost: (slot: number, error: Error) => void,
+    signal?: AbortSignal,
+  ): Promise<SlotGateway[]> {
     signal?.throwIfAborted();
-    const deployment = new RemoteDeployment(++this.#deployments, { ...this.#parts, onReport, onLost });
-    this.#current = deployment;
+    for (const [number, { isGone }] of this.#live) if (isGone) this.#live.delete(number);
+    const deployment = new RemoteDeployment(++this.#deployments, { ...this.#parts, slots, onReport, onLost });
+    this.#live.set(deployment.number, deployment);
     return deployment.start(settings, (taskManager) => this.#processes.get(taskManager), signal);
   }
 
@@ -142,12 +158,10 @@ export class RemoteSlots implements SlotProvider {
     this.#processes.set(process.taskManager, process);
     this.#parts.log.info('a process of the job has attached', { taskManager: process.taskManager });
     if (former !== undefined) {
-      this.#current?.lost(
-        process.taskManager,
-        processLost(process.taskManager, 'another one took its place'),
-      );
+      const error = processLost(process.taskManager, 'another one took its place');
+      for (const deployment of this.#live.values()) deployment.lost(process.taskManager, error);
     }
-    this.#current?.attached();
+    for (const deployment of this.#live.values()) deployment.attached();
   }
 
   #heard(
@@ -156,7 +170,7 @@ export class RemoteSlots implements SlotProvider {
     message: Exclude<JobProcessMessage, { readonly kind: 'attach' }>,
   ): void {
     if (taskManager === undefined || this.#processes.get(taskManager)?.rpc !== rpc) return;
-    if (message.deployment === this.#current?.number) this.#current.heard(taskManager, message); // RS-1
+    this.#live.get(message.deployment)?.heard(taskManager, message); // RS-1
   }
 
   #lost(
@@ -166,22 +180,28 @@ export class RemoteSlots implements SlotProvider {
   ): void {
     if (taskManager === undefined || this.#processes.get(taskManager)?.rpc !== rpc) return;
     this.#processes.delete(taskManager);
-    this.#current?.lost(taskManager, processLost(taskManager, error.message, error));
+    const reason = processLost(taskManager, error.message, error);
+    for (const deployment of this.#live.values()) deployment.lost(taskManager, reason);
   }
 }
 
 interface DeploymentParts extends RemoteSlotsParts {
+  /** Those of the job that are started. */
+  readonly slots: readonly number[];
   readonly onReport: (report: SlotReport) => void;
   readonly onLost: (slot: number, error: Error) => void;
 }
 
 type Heard = Exclude<JobProcessMessage, { readonly kind: 'attach' }>;
 
-/** The slots of one deployment. */
+/** The slots of one deployment, or of the restart of a region. */
 class RemoteDeployment {
   readonly number: number;
   readonly #parts: DeploymentParts;
-  #slots: readonly SlotAssignment[] = [];
+  /** Where its slots are. */
+  #slots: ReadonlyMap<number, SlotAssignment> = new Map();
+  /** Of all slots of the job: the process, or -1 where it has no part in this. */
+  #processOfSlot: readonly number[] = [];
   #taskManagers: readonly string[] = [];
   #processes: Attached[] = [];
   #settings: SlotSettings | undefined;
@@ -192,7 +212,7 @@ class RemoteDeployment {
   readonly #goneMeanwhile = new Set<string>();
   /** By slot: who waits until it is gone. */
   readonly #going = new Map<number, { readonly promise: Promise<void>; readonly resolve: () => void }>();
-  #phase: 'asking' | 'attaching' | 'starting' | 'running' | 'leaving' | 'failed' = 'asking';
+  #phase: 'asking' | 'attaching' | 'starting' | 'running' | 'failed' = 'asking';
   #timer: Timer | undefined;
   readonly #started = Promise.withResolvers<void>();
 
@@ -219,7 +239,7 @@ class RemoteDeployment {
       signal?.removeEventListener('abort', unwanted);
       this.#timer?.cancel();
     }
-    return this.#slots.map((_, slot) => this.#gateway(slot));
+    return [...this.#slots.keys()].map((slot) => this.#gateway(slot));
   }
 
   // ---- what happens (RS-2) ----
@@ -246,8 +266,12 @@ class RemoteDeployment {
     this.#goneMeanwhile.clear();
     // The answer and the loss may have come together: who has those slots is asked again (RS-4).
     if (isOutdated) return this.#ask();
-    this.#slots = slots;
-    this.#taskManagers = [...new Set(slots.map(({ taskManager }) => taskManager))];
+    this.#slots = new Map(this.#parts.slots.map((slot) => [slot, slots[slot]!]));
+    const used = [...this.#slots.values()].map(({ taskManager }) => taskManager);
+    this.#taskManagers = [...new Set(used)];
+    this.#processOfSlot = slots.map(({ taskManager }, slot) =>
+      this.#slots.has(slot) ? this.#taskManagers.indexOf(taskManager) : -1,
+    );
     this.#phase = 'attaching';
     this.#timer = this.#parts.clock.timer(
       START_DEADLINE_MS,
@@ -264,7 +288,6 @@ class RemoteDeployment {
     if (processes.includes(undefined)) return;
     this.#processes = processes as Attached[];
     this.#phase = 'starting';
-    const processOfSlot = this.#slots.map(({ taskManager }) => this.#taskManagers.indexOf(taskManager));
     const addresses = this.#processes.map(({ data }) => data);
     for (const [own, { rpc }] of this.#processes.entries()) {
       rpc.send({
@@ -272,7 +295,7 @@ class RemoteDeployment {
         deployment: this.number,
         settings: this.#settings!,
         load: this.#parts.load,
-        processOfSlot,
+        processOfSlot: this.#processOfSlot,
         processes: addresses,
         own,
       });
@@ -303,7 +326,7 @@ class RemoteDeployment {
     // Before the start was sent, another process of the same TaskManager is as good.
     if (this.#phase === 'attaching') return;
     this.#lostOnes.add(taskManager);
-    for (const [slot, assignment] of this.#slots.entries()) {
+    for (const [slot, assignment] of this.#slots) {
       if (assignment.taskManager !== taskManager) continue;
       this.#going.get(slot)?.resolve();
       this.#slotLost(slot, error);
@@ -312,14 +335,20 @@ class RemoteDeployment {
 
   #slotLost(slot: number, error: Error): void {
     if (this.#phase === 'starting') return this.#fail(error);
-    if (this.#phase === 'running') this.#parts.onLost(slot, error);
+    // That of a slot that is asked to go is what was asked for.
+    if (this.#phase === 'running' && !this.#going.has(slot)) this.#parts.onLost(slot, error);
+  }
+
+  /** Nothing is left of it. */
+  get isGone(): boolean {
+    return this.#phase === 'running' && this.#going.size === this.#slots.size;
   }
 
   #fail(error: Error): void {
-    if (this.#phase === 'running' || this.#phase === 'leaving' || this.#phase === 'failed') return;
+    if (this.#phase === 'running' || this.#phase === 'failed') return;
     const wasSent = this.#phase === 'starting';
     this.#phase = 'failed';
-    const gone = wasSent ? this.#slots.map((_, slot) => this.#terminate(slot)) : [];
+    const gone = wasSent ? [...this.#slots.keys()].map((slot) => this.#terminate(slot)) : [];
     Promise.allSettled(gone).then(
       () => this.#started.reject(error),
       () => this.#started.reject(error),
@@ -347,19 +376,17 @@ class RemoteDeployment {
   }
 
   #tell(slot: number, command: JobProcessCommand): void {
-    const { taskManager } = this.#slots[slot]!;
+    const { taskManager } = this.#slots.get(slot)!;
     if (this.#lostOnes.has(taskManager)) return;
     this.#processes[this.#taskManagers.indexOf(taskManager)]?.rpc.send(command);
   }
 
   #terminate(slot: number): Promise<void> {
-    // From here on losses are what was asked for.
-    if (this.#phase === 'running') this.#phase = 'leaving';
     const known = this.#going.get(slot);
     if (known !== undefined) return known.promise;
     const going = Promise.withResolvers<void>();
     this.#going.set(slot, going);
-    if (this.#lostOnes.has(this.#slots[slot]!.taskManager)) going.resolve();
+    if (this.#lostOnes.has(this.#slots.get(slot)!.taskManager)) going.resolve();
     else this.#tell(slot, { kind: 'terminate', deployment: this.number, slot });
     return going.promise;
   }

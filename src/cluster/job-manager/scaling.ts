@@ -108,6 +108,11 @@ export class Scaling {
     return this.#history.records();
   }
 
+  /** A rescale is under way. */
+  get isRescaling(): boolean {
+    return this.#rescaling !== undefined;
+  }
+
   get isAdaptive(): boolean {
     return this.#adaptive !== undefined;
   }

@@ -40,13 +40,15 @@ function listSource(starts: string[]): Source<unknown> {
   };
 }
 
-function start(source: Source<unknown>, restored = new Map<string, unknown>()) {
+function start(source: Source<unknown>, restored = new Map<string, unknown>(), remembers = false) {
   return startSourceCoordinators({
     graph,
     sources: new Map([['numbers', source]]),
     attempt: 3,
     env,
     restored,
+    restoredCheckpointId: restored.size === 0 ? undefined : 1,
+    remembers,
   });
 }
 
@@ -65,13 +67,13 @@ test('a split is either with a reader or in the snapshot', async () => {
       noMore: false,
     },
   );
-  assert.deepEqual(coordinator.snapshot(), ['b', 'c']);
+  assert.deepEqual(coordinator.snapshot(1), ['b', 'c']);
 });
 
 test('a snapshot does not change when splits are handed out afterwards', async () => {
   const [coordinator] = await start(listSource([]));
   assert.ok(coordinator);
-  const snapshot = coordinator.snapshot();
+  const snapshot = coordinator.snapshot(1);
   coordinator.answer(0);
   assert.deepEqual(snapshot, ['a', 'b', 'c']);
 });
@@ -88,7 +90,7 @@ test('a reader is told when no split will follow', async () => {
 test('a restored enumerator does not look at the outside world again, a new one does', async () => {
   const starts: string[] = [];
   const [restored] = await start(listSource(starts), new Map([['numbers', ['c']]]));
-  assert.deepEqual(restored?.snapshot(), ['c']);
+  assert.deepEqual(restored?.snapshot(1), ['c']);
   assert.deepEqual(starts, []);
   await start(listSource(starts), new Map([['another source', ['c']]]));
   assert.deepEqual(starts, ['start']);
@@ -115,3 +117,49 @@ test('an error of the enumerator names the source; one that says what to do is p
 function decode(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
+
+/** Ids of the splits of the next answers to a subtask. */
+function splitsOf(
+  coordinator: Awaited<ReturnType<typeof start>>[number],
+  subtask: number,
+  count: number,
+): string[] {
+  return Array.from({ length: count }, () => {
+    const [split] = coordinator.answer(subtask).splits;
+    return split === undefined ? 'none' : (decode(split) as SourceSplit).id;
+  });
+}
+
+test('what a subtask got behind the snapshot of the restored checkpoint comes to it again, in its order', async () => {
+  const [coordinator] = await start(listSource([]), undefined, true);
+  assert.ok(coordinator);
+  assert.deepEqual(splitsOf(coordinator, 0, 1), ['a']);
+  coordinator.snapshot(1);
+  coordinator.completed(1);
+  assert.deepEqual(splitsOf(coordinator, 0, 1), ['b']);
+  coordinator.snapshot(2); // It is never complete.
+  assert.deepEqual(splitsOf(coordinator, 0, 1), ['c']);
+  coordinator.takeBack(new Set([1]), 1);
+  coordinator.takeBack(new Set([0]), 1);
+  assert.deepEqual(splitsOf(coordinator, 1, 1), ['none'], 'they are kept for their subtask');
+  assert.deepEqual(splitsOf(coordinator, 0, 1), ['b']);
+  coordinator.takeBack(new Set([0]), 1);
+  assert.deepEqual(splitsOf(coordinator, 0, 3), ['b', 'c', 'none']);
+});
+
+test('what was taken back is in the next snapshots until it is handed out again, and at another parallelism too', async () => {
+  const [coordinator] = await start(listSource([]), undefined, true);
+  assert.ok(coordinator);
+  coordinator.snapshot(1);
+  splitsOf(coordinator, 5, 2);
+  coordinator.takeBack(new Set([5]), 1);
+  const snapshot = coordinator.snapshot(2);
+  splitsOf(coordinator, 5, 2);
+  assert.deepEqual(coordinator.snapshot(3), ['c']);
+  const log: string[] = [];
+  const [next] = await start(listSource(log), new Map([['numbers', snapshot]]), true);
+  assert.ok(next);
+  const { parallelism } = graph.vertices[0]!;
+  const back = Array.from({ length: parallelism }, (_, subtask) => splitsOf(next, subtask, 2)).flat();
+  assert.deepEqual(back.filter((id) => id === 'a' || id === 'b').sort(), ['a', 'b']);
+});

@@ -76,6 +76,15 @@ export class WatermarkAlignmentGroups {
     return limits;
   }
 
+  /** Subtasks that begin anew know no limit, and have told nothing (WA-1); the others are told at the next report. */
+  renew(isRenewed: (id: SubtaskId) => boolean): void {
+    for (const member of [...this.#groups.values()].flat().filter(isRenewed)) {
+      member.watermark = MIN_TIMESTAMP;
+      member.waiting = false;
+      member.limit = limitOf(MIN_TIMESTAMP, member.maxDriftMs);
+    }
+  }
+
   #groupOf(id: SubtaskId): Member[] {
     for (const members of this.#groups.values())
       if (members.some((member) => isSame(member, id))) return members;

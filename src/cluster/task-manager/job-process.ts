@@ -4,11 +4,13 @@
  * Owns: the threads of the current deployment and the links to the other processes of the job; runs no code of users in
  * this thread. Partners: the job master, which commands; the job's other processes, over links (exchange/tcp.ts).
  *
- * TP-1 One deployment at a time: a start ends what was there before. Commands for another one are ignored.
+ * TP-1 A start ends what is still there of its slots: all of the deployment before, or that of a failover region, beside
+ *      which the rest runs on. Commands for what is gone are ignored.
  * TP-2 The process with the lower index listens, the other dials; a link is there for each pair that shares a channel. Who
  *      dials before its listener has heard of the deployment waits, LINKS_WAITING_MAX at most and not longer than a start.
  * TP-3 It fences itself: when the job master gives no sign of life, the process ends, and with it every thread.
- * TP-4 A link that breaks is the loss of a slot: the job master decides what becomes of the deployment.
+ * TP-4 A link that breaks is the loss of a slot of each failover region with a channel on it, unless that slot is asked to
+ *      go: the job master decides what becomes of them.
  * TP-5 `ready` is said when all threads have built the job and all links are there.
  * TP-6 A report that cannot become bytes (a record for the client that is an instance of a class) is the loss of its slot, with
  *      the reason: between threads it would have been copied.
@@ -23,6 +25,7 @@ import type { JobGraph } from '../../graph/job-graph.ts';
 import { rescaleGraph } from '../../graph/rescale.ts';
 import type { SlotGateway, SlotProvider, SlotReport } from '../../hosts/messages.ts';
 import { channelsOf } from '../../hosts/channels.ts';
+import { failoverRegions } from '../../hosts/regions.ts';
 import type { RemoteRing, ThreadPart } from '../../hosts/thread.ts';
 import { windowBytesOf } from './network-memory.ts';
 import type { JobProcessCommand, JobProcessMessage, LinkSubject } from '../messages.ts';
@@ -71,7 +74,9 @@ export class JobProcess {
   readonly #parts: JobProcessParts;
   #rpc: RpcConnection<JobProcessMessage, JobProcessCommand> | undefined;
   #listener: NetworkListener | undefined;
-  #deployment: DeployedPart | undefined;
+  /** By number. */
+  readonly #deployments = new Map<number, DeployedPart>();
+  #lastDeployment = 0;
   /** TP-2. */
   #early: { readonly subject: LinkSubject; readonly peer: Introduced; readonly timer: Timer }[] = [];
 
@@ -109,7 +114,7 @@ export class JobProcess {
       timer.cancel();
       peer.connection.close();
     }
-    await this.#deployment?.end();
+    await Promise.all([...this.#deployments.values()].map((deployment) => deployment.end()));
   }
 
   #fence(error: Error): void {
@@ -138,17 +143,18 @@ export class JobProcess {
   #obey(command: JobProcessCommand): void {
     if (command.kind === 'start') return this.#start(command);
     if (command.kind === 'leave') return this.#parts.onOver(undefined);
-    if (this.#deployment?.number !== command.deployment) return; // TP-1
-    this.#deployment.obey(command);
+    this.#deployments.get(command.deployment)?.obey(command); // TP-1
   }
 
   #start(command: StartCommand): void {
-    const former = this.#deployment;
     const { deployment } = command;
     const part = new DeployedPart(this.#parts, command, (message) => this.#rpc?.send(message));
-    this.#deployment = part;
-    (former?.end() ?? Promise.resolve())
-      .then(() => this.#deployment === part && part.begin(this.#takeEarly(deployment)))
+    const former = [...this.#deployments.values()].filter((other) => other.isEmpty || other.shares(part));
+    for (const { number } of former) this.#deployments.delete(number);
+    this.#deployments.set(deployment, part);
+    this.#lastDeployment = deployment;
+    Promise.all(former.map((other) => other.end()))
+      .then(() => this.#deployments.get(deployment) === part && part.begin(this.#takeEarly(deployment)))
       .catch((error: unknown) =>
         this.#rpc?.send({ kind: 'unready', deployment, error: serializeError(error) }),
       );
@@ -158,13 +164,13 @@ export class JobProcess {
 
   #isExpected(subject: LinkSubject | undefined): boolean {
     if (subject?.jobId !== this.#parts.start.jobId) return false;
-    return subject.deployment >= (this.#deployment?.number ?? 0) && this.#early.length < LINKS_WAITING_MAX;
+    const mayCome = this.#deployments.has(subject.deployment) || subject.deployment > this.#lastDeployment;
+    return mayCome && this.#early.length < LINKS_WAITING_MAX;
   }
 
   #accept(peer: Introduced): void {
     const subject = subjectOf(peer.subject)!;
-    if (subject.deployment === this.#deployment?.number && this.#deployment.accept(subject.from, peer))
-      return;
+    if (this.#deployments.get(subject.deployment)?.accept(subject.from, peer) === true) return;
     const timer = this.#parts.env.clock.timer(
       LINK_DEADLINE_MS,
       () => {
@@ -198,6 +204,8 @@ class DeployedPart {
   readonly #endpoint = new NetworkEndpoint();
   readonly #giveUp = new AbortController();
   readonly #slots: readonly number[];
+  readonly #graph: JobGraph;
+  readonly #regions: readonly (readonly number[])[];
   /** By index of the other process. */
   readonly #rings = new Map<number, RemoteRing[]>();
   readonly #linked = new Set<number>();
@@ -207,6 +215,8 @@ class DeployedPart {
   #threadsAreReady = false;
   /** Settled when the start of the threads has an outcome. */
   #threads: Promise<void> = Promise.resolve();
+  /** Those that were asked to go, and those that are gone. */
+  readonly #going = new Set<number>();
   readonly #terminated = new Set<number>();
 
   constructor(parts: JobProcessParts, command: StartCommand, send: (message: JobProcessMessage) => void) {
@@ -215,13 +225,24 @@ class DeployedPart {
     this.#command = command;
     this.#send = send;
     this.#slots = command.processOfSlot.flatMap((process, slot) => (process === command.own ? [slot] : []));
+    this.#graph = rescaleGraph(parts.graphOf(command.load), command.settings.parallelism);
+    this.#regions = failoverRegions(this.#graph);
+  }
+
+  /** True when a slot of the other one is here, too, and not gone. */
+  shares(other: DeployedPart): boolean {
+    return this.#slots.some((slot) => !this.#terminated.has(slot) && other.#slots.includes(slot));
+  }
+
+  /** All of its slots are gone. */
+  get isEmpty(): boolean {
+    return this.#terminated.size === this.#slots.length;
   }
 
   /** Starts threads and links; `early` are those who dialed before. */
   begin(early: ReadonlyMap<number, Introduced>): void {
-    const { start, graphOf, slotsOf } = this.#parts;
+    const { start, slotsOf } = this.#parts;
     const { load, settings, processOfSlot } = this.#command;
-    const graph = rescaleGraph(graphOf(load), settings.parallelism);
     this.#phase = 'linking';
     const provider = slotsOf({
       deployment: this.number,
@@ -229,7 +250,7 @@ class DeployedPart {
       bundlePath: start.bundlePath,
       part: {
         slots: new Set(this.#slots),
-        windowBytes: windowBytesOf(channelsOf(graph), processOfSlot),
+        windowBytes: windowBytesOf(channelsOf(this.#graph), processOfSlot),
         doorbell: this.#endpoint.doorbell,
         connect: (rings) => this.#connect(rings, early),
       },
@@ -287,8 +308,11 @@ class DeployedPart {
   }
 
   #terminate(slot: number, gateway: SlotGateway | undefined): void {
-    if (this.#phase !== 'over') this.#phase = 'leaving';
-    this.#timer?.cancel();
+    this.#going.add(slot);
+    if (this.#phase !== 'over' && this.#going.size === this.#slots.length) {
+      this.#phase = 'leaving';
+      this.#timer?.cancel();
+    }
     const gone = (): void => {
       this.#terminated.add(slot);
       if (this.#terminated.size === this.#slots.length) this.#endpoint.close();
@@ -331,7 +355,7 @@ class DeployedPart {
     if (this.#phase !== 'linking' || rings === undefined || this.#linked.has(index))
       return connection.close();
     this.#linked.add(index);
-    this.#endpoint.connect({ connection, rest, rings, onLost: (error) => this.#linkLost(error) });
+    this.#endpoint.connect({ connection, rest, rings, onLost: (error) => this.#linkLost(rings, error) });
     this.#checkReady();
   }
 
@@ -341,11 +365,15 @@ class DeployedPart {
   }
 
   /** TP-4. */
-  #linkLost(error: MillraceError): void {
-    const [slot] = this.#slots;
+  #linkLost(rings: readonly RemoteRing[], error: MillraceError): void {
     if (this.#phase === 'linking') return this.#fail(error);
-    if (this.#phase !== 'ready' || slot === undefined) return;
-    this.#send({ kind: 'slot-lost', deployment: this.number, slot, error: serializeError(error) });
+    if (this.#phase !== 'ready') return;
+    for (const region of this.#regions) {
+      const touched = rings.some(({ remoteSlot }) => region.includes(remoteSlot));
+      const slot = region.find((each) => this.#slots.includes(each) && !this.#going.has(each));
+      if (!touched || slot === undefined) continue;
+      this.#send({ kind: 'slot-lost', deployment: this.number, slot, error: serializeError(error) });
+    }
   }
 
   // ---- ready (TP-5) ----
