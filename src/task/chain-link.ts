@@ -55,6 +55,8 @@ export interface FuseRows {
   readonly deliverRun: () => DeliverRun | undefined;
 }
 
+/** Results of one call that go on without a pause. */
+const PULLED_AT_ONCE = 16;
 /** Results that one call may give back under a poison policy that holds them. */
 const PULLED_MAX = 1_048_576;
 /** Timers that fire without a pause at most. */
@@ -230,7 +232,31 @@ export class ChainLink {
     }
   }
 
+  /**
+   * Results that are few go on within the call, so that a record that has none or one costs no pause; the others are pulled
+   * by a frame, and so are those behind work that a receiver left (F1 of frames.ts).
+   */
   #push(pull: Pull, timestamp: number): void {
+    const frames = this.#frames;
+    let isPulling = true;
+    try {
+      for (let pulled = 0; pulled < PULLED_AT_ONCE && !frames.pushed; pulled++) {
+        if (pulled > 0 && !this.#writable()) break;
+        isPulling = true;
+        const next = pull.next();
+        if (next.done === true) return;
+        isPulling = false;
+        this.output.emit(next.value, pull.timestamp ?? timestamp);
+      }
+    } catch (error) {
+      // F4: one that is not through is given up with all other work.
+      if (!isPulling) this.#pushFrame(pull, timestamp);
+      throw this.#locate(error, this.planned);
+    }
+    this.#pushFrame(pull, timestamp);
+  }
+
+  #pushFrame(pull: Pull, timestamp: number): void {
     const emit = (value: unknown): void => this.output.emit(value, pull.timestamp ?? timestamp);
     this.#frames.push(new PullFrame(this.#located(pull), emit));
   }

@@ -662,6 +662,41 @@ test('a generator that is given up is told so, the innermost first, and once', a
   assert.deepEqual(told, ['inner', 'outer']);
 });
 
+test('few results of a generator go on at once, and the rest of many as the task comes to it', async () => {
+  const copies = new FlatMapping(function* (value) {
+    for (let copy = 0; copy < value; copy++) yield copy;
+  }, true);
+  const { task, port } = await rig([copies]);
+  port.credits = 1_000;
+  for (const few of [0, 1, 15]) {
+    port.out.length = 0;
+    task.chain.head.deliver(few, 0);
+    assert.deepEqual([port.out.length, task.busy()], [few, false]);
+  }
+  port.out.length = 0;
+  task.chain.head.deliver(40, 0);
+  assert.deepEqual([port.out.length, task.busy()], [16, true]);
+  assert.equal(task.run(Number.POSITIVE_INFINITY), 'done');
+  assert.deepEqual(port.out, Array.from(Array(40).keys()));
+});
+
+test('a generator whose first result fails behind it is given up with the task', async () => {
+  const told: string[] = [];
+  const giving = new FlatMapping(function* (value) {
+    try {
+      yield value;
+    } finally {
+      told.push('given up');
+    }
+  }, true);
+  const failing = new FlatMapping(() => assert.fail('no such record'), false);
+  const { task } = await rig([giving, failing]);
+  assert.throws(() => task.chain.head.deliver(1, 0), /no such record/);
+  assert.deepEqual(told, []);
+  await task.close();
+  assert.deepEqual(told, ['given up']);
+});
+
 test('what a generator throws while it is given up is told, with its operator', async () => {
   const failing = new FlatMapping(function* (value) {
     try {

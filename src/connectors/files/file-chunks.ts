@@ -8,7 +8,7 @@
 import { assert } from '../../base/assert.ts';
 import type { FileHandle } from '../../base/env.ts';
 
-const CHUNK_BYTES = 65_536;
+const CHUNK_BYTES = 262_144;
 const CHUNKS_MAX = 4;
 
 /** A file that is being read. */

@@ -236,7 +236,7 @@ describe('a source of lines', () => {
   it('fails when reading fails in the middle', async () => {
     let reads = 0;
     const kernel = kernelWith(
-      { '/in/a': 'x\n'.repeat(200_000) },
+      { '/in/a': 'x\n'.repeat(600_000) },
       {
         faults: {
           onOperation: ({ operation }) => (operation === 'read' && ++reads === 4 ? 'io' : undefined),
