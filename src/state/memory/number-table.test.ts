@@ -303,9 +303,8 @@ test('whoever is at the end of the budget can forget, and no record is to blame'
   );
 });
 
-test('what a record forgot comes back at the end of the budget, too', () => {
-  const memory = new MemoryBudget();
-  const backend = new MemoryStateBackend({
+function backendWith(memory: MemoryBudget): MemoryStateBackend {
+  return new MemoryStateBackend({
     keyGroupRange: { start: 0, end: 0 },
     maxParallelism: 1,
     freezeValues: false,
@@ -313,6 +312,45 @@ test('what a record forgot comes back at the end of the budget, too', () => {
     memory,
     now: () => 0,
   });
+}
+
+test('restored numbers for which there is no memory stay restored, also when a function catches the error', () => {
+  const keys = Array.from({ length: 1_000 }, (_, index) => `user-${index}`);
+  const fill = (backend: MemoryStateBackend): void => {
+    for (const [index, key] of keys.entries()) {
+      backend.setCurrentKey(key);
+      backend.state('count', state.value(0)).update(index + 1);
+    }
+  };
+  const bytesOf = (backend: MemoryStateBackend): Uint8Array => {
+    const frozen = backend.freeze();
+    const bytes = frozen.encode(0);
+    frozen.release();
+    return bytes;
+  };
+  const before = backendWith(new MemoryBudget());
+  fill(before);
+  const memory = new MemoryBudget();
+  memory.take(memory.max - 10_000);
+  const after = backendWith(memory);
+  after.restore(0, bytesOf(before));
+  const count = after.state('count', state.value(0));
+  for (const key of keys.slice(0, 3)) {
+    after.setCurrentKey(key);
+    assert.throws(() => count.value(), { code: 'STATE_MEMORY_EXCEEDED' });
+  }
+  assert.equal(memory.taken, memory.max - 10_000);
+  const again = backendWith(new MemoryBudget());
+  again.restore(0, bytesOf(after));
+  for (const [index, key] of keys.entries()) {
+    again.setCurrentKey(key);
+    assert.equal(again.state('count', state.value(0)).value(), index + 1);
+  }
+});
+
+test('what a record forgot comes back at the end of the budget, too', () => {
+  const memory = new MemoryBudget();
+  const backend = backendWith(memory);
   const count = backend.state('count', state.value(0));
   const keys: number[] = [];
   // Spread as if by chance; some rows of taken places are as long as a lookup.

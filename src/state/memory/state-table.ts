@@ -168,12 +168,14 @@ export class StateTable {
     return group.numbers[this.#index];
   }
 
-  // G2: takes the place of the restored bytes, which are read only when the first key of the group comes.
+  // G2: takes the place of the restored bytes, which are read only when the first key of the group comes. They stay when
+  // that fails, whatever a function that catches the error does next.
   #bind(group: KeyGroupState): Table {
     const section = group.restored.get(this.layout.name);
     const table = section === undefined ? new Map<unknown, Cell>() : this.#decode(group, section);
+    const numbers = this.packsNumbers ? packed(table, this.#memory) : undefined;
     group.restored.delete(this.layout.name);
-    if (this.packsNumbers) group.numbers[this.#index] = packed(table, this.#memory);
+    if (numbers !== undefined) group.numbers[this.#index] = numbers;
     group.tables[this.#index] = table;
     return table;
   }
@@ -233,13 +235,19 @@ export class StateTable {
   }
 }
 
-/** Moves what typed tables can hold out of the cells. */
+/** Moves what typed tables can hold out of the cells; takes no memory where it throws STATE_MEMORY_EXCEEDED. */
 function packed(table: Table, memory: MemoryBudget): PackedNumbers {
-  const numbers = new PackedNumbers(memory);
-  for (const [canonical, { key, value }] of table) {
-    if (typeof value !== 'number' || key instanceof NamespacedKey) continue;
-    const place = numbers.tableOf(key)?.add(key, keyHash(key), value) ?? -1;
-    if (place >= 0) table.delete(canonical);
+  const before = memory.taken;
+  try {
+    const numbers = new PackedNumbers(memory);
+    for (const [canonical, { key, value }] of table) {
+      if (typeof value !== 'number' || key instanceof NamespacedKey) continue;
+      const place = numbers.tableOf(key)?.add(key, keyHash(key), value) ?? -1;
+      if (place >= 0) table.delete(canonical);
+    }
+    return numbers;
+  } catch (error) {
+    memory.give(memory.taken - before);
+    throw error;
   }
-  return numbers;
 }
