@@ -54,6 +54,7 @@ type Step =
   | { kind: 'pass'; ms: number }
   | { kind: 'begin' | 'commit' | 'rollback' | 'freeze' }
   | { kind: 'encode'; keyGroup: number }
+  | { kind: 'advance'; pieces: number }
   | { kind: 'restore'; parallelism: number };
 
 interface Rules {
@@ -132,6 +133,11 @@ class Run {
       case 'encode':
         for (const snapshot of this.#frozen?.snapshots ?? []) {
           if (snapshot.keyGroups().includes(step.keyGroup)) snapshot.encode(step.keyGroup);
+        }
+        break;
+      case 'advance':
+        for (const snapshot of this.#frozen?.snapshots ?? []) {
+          for (let piece = 0; piece < step.pieces; piece++) snapshot.advance();
         }
         break;
       case 'restore':
@@ -344,6 +350,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('encode' as const), keyGroup: fc.nat(MAX_PARALLELISM - 1) }),
   },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance' as const), pieces: fc.nat(9) }) },
   {
     weight: 1,
     arbitrary: fc.record({
