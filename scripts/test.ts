@@ -10,6 +10,7 @@
 //   --monitoring       the tests with Prometheus, and no others
 //   --flink-tools      the tests with the tools of Apache Flink, and no others
 //   --high-availability  the tests on a real ZooKeeper and a real etcd, and no others
+//   --stores           the tests on a real S3 and a real HDFS, and no others
 //   --name <pattern>   only tests whose name matches
 //   --verbose          print what the tests print
 //   --list             print the files that would run
@@ -46,6 +47,7 @@ const isolatedFolders = [
   'test/monitoring/',
   'test/flink-tools/',
   'test/high-availability/',
+  'test/object-stores/',
   'packages/dashboard/test/',
 ];
 const foldersOnBuild = [
@@ -54,6 +56,7 @@ const foldersOnBuild = [
   'test/monitoring/',
   'test/flink-tools/',
   'test/high-availability/',
+  'test/object-stores/',
   'packages/dashboard/test/',
 ];
 /** Tests that need more than Node run alone, each set by an option of its own. */
@@ -62,6 +65,7 @@ const foldersOfOption = {
   monitoring: ['test/monitoring/'],
   'flink-tools': ['test/flink-tools/'],
   'high-availability': ['test/high-availability/'],
+  stores: ['test/object-stores/'],
 } as const;
 type SetOption = keyof typeof foldersOfOption;
 const setOptions = Object.keys(foldersOfOption) as SetOption[];
@@ -76,6 +80,7 @@ async function main(): Promise<number> {
       monitoring: { type: 'boolean' },
       'flink-tools': { type: 'boolean' },
       'high-availability': { type: 'boolean' },
+      stores: { type: 'boolean' },
       name: { type: 'string' },
       verbose: { type: 'boolean' },
       list: { type: 'boolean' },

@@ -64,7 +64,7 @@ export const STORE_OPTIONS = {
   }),
   'fs.webhdfs.user': text({
     default: undefined,
-    description: 'The user that HDFS is told (user.name). Default: HADOOP_USER_NAME.',
+    description: 'The user that HDFS is told (user.name). Default: HADOOP_USER_NAME, else USER.',
   }),
   'fs.webhdfs.delegation-token': text({
     default: undefined,

@@ -67,7 +67,7 @@ export function storeSettings(
     },
     webHdfs: {
       address: configuration.get('fs.webhdfs.address'),
-      user: configuration.get('fs.webhdfs.user') ?? set('HADOOP_USER_NAME'),
+      user: configuration.get('fs.webhdfs.user') ?? set('HADOOP_USER_NAME') ?? set('USER'),
       delegationToken: configuration.get('fs.webhdfs.delegation-token'),
       retriesMax: configuration.get('fs.webhdfs.retries'),
       timeoutMs: configuration.get('fs.webhdfs.timeout'),

@@ -48,6 +48,12 @@ async function open(scheme: string, { env, settings, transport }: StoreParts): P
       const { S3Store } = await import('./s3-store.ts');
       return new S3Store({ env, transport: await network(), access });
     }
+    case 'hdfs':
+    case 'webhdfs':
+    case 'swebhdfs': {
+      const { WebHdfsStore } = await import('./webhdfs-store.ts');
+      return new WebHdfsStore({ env, transport: await network(), settings: settings.webHdfs });
+    }
     default:
       throw new MillraceError('CONFIG_INVALID', `checkpoints cannot be kept at ${scheme}://`, {
         remedy: 'Use a path of this machine, s3://bucket/folder or hdfs://namenode/folder.',
