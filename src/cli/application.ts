@@ -5,6 +5,7 @@
  *      users.
  * AP-2 Where JobManagers take turns, whoever leads finds the job that the one before it has left; only the first submits it.
  * AP-3 Who waits for the answer to a stop gets it, at most ANSWERED_MS_MAX after the end.
+ * AP-4 It ends when the end of the job is written down: else whoever takes its place would run the job again.
  */
 
 import type { Clock } from '../base/env.ts';
@@ -82,6 +83,7 @@ export async function runApplication(
     if (listing?.outcome !== undefined) {
       const operations = dispatcher?.mirrors().find((each) => each.jobId === jobId)?.savepointOperations;
       if (operations !== undefined) await untilAnswered(operations, clock);
+      await dispatcher?.endWritten(jobId); // AP-4
       return conclude(listing, host);
     }
     await new Promise<void>((resolve) => clock.timer(POLL_MS, resolve, 'how is the job'));

@@ -8,7 +8,14 @@ import { it } from 'node:test';
 import { RestClient } from '../../src/rest/index.ts';
 import type { ClusterProcess, TestCluster } from '../e2e/clusters.ts';
 import { assertComplete, assertPrefix } from '../e2e/committed.ts';
-import { cleanUp, loginsJob, type Running, startMillrace, temporaryFolder } from '../e2e/processes.ts';
+import {
+  cleanUp,
+  loginsJob,
+  millrace,
+  type Running,
+  startMillrace,
+  temporaryFolder,
+} from '../e2e/processes.ts';
 import { Deployments } from './deployments.ts';
 import {
   answer,
@@ -131,6 +138,39 @@ it('a job in application mode: who stands by goes on with it, and ends with it',
   assert.equal(ended.code, 0, ended.output);
   assert.match(ended.output, /has ended: FINISHED/);
   assertComplete(output!, answer);
+});
+
+it('a job in application mode that has failed is not run again by whoever takes its place', {
+  timeout: 120_000,
+}, async (test) => {
+  const cwd = temporaryFolder(test);
+  const common = [
+    ...['--state', join(cwd, 'application'), '-Dhigh-availability.type=filesystem'],
+    `-Dhigh-availability.storageDir=${join(cwd, 'ha')}`,
+    ...['lease-duration=2s', 'renew-deadline=1500ms', 'retry-period=200ms'].map(
+      (word) => `-Dhigh-availability.filesystem.${word}`,
+    ),
+  ];
+  const taskManager = startMillrace(['taskmanager', ...common, '-Dtaskmanager.numberOfTaskSlots=1'], { cwd });
+  cleanUp(test, () => taskManager.child.kill('SIGKILL'));
+  const words = [
+    'jobmanager',
+    ...common,
+    '-Drest.port=0',
+    '--job',
+    loginsJob,
+    '--',
+    '--input',
+    join(cwd, 'nothing'),
+  ];
+  const first = await millrace(words, { cwd });
+  assert.equal(first.code, 1, first.output);
+  assert.match(first.output, /Job abnormal-logins \(\w+\) runs\n.*has ended: FAILED/s);
+  assert.doesNotMatch(first.output, /could not be written down/);
+  const second = await millrace(words, { cwd });
+  assert.equal(second.code, 1, second.output);
+  assert.match(second.output, /has ended: FAILED/);
+  assert.doesNotMatch(second.output, /\) runs\n|goes on under another leader/);
 });
 
 it('a client that asks a JobManager that stands by reaches the leader, with its token, and the next one after that', {

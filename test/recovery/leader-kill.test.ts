@@ -45,7 +45,7 @@ it('a leader that stands still is followed, and does no harm when it wakes up', 
   const before = deployments.newest();
   for (const { pid } of [leader, master]) process.kill(pid, 'SIGSTOP');
   await deployments.nextAfter(before, 120_000);
-  for (const { pid } of [leader, master]) process.kill(pid, 'SIGCONT');
+  for (const { pid } of [master, leader]) process.kill(pid, 'SIGCONT');
   await cluster.gone([master.pid]);
   assertPrefix(output, answer);
   assert.notEqual((await leaderOf(cluster)).pid, leader.pid);

@@ -100,6 +100,7 @@ export class DispatchedJob {
   #mirror: JobMirror | undefined;
   #outcome: JobOutcome | undefined;
   #endedAt: number | undefined;
+  #endWritten: Promise<void> = Promise.resolve();
   #isCanceled = false;
   #isAbandoned = false;
   /** What was heard last. */
@@ -232,6 +233,11 @@ export class DispatchedJob {
   /** Slots of the job are gone with their TaskManager. */
   slotsLost(taskManager: string, why: string): void {
     this.#rpc?.send({ kind: 'task-manager-lost', taskManager, why });
+  }
+
+  /** Resolves when its end is written down, or cannot be: until then the next leader would go on with it (DJ-5). */
+  get endWritten(): Promise<void> {
+    return this.#endWritten;
   }
 
   /** The JobManager ends, or leads no more: resolves when nothing of the job is left here. Nothing is written down (DJ-5). */
@@ -450,7 +456,9 @@ export class DispatchedJob {
   #writeEnd(event: DispatchedJobEvent): void {
     const { store, found } = this.#parts;
     const isNone = event === 'refused' && found === undefined;
-    this.#write('the end of a job', isNone ? store?.refused(this.jobId) : store?.ended(this.listing()));
+    const written = isNone ? store?.refused(this.jobId) : store?.ended(this.listing());
+    this.#write('the end of a job', written);
+    this.#endWritten = written?.catch(() => undefined) ?? Promise.resolve();
   }
 
   #move(event: DispatchedJobEvent): void {

@@ -163,6 +163,11 @@ export class Dispatcher {
     return [...before, ...own].reverse();
   }
 
+  /** Resolves when the end of a job that is over is written down, where several JobManagers take turns. */
+  async endWritten(jobId: string): Promise<void> {
+    await this.#jobs.get(jobId)?.endWritten;
+  }
+
   /** Jobs that were built, the newest first. */
   mirrors(): JobMirror[] {
     return [...this.#jobs.values()].flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror])).reverse();
