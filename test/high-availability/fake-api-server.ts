@@ -46,6 +46,8 @@ export class FakeApiServer {
   readonly serviceAccount: string;
   readonly rights = new Map<string, readonly Right[]>();
   readonly requests: string[] = [];
+  /** What was asked for without the right to it. */
+  readonly refused: string[] = [];
   /** Watches that were told 410. */
   tooOld = 0;
   /** Each request is decided on: lost before it has an effect, or after it. */
@@ -171,6 +173,7 @@ export class FakeApiServer {
           (name !== undefined && right.names.includes(name))),
     );
     if (may) return undefined;
+    this.refused.push(`${token} ${verb} ${resource} ${name ?? ''}`);
     return failure(403, `${resource} "${name ?? ''}" is forbidden: cannot ${verb} resource "${resource}"`);
   }
 
