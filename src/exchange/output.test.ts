@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { isMillraceError } from '../base/errors.ts';
 import { seededRandom } from '../base/random.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
@@ -12,6 +14,9 @@ import { allocateRing } from './ring-memory.ts';
 import { createRingReader } from './ring-reader.ts';
 import { createRingWriter } from './ring-writer.ts';
 import { createRouter } from './router.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 interface Given {
   readonly port: OutputPort;
@@ -378,4 +383,23 @@ test('records with and without a timestamp share batches, whose memory is used a
     assert.deepEqual(seen, sent);
   }
   assert.ok(mixed > 100, `${mixed} batches had both`);
+});
+
+test('records that were sent before their batch was full are not kept alive by the next one', async () => {
+  const { port, readers } = givenPort({ channelsOf: 1 });
+  const sent = Array.from({ length: 20 }, (_, index) => {
+    const record = { index };
+    port.emit(record, 1);
+    return new WeakRef(record);
+  });
+  port.flush();
+  assert.equal(readAll(readers[0]!).length, 1);
+  // A reader has the element that it gave last.
+  port.emit({ index: 20 }, 1);
+  port.flush();
+  assert.equal(readAll(readers[0]!).length, 1);
+  // What was looked at by a weak reference lives until the turn is over.
+  await new Promise(setImmediate);
+  collectGarbage();
+  assert.equal(sent.filter((record) => record.deref() !== undefined).length, 0);
 });

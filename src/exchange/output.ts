@@ -387,6 +387,8 @@ class Builder {
   take(): RecordBatch {
     if (this.size < this.values.length) {
       const part = this.batch();
+      // Else they live until as many records have come again; an array of numbers stays one.
+      if (typeof this.values[0] !== 'number') this.values.fill(undefined, 0, this.size);
       this.size = 0;
       this.isTimed = false;
       return part;
