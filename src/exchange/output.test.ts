@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '../../test/garbage.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { seededRandom } from '../base/random.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
@@ -14,9 +13,6 @@ import { allocateRing } from './ring-memory.ts';
 import { createRingReader } from './ring-reader.ts';
 import { createRingWriter } from './ring-writer.ts';
 import { createRouter } from './router.ts';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 interface Given {
   readonly port: OutputPort;
@@ -398,8 +394,6 @@ test('records that were sent before their batch was full are not kept alive by t
   port.emit({ index: 20 }, 1);
   port.flush();
   assert.equal(readAll(readers[0]!).length, 1);
-  // What was looked at by a weak reference lives until the turn is over.
-  await new Promise(setImmediate);
-  collectGarbage();
+  await collectGarbage();
   assert.equal(sent.filter((record) => record.deref() !== undefined).length, 0);
 });

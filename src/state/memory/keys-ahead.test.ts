@@ -3,9 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { checkKey, type Key } from '../../base/key-groups.ts';
+import { collectGarbage } from '../../../test/garbage.ts';
+import { checkKey, type Key, keyHash } from '../../base/key-groups.ts';
 import type { ValueState } from '../descriptors.ts';
+import { MemoryBudget } from '../memory-budget.ts';
 import { MemoryStateBackend } from './backend.ts';
+import { KeyGroupState } from './key-group-state.ts';
+import { KeysAhead, TablesAhead } from './keys-ahead.ts';
+import { NumbersByNumber } from './number-table.ts';
+import type { StateTable } from './state-table.ts';
 
 const RUNS = 400;
 const SEED = 71;
@@ -110,4 +116,18 @@ test('keys that are prepared together see and leave what keys see and leave one 
   );
   assert.ok(errors > RUNS / 10, 'keys of other subtasks are among them');
   console.log(`cases: prepared keys ${RUNS} (minimum ${RUNS})`);
+});
+
+test('the memory of a table that has got another is not held by keys that were prepared before', async () => {
+  const table = new NumbersByNumber(new MemoryBudget());
+  const all = Array.from({ length: 3_000 }, (_, key) => key);
+  const keysAhead = new KeysAhead();
+  keysAhead.prepare(all.slice(0, 10), 1, () => new KeyGroupState(0));
+  const tables = new TablesAhead();
+  tables.touch(keysAhead, { knownNumbersOf: () => ({ tableOf: () => table }) } as unknown as StateTable);
+  assert.equal(tables.tables[9], table);
+  const before = new WeakRef(table.memory);
+  for (const key of all) table.add(key, keyHash(key), 1);
+  await collectGarbage();
+  assert.equal(before.deref(), undefined);
 });

@@ -11,6 +11,7 @@
  *
  * A1 What is kept here depends on the keys alone (a key group keeps its typed tables), so that it stays true whatever
  *    happens between two records. Nothing is decided by what was read ahead.
+ * A2 No memory of a table is held here between two batches: a block that is replaced is given back (P4 of number-table.ts).
  */
 
 import { type Key, keyGroupOfHash, keyHash } from '../../base/key-groups.ts';
@@ -68,5 +69,7 @@ export class TablesAhead {
     let touched = 0;
     for (let index = 0; index < keys.length; index++) touched ^= memories[index]![homes[index]!]!;
     this.touched = touched;
+    // A2.
+    memories.fill(NO_MEMORY);
   }
 }
