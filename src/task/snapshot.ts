@@ -5,7 +5,8 @@
  *
  * S1  Everything is as of the barrier: operator sections are asked for at once, keyed state is frozen at once.
  * S2  A promise in a section holds back the acknowledgement (I-C1), not the records that follow.
- * S3  A frozen backend is released exactly once, also when the checkpoint is aborted; then nothing more is read.
+ * S3  A frozen backend is released exactly once, also when the checkpoint is aborted; then nothing more is read, and the task
+ *     has nothing of it any more.
  * S4  A value that cannot become bytes fails the checkpoint, not the task: `parts` rejects.
  */
 
@@ -70,12 +71,18 @@ export class TaskSnapshot {
   readonly #operators: readonly FrozenOperator[];
   /** Those that are not read yet, the first one last. */
   readonly #left: FrozenOperator[];
+  readonly #onRelease: () => void;
   #released = false;
   /** Why there will be no bytes (S4). */
   #failure: { readonly error: unknown } | undefined;
 
-  /** What is in typed tables goes to the encoder. */
-  constructor(checkpoint: CheckpointTime, links: readonly ChainLink[], encoder: NumberEncoder) {
+  /** What is in typed tables goes to the encoder; `onRelease` is called once (S3). */
+  constructor(
+    checkpoint: CheckpointTime,
+    links: readonly ChainLink[],
+    { encoder, onRelease }: { readonly encoder: NumberEncoder; readonly onRelease: () => void },
+  ) {
+    this.#onRelease = onRelease;
     this.#operators = links.map((link) => freezeOperator(checkpoint, link, encoder));
     this.#left = this.#operators.toReversed();
   }
@@ -125,6 +132,7 @@ export class TaskSnapshot {
     if (this.#released) return;
     this.#released = true;
     for (const operator of this.#operators) operator.keyed?.release();
+    this.#onRelease();
   }
 }
 

@@ -3,6 +3,7 @@
 import { NO_DECLARATIONS } from '../graph/job-graph.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { collectGarbage } from '../../test/garbage.ts';
 import fc from 'fast-check';
 import type { MillraceError } from '../base/errors.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
@@ -20,6 +21,7 @@ import { encodeWrittenKeyGroup } from '../state/written-key-group.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
+import type { TaskSnapshot } from './snapshot.ts';
 import { StreamTask } from './task.ts';
 
 /** A port with a given number of credits; the rest waits. */
@@ -538,6 +540,33 @@ test('a snapshot whose encoder has no room is read to its end before the next ba
   const first = encodedLater(task, 1, (must) => must);
   const second = encodedLater(task, 2);
   assert.deepEqual(await first(), await second());
+});
+
+test('what was read of a snapshot goes with it, at its end as when it is given up', async () => {
+  const { task } = await rig([new CountingOperator()], [{ keyed: true, stateful: true }], keyOf);
+  give(task, [{ key: 'a', n: 1 }]);
+  task.run(Number.POSITIVE_INFINITY);
+  const taken = (id: number): TaskSnapshot =>
+    task.snapshot({ id, timestamp: 0 }, encoderHere(new NumberAssembly()));
+  const weak = [
+    (() => {
+      const read = taken(1);
+      while (read.advance() !== 'done');
+      return new WeakRef(read);
+    })(),
+    (() => {
+      const givenUp = taken(2);
+      givenUp.advance();
+      givenUp.release();
+      return new WeakRef(givenUp);
+    })(),
+  ];
+  await collectGarbage();
+  assert.deepEqual(
+    weak.map((snapshot) => snapshot.deref()),
+    [undefined, undefined],
+  );
+  await task.close();
 });
 
 /** Takes a snapshot now; what is returned reads it on and makes its bytes. */

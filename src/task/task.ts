@@ -76,6 +76,7 @@ export class StreamTask {
   #processingTimer: Timer | undefined;
   #processingTimerAt: number | undefined;
   #endedInputs = new Set<number>();
+  /** While it is being read. */
   #snapshot: TaskSnapshot | undefined;
   #opened = 0;
   #opening: Promise<void> | undefined;
@@ -351,7 +352,10 @@ export class StreamTask {
   /** The state as of now (S1). An older snapshot that is still being read is read to its end first. */
   snapshot(checkpoint: CheckpointTime, encoder: NumberEncoder): TaskSnapshot {
     this.#snapshot?.finish();
-    this.#snapshot = new TaskSnapshot(checkpoint, this.chain.links, encoder);
+    const onRelease = (): void => {
+      this.#snapshot = undefined;
+    };
+    this.#snapshot = new TaskSnapshot(checkpoint, this.chain.links, { encoder, onRelease });
     return this.#snapshot;
   }
 
