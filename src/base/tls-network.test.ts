@@ -1,6 +1,7 @@
 // Encrypted connections: who is let in and who is not, by real certificates, and that a refusal is no end of anything.
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -143,6 +144,21 @@ test('without a certificate, in plain text, or silent: the listener goes on', as
   silent.destroy();
   await until(() => warnings.length >= 2);
   assert.ok(warnings.every(({ code }) => code === 'TLS_REFUSED'));
+});
+
+test('those that begin a handshake and say no more are bounded, and in the way of nobody for ever', async () => {
+  const network = tlsNetwork(env, own, { shakingMax: 2, shakeDeadlineMs: 3_600_000 });
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, echo);
+  const silent = [1, 2].map(() => connect(listener.address.port, '127.0.0.1'));
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  // One that comes too much is turned away; the others wait for as long as they may.
+  await assert.rejects(said(tlsNetwork(env, own), 'x', listener.address), { code: 'TLS_REFUSED' });
+  for (const socket of silent) socket.destroy();
+  let heard: string | undefined;
+  while (heard === undefined)
+    heard = await said(tlsNetwork(env, own), 'hello', listener.address).catch(() => undefined);
+  assert.equal(heard, 'hello');
+  listener.close();
 });
 
 test('a listener in plain text, or none, is told apart by its code', async () => {

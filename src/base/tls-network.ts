@@ -9,7 +9,7 @@
  * TL-2 Files that are replaced are read again; connections that are there stay.
  * TL-3 Whoever dials hears of a failure as TLS_REFUSED, whichever end it was that refused; here the log tells it. Neither ends a
  *      listener or a process.
- * TL-4 Bounded: connections in the middle of their handshake by SHAKING_MAX, each by SHAKE_DEADLINE_MS.
+ * TL-4 Bounded: how many connections may be in the middle of their handshake, and how long one may (`ShakeLimits`).
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -36,8 +36,13 @@ export interface TlsPaths {
   readonly ca: string;
 }
 
-const SHAKING_MAX = 256;
-const SHAKE_DEADLINE_MS = 5_000;
+/** TL-4. */
+export interface ShakeLimits {
+  readonly shakingMax: number;
+  readonly shakeDeadlineMs: number;
+}
+
+const LIMITS: ShakeLimits = { shakingMax: 256, shakeDeadlineMs: 5_000 };
 const TLS = { minVersion: 'TLSv1.3', noDelay: true } as const;
 
 /** How processes of a cluster reach each other: encrypted where there are files for it. */
@@ -49,10 +54,14 @@ export function internalNetwork(
 }
 
 /** See the head of the file. `listen` and `dial` throw TLS_UNUSABLE when the own files are no good, `dial` TLS_REFUSED. */
-export function tlsNetwork(env: Pick<Env, 'clock' | 'files' | 'log'>, paths: TlsPaths): Network {
+export function tlsNetwork(
+  env: Pick<Env, 'clock' | 'files' | 'log'>,
+  paths: TlsPaths,
+  limits: ShakeLimits = LIMITS,
+): Network {
   const material = new Material(env, paths);
   return {
-    listen: (address, accept) => listen(material, env.log, address, accept),
+    listen: (address, accept) => listen({ material, log: env.log, limits }, address, accept),
     dial: (address, deadlineMs) => dial(material, address, deadlineMs),
   };
 }
@@ -140,8 +149,7 @@ function reasonOf(error: unknown): string {
 // ---- both ends ----
 
 async function listen(
-  material: Material,
-  log: Log,
+  { material, log, limits }: { material: Material; log: Log; limits: ShakeLimits },
   address: NetworkAddress,
   accept: (connection: Connection) => void,
 ): Promise<NetworkListener> {
@@ -153,7 +161,7 @@ async function listen(
       ...pem,
       requestCert: true,
       rejectUnauthorized: true,
-      handshakeTimeout: SHAKE_DEADLINE_MS,
+      handshakeTimeout: limits.shakeDeadlineMs,
       highWaterMark: CONNECTION_WAITING_BYTES,
     },
     (socket) => {
@@ -163,7 +171,7 @@ async function listen(
   );
   server.on('connection', (socket: Socket) => {
     const remote = remoteOf(socket);
-    if (shaking.size >= SHAKING_MAX) return void socket.destroy(); // TL-4
+    if (shaking.size >= limits.shakingMax) return void socket.destroy(); // TL-4
     shaking.add(remote);
     socket.once('close', () => shaking.delete(remote));
     // TL-2: whoever comes next meets what the files say now.

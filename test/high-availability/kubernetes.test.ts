@@ -181,6 +181,18 @@ it('what is not allowed is named, and the least rights are enough', { timeout: 6
   client.close();
 });
 
+it('a namespace that is not there is named, not taken for a conflict', { timeout: 60_000 }, async () => {
+  const client = connect('nowhere', { namespace: 'elsewhere' });
+  assert.equal(await client.store.read('a'), undefined);
+  const asked = server.requests.length;
+  await assert.rejects(client.store.change({ key: 'a', value: '1', expected: undefined }), {
+    code: 'HA_UNAVAILABLE',
+    message: /POST configmaps: status 404/,
+  });
+  assert.ok(server.requests.length - asked < 5);
+  client.close();
+});
+
 it('the seat is a Lease as people know it, and passes from hand to hand', { timeout: 60_000 }, async () => {
   const lease = (): Record<string, unknown> =>
     server.object('leases', 'seat-millrace-seat')?.['spec'] as Record<string, unknown>;

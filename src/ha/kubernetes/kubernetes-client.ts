@@ -138,7 +138,9 @@ export class KubernetesClient {
   ): Promise<{ readonly status: number; readonly object: T | undefined }> {
     try {
       const { status, body: text } = await this.#authorized(method, kind, rest, body);
-      if (status === 404 || status === 409) return { status, object: undefined };
+      // Where something is made, 404 is of its namespace.
+      const isAnswer = status === 409 || (status === 404 && method !== 'POST');
+      if (isAnswer) return { status, object: undefined };
       if (status !== 200 && status !== 201) {
         throw new Error(`${method} ${kind.plural}${rest}: status ${status}, ${reasonOf(text)}`);
       }
