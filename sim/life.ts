@@ -10,14 +10,17 @@ import type { JobResult } from '../src/cluster/job-manager/job-master.ts';
 import { parallelismLimits } from '../src/graph/rescale.ts';
 import { EventTrace } from '../src/testing/event-trace.ts';
 import { Kernel } from '../src/testing/kernel.ts';
-import type { FileFault } from '../src/testing/simulated-files.ts';
+import type { FileCall, FileFault } from '../src/testing/simulated-files.ts';
 import { chance } from '../test/property/job-spec.ts';
 import { JOB_DIRECTORY, SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
 import { DiskWitness } from '../test/simulation/disk-witness.ts';
 import { checkFork, checkNoLeak, OutputCheck, Violation } from './checks.ts';
+import { runCluster } from './cluster-life.ts';
+import type { ClusterSpec } from './cluster-world.ts';
 import { TransactionStore } from './transactions.ts';
 import { jobOf, type Surroundings } from './workload.ts';
 import {
+  type Happening,
   IN_ORDER,
   type LifeSettings,
   MOMENTS,
@@ -93,7 +96,9 @@ const FAULTS: readonly (readonly [keyof Rates, readonly FileFault[]])[] = [
 
 /** Runs one world to its end; never throws because of what the code under test does. */
 export async function runWorld(world: World, options: RunOptions = {}): Promise<Outcome> {
-  const run = new WorldRun(world, options.traceEvents ?? TRACE_EVENTS);
+  const { traceEvents = TRACE_EVENTS } = options;
+  if (isCluster(world)) return { world, ...(await runCluster(world, traceEvents)) };
+  const run = new WorldRun(world, traceEvents);
   let violation: Violation | undefined;
   // In production it would end the process.
   const unhandled = (error: unknown): void => {
@@ -136,6 +141,9 @@ class WorldRun {
   /** Nothing fails in this world. */
   readonly #isCalm: boolean;
   #throws: number[];
+  #throwsNext = false;
+  /** Faults that wait for the operation that they are aimed at. */
+  #aimed: Extract<Happening, { readonly kind: 'fault' }>[] = [];
   #lookAt = 0;
   /** What a start begins with, and the run that it is a part of. */
   #origin: Pick<SimulatedOptions, 'choice' | 'run'> = {};
@@ -152,7 +160,10 @@ class WorldRun {
     this.#throws = [...world.throwsAt];
     this.#trace = new EventTrace(traceEvents);
     const { shortRead: _, ...rates } = world.rates;
-    this.#isCalm = world.throwsAt.length === 0 && Object.values(rates).every((rate) => rate === 0);
+    this.#isCalm =
+      world.throwsAt.length === 0 &&
+      Object.values(rates).every((rate) => rate === 0) &&
+      world.plan.every(({ what }) => what.kind !== 'fault' && what.kind !== 'throw');
     this.#kernel = new Kernel({
       seed: world.seed,
       shuffle: true,
@@ -162,10 +173,11 @@ class WorldRun {
         onOperation: (call) => {
           this.#witness.onCall(call);
           if (call.operation === 'link' && call.path.endsWith('/base')) this.#counts.lives++;
-          return this.#fault(draw);
+          return this.#aimedFault(call) ?? this.#fault(draw);
         },
       },
     });
+    this.#kernel.clockReadUs = world.clockReadUs;
     this.#witness.watch(this.#kernel);
     this.#store = new TransactionStore(this.#kernel, world.rates);
     this.#output = new OutputCheck(this.#kernel, this.#store, world.job);
@@ -196,7 +208,9 @@ class WorldRun {
     if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
     // What is removed at the end is removed after the result is told.
     await this.#kernel.runFor(TIDIED_MS);
-    const diskFailed = DISK_RATES.some((name) => this.#world.rates[name] > 0);
+    const diskFailed =
+      DISK_RATES.some((name) => this.#world.rates[name] > 0) ||
+      this.#world.plan.some(({ what }) => what.kind === 'fault');
     const wasCutOff = this.#job.result?.status === 'ALREADY_FINISHED' || this.#slept;
     checkNoLeak(this.#kernel, this.#store, {
       removalFailed: diskFailed || wasCutOff,
@@ -295,6 +309,12 @@ class WorldRun {
         return;
       case 'rescale':
         this.#rescale(what.subtasks);
+        return;
+      case 'fault':
+        this.#aimed.push(what);
+        return;
+      case 'throw':
+        this.#throwsNext = true;
         return;
       case 'stop-with-savepoint':
         if (!(await this.#stopWithSavepoint(what.from))) return;
@@ -425,6 +445,7 @@ class WorldRun {
     // A checkpoint that expires is nobody's fault when it has no time at all.
     this.#settings = { ...this.#settings, timeoutMs: HEALED_TIMEOUT_MS };
     this.#store.heal();
+    this.#kernel.clockReadUs = 0;
     for (let starts = 0; !this.#isOver(); starts++) {
       await this.#run(() => false, HEALED_MS_MAX);
       const { result } = this.#job;
@@ -539,11 +560,25 @@ class WorldRun {
   }
 
   #meet(): void {
-    if (this.#isHealed || ++this.#met !== this.#throws[0]) return;
-    this.#throws.shift();
-    this.#met = 0;
-    this.#counts.faults++;
+    if (this.#isHealed) return;
+    const isDue = ++this.#met === this.#throws[0];
+    if (!isDue && !this.#throwsNext) return;
+    if (isDue) {
+      this.#throws.shift();
+      this.#met = 0;
+      this.#counts.faults++;
+    }
+    this.#throwsNext = false;
     throw new Error('failed on purpose');
+  }
+
+  #aimedFault({ operation, path }: FileCall): FileFault | undefined {
+    if (this.#isHealed || this.#aimed.length === 0) return undefined;
+    const aimed = this.#aimed.find(({ at }) => MOMENTS[at].test(`${operation} ${path}`));
+    if (aimed === undefined) return undefined;
+    this.#aimed = this.#aimed.filter((each) => each !== aimed);
+    this.marks.add(`${aimed.fault} at ${aimed.at}`);
+    return aimed.fault;
   }
 
   #fault(draw: (bound: number) => number): FileFault | undefined {
@@ -559,6 +594,10 @@ class WorldRun {
     }
     return undefined;
   }
+}
+
+function isCluster(world: World): world is World & { readonly cluster: ClusterSpec } {
+  return world.cluster !== undefined;
 }
 
 function isBroadcast(step: Step): boolean {

@@ -35,6 +35,12 @@ export async function shrink(found: Outcome, run: typeof runWorld = runWorld): P
 export function* smallerWorlds(world: World): Generator<World> {
   const { plan, job, rates, throwsAt } = world;
   if (plan.length > 1) yield { ...world, plan: plan.slice(0, Math.ceil(plan.length / 2)) };
+  const { cluster } = world;
+  if (cluster !== undefined) {
+    yield* without(cluster.plan).map((left) => ({ ...world, cluster: { ...cluster, plan: left } }));
+    if (cluster.registerLoss > 0) yield { ...world, cluster: { ...cluster, registerLoss: 0 } };
+    if (cluster.jobManagers > 1) yield { ...world, cluster: { ...cluster, jobManagers: 1 } };
+  }
   if (throwsAt.length > 0) yield { ...world, throwsAt: [] };
   yield* without(plan).map((left) => ({ ...world, plan: left }));
   for (const name of Object.keys(NO_FAULTS) as (keyof Rates)[]) {
@@ -51,6 +57,7 @@ export function* smallerWorlds(world: World): Generator<World> {
   if (job.parallelism > 1 && job.sources.every(({ splits }) => splits < job.parallelism)) {
     yield { ...world, job: { ...job, parallelism: job.parallelism - 1 } };
   }
+  if (world.clockReadUs > 0) yield { ...world, clockReadUs: 0 };
   if (job.throttle > 0) yield { ...world, job: { ...job, throttle: 0 } };
   if (job.selfUnion) yield { ...world, job: { ...job, selfUnion: false } };
   for (const [index, planned] of plan.entries()) {

@@ -4,6 +4,7 @@
 // away (shrink.ts) and the rest stays as it was.
 
 import { chance } from '../test/property/job-spec.ts';
+import { type ClusterSpec, clusterOf } from './cluster-world.ts';
 
 /** A record; `id` names its origin for ever. */
 export interface Item {
@@ -91,6 +92,7 @@ export interface LifeSettings {
 
 /** The moments at which something may be aimed: the `nth` event whose text matches. */
 export const MOMENTS = {
+  publication: /create \S*_metadata\.\S*$/,
   metadata: /link \S*_metadata$/,
   state: /(?:create|sync) \S*\.state$/,
   commit: /(?:rename \S*\/part-|transaction commit)/,
@@ -109,7 +111,18 @@ export interface When {
   readonly events: number;
 }
 
-/** Something that happens to the process of the job. All but `savepoint`, `rescale`, `freeze` and `jump` end the life. */
+/** Operations of a disk at which a fault may be aimed: what they do is a step of a protocol. */
+export const FAULT_MOMENTS = [
+  'publication',
+  'metadata',
+  'state',
+  'commit',
+  'prepare',
+  'marker',
+  'discard',
+] as const;
+
+/** Something that happens to the process of the job. All up to `take-over` end the life, but for `savepoint` and `rescale`. */
 export type Happening =
   | { readonly kind: 'kill' | 'power' | 'stop' | 'savepoint' }
   /** Subtasks of its vertices, one after the other, from the beginning again when there are more. */
@@ -118,6 +131,14 @@ export type Happening =
   | { readonly kind: 'stop-with-savepoint'; readonly from: 'claimed' | 'savepoint' | 'latest' }
   /** SIGSTOP, and another process takes over; the old one goes on after so many events. */
   | { readonly kind: 'take-over'; readonly wakesAfter: number }
+  /** The next operation of this moment fails in this way. */
+  | {
+      readonly kind: 'fault';
+      readonly at: (typeof FAULT_MOMENTS)[number];
+      readonly fault: 'io' | 'unknown-with-effect' | 'unknown-without-effect';
+    }
+  /** The job's own code throws at the next record. */
+  | { readonly kind: 'throw' }
   | { readonly kind: 'freeze'; readonly ms: number }
   | { readonly kind: 'jump'; readonly ms: number };
 
@@ -150,6 +171,10 @@ export interface World {
   readonly healsAfter: number;
   /** Records, counted over the world and anew after each, at which the job's own code throws. */
   readonly throwsAt: readonly number[];
+  /** What a look at the clock costs, µs: slow processes end their turns in the middle of a batch. */
+  readonly clockReadUs: number;
+  /** The job runs in a cluster, to which this happens instead of the plan; else in one process. */
+  readonly cluster?: ClusterSpec;
 }
 
 export const NO_FAULTS: Rates = {
@@ -170,9 +195,16 @@ const KINDS: readonly Happening['kind'][] = [
   'rescale',
   'take-over',
   'take-over',
+  'fault',
+  'throw',
   'freeze',
   'jump',
 ];
+/** What is near behind them meets what they have begun. */
+const BEGINNINGS: ReadonlySet<Happening['kind'] | undefined> = new Set(['fault', 'throw']);
+
+/** One of so many worlds is a cluster. */
+const CLUSTER_EVERY = 8;
 
 type Draw = (bound: number) => number;
 
@@ -213,15 +245,23 @@ export function worldOf(seed: number): World {
   let settings = first;
   for (let left = kinds.length === 0 ? 0 : [1, 2, 2, 3, 4, 6, 9][draw(7)]!; left > 0; left--) {
     settings = lifeSettings(draw, rescales ? undefined : settings);
-    const isDuringSavepoint = plan.at(-1)?.what.kind === 'savepoint' && draw(3) > 0;
+    const before = plan.at(-1)?.what.kind;
+    const isDuringSavepoint = before === 'savepoint' && draw(3) > 0;
+    const isSoon = BEGINNINGS.has(before) && draw(3) > 0;
     plan.push({
-      when: isDuringSavepoint ? { moment: 'savepoint', nth: 1, events: draw(40) } : whenOf(draw),
+      when: isDuringSavepoint
+        ? { moment: 'savepoint', nth: 1, events: draw(40) }
+        : isSoon
+          ? { events: draw(150) }
+          : whenOf(draw),
       what: happening(draw, kinds[draw(kinds.length)]!),
       next: settings,
     });
   }
   const throws = has() ? 1 + draw(3) : 0;
+  const cluster = draw(CLUSTER_EVERY) === 0 ? { cluster: clusterOf(draw) } : {};
   return {
+    ...cluster,
     seed,
     job,
     first,
@@ -236,6 +276,7 @@ export function worldOf(seed: number): World {
     },
     healsAfter: Math.round(2 ** (4 + draw(900) / 100)),
     throwsAt: Array.from({ length: throws }, () => 1 + draw(200)),
+    clockReadUs: draw(3) === 0 ? [5, 20, 100, 300][draw(4)]! : 0,
   };
 }
 
@@ -260,6 +301,14 @@ function happening(draw: Draw, kind: Happening['kind']): Happening {
       return { kind, from: (['claimed', 'savepoint', 'latest'] as const)[draw(3)]! };
     case 'rescale':
       return { kind, subtasks: Array.from({ length: 4 }, () => 1 + draw(4)) };
+    case 'fault':
+      return {
+        kind,
+        at: FAULT_MOMENTS[draw(FAULT_MOMENTS.length)]!,
+        fault: (['io', 'unknown-with-effect', 'unknown-with-effect', 'unknown-without-effect'] as const)[
+          draw(4)
+        ]!,
+      };
     case 'freeze':
       return { kind, ms: Math.round(10 ** (1 + draw(300) / 100)) };
     case 'jump':

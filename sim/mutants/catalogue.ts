@@ -13,8 +13,10 @@ export interface Mutant {
   /** A text that the file holds exactly once. */
   readonly from: string;
   readonly to: string;
-  /** Found only by a search of many seeds; the seeds from which a search finds it soon. */
+  /** Found only by a search of many seeds; the seed from which on a search finds it soon. */
   readonly rare?: { readonly fromSeed: number };
+  /** Why no world can show it: a second guard makes it harmless, or something else than worlds finds it. It is not hunted. */
+  readonly harmless?: string;
 }
 
 const ALIGNMENT = 'src/exchange/alignment.ts';
@@ -83,6 +85,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: SINK,
     from: '        await this.#context!.checkFence();\n',
     to: '',
+    harmless:
+      'What a process that has lost its job may still commit was durable before its successor claimed the job (it asks the fence after each publication), so that the successor continues from it and commits the same. Who begins elsewhere on purpose is in test/recovery/kill.test.ts.',
   },
   {
     name: 'acknowledge-before-prepared',
@@ -244,6 +248,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: RUNNER,
     from: '    if (barrier.id <= this.#lastBarrier) return;\n',
     to: '',
+    harmless:
+      'The alignment ignores barriers that are not newer than the last one (exchange/alignment.ts), and a source gets its triggers in ascending order.',
   },
   {
     name: 'failure-not-reported',
@@ -272,6 +278,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/operators/split-watermarks.ts',
     from: 'if (!split.idle && split.watermark < least) least = split.watermark;',
     to: 'if (!split.idle && split.watermark > MIN_TIMESTAMP && split.watermark < least) least = split.watermark;',
+    harmless:
+      'A split that a reader is given later than others may be late by right, so that worlds allow what this does; src/operators/split-watermarks.test.ts finds it.',
   },
   {
     name: 'watermark-is-largest',
@@ -377,7 +385,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/connectors/files/part-committer.ts',
     from: '        throw this.#lost(from, to, checkpointId, error);',
     to: '        void this.#lost(from, to, checkpointId, error);',
-    rare: { fromSeed: 1 },
   },
   {
     name: 'second-commit-is-loss',
@@ -406,6 +413,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/cluster/job-manager/job-master.ts',
     from: 'if (deployment?.attemptOf(report.slot) !== attempt || report.attempt !== attempt) return; // JM-3',
     to: 'if (deployment === undefined) return;',
+    harmless:
+      'Slots are terminated before the next deployment and report nothing afterwards, and what a process says of another deployment is ignored (RS-1 in remote-slots.ts).',
   },
   {
     name: 'calls-under-way-not-in-state',
@@ -441,6 +450,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: COORDINATOR,
     from: "if (this.#state.phase !== 'running' || this.#publishing() !== undefined) return;\n    for (",
     to: 'if (this.#publishing() !== undefined) return;\n    for (',
+    harmless:
+      'A checkpoint that all tasks have acknowledged is whole also while the job fails: to publish it is needless, not wrong. When the tasks have stopped, none is left that is ready.',
   },
   {
     name: 'savepoint-commits',
@@ -504,6 +515,41 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/cluster/job-manager/job-master.ts',
     from: '    this.#options.storage.usePlan(graph);\n',
     to: '    this.#options.storage.usePlan(this.#options.compiled.graph);\n',
+  },
+  {
+    name: 'epoch-used-again',
+    teaches: 'I-H2: two leaders have one epoch',
+    file: 'src/ha/leader.ts',
+    from: 'epoch: (recordOf(former)?.epoch ?? 0) + 1 }',
+    to: 'epoch: Math.max(1, recordOf(former)?.epoch ?? 1) }',
+  },
+  {
+    name: 'deposed-leader-writes',
+    teaches: 'I-H1: what a leader writes after another one was chosen takes effect',
+    file: 'src/ha/leader-store.ts',
+    from: 'this.#store.change({ key, value, expected: found?.revision, guard })',
+    to: 'this.#store.change({ key, value, expected: found?.revision })',
+  },
+  {
+    name: 'lost-process-is-not-told',
+    teaches: 'I-L5: a process of the job is gone and the job runs on without its tasks',
+    file: 'src/cluster/job-manager/remote-slots.ts',
+    from: '    for (const deployment of this.#live.values()) deployment.lost(taskManager, reason);\n',
+    to: '',
+  },
+  {
+    name: 'replaced-process-is-not-told',
+    teaches: 'I-L5: a process that took the place of another one is taken for it, and runs nothing',
+    file: 'src/cluster/job-manager/remote-slots.ts',
+    from: '    if (former !== undefined) {\n',
+    to: '    if (former === process) {\n',
+  },
+  {
+    name: 'process-outlives-its-master',
+    teaches: 'I-L5: a process whose job master is gone goes on',
+    file: 'src/cluster/task-manager/job-process.ts',
+    from: '        lost: (error) => this.#fence(error),\n',
+    to: '        lost: () => undefined,\n',
   },
 ];
 

@@ -31,7 +31,8 @@ const { values } = parseArgs({
 });
 const seeds = Number(values.seeds ?? SEEDS);
 const from = Number(values.from ?? 1);
-const left = values.only === undefined ? [...MUTANTS] : values.only.split(',').map(mutantNamed);
+const asked = values.only === undefined ? MUTANTS : values.only.split(',').map(mutantNamed);
+const left = asked.filter(({ harmless }) => harmless === undefined);
 const hunts: Hunt[] = [];
 const started = Date.now();
 
@@ -41,6 +42,9 @@ console.log(
   `${hunts.length} mutants, ${hunts.length - alive.length} found within ${seeds} worlds each, ` +
     `${alive.length} not, in ${Math.round((Date.now() - started) / 1_000)} s`,
 );
+for (const { name, harmless } of asked) {
+  if (harmless !== undefined) console.log(`${name.padEnd(32)} not hunted: ${harmless}`);
+}
 if (values.record !== undefined) {
   mkdirSync(values.record, { recursive: true });
   const text = JSON.stringify({ kind: 'mutants', seeds, from, hunts: hunts.toSorted(byName) }, null, 2);

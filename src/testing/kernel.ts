@@ -109,6 +109,8 @@ interface Node {
  */
 export class Kernel {
   readonly seed: number;
+  /** What each look of a node at its monotonic clock costs, µs: how slow processors are. */
+  clockReadUs = 0;
   /** Chance for the test itself: workload, plans of faults. */
   readonly random: Random;
   readonly disk: SimulatedDisk;
@@ -386,6 +388,10 @@ export class Kernel {
       place,
       isCurrent: () => node.isUp && node.incarnation === incarnation,
       now: () => this.now,
+      monotonic: () => {
+        this.#nowUs += this.clockReadUs;
+        return this.now;
+      },
       wall: () => this.#wallMs() + node.wallShiftMs,
       schedule: (event) => this.#schedule(node, event),
       chance: this.#chance,

@@ -36,11 +36,11 @@ import { channelKey, channelsOf } from '../../src/hosts/channels.ts';
 import { Fifo } from '../../src/hosts/fifo.ts';
 import type { SlotCommand, SlotProvider, SlotReport } from '../../src/hosts/messages.ts';
 import { SlotExecutor } from '../../src/hosts/slot-executor.ts';
+import type { JobDefinition } from '../../src/index.ts';
 import { describeJob } from '../../src/streams/describe.ts';
 import type { Kernel } from '../../src/testing/kernel.ts';
 import { allocateRing } from '../../src/exchange/ring-memory.ts';
 import { KernelDoorbell, ringEnds } from '../hosts/ring-slots.ts';
-import type { JobDefinition } from '../../src/index.ts';
 import fixedJob from '../simulation/fixed-job.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedRegister } from './simulated-register.ts';
@@ -48,13 +48,26 @@ import { SimulatedRegister } from './simulated-register.ts';
 const HEARTBEAT = { intervalMs: 50, timeoutMs: 400 };
 const LEASE = { leaseMs: 500, renewDeadlineMs: 400, retryMs: 100 };
 const JOB_MANAGER = { host: '127.0.0.1', port: 6123 };
-const JOB_ID = 'simulated';
+const JOB_ID = 'job';
 const NO_FIGURES = {} as ProcessFigures; // They are only handed on.
 
 interface Child {
   readonly name: string;
   readonly parent: string;
   readonly onExit: (how: string) => void;
+}
+
+/** How a cluster is. */
+export interface SimulatedClusterOptions {
+  /** Several JobManagers take turns. */
+  readonly turns?: boolean;
+  /** Of each TaskManager; default 2. */
+  readonly slots?: number;
+  readonly adaptive?: boolean;
+  /** The job as a process of the cluster builds it; default: the fixed job. */
+  readonly job?: (node: string) => JobDefinition;
+  /** What the job is submitted with, beside {@link CONFIGURATION}. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** See the head of the file. */
@@ -74,26 +87,19 @@ export class SimulatedCluster {
   readonly #jobManagers = new Map<string, JobManager>();
   #started = 0;
 
-  readonly #definition: JobDefinition;
   readonly #slotsEach: number;
   readonly #configuration: Configuration;
+  readonly #definition: (node: string) => JobDefinition;
+  readonly #args: readonly string[];
 
-  /** `turns`: several JobManagers take turns. */
-  constructor(
-    kernel: Kernel,
-    options: {
-      readonly turns?: boolean;
-      readonly slots?: number;
-      readonly adaptive?: boolean;
-      /** Default: the fixed job. */
-      readonly definition?: JobDefinition;
-    } = {},
-  ) {
-    const { turns = false } = options;
+  constructor(kernel: Kernel, options: SimulatedClusterOptions = {}) {
+    const { turns = false, settings, job = () => fixedJob } = options;
     this.kernel = kernel;
     this.#slotsEach = options.slots ?? 2;
-    this.#definition = options.definition ?? fixedJob;
-    this.#configuration = options.adaptive === true ? ADAPTIVE : CONFIGURATION;
+    const configuration = options.adaptive === true ? ADAPTIVE : CONFIGURATION;
+    this.#configuration = settings === undefined ? configuration : withSettings(configuration, settings);
+    this.#definition = job;
+    this.#args = options.job === undefined ? ['--rate', '40'] : [];
     this.network = new SimulatedNetwork(kernel);
     this.#turns = turns;
     const isCutOff = (node: string): boolean => this.network.isCutOff(node);
@@ -245,13 +251,13 @@ export class SimulatedCluster {
             network,
             start: start.start,
             run: (own, slotsOf, _log, authority) =>
-              runFixed(
+              runJob(
                 {
                   env,
                   start: own,
                   configuration: this.#configuration,
                   authority,
-                  definition: this.#definition,
+                  compiled: this.#build(name),
                 },
                 slotsOf,
               ),
@@ -262,7 +268,7 @@ export class SimulatedCluster {
             network,
             start: start.start,
             processId: this.#started,
-            graphOf: () => build(this.#definition).graph,
+            graphOf: () => this.#build(name).graph,
             slotsOf: (request) => this.#slots(name, request),
             onOver: over,
           });
@@ -271,13 +277,18 @@ export class SimulatedCluster {
 
   // ---- the job ----
 
-  /** Submits the fixed job; `latest` continues. */
+  #build(node: string): CompiledJob {
+    const inputs = { args: this.#args, configuration: this.#configuration };
+    return planJob(describeJob(this.#definition(node), inputs), this.#configuration, 'fixed').compiled;
+  }
+
+  /** Submits the job; `latest` continues. */
   submit(restore: 'latest' | undefined): Promise<string> {
     const submission: Submission = {
       jobId: JOB_ID,
       jobName: 'fixed',
       bundleName: 'fixed.mjs',
-      fingerprint: build(this.#definition).graph.fingerprint,
+      fingerprint: this.#build('client').graph.fingerprint,
       load: undefined,
       workingDirectory: '/',
       restore,
@@ -302,12 +313,12 @@ export class SimulatedCluster {
     const mirror = this.#dispatcher?.mirrors().find(({ jobId }) => jobId === JOB_ID);
     if (mirror === undefined || this.listing()?.outcome !== undefined) return;
     this.kernel.schedule({
-      node: 'jm',
+      node: this.leaders().at(-1)!.name,
       afterMs: 0,
       why: 'somebody asks for another parallelism',
       run: () => {
         mirror
-          .rescale(requirementsFor(build(this.#definition).graph, mirror.requirements, parallelism))
+          .rescale(requirementsFor(this.#build('client').graph, mirror.requirements, parallelism))
           .done.then(
             () => (this.rescales += 1),
             () => undefined,
@@ -332,7 +343,7 @@ export class SimulatedCluster {
     return {
       start: (settings, onReport) => {
         const key = `${load as string} ${settings.processAttempt} ${deployment}`;
-        const compiled = (): CompiledJob => rescaleJob(build(this.#definition), settings.parallelism);
+        const compiled = (): CompiledJob => rescaleJob(this.#build(name), settings.parallelism);
         const rings = this.#ringsOf(key, compiled());
         const bells = this.#bells.get(key) ?? new Map<number, KernelDoorbell>();
         this.#bells.set(key, bells);
@@ -390,10 +401,15 @@ const CONFIGURATION = Configuration.defaults.withLayer('command line', {
   'restart-strategy.fixed-delay.delay': '5ms',
 });
 
-const ADAPTIVE = CONFIGURATION.withLayer('command line', {
-  ...Object.fromEntries(
-    CONFIGURATION.entries().flatMap(({ key, value, origin }) => (origin === 'default' ? [] : [[key, value]])),
-  ),
+/** A layer replaces the one of its name. */
+function withSettings(before: Configuration, settings: Readonly<Record<string, unknown>>): Configuration {
+  const set = before
+    .entries()
+    .flatMap(({ key, value, origin }) => (origin === 'default' ? [] : [[key, value]]));
+  return before.withLayer('command line', { ...Object.fromEntries(set), ...settings });
+}
+
+const ADAPTIVE = withSettings(CONFIGURATION, {
   'jobmanager.scheduler': 'adaptive',
   'jobmanager.adaptive-scheduler.submission.resource-wait-timeout': -1,
   'jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout': 50,
@@ -401,27 +417,20 @@ const ADAPTIVE = CONFIGURATION.withLayer('command line', {
   'jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout': 100,
 });
 
-function build(definition: JobDefinition): CompiledJob {
-  const args = definition === fixedJob ? ['--rate', '40'] : [];
-  const inputs = { args, configuration: CONFIGURATION };
-  return planJob(describeJob(definition, inputs), CONFIGURATION, 'fixed').compiled;
-}
-
 let masters = 0;
 
-/** Builds the fixed job and starts its job master, as `run/cluster-job.ts` does it for a bundle. */
-function runFixed(
+/** Starts the master of a job, as `run/cluster-job.ts` does it for a bundle. */
+function runJob(
   given: {
     readonly env: Env;
     readonly start: JobMasterStart;
     readonly configuration: Configuration;
     readonly authority: JobAuthority | undefined;
-    readonly definition: JobDefinition;
+    readonly compiled: CompiledJob;
   },
   slotsOf: (planned: PlannedLoad) => SlotProvider,
 ): Promise<RunningJob> {
-  const compiled = build(given.definition);
-  const { env, configuration, authority } = given;
+  const { env, configuration, authority, compiled } = given;
   const { run, submission, requirements } = given.start;
   const isAdaptive = configuration.get('jobmanager.scheduler') === 'adaptive';
   const { fingerprint } = compiled.graph;

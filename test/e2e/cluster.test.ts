@@ -177,7 +177,14 @@ it('refuses to listen where others reach it', async (test) => {
   }
 });
 
-for (const how of ['exit', 'abort', 'leak']) {
+/** Code that never returns is found by its checkpoint, which does not come. */
+const NOTICED = [
+  '-Dexecution.checkpointing.interval=200ms',
+  '-Dexecution.checkpointing.timeout=3s',
+  '-Dexecution.checkpointing.tolerable-failed-checkpoints=0',
+];
+
+for (const how of ['exit', 'abort', 'leak', 'loop']) {
   it(`a job that does "${how}" to its process touches no other`, async (test) => {
     // A small heap is full soon.
     const environment = { NODE_OPTIONS: '--max-old-space-size=160' };
@@ -205,13 +212,14 @@ for (const how of ['exit', 'abort', 'leak']) {
       '-Drestart-strategy.type=fixed-delay',
       '-Drestart-strategy.fixed-delay.attempts=1',
       '-Drestart-strategy.fixed-delay.delay=100ms',
+      ...(how === 'loop' ? NOTICED : []),
       '--',
       '--how',
       how,
     );
     const ended = await cluster.ended(id, 120_000);
     assert.equal(ended.outcome?.status, 'FAILED', JSON.stringify(ended));
-    assert.match(ended.outcome?.error?.message ?? '', /lost|WORKER|ended|broke/);
+    assert.match(ended.outcome?.error?.message ?? '', /lost|WORKER|ended|broke|expired/);
     const job = await cluster.ended(good, 120_000);
     assert.equal(job.outcome?.status, 'FINISHED', JSON.stringify(job));
     assert.equal(job.restarts, 0, 'it never noticed');

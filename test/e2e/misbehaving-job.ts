@@ -2,7 +2,7 @@
 import { generatorSource, job, files, state } from 'millrace';
 
 export default job((env, args) => {
-  const how = args.oneOf('how', ['nothing', 'exit', 'abort', 'leak'], 'nothing');
+  const how = args.oneOf('how', ['nothing', 'exit', 'abort', 'leak', 'loop'], 'nothing');
   const output = args.string('output', '.millrace/misbehaving/output');
   const count = args.number('count', 1_000_000);
   const ratePerSecond = args.number('rate', 1_000);
@@ -17,6 +17,7 @@ export default job((env, args) => {
       // The whole process, not this thread alone.
       if (how === 'abort') process.kill(process.pid, 'SIGABRT');
       if (how === 'leak') leak(value);
+      while (how === 'loop') void value;
       return value;
     })
     .keyBy(({ key }) => key)

@@ -223,7 +223,7 @@ it('whatever happens to the processes of a cluster, a job of several regions com
     fault.armed = undefined;
     const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
     await writeInput(kernel);
-    const cluster = new SimulatedCluster(kernel, { slots: 4, definition: regions });
+    const cluster = new SimulatedCluster(kernel, { slots: 4, job: () => regions });
     await kernel.settle(cluster.startJobManager());
     for (const name of ['tm1', 'tm2', 'tm3']) cluster.startTaskManager(name);
     await kernel.runFor(200);
