@@ -13,7 +13,7 @@ export const HA_OPTIONS = {
   'high-availability.storageDir': text({
     default: undefined,
     description:
-      'Folder that every JobManager reaches: bundles of jobs, and with filesystem also who leads. Needed for high availability.',
+      'Folder that every JobManager reaches, or s3:// and the like: bundles of jobs, and with filesystem, on a disk, also who leads. Needed for high availability.',
   }),
   'high-availability.cluster-id': text({
     default: '/default',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NaiveS3 } from '../../test/stores/naive-s3.ts';
+import { envOver } from '../../test/stores/stores-in-memory.ts';
 import { sha256Hex } from '../base/hash.ts';
+import { seededRandom } from '../base/random.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { BlobFolder } from './blobs.ts';
 
@@ -90,4 +93,21 @@ test('a file that was changed is not handed out', async () => {
     await assert.rejects(store.get(reference), { code: 'BLOB_MISSING' });
     await assert.rejects(store.pathOf(reference), { code: 'BLOB_MISSING' });
   });
+});
+
+test('blobs may be in a store elsewhere; what is damaged there is replaced', async () => {
+  const s3 = new NaiveS3();
+  const env = { ...envOver(s3.transport()), random: seededRandom(1) };
+  const blobs = new BlobFolder(env, 's3://bucket/ha/blobs/run-1');
+  const reference = await blobs.put(bytes, 'my-job.mjs');
+  assert.deepEqual(await blobs.get(reference), bytes);
+  const object = `ha/blobs/run-1/${key}/my-job.mjs`;
+  assert.deepEqual([...s3.objects.keys()], [object]);
+  s3.objects.set(object, { bytes: Uint8Array.of(1), headers: {} });
+  await assert.rejects(blobs.get(reference), { code: 'BLOB_MISSING' });
+  await blobs.put(bytes, 'my-job.mjs');
+  assert.deepEqual(await blobs.get(reference), bytes);
+  await blobs.removeAll();
+  await assert.rejects(blobs.get(reference), { code: 'BLOB_MISSING' });
+  assert.equal(s3.objects.size, 0);
 });

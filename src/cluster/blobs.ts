@@ -1,19 +1,22 @@
 /**
  * Files that travel through the cluster, named by their content: the bundles of jobs.
  *
- * Owns: a folder `<key>/<name>` per blob. Partners: whoever asks for a blob by its key.
+ * Owns: a folder `<key>/<name>` per blob, on the disk of this machine or in another store. Partners: whoever asks for a blob by
+ * its key.
  *
  * BL-1 The key of a blob is the SHA-256 of its bytes; bytes that do not fit their key are never handed out nor kept.
- * BL-2 A file is written under another name and linked when it is whole and durable: it is there whole, or not at all.
+ * BL-2 A file is published: it is there whole and durable, or not at all.
  * BL-3 Names come from outside: one that could mean anything but a plain file is replaced.
  */
 
-import { join } from 'node:path';
-import type { Env, Files } from '../base/env.ts';
-import { makeDirectoryDurably } from '../base/durable-directory.ts';
+import { assert } from '../base/assert.ts';
+import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { sha256Hex } from '../base/hash.ts';
-import { isFilesError, readIfExists, storageFailed } from '../checkpoint/durable-files.ts';
+import { isUri, locationIn } from '../base/locations.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { storageFailed } from '../checkpoint/durable-files.ts';
+import { type StoreEnv, storesOf } from '../checkpoint/stores.ts';
 import type { BundleReference } from './messages.ts';
 
 /** Bytes of one blob. */
@@ -21,16 +24,18 @@ export const BLOB_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Blobs in a folder; what is not there is asked of `origin`, if there is one. */
 export class BlobFolder {
-  readonly #env: Pick<Env, 'files' | 'random'>;
+  readonly #random: Pick<Env['random'], 'id'>;
+  readonly #store: ObjectStore;
   readonly #directory: string;
   readonly #origin: ((key: string) => Promise<Uint8Array>) | undefined;
 
   constructor(
-    env: Pick<Env, 'files' | 'random'>,
+    env: StoreEnv & Pick<Env, 'random'>,
     directory: string,
     origin?: (key: string) => Promise<Uint8Array>,
   ) {
-    this.#env = env;
+    this.#random = env.random;
+    this.#store = storesOf(env);
     this.#directory = directory;
     this.#origin = origin;
   }
@@ -52,7 +57,7 @@ export class BlobFolder {
   async get({ key }: Pick<BundleReference, 'key'>): Promise<Uint8Array> {
     checkKey(key);
     const [name] = await this.#names(key);
-    const bytes = name === undefined ? undefined : await this.#read(join(this.#directory, key, name));
+    const bytes = name === undefined ? undefined : await this.#read(this.#pathOf(key, name));
     if (bytes !== undefined && sha256Hex(bytes) === key) return bytes; // BL-1
     throw missing(key, bytes === undefined ? 'it is not there' : 'its bytes are not what they were');
   }
@@ -61,10 +66,10 @@ export class BlobFolder {
   async pathOf(reference: BundleReference): Promise<string> {
     const { key } = reference;
     checkKey(key);
-    const path = join(this.#directory, key, plainName(reference.name));
+    assert(!isUri(this.#directory), 'what is imported lies on the disk of this machine');
+    const path = this.#pathOf(key, plainName(reference.name));
     const bytes = await this.#read(path);
     if (bytes !== undefined && sha256Hex(bytes) === key) return path;
-    if (bytes !== undefined) await this.#env.files.remove(path);
     if (this.#origin === undefined) throw missing(key, 'it is not there');
     const fetched = await this.#origin(key);
     if (sha256Hex(fetched) !== key) throw missing(key, 'other bytes were sent'); // BL-1
@@ -76,7 +81,7 @@ export class BlobFolder {
   async remove({ key }: Pick<BundleReference, 'key'>): Promise<void> {
     checkKey(key);
     try {
-      await this.#env.files.removeTree(join(this.#directory, key));
+      await this.#store.removeAll(locationIn(this.#directory, key));
     } catch (error) {
       throw storageFailed('a file of a job could not be removed', error);
     }
@@ -85,56 +90,54 @@ export class BlobFolder {
   /** Removes the whole folder. */
   async removeAll(): Promise<void> {
     try {
-      await this.#env.files.removeTree(this.#directory);
+      await this.#store.removeAll(this.#directory);
     } catch (error) {
       throw storageFailed('the files of a job could not be removed', error);
     }
   }
 
   async #keep({ key, name }: BundleReference, bytes: Uint8Array): Promise<void> {
-    const { files, random } = this.#env;
-    const folder = join(this.#directory, key);
-    const path = join(folder, plainName(name));
-    const unfinished = join(this.#directory, `${key}.${random.id()}`);
+    const directory = locationIn(this.#directory, key);
     try {
-      await makeDirectoryDurably(files, folder);
-      const file = await files.open(unfinished, 'create');
-      try {
-        await file.write(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await files.link(unfinished, path).catch((error: unknown) => {
-        if (!isFilesError(error, 'exists')) throw error;
-      });
-      await files.syncDirectory(folder);
+      await this.#store.prepare(directory);
+      if (await this.#publish(directory, name, bytes)) return;
+      // What is there is not what its key says.
+      await this.#store.remove(locationIn(directory, name));
+      if (await this.#publish(directory, name, bytes)) return;
     } catch (error) {
       throw storageFailed('a file of a job could not be kept', error);
-    } finally {
-      await files.remove(unfinished).catch(() => undefined);
     }
+    throw missing(key, 'somebody else writes other bytes under its name');
+  }
+
+  /** False: other bytes are there. */
+  async #publish(directory: string, name: string, bytes: Uint8Array): Promise<boolean> {
+    const temporary = `.${this.#random.id()}.tmp`;
+    const outcome = await this.#store.publish({ directory, name, temporary, bytes });
+    if (outcome.kind === 'failed') throw outcome.error;
+    return outcome.kind === 'published';
   }
 
   async #names(key: string): Promise<string[]> {
     try {
-      return await this.#env.files.list(join(this.#directory, key));
+      const names = await this.#store.list(locationIn(this.#directory, key));
+      // Of a process that was killed something else may be there.
+      return names.filter((name) => plainName(name) === name);
     } catch (error) {
-      if (isFilesError(error, 'absent')) return [];
       throw storageFailed('the files of jobs could not be listed', error);
     }
   }
 
-  #read(path: string): Promise<Uint8Array | undefined> {
-    return readFile(this.#env.files, path);
+  async #read(path: string): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#store.read(path);
+    } catch (error) {
+      throw storageFailed('a file of a job could not be read', error);
+    }
   }
-}
 
-async function readFile(files: Files, path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readIfExists(files, path);
-  } catch (error) {
-    throw storageFailed('a file of a job could not be read', error);
+  #pathOf(key: string, name: string): string {
+    return locationIn(locationIn(this.#directory, key), name);
   }
 }
 

@@ -12,7 +12,8 @@ import { HeldBlobs } from './held-blobs.ts';
 function heldBlobs(context: TestContext): { readonly blobs: HeldBlobs; readonly kept: () => string[] } {
   const directory = mkdtempSync(join(tmpdir(), 'held-blobs-'));
   context.after(() => rmSync(directory, { recursive: true, force: true }));
-  const folder = new BlobFolder({ files: nodeFiles(), random: seededRandom('blobs') }, directory);
+  const env = { files: nodeFiles(), log: recordingLog(), random: seededRandom('blobs') };
+  const folder = new BlobFolder(env, directory);
   return { blobs: new HeldBlobs(folder, recordingLog()), kept: () => readdirSync(directory) };
 }
 

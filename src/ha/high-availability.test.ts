@@ -32,6 +32,14 @@ test('etcd is found by its endpoints', () => {
   assert.equal(services?.storageDirectory, '/ha/x/blobs');
 });
 
+test('what JobManagers share may be in a store elsewhere, but not who leads', () => {
+  const shared = { storageDir: 's3://bucket/ha', 'cluster-id': 'x' };
+  const services = servicesOf({ ...etcd, ...shared, 'etcd.endpoints': 'http://a:1' });
+  assert.equal(services?.storageDirectory, 's3://bucket/ha/x/blobs');
+  const message = /keeps who leads in s3:\/\/bucket\/ha\/x/;
+  assert.throws(() => servicesOf({ type: 'filesystem', ...shared }), { code: 'CONFIG_INVALID', message });
+});
+
 test('endpoints that are none are refused, and passwords in plain text', () => {
   const cases: [Record<string, string>, RegExp][] = [
     [{}, /needs high-availability.etcd.endpoints/],

@@ -1,10 +1,11 @@
 /** From the configuration to the services of high availability, for a JobManager and for whoever looks for one. */
 
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { HttpClient } from '../base/http-client.ts';
+import { isUri, locationIn, locationOf } from '../base/locations.ts';
 import { isLoopback, type Network } from '../base/network.ts';
 import { etcdServices } from './etcd/etcd-services.ts';
 import { fileServices } from './file-services.ts';
@@ -62,13 +63,19 @@ function onFiles(
   { env }: ServiceMachine,
   storageDirectory: string,
 ): HighAvailability {
+  if (isUri(storageDirectory)) {
+    const message = `high-availability.type: filesystem keeps who leads in ${storageDirectory}, which is no folder of this machine`;
+    throw new MillraceError('CONFIG_INVALID', message, {
+      remedy: 'Name a folder, or have zookeeper, etcd or kubernetes say who leads.',
+    });
+  }
   return {
     services: fileServices(env, {
       folder: join(storageDirectory, 'leadership'),
       times: renewalOf(configuration, 'high-availability.filesystem'),
       pollMs: POLL_MS,
     }),
-    storageDirectory: join(storageDirectory, 'blobs'),
+    storageDirectory: locationIn(storageDirectory, 'blobs'),
     description: `the leader that ${storageDirectory} names`,
   };
 }
@@ -100,7 +107,7 @@ function onZooKeeper(
         'high-availability.zookeeper.client.tolerate-suspended-connections',
       ),
     }),
-    storageDirectory: join(storageDirectory, 'blobs'),
+    storageDirectory: locationIn(storageDirectory, 'blobs'),
     description: `the leader that ZooKeeper at ${quorum} names`,
   };
 }
@@ -132,7 +139,7 @@ function onEtcd(
       requestTimeoutMs: configuration.get('high-availability.etcd.client.request-timeout'),
       retryWaitMs: configuration.get('high-availability.etcd.client.retry-wait'),
     }),
-    storageDirectory: join(storageDirectory, 'blobs'),
+    storageDirectory: locationIn(storageDirectory, 'blobs'),
     description: `the leader that etcd at ${endpoints.map(({ host }) => host).join()} names`,
   };
 }
@@ -190,7 +197,7 @@ function onKubernetes(
       cluster,
       times,
     }),
-    storageDirectory: join(storageDirectory, 'blobs'),
+    storageDirectory: locationIn(storageDirectory, 'blobs'),
     description: `the leader that ConfigMap ${cluster}-millrace-metadata names`,
   };
 }
@@ -233,8 +240,7 @@ function storageOf(configuration: Configuration, workingDirectory: string): stri
       remedy: 'Name a folder that every JobManager reaches.',
     });
   }
-  const path = folder.startsWith('file://') ? new URL(folder).pathname : folder;
-  return join(isAbsolute(path) ? path : resolve(workingDirectory, path), clusterNameOf(configuration));
+  return locationIn(locationOf(folder, workingDirectory), clusterNameOf(configuration));
 }
 
 /** The id of the cluster as the name of a folder: `/default` is `default`. */

@@ -32,7 +32,6 @@ export type JobSource = Pick<
   | 'accumulators'
   | 'exceptions'
   | 'rescales'
-  | 'heldSnapshot'
   | 'checkpointPath'
   | 'observe'
   | 'cancel'

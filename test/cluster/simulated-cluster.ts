@@ -154,14 +154,13 @@ export class SimulatedCluster {
       .sort((a, b) => a.epoch - b.epoch);
   }
 
-  /** `id`: its name in the cluster, where that is another one than that of its process. */
-  startTaskManager(name: string, id = name): void {
+  startTaskManager(name: string): void {
     const env = this.#begin(name);
     const taskManager = new TaskManager({
       env,
       network: this.network.of(name),
       spawner: this.#spawner(name),
-      taskManager: id,
+      taskManager: name,
       host: name,
       processId: 1,
       slots: this.#slotsEach,

@@ -1,20 +1,15 @@
-// Checkpoints in real stores: the rules of all stores, and jobs that are killed, stopped, continued and misled.
+// Checkpoints in real stores: the rules of all stores, and jobs that are killed, stopped, continued and misled, and JobManagers that share it.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { Configuration } from '../../src/base/config.ts';
-import type { ObjectStore } from '../../src/base/object-store.ts';
-import { systemEnv } from '../../src/base/system-env.ts';
-import { storesOf } from '../../src/checkpoint/stores.ts';
-import { storeSettings } from '../../src/stores/settings.ts';
-import { withStores } from '../../src/stores/stores.ts';
 import { TestCluster } from '../e2e/clusters.ts';
 import { assertComplete, assertPrefix } from '../e2e/committed.ts';
 import { authentications, bundledLog, knownAnswer } from '../e2e/known-answer.ts';
 import {
   type Cleaning,
+  eventually,
   loginsJob,
   millrace,
   pause,
@@ -22,8 +17,10 @@ import {
   startMillrace,
   temporaryFolder,
 } from '../e2e/processes.ts';
+import { startEtcd } from '../high-availability/services.ts';
+import { heartbeats, killsWhileLoginsRun } from '../recovery/leader-kills.ts';
 import { STORE_RULES } from '../stores/conformance.ts';
-import { startHdfs, startS3, type StoreServer, words } from './servers.ts';
+import { startHdfs, startS3, type StoreServer, storeOf, words } from './servers.ts';
 
 const answer = knownAnswer();
 const lines = readFileSync(bundledLog, 'utf8')
@@ -75,13 +72,6 @@ for (const { name, startServer } of KINDS) {
     after(() => {
       for (const each of cleanups.reverse()) each();
     });
-
-    function storeOf(settings: Readonly<Record<string, string>>): ObjectStore {
-      const configuration = Configuration.defaults.withLayer('file', settings);
-      return storesOf(
-        withStores(systemEnv({ logging: { level: 'error' } }), storeSettings(configuration, {})),
-      );
-    }
 
     for (const [index, { says, check }] of STORE_RULES.entries()) {
       it(says, async () => {
@@ -229,3 +219,30 @@ for (const { name, startServer } of KINDS) {
     }
   });
 }
+
+// Here, and not in a file of its own: files run beside each other, and the gateway would be built twice.
+it('a leader that is killed is followed by another one, which finds the jobs in S3', {
+  timeout: 600_000,
+}, async (test) => {
+  const store = await startS3(test);
+  const { address } = await startEtcd(test);
+  const shared = store.location.replace('/checkpoints', '/ha');
+  const settings = [`-Dhigh-availability.storageDir=${shared}`, ...words(store.settings)];
+  const service = [
+    '-Dhigh-availability.type=etcd',
+    `-Dhigh-availability.etcd.endpoints=http://${address}`,
+    '-Dhigh-availability.etcd.lease-duration=2s',
+    '-Dhigh-availability.etcd.client.retry-wait=100ms',
+  ];
+  const cluster = await TestCluster.start(test, {
+    jobManagers: 2,
+    settings: [...heartbeats, ...service, ...settings],
+  });
+  const blobs = storeOf(store.settings);
+  const isUsed = eventually(
+    async () => (await blobs.list(`${shared}/default/blobs`)).length > 0,
+    'the bundle of the job is in S3',
+    120_000,
+  );
+  await Promise.all([isUsed, killsWhileLoginsRun(test, { cluster, settings: [...service, ...settings] }, 1)]);
+});

@@ -11,6 +11,12 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { differences, parsePins } from '../../bench/flink/jars.ts';
 import { runTool } from '../../bench/flink/tools.ts';
+import { Configuration } from '../../src/base/config.ts';
+import type { ObjectStore } from '../../src/base/object-store.ts';
+import { systemEnv } from '../../src/base/system-env.ts';
+import { storesOf } from '../../src/checkpoint/stores.ts';
+import { storeSettings } from '../../src/stores/settings.ts';
+import { withStores } from '../../src/stores/stores.ts';
 import {
   type Cleaning,
   cleanUp,
@@ -129,6 +135,13 @@ export async function startHdfs(test: Cleaning): Promise<StoreServer> {
     settings: { 'fs.webhdfs.address': `127.0.0.1:${http}`, 'fs.webhdfs.user': 'millrace' },
     ...halting(nodes),
   };
+}
+
+/** A store as a process with these settings has it. */
+export function storeOf(settings: Readonly<Record<string, string>>): ObjectStore {
+  const configuration = Configuration.defaults.withLayer('file', settings);
+  const env = systemEnv({ logging: { level: 'error' } });
+  return storesOf(withStores(env, storeSettings(configuration, {})));
 }
 
 /** `-Dkey=value` for each. */

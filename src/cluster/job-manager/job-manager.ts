@@ -10,18 +10,19 @@
  * JN-3 A leader that cannot find out what was left does not lead: it resigns, and somebody tries again.
  */
 
-import { join } from 'node:path';
 import type { Env } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
+import { locationIn } from '../../base/locations.ts';
 import { addressText, type Network, type NetworkAddress, type NetworkListener } from '../../base/network.ts';
 import type { Introduced } from '../../exchange/handshake.ts';
 import { Election, type Term } from '../../ha/election.ts';
 import type { LeaderRecord } from '../../ha/leader.ts';
 import type { HighAvailabilityServices } from '../../ha/metadata-store.ts';
 import { BlobFolder } from '../blobs.ts';
+import type { ClientRequest } from '../messages.ts';
 import { listenForPeers } from '../rpc/peers.ts';
+import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { TASK_MANAGER_SUBJECT } from '../task-manager/task-manager.ts';
-import { ClientConnections } from './client-connections.ts';
 import { CLIENT_SUBJECT, Dispatcher, type DispatcherParts } from './dispatcher.ts';
 import { JobStore } from './job-store.ts';
 
@@ -51,15 +52,10 @@ export class JobManager {
   /** JN-2. */
   #isReady = false;
   #leader: LeaderRecord | undefined;
-  /** Those that ask while it does not lead (JN-2). */
-  readonly #clients: ClientConnections;
+  readonly #clients = new Set<RpcConnection>();
 
   constructor(parts: JobManagerParts) {
     this.#parts = parts;
-    const { env, heartbeat } = parts;
-    this.#clients = new ClientConnections({ clock: env.clock, heartbeat }, ({ kind }) =>
-      kind === 'leader' ? Promise.resolve(this.#leader) : Promise.reject(notLeader(this.#leader)),
-    );
   }
 
   /** All that a leader does; `undefined` when this process does not lead (JN-2). */
@@ -116,7 +112,7 @@ export class JobManager {
     this.#listener?.close();
     await this.#election?.stop();
     if (this.#election === undefined) await this.#revoked();
-    this.#clients.close();
+    for (const rpc of this.#clients) rpc.close();
     this.#parts.turns?.services.close();
   }
 
@@ -127,7 +123,7 @@ export class JobManager {
     const dispatcher = new Dispatcher({
       ...this.#parts,
       address: this.#listener!.address,
-      store: new JobStore(term.store, (run) => new BlobFolder(env, join(storageDirectory, run))),
+      store: new JobStore(term.store, (run) => new BlobFolder(env, locationIn(storageDirectory, run))),
     });
     this.#dispatcher = dispatcher;
     dispatcher.resume().then(
@@ -163,8 +159,25 @@ export class JobManager {
     const isForLeaders = subject === TASK_MANAGER_SUBJECT || subject === CLIENT_SUBJECT;
     const dispatcher = isForLeaders ? this.dispatcher : this.#dispatcher;
     if (dispatcher !== undefined) return dispatcher.accept(peer);
-    if (subject === CLIENT_SUBJECT) return this.#clients.accept(peer);
+    if (subject === CLIENT_SUBJECT) return this.#acceptClient(peer);
     peer.connection.close();
+  }
+
+  #acceptClient({ connection, rest }: Introduced): void {
+    const { env, heartbeat } = this.#parts;
+    const rpc: RpcConnection<unknown, unknown, unknown, ClientRequest> = new RpcConnection({
+      connection,
+      rest,
+      clock: env.clock,
+      heartbeat,
+      handlers: {
+        message: () => {},
+        request: ({ kind }) =>
+          kind === 'leader' ? Promise.resolve(this.#leader) : Promise.reject(notLeader(this.#leader)),
+        lost: () => void this.#clients.delete(rpc as RpcConnection),
+      },
+    });
+    this.#clients.add(rpc as RpcConnection);
   }
 }
 

@@ -30,7 +30,6 @@ function picture(over: Partial<JobPicture>): JobPicture {
     failedAccumulators: {},
     exceptions: [],
     rescales: [],
-    heldSnapshot: undefined,
     latestCheckpoint: undefined,
     ...over,
   };

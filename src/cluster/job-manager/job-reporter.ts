@@ -80,7 +80,6 @@ export class JobReporter {
       failedAccumulators,
       exceptions: master.exceptions(),
       rescales: master.rescales(),
-      heldSnapshot: master.heldSnapshot,
       latestCheckpoint: this.#latestCheckpoint,
     };
   }
