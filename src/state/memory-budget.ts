@@ -40,6 +40,22 @@ export class MemoryBudget {
     this.#taken += bytes;
   }
 
+  /** Takes memory that `make` allocates; throws STATE_MEMORY_EXCEEDED, having changed nothing, when the machine has it not either. */
+  allocate<T>(bytes: number, make: () => T): T {
+    this.take(bytes);
+    try {
+      return make();
+    } catch (cause) {
+      this.give(bytes);
+      throw new MillraceError(
+        'STATE_MEMORY_EXCEEDED',
+        `the machine did not give the typed state of this slot ${bytes} bytes more; it takes ${this.#taken} of the ` +
+          `${this.max} that are allowed (state.memory.size)`,
+        { cause },
+      );
+    }
+  }
+
   /** Memory was given back. */
   give(bytes: number): void {
     this.#taken -= bytes;

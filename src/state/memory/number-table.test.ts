@@ -303,6 +303,34 @@ test('whoever is at the end of the budget can forget, and no record is to blame'
   );
 });
 
+test('memory that the machine has not is told as such, and no record is to blame for it', () => {
+  const memory = new MemoryBudget();
+  const table = new NumbersByNumber(memory);
+  const { SharedArrayBuffer: real } = globalThis;
+  globalThis.SharedArrayBuffer = class {
+    constructor() {
+      throw new RangeError('Array buffer allocation failed');
+    }
+  } as never;
+  let held = 0;
+  try {
+    assert.throws(
+      () => {
+        for (; held < 10_000; held++) table.add(held, keyHash(held), held);
+      },
+      (error: MillraceError) =>
+        error.code === 'STATE_MEMORY_EXCEEDED' &&
+        error.owner === 'external' &&
+        /the machine did not give/.test(error.message),
+    );
+  } finally {
+    globalThis.SharedArrayBuffer = real;
+  }
+  assert.equal(memory.taken, table.places * 16);
+  for (; held < 10_000; held++) table.add(held, keyHash(held), held);
+  for (let key = 0; key < held; key++) assert.equal(table.at(table.find(key, keyHash(key))), key);
+});
+
 function backendWith(memory: MemoryBudget): MemoryStateBackend {
   return new MemoryStateBackend({
     keyGroupRange: { start: 0, end: 0 },

@@ -85,8 +85,7 @@ export abstract class NumberTable<B extends Block = Block> {
 
   /** P4. */
   #allocate(bits: number): B {
-    this.#memory.take(this.bytesOf(bits));
-    return this.emptyBlock(bits);
+    return this.#memory.allocate(this.bytesOf(bits), () => this.emptyBlock(bits));
   }
 
   /** Of memory, taken or free. */
