@@ -231,6 +231,41 @@ test('a thread that ends takes its snapshots with it, and the next one has anoth
   }
 });
 
+test('a thread that cannot be started fails the snapshot, and not the records that come meanwhile', async () => {
+  let mayStart = false;
+  const encoder = threadEncoder(systemClock(), () => {
+    if (!mayStart) throw new Error('no more threads');
+    return new Worker(new URL('./worker-encoder.ts', import.meta.url));
+  });
+  try {
+    const backend = backendWith(100_000);
+    const change = (): void => {
+      // Tables get other memory, and what is not copied has to be.
+      for (let key = 0; key < 100_000; key++) {
+        backend.setCurrentKey(`another ${key}`);
+        backend.state('count', state.value<unknown>(0)).update(key);
+      }
+    };
+    for (const pieces of [0, 1]) {
+      const encoding = encoder.begin(() => {});
+      const frozen = backend.freeze(encoding);
+      for (let piece = 0; piece < pieces; piece++) frozen.advance();
+      if (pieces === 0) change();
+      frozen.finish();
+      const snapshot = readWith(frozen);
+      frozen.release();
+      await assert.rejects(encoding.finish(snapshot), {
+        code: 'WORKER_LOST',
+        message: /no more threads|copies/,
+      });
+    }
+    mayStart = true;
+    assert.deepEqual(await encoded(backend, encoder), await encoded(backend, encodingHere));
+  } finally {
+    await encoder.close();
+  }
+});
+
 test('a snapshot that is given up gives its memory back, and the end of a slot rejects what waits', async () => {
   const { encoder } = watched();
   const backend = backendWith(100_000);

@@ -10,7 +10,8 @@
  *
  * N1 Memory is moved, not shared: only one thread can touch it at a time.
  * N2 {@link MEMORIES_MAX} memories are there at a time, unless more must be; none while no snapshot is on its way.
- * N3 The end of the thread rejects what waits for it, once; the next large snapshot starts another one.
+ * N3 The end of the thread rejects what waits for it, once; the next large snapshot starts another one. So does a thread
+ *    that cannot be started, or sent something: the snapshots fail, and nobody else.
  * N4 What was moved to the thread is not looked at any more.
  * N5 What is shared is the memory of typed tables, which the thread copies while they change: F5 of state/memory/snapshot.ts
  *    says why that is right. The number of tables that are copied is written after they are, and read before anything that
@@ -142,8 +143,15 @@ class ThreadEncoder implements SnapshotEncoder {
     this.#onRoom.add(onRoom);
   }
 
+  /** Never throws (N3): a record may be at work. */
   send(command: EncoderCommand, moved: readonly ArrayBuffer[] = []): void {
-    this.#thread().postMessage(command, [...moved]);
+    try {
+      this.#thread().postMessage(command, [...moved]);
+    } catch (error) {
+      const worker = this.#worker;
+      this.#lose(worker, error instanceof Error ? error.message : String(error));
+      void worker?.terminate();
+    }
   }
 
   encoded(id: number, snapshot: ReadSnapshot): Promise<EncodedSnapshot> {
