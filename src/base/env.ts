@@ -94,6 +94,8 @@ export interface Files {
   /** The whole file. */
   read(path: string): Promise<Uint8Array>;
   stat(path: string): Promise<FileStatus | undefined>;
+  /** The path without symbolic links. Throws `absent`. */
+  realPath(path: string): Promise<string>;
   /** Names in a directory, sorted by code unit. */
   list(path: string): Promise<string[]>;
   /** Makes a directory and its parents; fine when it exists. */

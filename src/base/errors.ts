@@ -250,6 +250,13 @@ export const ERROR_TABLE = {
     retry: 'backoff',
     remedy: 'Correct what the cause says and ask again; the job has lost nothing.',
   },
+  SAVEPOINT_IN_USE: {
+    title: 'a running job needs the savepoint that is to be removed',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Wait until the job has completed a checkpoint of its own, or stop it. A savepoint that it has claimed it removes by itself.',
+  },
   SAVEPOINT_DIRECTORY_MISSING: {
     title: 'nobody said where a savepoint should be',
     owner: 'user',

@@ -43,6 +43,7 @@ export function nodeFiles(): Files {
         attempt('remove', path, () => fs.unlink(path)),
         undefined,
       ),
+    realPath: (path) => attempt('real path', path, () => fs.realpath(path)),
     removeTree: (path) => attempt('remove tree', path, () => fs.rm(path, { recursive: true, force: true })),
     syncDirectory: (path) => attempt('sync directory', path, () => syncDirectory(path)),
   };

@@ -87,6 +87,8 @@ export interface TaskManagerOrders {
   readonly epoch: number;
   readonly version: number;
   readonly jobs: readonly JobOrder[];
+  /** It is not registered: another process has its name. */
+  readonly refused?: string;
 }
 
 /** A job that a TaskManager is to have a process for. */
@@ -225,6 +227,7 @@ export interface JobPicture {
   readonly failedAccumulators: Record<string, SerializedError>;
   readonly exceptions: readonly ExceptionEntry[];
   readonly rescales: readonly RescaleRecord[];
+  readonly heldSnapshot: string | undefined;
   readonly latestCheckpoint: string | undefined;
 }
 

@@ -32,6 +32,7 @@ export type JobSource = Pick<
   | 'accumulators'
   | 'exceptions'
   | 'rescales'
+  | 'heldSnapshot'
   | 'checkpointPath'
   | 'observe'
   | 'cancel'

@@ -25,6 +25,8 @@ const FENCED = 3;
 // Signals of a terminal are for the whole group: those who started this one end it when it is time.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.once('disconnect', () => process.exit(FENCED)); // CP-2
+// Whoever started it may have gone before this line: then nobody tells it any more.
+if (process.connected !== true) process.exit(FENCED);
 process.once('message', (message) => {
   begin(message as ProcessStart).catch((error: unknown) => {
     process.stderr.write(`${String(error)}\n`);

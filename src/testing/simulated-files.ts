@@ -124,6 +124,14 @@ export class SimulatedFiles implements Files {
     return this.run('stat', path, () => this.disk.stat(path));
   }
 
+  /** There are no links. */
+  realPath(path: string): Promise<string> {
+    return this.run('stat', path, () => {
+      if (this.disk.stat(path) === undefined) throw new FilesError('absent', 'real path', path);
+      return path;
+    });
+  }
+
   /** Names in a directory, sorted. */
   list(path: string): Promise<string[]> {
     return this.run('list', path, () => this.disk.list(path));

@@ -154,13 +154,14 @@ export class SimulatedCluster {
       .sort((a, b) => a.epoch - b.epoch);
   }
 
-  startTaskManager(name: string): void {
+  /** `id`: its name in the cluster, where that is another one than that of its process. */
+  startTaskManager(name: string, id = name): void {
     const env = this.#begin(name);
     const taskManager = new TaskManager({
       env,
       network: this.network.of(name),
       spawner: this.#spawner(name),
-      taskManager: name,
+      taskManager: id,
       host: name,
       processId: 1,
       slots: this.#slotsEach,

@@ -180,3 +180,21 @@ it('a job runs with the slots there are, whatever happens to its cluster, and co
   assert.ok(cases >= 2 * seeds);
   assert.ok(runs.size > 1 || seeds < 5, 'it ran with several parallelisms');
 });
+
+it('a second TaskManager of the same name waits until the first one is gone, and then takes its place', async () => {
+  const kernel = new Kernel({ seed: first, shuffle: true, replay: `MILLRACE_SEED=${first}` });
+  const cluster = new SimulatedCluster(kernel);
+  await kernel.settle(cluster.startJobManager());
+  cluster.startTaskManager('tm1');
+  await kernel.runFor(200);
+  const startedAt = (): number[] => cluster.overview().taskManagers.map((each) => each.startedAt);
+  const [original] = startedAt();
+  cluster.startTaskManager('tm9', 'tm1');
+  await kernel.runFor(3_000);
+  assert.deepEqual(startedAt(), [original], 'the first one stays');
+  assert.ok(cluster.isAlive('tm9'), 'the second one waits');
+  cluster.crash('tm1');
+  await kernel.runFor(3_000);
+  assert.equal(startedAt().length, 1);
+  assert.notEqual(startedAt()[0], original);
+});

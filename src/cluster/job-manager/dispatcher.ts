@@ -9,6 +9,8 @@
  *      left, and what it takes is written down before it begins. When the term is over, it ends all it has and writes nothing.
  * DI-2 A TaskManager is registered by its first report and lost with its connection; with each heartbeat both sides have
  *      told each other everything.
+ * DI-4 A name belongs to one process: another one of that name is told so with each heartbeat, gets nothing to run, and is
+ *      registered when the first one is gone. The same process, which comes again, takes the place of its former connection.
  */
 
 import { hmacSha256 } from '../../base/hash.ts';
@@ -34,6 +36,7 @@ import type { ProcessSpawner } from '../processes.ts';
 import { listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { TASK_MANAGER_SUBJECT } from '../task-manager/task-manager.ts';
+import { ClientConnections } from './client-connections.ts';
 import { DispatchedJob, type DispatchedJobParts } from './dispatched-job.ts';
 import type { JobMirror } from './job-mirror.ts';
 import { JOB_MASTER_SUBJECT } from './job-master-process.ts';
@@ -74,7 +77,7 @@ export class Dispatcher {
   /** By id; in the order of their submission. */
   readonly #jobs = new Map<string, DispatchedJob>();
   readonly #taskManagers = new Map<string, RpcConnection<TaskManagerOrders>>();
-  readonly #clients = new Set<RpcConnection>();
+  readonly #clients: ClientConnections;
   /** Jobs that ended under former leaders. */
   readonly #endedBefore = new Map<string, JobListing>();
   #listener: NetworkListener | undefined;
@@ -89,6 +92,10 @@ export class Dispatcher {
     const { store } = parts;
     const origin = store === undefined ? undefined : (key: string) => store.bundle({ key });
     this.#blobs = new HeldBlobs(new BlobFolder(env, parts.blobDirectory, origin), env.log);
+    const { heartbeat } = parts;
+    this.#clients = new ClientConnections({ clock: env.clock, heartbeat }, (request) =>
+      this.#answer(request),
+    );
     this.#resources = new ResourceManager({
       clock: env.clock,
       log: env.log,
@@ -137,7 +144,8 @@ export class Dispatcher {
     this.#isOver = true;
     this.#listener?.close();
     const gone = [...this.#jobs.values()].map((job) => job.abandon());
-    for (const rpc of [...this.#taskManagers.values(), ...this.#clients]) rpc.close();
+    for (const rpc of this.#taskManagers.values()) rpc.close();
+    this.#clients.close();
     await Promise.all(gone);
     await this.#blobs.settled();
   }
@@ -266,7 +274,7 @@ export class Dispatcher {
   accept(peer: Introduced): void {
     const { subject } = peer;
     if (subject === TASK_MANAGER_SUBJECT) return this.#acceptTaskManager(peer);
-    if (subject === CLIENT_SUBJECT) return this.#acceptClient(peer);
+    if (subject === CLIENT_SUBJECT) return this.#clients.accept(peer);
     const job = this.#jobs.get(subject.slice(JOB_MASTER_SUBJECT.length));
     if (job === undefined) peer.connection.close();
     else job.attach(peer);
@@ -276,6 +284,7 @@ export class Dispatcher {
   #acceptTaskManager({ connection, rest }: Introduced): void {
     const { env, heartbeat } = this.#parts;
     let taskManager: string | undefined;
+    let refused: string | undefined;
     const rpc: RpcConnection<TaskManagerOrders, never, unknown, BlobRequest> = new RpcConnection({
       connection,
       rest,
@@ -283,7 +292,9 @@ export class Dispatcher {
       heartbeat: {
         ...heartbeat,
         report: () =>
-          taskManager === undefined ? this.#resources.noOrders : this.#resources.ordersOf(taskManager),
+          taskManager === undefined
+            ? { ...this.#resources.noOrders, ...(refused === undefined ? {} : { refused }) }
+            : this.#resources.ordersOf(taskManager),
       },
       handlers: {
         message: () => {},
@@ -291,6 +302,12 @@ export class Dispatcher {
         heartbeat: (report) => {
           const told = report as TaskManagerReport;
           if (taskManager !== undefined) return this.#resources.report(told);
+          const other = this.#otherOf(told);
+          if (other !== undefined) {
+            if (refused === undefined) env.log.warn('a TaskManager is not registered', { why: other });
+            refused = other;
+            return rpc.report(); // DI-4
+          }
           taskManager = told.taskManager;
           this.#taskManagers.get(taskManager)?.close();
           this.#taskManagers.set(taskManager, rpc);
@@ -305,20 +322,13 @@ export class Dispatcher {
     });
   }
 
-  #acceptClient({ connection, rest }: Introduced): void {
-    const { env, heartbeat } = this.#parts;
-    const rpc: RpcConnection<unknown, unknown, unknown, ClientRequest> = new RpcConnection({
-      connection,
-      rest,
-      clock: env.clock,
-      heartbeat,
-      handlers: {
-        message: () => {},
-        request: (request) => this.#answer(request),
-        lost: () => void this.#clients.delete(rpc as RpcConnection),
-      },
-    });
-    this.#clients.add(rpc as RpcConnection);
+  /** DI-4: why this one cannot be registered; `undefined`: it can. */
+  #otherOf({ taskManager, host, processId, startedAt }: TaskManagerReport): string | undefined {
+    if (this.#taskManagers.get(taskManager)?.isOpen !== true) return undefined;
+    const known = this.#resources.listing().find((each) => each.taskManager === taskManager);
+    const isSame = known?.host === host && known.processId === processId && known.startedAt === startedAt;
+    if (known === undefined || isSame) return undefined;
+    return `process ${known.processId} on ${known.host} is TaskManager ${taskManager} already`;
   }
 
   async #submitted({ jobId, isOver, submission, bundle }: DispatchedJob): Promise<SubmittedJob> {

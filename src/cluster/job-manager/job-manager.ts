@@ -19,10 +19,9 @@ import { Election, type Term } from '../../ha/election.ts';
 import type { LeaderRecord } from '../../ha/leader.ts';
 import type { HighAvailabilityServices } from '../../ha/metadata-store.ts';
 import { BlobFolder } from '../blobs.ts';
-import type { ClientRequest } from '../messages.ts';
 import { listenForPeers } from '../rpc/peers.ts';
-import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { TASK_MANAGER_SUBJECT } from '../task-manager/task-manager.ts';
+import { ClientConnections } from './client-connections.ts';
 import { CLIENT_SUBJECT, Dispatcher, type DispatcherParts } from './dispatcher.ts';
 import { JobStore } from './job-store.ts';
 
@@ -52,10 +51,15 @@ export class JobManager {
   /** JN-2. */
   #isReady = false;
   #leader: LeaderRecord | undefined;
-  readonly #clients = new Set<RpcConnection>();
+  /** Those that ask while it does not lead (JN-2). */
+  readonly #clients: ClientConnections;
 
   constructor(parts: JobManagerParts) {
     this.#parts = parts;
+    const { env, heartbeat } = parts;
+    this.#clients = new ClientConnections({ clock: env.clock, heartbeat }, ({ kind }) =>
+      kind === 'leader' ? Promise.resolve(this.#leader) : Promise.reject(notLeader(this.#leader)),
+    );
   }
 
   /** All that a leader does; `undefined` when this process does not lead (JN-2). */
@@ -112,7 +116,7 @@ export class JobManager {
     this.#listener?.close();
     await this.#election?.stop();
     if (this.#election === undefined) await this.#revoked();
-    for (const rpc of this.#clients) rpc.close();
+    this.#clients.close();
     this.#parts.turns?.services.close();
   }
 
@@ -159,25 +163,8 @@ export class JobManager {
     const isForLeaders = subject === TASK_MANAGER_SUBJECT || subject === CLIENT_SUBJECT;
     const dispatcher = isForLeaders ? this.dispatcher : this.#dispatcher;
     if (dispatcher !== undefined) return dispatcher.accept(peer);
-    if (subject === CLIENT_SUBJECT) return this.#acceptClient(peer);
+    if (subject === CLIENT_SUBJECT) return this.#clients.accept(peer);
     peer.connection.close();
-  }
-
-  #acceptClient({ connection, rest }: Introduced): void {
-    const { env, heartbeat } = this.#parts;
-    const rpc: RpcConnection<unknown, unknown, unknown, ClientRequest> = new RpcConnection({
-      connection,
-      rest,
-      clock: env.clock,
-      heartbeat,
-      handlers: {
-        message: () => {},
-        request: ({ kind }) =>
-          kind === 'leader' ? Promise.resolve(this.#leader) : Promise.reject(notLeader(this.#leader)),
-        lost: () => void this.#clients.delete(rpc as RpcConnection),
-      },
-    });
-    this.#clients.add(rpc as RpcConnection);
   }
 }
 

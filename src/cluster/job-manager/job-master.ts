@@ -314,6 +314,17 @@ export class JobMaster {
     return this.#options.checkpoints;
   }
 
+  /**
+   * The checkpoint or savepoint that the job began with, for as long as it needs it: as the latest that there is, or because it
+   * has claimed it and keeps it. Nobody else may remove it.
+   */
+  get heldSnapshot(): string | undefined {
+    const base = this.#recovery?.base;
+    if (base === undefined || isTerminal(this.#state)) return undefined;
+    const isHeld = this.#latest === base || this.#checkpoints.retained().includes(base.id);
+    return isHeld ? base.path : undefined;
+  }
+
   /** The deployment that is under way, or the last one; 0 before the first. */
   get attempt(): number {
     return this.#attempt;

@@ -30,6 +30,7 @@ function picture(over: Partial<JobPicture>): JobPicture {
     failedAccumulators: {},
     exceptions: [],
     rescales: [],
+    heldSnapshot: undefined,
     latestCheckpoint: undefined,
     ...over,
   };

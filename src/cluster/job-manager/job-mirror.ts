@@ -130,6 +130,11 @@ export class JobMirror {
     return this.#picture.exceptions;
   }
 
+  /** What it began with and needs still. */
+  get heldSnapshot(): string | undefined {
+    return isTerminal(this.state) ? undefined : this.#picture.heldSnapshot;
+  }
+
   /** JX-2. */
   rescales(): readonly RescaleRecord[] {
     return [...this.#rescalesBefore, ...this.#picture.rescales].slice(-RESCALES_KEPT_MAX);

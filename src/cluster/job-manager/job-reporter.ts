@@ -80,6 +80,7 @@ export class JobReporter {
       failedAccumulators,
       exceptions: master.exceptions(),
       rescales: master.rescales(),
+      heldSnapshot: master.heldSnapshot,
       latestCheckpoint: this.#latestCheckpoint,
     };
   }

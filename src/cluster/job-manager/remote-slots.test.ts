@@ -10,7 +10,7 @@ import type { SlotGateway, SlotReport, SlotSettings } from '../../hosts/messages
 import { ManualClock } from '../../testing/manual-clock.ts';
 import type { JobProcessCommand, JobProcessMessage, SlotAssignment } from '../messages.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
-import { RemoteSlots } from './remote-slots.ts';
+import { RemoteSlots, TERMINATE_DEADLINE_MS } from './remote-slots.ts';
 
 const HEARTBEAT = { intervalMs: 1_000, timeoutMs: 5_000 };
 const settings = { slots: 3 } as SlotSettings;
@@ -247,4 +247,32 @@ test('a process that never comes is not waited for for ever', async () => {
   const error = await started;
   assert.ok(isMillraceError(error, 'TASK_MANAGER_LOST'));
   assert.match(error.message, /not ready in a/);
+});
+
+test('a process that lives and does not terminate a slot in time counts as lost', async () => {
+  const { gateways, clock, settle, a, b, lost } = await running();
+  let isGone = false;
+  const gone = gateways[0]!.terminate().then(() => {
+    isGone = true;
+  });
+  const passes = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      // Signs of life that say nothing.
+      for (const each of [a, b]) each.say({ kind: 'slot-gone', deployment: 99, slot: 0 });
+      await settle();
+      clock.advance(1_000);
+      await settle();
+    }
+  };
+  await passes(TERMINATE_DEADLINE_MS - 1_000);
+  assert.ok(!isGone, 'it has time');
+  await passes(1_000);
+  await gone;
+  assert.deepEqual(
+    lost.map(([slot]) => slot),
+    [2],
+    'the other slot there is lost with it, the one elsewhere is not',
+  );
+  a.say({ kind: 'slot-gone', deployment: 1, slot: 2 });
+  await settle();
 });

@@ -10,6 +10,7 @@
  *      more. Whatever was started for nothing is terminated.
  * RS-3 The loss of a process is told for each of its slots, once; its slots count as gone: their connection is closed, and a
  *      process without its job master ends itself.
+ * RS-5 Slots that are asked to go have TERMINATE_DEADLINE_MS; a process that does not answer by then counts as lost (RS-3).
  * RS-4 Slots that are lost before their process has attached are replaced: nothing was started in them.
  */
 
@@ -32,7 +33,7 @@ import type {
   SlotAssignment,
   SlotsHow,
 } from '../messages.ts';
-import { RpcConnection } from '../rpc/rpc-connection.ts';
+import { RpcConnection, STATE_MESSAGE_BYTES_MAX } from '../rpc/rpc-connection.ts';
 
 /** What the slots are made of. */
 export interface RemoteSlotsParts {
@@ -49,6 +50,9 @@ export interface RemoteSlotsParts {
 
 /** A process that has slots but does not attach, or is not ready by then, makes the start fail, ms. */
 const START_DEADLINE_MS = 90_000;
+
+/** Threads end by themselves or are ended; a process in which they do not by then does not answer any more, ms. */
+export const TERMINATE_DEADLINE_MS = 30_000;
 
 /** A process of the job. */
 interface Attached {
@@ -89,6 +93,7 @@ export class RemoteSlots implements SlotProvider {
       rest,
       clock,
       heartbeat,
+      messageBytesMax: STATE_MESSAGE_BYTES_MAX,
       handlers: {
         message: (message: JobProcessMessage) => {
           if (message.kind !== 'attach') return this.#heard(taskManager, rpc, message);
@@ -104,6 +109,15 @@ export class RemoteSlots implements SlotProvider {
   offered(count: number): void {
     this.#offered = count;
     for (const changed of this.#watchers) changed();
+  }
+
+  /** RS-5. */
+  #giveUp(taskManager: string, why: string): void {
+    const process = this.#processes.get(taskManager);
+    if (process === undefined) return;
+    this.#parts.log.warn('a process of the job does not answer', { taskManager, why });
+    process.rpc.close();
+    this.#lost(taskManager, process.rpc, new MillraceError('TASK_MANAGER_LOST', why));
   }
 
   /** The JobManager has lost a TaskManager. */
@@ -147,7 +161,13 @@ export class RemoteSlots implements SlotProvider {
   ): Promise<SlotGateway[]> {
     signal?.throwIfAborted();
     for (const [number, { isGone }] of this.#live) if (isGone) this.#live.delete(number);
-    const deployment = new RemoteDeployment(++this.#deployments, { ...this.#parts, slots, onReport, onLost });
+    const deployment = new RemoteDeployment(++this.#deployments, {
+      ...this.#parts,
+      slots,
+      onReport,
+      onLost,
+      giveUp: (taskManager, why) => this.#giveUp(taskManager, why),
+    });
     this.#live.set(deployment.number, deployment);
     return deployment.start(settings, (taskManager) => this.#processes.get(taskManager), signal);
   }
@@ -190,6 +210,8 @@ interface DeploymentParts extends RemoteSlotsParts {
   readonly slots: readonly number[];
   readonly onReport: (report: SlotReport) => void;
   readonly onLost: (slot: number, error: Error) => void;
+  /** RS-5. */
+  readonly giveUp: (taskManager: string, why: string) => void;
 }
 
 type Heard = Exclude<JobProcessMessage, { readonly kind: 'attach' }>;
@@ -386,9 +408,18 @@ class RemoteDeployment {
     if (known !== undefined) return known.promise;
     const going = Promise.withResolvers<void>();
     this.#going.set(slot, going);
-    if (this.#lostOnes.has(this.#slots.get(slot)!.taskManager)) going.resolve();
-    else this.#tell(slot, { kind: 'terminate', deployment: this.number, slot });
-    return going.promise;
+    const { taskManager } = this.#slots.get(slot)!;
+    if (this.#lostOnes.has(taskManager)) {
+      going.resolve();
+      return going.promise;
+    }
+    this.#tell(slot, { kind: 'terminate', deployment: this.number, slot });
+    const timer = this.#parts.clock.timer(
+      TERMINATE_DEADLINE_MS,
+      () => this.#parts.giveUp(taskManager, `a slot was not terminated within ${TERMINATE_DEADLINE_MS} ms`),
+      'slots have to be terminated',
+    );
+    return going.promise.finally(() => timer.cancel());
   }
 }
 

@@ -19,8 +19,8 @@
  * RC-2 Both sides send a heartbeat with their whole truth each interval. Who hears nothing for the timeout takes the other
  *      for lost, and closes: the other one hears nothing either, and comes to the same end by itself.
  * RC-3 A loss is told once; every request that waits is rejected with it. After `close` nothing is told.
- * RC-4 Bounded: a piece by PIECE_BYTES_MAX, a message by MESSAGE_BYTES_MAX, what waits to be sent by WAITING_BYTES_MAX,
- *      requests by REQUESTS_MAX; whoever exceeds them is cut off.
+ * RC-4 Bounded: a piece by PIECE_BYTES_MAX, a message by `messageBytesMax` (what comes from others is held until it is
+ *      whole), what waits to be sent by WAITING_BYTES_MAX, requests by REQUESTS_MAX; whoever exceeds them is cut off.
  * RC-5 An unknown outcome is its own: a request whose connection broke is rejected with RPC_LOST, and may have had its effect.
  * RC-6 What is asked does not end this process: a handler that throws, and an answer that cannot become bytes, are told to
  *      whoever asked. A request that cannot become bytes waits for nothing.
@@ -56,6 +56,8 @@ export interface RpcOptions<In, Asked> {
   readonly clock: Clock;
   readonly heartbeat: HeartbeatOptions;
   readonly handlers: RpcHandlers<In, Asked>;
+  /** Bytes of one message, in both directions; default {@link MESSAGE_BYTES_MAX}. */
+  readonly messageBytesMax?: number;
 }
 
 /** RC-2, ms. */
@@ -69,8 +71,10 @@ export interface HeartbeatOptions {
 const HEADER_BYTES = 12;
 /** Bytes of one piece. */
 export const PIECE_BYTES_MAX = 1024 * 1024;
-/** Bytes of one message. */
-export const MESSAGE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Bytes of one message, unless somebody says otherwise: a bundle of 64 MiB, with all that is said of it. */
+export const MESSAGE_BYTES_MAX = 96 * 1024 * 1024;
+/** Bytes of one message between a job master and the processes of its job: the state of a slot that is restored. */
+export const STATE_MESSAGE_BYTES_MAX = 1024 * 1024 * 1024;
 /** Bytes that wait to be sent. */
 export const WAITING_BYTES_MAX = 1.5 * 1024 * 1024 * 1024;
 /** Requests that wait for their answer. */
@@ -98,6 +102,7 @@ interface Head {
 /** See the head of the file. */
 export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = unknown> {
   readonly #options: RpcOptions<In, Asked>;
+  readonly #messageBytesMax: number;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #isOver = false;
@@ -110,6 +115,7 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
 
   constructor(options: RpcOptions<In, Asked>) {
     this.#options = options;
+    this.#messageBytesMax = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
     this.#heardAt = options.clock.monotonic();
     options.connection.listen({
       data: (bytes) => this.#receive(bytes),
@@ -198,7 +204,7 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
     const out = new BinaryWriter();
     genericCodec.encode(body, out);
     const bytes = out.finish();
-    if (bytes.length > MESSAGE_BYTES_MAX) throw tooLarge(bytes.length);
+    if (bytes.length > this.#messageBytesMax) throw tooLarge(bytes.length, this.#messageBytesMax);
     let at = 0;
     do {
       const piece = bytes.subarray(at, at + PIECE_BYTES_MAX);
@@ -230,7 +236,7 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
   #takePiece(head: Head, piece: Uint8Array): void {
     if (head.more || this.#pieces.length > 0) {
       this.#piecesBytes += piece.length;
-      if (this.#piecesBytes > MESSAGE_BYTES_MAX) return this.#lose('it sent a message without an end');
+      if (this.#piecesBytes > this.#messageBytesMax) return this.#lose('it sent a message without an end');
       this.#pieces.push(piece.slice());
       if (head.more) return;
     }
@@ -363,8 +369,8 @@ function timeout(peer: string, why: string): MillraceError {
   return new MillraceError('RPC_TIMEOUT', `${peer} was asked in vain: ${why}`);
 }
 
-function tooLarge(bytes: number): MillraceError {
-  return new MillraceError('RPC_TOO_LARGE', `a message of ${bytes} bytes is over ${MESSAGE_BYTES_MAX}`);
+function tooLarge(bytes: number, most: number): MillraceError {
+  return new MillraceError('RPC_TOO_LARGE', `a message of ${bytes} bytes is over ${most}`);
 }
 
 function notAnswered(): MillraceError {

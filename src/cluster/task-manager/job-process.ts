@@ -31,7 +31,7 @@ import { windowBytesOf } from './network-memory.ts';
 import type { JobProcessCommand, JobProcessMessage, LinkSubject } from '../messages.ts';
 import type { JobProcessStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
-import { RpcConnection } from '../rpc/rpc-connection.ts';
+import { RpcConnection, STATE_MESSAGE_BYTES_MAX } from '../rpc/rpc-connection.ts';
 
 /** What a job process is made of. */
 export interface JobProcessParts {
@@ -97,6 +97,7 @@ export class JobProcess {
       ...peer,
       clock: env.clock,
       heartbeat: start.heartbeat,
+      messageBytesMax: STATE_MESSAGE_BYTES_MAX,
       handlers: {
         message: (command) => this.#obey(command),
         lost: (error) => this.#fence(error),

@@ -4,7 +4,7 @@
  * ```text
  *   state \ event  connected    failed    refused   lost      retry     expired   stop
  *   DIALING        REGISTERED   WAITING   STOPPED   -         -         STOPPED   STOPPED
- *   REGISTERED     -            -         -         WAITING   -         -         STOPPED
+ *   REGISTERED     -            -         -         WAITING   -         STOPPED   STOPPED
  *   WAITING        -            -         -         -         DIALING   STOPPED   STOPPED
  *   STOPPED        STOPPED      STOPPED   STOPPED   STOPPED   STOPPED   STOPPED   STOPPED
  *
@@ -13,7 +13,7 @@
  *   refused    it knows another secret or protocol                    WAITING     nothing runs here; a pause, then again
  *   lost       no sign of life any more: what ran here is ended       STOPPED     for ever
  *   retry      the pause is over
- *   expired    nobody answered for too long
+ *   expired    nobody answered for too long, or another process has had its name for so long
  *   stop       from outside
  *   -          cannot happen
  * ```
@@ -58,7 +58,7 @@ export const REGISTRATION_MOVES: Readonly<Record<RegistrationState, Row>> = {
     refused: 'STOPPED',
     expired: 'STOPPED',
   },
-  REGISTERED: { ...IMPOSSIBLE, lost: 'WAITING' },
+  REGISTERED: { ...IMPOSSIBLE, lost: 'WAITING', expired: 'STOPPED' },
   WAITING: { ...IMPOSSIBLE, retry: 'DIALING', expired: 'STOPPED' },
   STOPPED,
 };

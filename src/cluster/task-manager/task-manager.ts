@@ -9,6 +9,8 @@
  *      is not gone when it registers again is reported, and its slots are not dealt before it is.
  * TM-4 Where several JobManagers take turns it goes to the one that leads, and obeys none of a lower epoch than it has heard of: to
  *      change the JobManager is to lose the former one (TM-2).
+ * TM-5 It is registered when it gets orders. While another process has its name it gets none, and waits as for a JobManager
+ *      that does not answer (TM-3): that one may be dead without anybody knowing it yet.
  * TM-3 It registers again by itself, with pauses, until `registrationTimeoutMs` have passed without a JobManager.
  */
 
@@ -72,6 +74,8 @@ export class TaskManager {
   #state: RegistrationState = 'DIALING';
   #rpc: RpcConnection | undefined;
   #ordersVersion = 0;
+  /** TM-5. */
+  #refusal: string | undefined;
   #expiry: Timer | undefined;
   #retry: Timer | undefined;
   #watch: Closeable | undefined;
@@ -177,7 +181,6 @@ export class TaskManager {
     }
     this.#move('connected');
     if (this.#state !== 'REGISTERED') return connection.close();
-    this.#expiry?.cancel();
     this.#ordersVersion = 0;
     const { env, heartbeat } = this.#parts;
     this.#rpc = new RpcConnection({
@@ -205,11 +208,25 @@ export class TaskManager {
   /** TM-1. */
   #follow(orders: TaskManagerOrders): void {
     if (orders.epoch !== this.#epoch) return this.#mistaken(orders.epoch);
+    if (orders.refused !== undefined) return this.#refused(orders.refused);
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    this.#refusal = undefined;
     if (orders.version < this.#ordersVersion) return;
     const isNews = orders.version > this.#ordersVersion;
     this.#ordersVersion = orders.version;
     this.#jobs.follow(orders.jobs);
     if (isNews) this.#rpc?.report();
+  }
+
+  /** TM-5. */
+  #refused(why: string): void {
+    if (this.#refusal === undefined) {
+      const remedy = 'give each TaskManager a taskmanager.resource-id of its own, or leave the key out';
+      this.#parts.env.log.warn('this TaskManager is not registered', { why, remedy });
+    }
+    this.#refusal = why;
+    this.#expect();
   }
 
   /** TM-4: it leads in another epoch than it was dialed for; who leads is asked again. */
@@ -238,11 +255,11 @@ export class TaskManager {
 
   #expect(): void {
     const { env, registrationTimeoutMs, leader } = this.#parts;
-    this.#expiry = env.clock.timer(
+    this.#expiry ??= env.clock.timer(
       registrationTimeoutMs,
       () => {
-        const why = `no JobManager at ${leader.description} within ${registrationTimeoutMs} ms`;
-        this.#stop('expired', clusterUnreachable(why));
+        const nobody = `no JobManager at ${leader.description} within ${registrationTimeoutMs} ms`;
+        this.#stop('expired', clusterUnreachable(this.#refusal ?? nobody));
       },
       'a JobManager has to be found',
     );
