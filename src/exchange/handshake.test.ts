@@ -6,6 +6,7 @@ import type { Connection } from '../base/network.ts';
 import { seededRandom } from '../base/random.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import {
+  EARLY_BYTES_MAX,
   HANDSHAKE_DEADLINE_MS,
   HELLO_BYTES_MAX,
   introduce,
@@ -193,4 +194,58 @@ test('a broken connection ends the handshake on both sides', async () => {
   network.cut();
   network.settle();
   assert.ok(isMillraceError(await outcome, 'NETWORK_FAILED'));
+});
+
+test('what comes long after the handshake waits until somebody listens, up to a bound', async () => {
+  const network = new MemoryNetwork(seededRandom('early'));
+  network.chunkBytesMax = 1 << 20;
+  const clock = new ManualClock();
+  const [near, far] = network.pair();
+  const random = seededRandom('challenges');
+  const both = Promise.all([
+    introduce(near, { clock, random, subject: 's', secret: 'x' }),
+    receive(far, { clock, random, secretOf: () => 'x' }),
+  ]);
+  network.settle();
+  const [dialer, listener] = await both;
+  for (const byte of [1, 2, 3]) {
+    dialer.connection.write(Uint8Array.of(byte));
+    network.settle();
+    await Promise.resolve();
+  }
+  assert.deepEqual([...listener.rest], [1, 2, 3]);
+  const heard: number[] = [];
+  let isClosed = false;
+  listener.connection.listen({
+    data: (bytes) => void heard.push(...bytes),
+    drained: () => {},
+    closed: () => {},
+  });
+  dialer.connection.write(Uint8Array.of(4));
+  network.settle();
+  assert.deepEqual([[...listener.rest], heard], [[1, 2, 3], [4]], 'from then on the new listener has it');
+  dialer.connection.listen({
+    data: () => {},
+    drained: () => {},
+    closed: () => {
+      isClosed = true;
+    },
+  });
+  const [third, fourth] = network.pair();
+  const again = Promise.all([
+    introduce(third, { clock, random, subject: 's', secret: 'x' }),
+    receive(fourth, { clock, random, secretOf: () => 'x' }),
+  ]);
+  network.settle();
+  const [flooder] = await again;
+  flooder.connection.listen({
+    data: () => {},
+    drained: () => {},
+    closed: () => {
+      isClosed = true;
+    },
+  });
+  flooder.connection.write(new Uint8Array(EARLY_BYTES_MAX + 1));
+  network.settle();
+  assert.ok(isClosed, 'who sends too much is cut off');
 });

@@ -27,6 +27,8 @@ import type { Connection } from '../base/network.ts';
 export const PROTOCOL_VERSION = 2;
 /** A peer that has not proved itself by then never will, ms. */
 export const HANDSHAKE_DEADLINE_MS = 5_000;
+/** Bytes behind a handshake that wait until somebody listens, at most; whoever sends more is cut off. */
+export const EARLY_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of a hello, at most. */
 export const HELLO_BYTES_MAX = 1_024;
 
@@ -61,7 +63,10 @@ export interface Introduced {
   readonly connection: Connection;
   /** What the dialer said it is. */
   readonly subject: string;
-  /** Bytes that came behind the handshake: the first ones of what follows. */
+  /**
+   * Bytes that came behind the handshake: the first ones of what follows. They grow until somebody listens, and so are to be read
+   * in the turn in which that begins.
+   */
   readonly rest: Uint8Array;
 }
 
@@ -153,6 +158,7 @@ class Shake {
   #bytes: Uint8Array = new Uint8Array(0);
   #awaited: { readonly length: number; readonly then: (bytes: Uint8Array) => void } | undefined;
   #isOver = false;
+  #hasSucceeded = false;
   #timer: Timer | undefined;
   #resolve: (introduced: Introduced) => void = () => {};
   #reject: (error: Error) => void = () => {};
@@ -188,7 +194,15 @@ class Shake {
 
   succeed(subject: string): void {
     if (!this.#end()) return;
-    this.#resolve({ connection: this.#connection, subject, rest: this.#bytes });
+    this.#hasSucceeded = true;
+    const read = (): Uint8Array => this.#bytes;
+    this.#resolve({
+      connection: this.#connection,
+      subject,
+      get rest() {
+        return read();
+      },
+    });
   }
 
   /** Tells the peer why, then as {@link refused}. */
@@ -221,9 +235,11 @@ class Shake {
   }
 
   #receive(bytes: Uint8Array): void {
-    if (this.#isOver) return;
+    if (this.#isOver && !this.#hasSucceeded) return;
     this.#bytes = this.#bytes.length === 0 ? bytes : concat(this.#bytes, bytes);
-    this.#go();
+    if (!this.#hasSucceeded) return this.#go();
+    // Whoever was introduced is not listened to yet.
+    if (this.#bytes.length > EARLY_BYTES_MAX) this.#connection.close();
   }
 
   #go(): void {
