@@ -78,10 +78,15 @@ const ELEMENTS_PER_STEP = 64;
 /** R12: how many times as long as it read a snapshot a task works before it reads on. */
 const WORK_PER_READING = 3;
 
-/** The text of the code that stands for a task in stack traces and profiles. */
-const RUN_TASK = `return function runTask(deadline) {
+/**
+ * The text of the code that stands for a task in stack traces and profiles: of optimized code V8 tells the name of the
+ * function alone, and not that of its file.
+ */
+function runTask(vertex: number, subtask: number): string {
+  return `return function runTask_${vertex}_${subtask}(deadline) {
   return work(deadline);
 };`;
+}
 
 /** What a source gets from the job master. */
 type SourceCommand =
@@ -141,8 +146,9 @@ export class TaskRunner {
     };
     this.task = new StreamTask({ ...parts.task, host });
     const work = (deadline: number): StepResult => this.#work(deadline);
-    const name = ['task', String(parts.vertex), String(parts.subtask)];
-    this.#run = makeCode<typeof work>(name, { work }, RUN_TASK) ?? work;
+    const { vertex, subtask } = parts;
+    const name = ['task', String(vertex), String(subtask)];
+    this.#run = makeCode<typeof work>(name, { work }, runTask(vertex, subtask)) ?? work;
   }
 
   get vertex(): number {

@@ -26,8 +26,8 @@ function profile(root: Node): string {
 }
 
 const task = (vertex: number, subtask: number, ...children: Node[]): Node => ({
-  name: 'runTask',
-  url: `millrace/task/${vertex}/${subtask}/17`,
+  name: `runTask_${vertex}_${subtask}`,
+  url: '',
   children,
 });
 

@@ -1,9 +1,10 @@
 /**
  * From CPU profiles of threads to the flame graph of one task: a pure function.
  *
- * The work of each task goes through a function whose code has a name of its own (see `hosts/task-runner.ts`): what is
- * under it in a profile is what the task computed, whatever else its thread did. Where code generation is forbidden there
- * is no such function, and the graph is that of the whole thread.
+ * The work of each task goes through a function with a name of its own (see `hosts/task-runner.ts`): what is under it in a
+ * profile is what the task computed, whatever else its thread did. Where code generation is forbidden there is no such
+ * function, and the graph is that of the whole thread. Of code that V8 optimized before a profile began it tells the name of
+ * the function, and not that of a file that only the code itself names.
  */
 
 import { codeFolder } from '../base/own-package.ts';
@@ -60,6 +61,9 @@ export function urlsIn(text: string): Set<string> {
   return new Set((JSON.parse(text) as Profile).nodes.map(({ callFrame }) => callFrame.url));
 }
 
+/** The function through which a task works, see `hosts/task-runner.ts`. */
+const TASK = /^runTask_(\d+)_(\d+)$/;
+
 /** Puts the profiles of several threads together. */
 export function flameOf(
   texts: readonly string[],
@@ -88,12 +92,14 @@ class Thread {
     this.#placeOf = placeOf;
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.samples = nodes.reduce((sum, { hitCount = 0 }) => sum + hitCount, 0);
-    this.hasTasks = nodes.some(({ callFrame }) => callFrame.url.startsWith('millrace/task/'));
+    this.hasTasks = nodes.some(({ callFrame }) => TASK.test(callFrame.functionName));
   }
 
   nodesOf({ vertex, subtask }: FlamedTask): ProfileNode[] {
-    const prefix = `millrace/task/${vertex}/${subtask === undefined ? '' : `${subtask}/`}`;
-    return [...this.#nodes.values()].filter(({ callFrame }) => callFrame.url.startsWith(prefix));
+    return [...this.#nodes.values()].filter(({ callFrame }) => {
+      const [, ofVertex, ofSubtask] = TASK.exec(callFrame.functionName) ?? [];
+      return Number(ofVertex) === vertex && (subtask === undefined || Number(ofSubtask) === subtask);
+    });
   }
 
   roots(): ProfileNode[] {

@@ -647,7 +647,7 @@ describe('a job with --ui', () => {
       children.reduce((sum, child) => sum + child.value, 0) <= value && children.every(sumsUp);
     assert.ok(sumsUp(root!), 'a frame is at least as wide as those below it');
     const names = JSON.stringify(root);
-    assert.match(names, /"name":"work \(task-runner\.js:\d+\)","origin":"engine"/);
+    assert.match(names, /"name":"work \(task-runner\.ts:\d+\)","origin":"engine"/);
     const flink = await json<{ endTimestamp: number; data: { name: string; value: number } }>(
       base,
       `/v1/jobs/${jid}/${vertex}?subtaskindex=0`,

@@ -236,8 +236,15 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       await page.getByText('No profile yet').waitFor();
       await page.getByLabel('Operator').selectOption('clicks-of-user');
       await page.getByRole('button', { name: 'Take a profile' }).click();
-      await concludes(page, 'profile.hottest', /went to process \(hot-key\.ts:\d+\) with what it calls/);
-      await page.locator('.frame[data-origin="job"]', { hasText: 'process (hot-key.ts' }).first().waitFor();
+      await concludes(
+        page,
+        'profile.hottest',
+        /went to (process|score) \(hot-key\.ts:\d+\) with what it calls/,
+      );
+      await page
+        .locator('.frame[data-origin="job"]', { hasText: /(process|score) \(hot-key\.ts/ })
+        .first()
+        .waitFor();
       assert.deepEqual(await seriousFindings(page), []);
     });
   });
