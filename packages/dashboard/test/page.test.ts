@@ -8,7 +8,8 @@ import type { Browser, Page } from 'playwright-core';
 import { cutOff, goToPane, openPage, seriousFindings, unreachedByTab, type View } from './browser.ts';
 import { openBrowser } from './chromium.ts';
 import { answers } from './scripted-answers.ts';
-import { checkpoint, demo, description, figures, hello, jobId, raised } from './scripted-job.ts';
+import type { LogLine } from '../../../src/rest/contract.ts';
+import { checkpoint, demo, description, figures, hello, jobId, raised, startedAt } from './scripted-job.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -294,6 +295,47 @@ describe('the page', () => {
     while (!(await page.getByText('The checkpoint is complete').isVisible())) await step.click();
     await page.getByText('has published it').waitFor();
     assert.equal(await page.locator('.barriers-box[data-barrier="done"]').count(), 7);
+  });
+
+  it('plays each checkpoint as it comes, when it is to follow', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/barriers');
+    await page.getByRole('button', { name: 'Live: play each as it comes' }).click();
+    await page.getByText('waiting for the next checkpoint').waitFor();
+    server.send({ name: 'checkpoint', data: checkpoint(166) });
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    assert.equal(await page.getByLabel('Which checkpoint').inputValue(), '166');
+  });
+
+  it('filters the log by worker, task, level and text', async () => {
+    const line = (logId: number, more: Partial<LogLine>): LogLine => ({
+      ...{ logId, at: startedAt, level: 'info', message: `line ${logId}`, jobId, vertex: null, uid: null },
+      ...{ subtask: null, attempt: 1, slot: null, workerId: null, code: null, fields: {} },
+      ...more,
+    });
+    const entries = [
+      line(1, { workerId: 'local', slot: 0, vertex: 'Source: generator', uid: 'events', subtask: 0 }),
+      line(2, { workerId: 'local', slot: 1, level: 'error', code: 'OPERATOR_FAILED' }),
+      line(3, {}),
+    ];
+    server.script(demo([{ name: 'logs', data: { entries } }]), answers);
+    const { page } = await open({}, '#/logs');
+    const shown = async (): Promise<string[]> => {
+      const texts = await page.locator('.log-text').allInnerTexts();
+      return texts.map((text) => /line \d/.exec(text)?.[0] ?? text);
+    };
+    await page.getByText('line 3').waitFor();
+    await page.getByLabel('Worker').selectOption('local, slot 2');
+    assert.deepEqual(await shown(), ['line 2']);
+    await page.getByLabel('Worker').selectOption('');
+    await page.getByLabel('Task').selectOption('Source: generator');
+    assert.deepEqual(await shown(), ['line 1']);
+    await page.getByLabel('Task').selectOption('');
+    await page.getByLabel('Level').selectOption('error');
+    assert.deepEqual(await shown(), ['line 2']);
+    await page.getByLabel('Level').selectOption('debug');
+    await page.getByLabel('Search').fill('operator_failed');
+    assert.deepEqual(await shown(), ['line 2']);
   });
 
   it('asks for a drill by worker and slot, and shows its scorecard', async () => {

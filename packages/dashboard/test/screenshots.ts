@@ -5,7 +5,7 @@
 //
 // Needs Chromium and pngquant (on Debian: apt-get install chromium fonts-noto-cjk pngquant).
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { root } from '../../../test/architecture/read.ts';
@@ -40,7 +40,7 @@ const scenes: readonly Scene[] = [
   {
     job: 'examples/abnormal-users.ts',
     words: demo,
-    warmUpMs: 60_000,
+    warmUpMs: 45_000,
     panes: {
       home: nothing,
       heat: nothing,
@@ -57,11 +57,7 @@ const scenes: readonly Scene[] = [
       metrics: nothing,
       config: nothing,
       logs: nothing,
-      tap: async (page) => {
-        const start = page.locator('.button[data-kind="main"]');
-        if ((await start.count()) > 0) await start.click().then(() => page.waitForTimeout(4000));
-      },
-      state: (page) => page.waitForTimeout(1500),
+      state: (page) => page.locator('[data-part="keys"] tbody .link').last().click(),
       drill: async (page) => {
         if ((await page.locator('[data-drill]').count()) > 0) return;
         await page.locator('.kill-target').nth(1).click();
@@ -89,6 +85,10 @@ const scenes: readonly Scene[] = [
     words: [],
     warmUpMs: 10_000,
     panes: {
+      tap: async (page) => {
+        await page.locator('main .button[data-kind="main"]').click();
+        await page.waitForTimeout(5000);
+      },
       profile: async (page) => {
         await page.locator('main select').first().selectOption('1');
         const take = page.locator('main .button[data-kind="main"]');
@@ -98,7 +98,7 @@ const scenes: readonly Scene[] = [
     },
   },
   { job: 'test/jobs/slow-sink.ts', words: [], warmUpMs: 25_000, panes: { graph: nothing } },
-  { job: 'test/jobs/stuck-watermark.ts', words: [], warmUpMs: 90_000, panes: { 'event-time': nothing } },
+  { job: 'test/jobs/stuck-watermark.ts', words: [], warmUpMs: 75_000, panes: { 'event-time': nothing } },
   {
     job: 'test/jobs/failing.ts',
     words: ['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=100'],
@@ -118,13 +118,13 @@ async function take(browser: Browser, scene: Scene, wanted: readonly string[]): 
     );
     await new Promise((resolve) => setTimeout(resolve, scene.warmUpMs));
     for (const [pane, prepare] of panes) {
+      await Promise.all(pages.map(({ page }) => goToPane(page, pane)));
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      // One after the other: a worker is killed once.
+      for (const { page } of pages) await prepare(page);
       for (const { view, page } of pages) {
-        if ((await page.locator(`nav a[href="#/${pane}"]`).count()) === 0) continue;
         await page.bringToFront();
-        await goToPane(page, pane);
-        await page.waitForTimeout(2500);
-        await prepare(page);
-        await page.waitForTimeout(500);
+        await page.waitForTimeout(400);
         save(`${pane}-${view.name}.png`, await page.screenshot());
       }
     }
@@ -133,9 +133,15 @@ async function take(browser: Browser, scene: Scene, wanted: readonly string[]): 
   }
 }
 
-// The pictures have few colours: a palette makes them a third of their size.
+/** Every pane there is. */
+function paths(): string[] {
+  const text = readFileSync(join(root, 'packages/dashboard/src/panes.ts'), 'utf8');
+  return [...new Set([...text.matchAll(/path: '([\w-]+)'/g)].map(([, path]) => path!))];
+}
+
+// The pictures have few colours: a palette makes them a quarter of their size.
 function save(name: string, png: Buffer): void {
-  const { status, stdout, stderr } = spawnSync('pngquant', ['--speed', '1', '--strip', '128', '-'], {
+  const { status, stdout, stderr } = spawnSync('pngquant', ['--speed', '1', '--strip', '--nofs', '64', '-'], {
     input: png,
     maxBuffer: 16 * 1024 * 1024,
   });
@@ -144,6 +150,9 @@ function save(name: string, png: Buffer): void {
   console.log(`${name} ${Math.round(stdout.length / 1024)} KB`);
 }
 
+const drawn = scenes.flatMap(({ panes }) => Object.keys(panes));
+const missing = paths().filter((pane) => !drawn.includes(pane));
+if (missing.length > 0) throw new Error(`no scene draws ${missing.join(', ')}`);
 mkdirSync(folder, { recursive: true });
 const browser = await openBrowser();
 try {

@@ -50,8 +50,17 @@ function Theatre({
   readonly playable: readonly CheckpointSummary[];
 }): ReactNode {
   const { t, say } = useText();
-  // It stays with the one it shows, also when a newer one comes.
-  const [chosen, setChosen] = useState(playable.at(-1)?.checkpointId);
+  const newest = playable.at(-1)?.checkpointId;
+  // It stays with the one it shows, also when a newer one comes, unless it is to follow.
+  const [chosen, setChosen] = useState(newest);
+  const [isLive, setLive] = useState(false);
+  // The next one waits until this one was seen to its end.
+  const [isSeen, setSeen] = useState(true);
+  useEffect(() => {
+    if (!isLive || !isSeen || newest === chosen) return;
+    setChosen(newest);
+    setSeen(false);
+  }, [isLive, isSeen, newest, chosen]);
   const { checkpoint, failure } = useCheckpoint(job, chosen);
   return (
     <>
@@ -59,7 +68,10 @@ function Theatre({
         <select
           aria-label={t('barriers.which')}
           value={chosen}
-          onChange={(event) => setChosen(Number(event.target.value))}
+          onChange={(event) => {
+            setLive(false);
+            setChosen(Number(event.target.value));
+          }}
         >
           {[...playable].reverse().map(({ checkpointId, durationMs }) => (
             <option key={checkpointId} value={checkpointId}>
@@ -68,26 +80,46 @@ function Theatre({
             </option>
           ))}
         </select>
+        <button
+          type="button"
+          className="button"
+          aria-pressed={isLive}
+          onClick={() => {
+            setSeen(true);
+            setLive(!isLive);
+          }}
+        >
+          {t('barriers.live')}
+        </button>
+        {isLive && isSeen && <span className="soft">{t('barriers.live.waits')}</span>}
       </div>
       {checkpoint === undefined ? (
         <p className="soft">{failure ?? t('action.working')}</p>
       ) : (
-        <Play key={checkpoint.checkpointId} description={job.description} checkpoint={checkpoint} />
+        <Play
+          key={checkpoint.checkpointId}
+          description={job.description}
+          checkpoint={checkpoint}
+          starts={isLive && !isSeen}
+          ended={() => setSeen(true)}
+        />
       )}
     </>
   );
 }
 
-function Play({
-  description,
-  checkpoint,
-}: {
+interface PlayProps {
   readonly description: JobDescription;
   readonly checkpoint: CheckpointMessage;
-}): ReactNode {
+  /** It plays without being told to. */
+  readonly starts: boolean;
+  readonly ended: () => void;
+}
+
+function Play({ description, checkpoint, starts, ended }: PlayProps): ReactNode {
   const { t } = useText();
   const totalMs = Math.max(1, checkpoint.durationMs);
-  const { atMs, isPlaying, seek, play, pause } = usePlayer(totalMs);
+  const { atMs, isPlaying, seek, play, pause } = usePlayer(totalMs, { starts, ended });
   const frame = barrierFrame(description, checkpoint, atMs);
   const moments = useMemo(() => barrierMoments(checkpoint), [checkpoint]);
   return (
@@ -153,11 +185,13 @@ interface Player {
   readonly pause: () => void;
 }
 
-function usePlayer(totalMs: number): Player {
+function usePlayer(totalMs: number, { starts, ended }: Pick<PlayProps, 'starts' | 'ended'>): Player {
   const [atMs, setAtMs] = useState(0);
-  const [isPlaying, setPlaying] = useState(false);
+  const [isPlaying, setPlaying] = useState(starts);
   const at = useRef(0);
   at.current = atMs;
+  const tell = useRef(ended);
+  tell.current = ended;
   useEffect(() => {
     if (!isPlaying) return undefined;
     let before: number | undefined;
@@ -165,8 +199,10 @@ function usePlayer(totalMs: number): Player {
       const next = at.current + ((now - (before ?? now)) / playMs) * totalMs;
       before = now;
       setAtMs(Math.min(totalMs, next));
-      if (next >= totalMs) setPlaying(false);
-      else frame = window.requestAnimationFrame(step);
+      if (next >= totalMs) {
+        setPlaying(false);
+        tell.current();
+      } else frame = window.requestAnimationFrame(step);
     });
     return () => window.cancelAnimationFrame(frame);
   }, [isPlaying, totalMs]);

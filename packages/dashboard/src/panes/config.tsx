@@ -78,12 +78,12 @@ function Config({ job }: { readonly job: ReadyJob }): ReactNode {
                   <td className="config-value">
                     <code>{entry.value ?? '–'}</code>
                     {entry.origin !== 'default' && (
-                      <Copy name={t('copy.option')} text={`-D${entry.key}=${entry.value ?? ''}`} />
-                    )}
-                    {entry.origin !== 'default' && (
-                      <span className="soft small">
-                        {t('config.default', { value: entry.defaultValue ?? '–' })}
-                      </span>
+                      <>
+                        <p className="soft small">
+                          {t('config.default', { value: entry.defaultValue ?? '–' })}
+                        </p>
+                        <Copy name={t('copy.option')} text={`-D${entry.key}=${entry.value ?? ''}`} />
+                      </>
                     )}
                   </td>
                   <td>

@@ -5,6 +5,7 @@ import { idleConclusions, idleSubtasks, skewConclusions } from '../conclusions/b
 import { conclusion, identityOf } from '../conclusions/conclusion.ts';
 import { labelOf } from '../conclusions/names.ts';
 import { PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
+import { Choices } from '../parts/choices.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { VertexDetail } from '../parts/vertex-detail.tsx';
 import { WhichKey } from '../parts/which-key.tsx';
@@ -55,19 +56,13 @@ function Heat({ job }: { readonly job: ReadyJob }): ReactNode {
         ))
       )}
       <section className="card">
-        <fieldset className="row" aria-label={t('heat.measure')}>
-          {measures.map((name) => (
-            <button
-              key={name}
-              type="button"
-              className="button"
-              aria-pressed={name === measure}
-              onClick={() => setMeasure(name)}
-            >
-              {t(`heat.measure.${name}`)}
-            </button>
-          ))}
-        </fieldset>
+        <Choices
+          label={t('heat.measure')}
+          of={measures}
+          chosen={measure}
+          choose={setMeasure}
+          nameOf={(name) => t(`heat.measure.${name}`)}
+        />
         <Scroll label={t('heat.title')}>
           <table className="heat">
             <thead>

@@ -18,16 +18,23 @@ export function LogsPane(): ReactNode {
   const [level, setLevel] = useState<LogLine['level']>('debug');
   const [search, setSearch] = useState('');
   const [vertex, setVertex] = useState(() => addressValue('vertex') ?? '');
+  const [worker, setWorker] = useState('');
   const [paused, setPaused] = useState<readonly LogLine[]>();
   const shown = paused ?? logs;
   const vertices = useMemo(() => {
     const named = logs.flatMap((line) => (line.vertex === null ? [] : [line.vertex]));
     return [...new Set([...named, ...(vertex === '' ? [] : [vertex])])].sort();
   }, [logs, vertex]);
+  const workerOf = ({ workerId, slot }: LogLine): string =>
+    workerId === null
+      ? ''
+      : t('logs.worker.value', { worker: workerId, slot: slot === null ? '–' : String(slot + 1) });
+  const workers = [...new Set(logs.map(workerOf))].filter((name) => name !== '').sort();
   const fitting = shown.filter(
     (line) =>
       levels.indexOf(line.level) >= levels.indexOf(level) &&
       (vertex === '' || line.vertex === vertex) &&
+      (worker === '' || workerOf(line) === worker) &&
       (search === '' || textOf(line).toLowerCase().includes(search.toLowerCase())),
   );
   return (
@@ -52,6 +59,16 @@ export function LogsPane(): ReactNode {
         >
           <option value="">{t('logs.vertex.all')}</option>
           {vertices.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+        <select
+          aria-label={t('logs.worker')}
+          value={worker}
+          onChange={(event) => setWorker(event.target.value)}
+        >
+          <option value="">{t('logs.worker.all')}</option>
+          {workers.map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>

@@ -6,6 +6,7 @@ import { labelOf, vertexLabel } from '../conclusions/names.ts';
 import { useHistory } from '../live/history.ts';
 import { metricsEveryMs, metricsPath, readMetrics } from '../live/metrics.ts';
 import { PaneHead, Scroll } from '../parts/basic.tsx';
+import { Choices } from '../parts/choices.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { isPicked, type MetricPick, PickedMetrics, usePicks } from '../parts/picked-metrics.tsx';
@@ -42,19 +43,13 @@ function Lines({ job }: { readonly job: ReadyJob }): ReactNode {
   const format = (value: number): string => say({ kind: isShare ? 'share' : 'rate', value });
   return (
     <section className="card">
-      <fieldset className="row" aria-label={t('heat.measure')}>
-        {measures.map((name) => (
-          <button
-            key={name}
-            type="button"
-            className="button"
-            aria-pressed={name === measure}
-            onClick={() => setMeasure(name)}
-          >
-            {t(`metrics.measure.${name}`)}
-          </button>
-        ))}
-      </fieldset>
+      <Choices
+        label={t('heat.measure')}
+        of={measures}
+        chosen={measure}
+        choose={setMeasure}
+        nameOf={(name) => t(`metrics.measure.${name}`)}
+      />
       <Plot
         label={t(`metrics.measure.${measure}`)}
         times={[...points, ...job.ticks].map(({ at }) => at)}

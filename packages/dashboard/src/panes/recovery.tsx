@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import type { Recovery } from '../../../../src/rest/contract.ts';
 import type { Conclusion } from '../conclusions/conclusion.ts';
 import { causeSaying, recoveryConclusion } from '../conclusions/recovery.ts';
+import { subtaskLabel } from '../conclusions/names.ts';
 import { Empty, PaneHead, Verdict } from '../parts/basic.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { RecoveryLine } from '../parts/recovery-line.tsx';
@@ -45,6 +46,7 @@ function Recoveries({ job }: { readonly job: ReadyJob }): ReactNode {
           <dl className="facts-list">
             <dt>{t('recovery.cause')}</dt>
             <dd>{recovery.cause}</dd>
+            <Moved job={job} recovery={recovery} />
             {recovery.restoredFromPath !== null && (
               <>
                 <dt>{t('recovery.restored-from')}</dt>
@@ -65,4 +67,25 @@ function told(job: ReadyJob, recovery: Recovery): Conclusion {
   const conclusion = recoveryConclusion(job.description, recovery);
   const cause = causeSaying(job.description, recovery, job.exceptions);
   return cause === undefined ? conclusion : { ...conclusion, more: [cause, ...conclusion.more] };
+}
+
+/** Where what had failed ran, and where it runs now; of the latest recovery, because only of now that is known. */
+function Moved({ job, recovery }: { readonly job: ReadyJob; readonly recovery: Recovery }): ReactNode {
+  const { t } = useText();
+  const { task, workerId, slot } = recovery;
+  const isLatest = recovery === job.recoveries.at(-1) && recovery.downtimeMs !== null;
+  const now = task && job.figures.vertices[task.vertex]?.subtasks[task.subtask];
+  if (!isLatest || task === null || workerId === null || slot === null || !now) return null;
+  return (
+    <>
+      <dt>{t('recovery.moved')}</dt>
+      <dd data-part="moved">
+        {t('recovery.moved.value', {
+          task: subtaskLabel(job.description, task),
+          ...{ worker: workerId, slot: String(slot + 1) },
+          ...{ newWorker: now.workerId, newSlot: String(now.slot + 1) },
+        })}
+      </dd>
+    </>
+  );
 }

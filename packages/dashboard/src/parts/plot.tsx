@@ -123,7 +123,8 @@ function optionsOf(
   return {
     width: Math.max(200, element.clientWidth),
     height,
-    padding: [8, 12, 0, 0],
+    // Half of the last time is beyond the end of its axis.
+    padding: [8, 30, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: {
