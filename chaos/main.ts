@@ -25,7 +25,7 @@ import { SPLITS } from './records.ts';
 import { ChaosRun } from './run.ts';
 
 /** Counts up when jobs, checks or what happens change; sums are over one version. */
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 const TASK_MANAGERS = 3;
 const JOB = fileURLToPath(new URL('job.ts', import.meta.url));
 const SETTINGS = ['-Dheartbeat.interval=500ms', '-Dheartbeat.timeout=10s'];
@@ -96,8 +96,12 @@ async function main({ seed, minutes, everyMs, rate, folder }: Settings): Promise
   const cluster = await TestCluster.start(ending, { taskManagers: TASK_MANAGERS, settings: SETTINGS });
   const output = join(disk.path, 'output');
   const words = ['--output', output, '--per-split', `${perSplit}`, '--rate', `${rate}`];
-  const where = `-Dexecution.checkpointing.dir=${join(disk.path, 'checkpoints')}`;
-  const job = await cluster.submit(JOB, '-p', '4', where, ...RESTARTS, '--', ...words);
+  const where = [
+    `-Dexecution.checkpointing.dir=${join(disk.path, 'checkpoints')}`,
+    // Savepoints may be nowhere else.
+    `-Dexecution.checkpointing.savepoint-dir=${join(disk.path, 'savepoints')}`,
+  ];
+  const job = await cluster.submit(JOB, '-p', '4', ...where, ...RESTARTS, '--', ...words);
   const run = new ChaosRun({
     cluster,
     job,

@@ -7,7 +7,7 @@ export type Victim = 'taskmanager' | 'jobprocess' | 'jobmaster';
 
 /** One thing that happens. */
 export type Action =
-  /** `kill -9`, of so many at once. */
+  /** `kill -9`, of so many at once; as many as there are TaskManagers are all of a kind. */
   | { readonly kind: 'kill'; readonly victim: Victim; readonly count: number }
   /** SIGSTOP, and SIGCONT after so many ms: shorter or longer than a heartbeat may be silent. */
   | { readonly kind: 'pause'; readonly victim: Victim; readonly ms: number }
@@ -37,7 +37,7 @@ export function* planOf(seed: number, everyMs: number): Generator<Planned, never
 function actionOf(draw: (bound: number) => number): Action {
   const victim = VICTIMS[draw(VICTIMS.length)]!;
   const kind = draw(20);
-  if (kind < 10) return { kind: 'kill', victim, count: draw(4) === 0 ? 2 : 1 };
+  if (kind < 10) return { kind: 'kill', victim, count: [1, 1, 1, 1, 2, 3][draw(6)]! };
   if (kind < 15) return { kind: 'pause', victim, ms: Math.round(100 * 100 ** (draw(1_000) / 1_000)) };
   if (kind < 17) return { kind: 'disk-full', ms: 500 + draw(4_000) };
   return { kind: 'savepoint' };

@@ -14,6 +14,8 @@ const PATIENCE_MS = 180_000;
 const LOOK_MS = 100;
 /** While nothing comes, the cluster is asked so often whether the job has ended. */
 const ASK_MS = 2_000;
+/** Characters of what a command says that was refused. */
+const OUTPUT_SHOWN = 500;
 
 /** One run: strikes one after the other, and looks at the output all the time. */
 export class ChaosRun {
@@ -120,12 +122,12 @@ export class ChaosRun {
   }
 
   sentence(seconds: number): string {
-    const { kills, pauses, fullDisks, savepoints } = this.counts;
+    const { kills, pauses, fullDisks, savepoints, savepointsRefused } = this.counts;
     const sorted = this.recoveries.toSorted((left, right) => left - right);
     const at = (share: number): number =>
       Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
     return (
-      `${seconds} s, ${kills} kills, ${pauses} pauses, ${fullDisks} full disks, ${savepoints} savepoints; ` +
+      `${seconds} s, ${kills} kills, ${pauses} pauses, ${fullDisks} full disks, ${savepoints} savepoints (and ${savepointsRefused} that were refused); ` +
       `${this.records} records and ${this.windows} windows committed; ` +
       `from ${sorted.length} kills to what the next deployment committed p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; ${this.violations.length} violations.`
     );
@@ -177,9 +179,16 @@ export class ChaosRun {
   }
 
   async #savepoint(): Promise<void> {
-    const { code } = await this.#cluster.run('savepoint', this.#job, join(this.#disk.path, 'savepoints'));
+    const { code, output } = await this.#cluster.run(
+      'savepoint',
+      this.#job,
+      join(this.#disk.path, 'savepoints'),
+    );
     if (code === 0) this.counts.savepoints++;
-    else this.counts.savepointsRefused++;
+    else {
+      this.counts.savepointsRefused++;
+      console.log(`no savepoint: ${output.trim().slice(0, OUTPUT_SHOWN)}`);
+    }
     await this.untilMore('a savepoint');
   }
 

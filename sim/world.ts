@@ -193,6 +193,7 @@ const KINDS: readonly Happening['kind'][] = [
   'stop-with-savepoint',
   'savepoint',
   'rescale',
+  'rescale',
   'take-over',
   'take-over',
   'fault',
@@ -248,23 +249,29 @@ export function worldOf(seed: number): World {
     const before = plan.at(-1)?.what.kind;
     const isDuringSavepoint = before === 'savepoint' && draw(3) > 0;
     const isSoon = BEGINNINGS.has(before) && draw(3) > 0;
+    // A rescale takes its time; what comes at once only cancels it.
+    const isLate = before === 'rescale' && draw(3) > 0;
     plan.push({
       when: isDuringSavepoint
         ? { moment: 'savepoint', nth: 1, events: draw(40) }
         : isSoon
           ? { events: draw(150) }
-          : whenOf(draw),
+          : isLate
+            ? { events: 300 + draw(900) }
+            : whenOf(draw),
       what: happening(draw, kinds[draw(kinds.length)]!),
       next: settings,
     });
   }
   const throws = has() ? 1 + draw(3) : 0;
-  const cluster = draw(CLUSTER_EVERY) === 0 ? { cluster: clusterOf(draw) } : {};
+  const cluster = draw(CLUSTER_EVERY) === 0 ? { cluster: clusterOf(draw) } : undefined;
+  // Half of the clusters have jobs that last longer than a lease.
+  const isLong = cluster !== undefined && draw(2) === 0;
   return {
     ...cluster,
     seed,
-    job,
-    first,
+    job: isLong ? { ...job, sources: job.sources.map((source) => ({ ...source, ratePerSecond: 50 })) } : job,
+    first: isLong ? { ...first, intervalMs: 50 } : first,
     plan,
     rates: {
       io: has() ? rate(draw) : 0,
@@ -354,7 +361,7 @@ function jobOf(draw: Draw): JobSpec {
   return {
     parallelism,
     maxParallelism: [4, 7, 128][draw(3)]!,
-    chaining: draw(4) !== 0,
+    chaining: draw(3) !== 0,
     sources,
     selfUnion: keyed.kind !== 'pairs' && draw(5) === 0,
     keyed,
