@@ -81,7 +81,11 @@ function exchange(
       reject(new NoAnswer(error.code ?? error.message, wasSent));
     };
     request.once('socket', (socket: Socket) => {
-      if (!socket.connecting) wasSent = true;
+      // One that was used before: nothing more is heard of its connecting.
+      if (!socket.connecting) {
+        wasSent = true;
+        return;
+      }
       const connected = url.protocol === 'https:' ? 'secureConnect' : 'connect';
       socket.once(connected, () => {
         wasSent = true;

@@ -142,20 +142,21 @@ for (const { name, startServer } of KINDS) {
     it('a store that stands still fails checkpoints, not the job; afterwards they are made again', async (test) => {
       const here = place(test, server, {
         ...server.settings,
-        's3.socket.timeout': '300 ms',
-        's3.retry.max-num-retries': '0',
-        'fs.webhdfs.timeout': '300 ms',
-        'fs.webhdfs.retries': '0',
+        's3.socket.timeout': '2 s',
+        's3.retry.max-num-retries': '1',
+        'fs.webhdfs.timeout': '2 s',
+        'fs.webhdfs.retries': '1',
         'execution.checkpointing.tolerable-failed-checkpoints': '1000',
         'restart-strategy.type': 'fixed-delay',
         'restart-strategy.fixed-delay.attempts': '1000',
         'restart-strategy.fixed-delay.delay': '200 ms',
       });
-      const running = startMillrace(run(here, 15), here);
+      const running = startMillrace(run(here, 20), here);
       await running.outputMatches(/from the beginning/, 120_000);
       await pause(3_000);
       server.halt();
-      await pause(3_000);
+      // Longer than both tries of a request.
+      await pause(8_000);
       server.resume();
       const { code, output } = await running.ended;
       assert.equal(code, 0, output);
