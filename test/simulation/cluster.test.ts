@@ -8,6 +8,7 @@ import { SimulatedCluster } from '../cluster/simulated-cluster.ts';
 import { committed } from '../property/simulated-job.ts';
 import { expectedLines, INPUT } from './fixed-job.ts';
 import { assertWithin } from './fixed-run.ts';
+import { writeInput } from './simulated-input.ts';
 
 const seeds = process.env['MILLRACE_SEED'] === undefined ? Number(process.env['MILLRACE_SEEDS'] ?? 40) : 1;
 const first = Number(process.env['MILLRACE_SEED'] ?? 1);
@@ -18,20 +19,7 @@ async function begin(
   options?: ConstructorParameters<typeof SimulatedCluster>[1],
 ): Promise<SimulatedCluster> {
   const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
-  const { files } = kernel.env('operator');
-  await kernel.settle(
-    (async () => {
-      await files.makeDirectory('/input');
-      for (const [path, visits] of INPUT) {
-        const file = await files.open(path, 'create');
-        await file.write(
-          new TextEncoder().encode(visits.map((visit) => `${JSON.stringify(visit)}\n`).join('')),
-        );
-        await file.sync();
-        await file.close();
-      }
-    })(),
-  );
+  await writeInput(kernel, INPUT);
   const cluster = new SimulatedCluster(kernel, options);
   await kernel.settle(cluster.startJobManager());
   for (const name of ['tm1', 'tm2', 'tm3']) cluster.startTaskManager(name);

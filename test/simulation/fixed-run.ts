@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
-import type { Env } from '../../src/base/env.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import type { FileCall } from '../../src/testing/simulated-files.ts';
 import { committed, kill, SimulatedJob, type SimulatedOptions } from '../property/simulated-job.ts';
 import { DiskWitness } from './disk-witness.ts';
 import fixedJob, { expectedLines, INPUT } from './fixed-job.ts';
+import { writeInput } from './simulated-input.ts';
 
 /** How the fixed job runs. */
 export interface FixedOptions extends Partial<Omit<SimulatedOptions, 'definition' | 'args'>> {
@@ -44,7 +44,7 @@ export class FixedRun {
     };
     const kernel = new Kernel({ seed, shuffle: true, faults: { onOperation } });
     witness.watch(kernel);
-    await kernel.settle(writeInput(kernel.env('operator')));
+    await writeInput(kernel, INPUT);
     return new FixedRun(kernel, witness, options);
   }
 
@@ -131,16 +131,4 @@ function countsOf(lines: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
   return counts;
-}
-
-async function writeInput({ files }: Env): Promise<void> {
-  await files.makeDirectory('/input');
-  for (const [path, visits] of INPUT) {
-    const file = await files.open(path, 'create');
-    await file.write(new TextEncoder().encode(visits.map((visit) => `${JSON.stringify(visit)}\n`).join('')));
-    await file.sync();
-    await file.close();
-  }
-  await files.syncDirectory('/input');
-  await files.syncDirectory('/');
 }

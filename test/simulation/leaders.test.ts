@@ -10,6 +10,7 @@ import { watchRules } from '../cluster/simulated-register.ts';
 import { committed } from '../property/simulated-job.ts';
 import { expectedLines, INPUT } from './fixed-job.ts';
 import { assertWithin } from './fixed-run.ts';
+import { writeInput } from './simulated-input.ts';
 
 const seeds = process.env['MILLRACE_SEED'] === undefined ? Number(process.env['MILLRACE_SEEDS'] ?? 30) : 1;
 const first = Number(process.env['MILLRACE_SEED'] ?? 1);
@@ -18,20 +19,7 @@ const JOB_MANAGERS = ['jm1', 'jm2', 'jm3'];
 
 async function begin(seed: number): Promise<SimulatedCluster> {
   const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
-  const { files } = kernel.env('operator');
-  await kernel.settle(
-    (async () => {
-      await files.makeDirectory('/input');
-      for (const [path, visits] of INPUT) {
-        const file = await files.open(path, 'create');
-        await file.write(
-          new TextEncoder().encode(visits.map((visit) => `${JSON.stringify(visit)}\n`).join('')),
-        );
-        await file.sync();
-        await file.close();
-      }
-    })(),
-  );
+  await writeInput(kernel, INPUT);
   const cluster = new SimulatedCluster(kernel, { turns: true });
   cluster.metadata.lossPercent = seed % 3;
   cluster.seat.lossPercent = seed % 3;

@@ -73,23 +73,6 @@ export default job({
   },
 });
 
-/** Puts the input on the disk of a kernel. */
-export async function writeInput(kernel: Kernel): Promise<void> {
-  const { files: disk } = kernel.env('operator');
-  const write = async (): Promise<void> => {
-    await disk.makeDirectory('/input');
-    for (const [path, rows] of INPUT) {
-      const file = await disk.open(path, 'create');
-      await file.write(new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join('')));
-      await file.sync();
-      await file.close();
-    }
-    await disk.syncDirectory('/input');
-    await disk.syncDirectory('/');
-  };
-  await kernel.settle(write());
-}
-
 /** I-C4. */
 export function checkWithin(kernel: Kernel): void {
   for (const [directory, all] of [

@@ -13,7 +13,8 @@ import { failoverRegions } from '../../src/hosts/regions.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { SimulatedCluster } from '../cluster/simulated-cluster.ts';
 import { kill, NODE, SimulatedJob, type SimulatedOptions } from '../property/simulated-job.ts';
-import regions, { checkComplete, checkWithin, fault, writeInput } from './regions-job.ts';
+import regions, { checkComplete, checkWithin, fault, INPUT } from './regions-job.ts';
+import { writeInput } from './simulated-input.ts';
 
 const seeds = process.env['MILLRACE_SEED'] === undefined ? Number(process.env['MILLRACE_SEEDS'] ?? 20) : 1;
 const first = Number(process.env['MILLRACE_SEED'] ?? 1);
@@ -38,7 +39,7 @@ class RegionsRun {
   static async begin(seed: number, options: Partial<SimulatedOptions> = {}): Promise<RegionsRun> {
     fault.armed = undefined;
     const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
-    await writeInput(kernel);
+    await writeInput(kernel, INPUT);
     return new RegionsRun(kernel, options);
   }
 
@@ -222,7 +223,7 @@ it('whatever happens to the processes of a cluster, a job of several regions com
   for (let seed = first; seed < first + seeds / 2; seed++) {
     fault.armed = undefined;
     const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
-    await writeInput(kernel);
+    await writeInput(kernel, INPUT);
     const cluster = new SimulatedCluster(kernel, { slots: 4, job: () => regions });
     await kernel.settle(cluster.startJobManager());
     for (const name of ['tm1', 'tm2', 'tm3']) cluster.startTaskManager(name);
