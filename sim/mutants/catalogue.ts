@@ -150,6 +150,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: RECORDER,
     from: 'this.#frames[channel]!.push(frame);',
     to: 'this.#frames[channel]!.unshift(frame);',
+    rare: { fromSeed: 7_501 },
   },
   {
     name: 'in-flight-of-two-checkpoints',
@@ -171,6 +172,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: RECOVERED,
     from: 'if (reroute || dropEvents) return undefined;',
     to: '',
+    rare: { fromSeed: 601 },
   },
   {
     name: 'recovered-frame-twice',
