@@ -91,8 +91,12 @@ it("serves its jobs and TaskManagers by Flink's REST interface, and takes savepo
   const dead = await cluster.run('status', '-t', 'http://127.0.0.1:1');
   assert.equal(dead.code, 1);
   assert.match(dead.output, /CLUSTER_UNREACHABLE/);
-  const counts = await get<{ rescalesCounts: unknown }>(`/jobs/${id}/rescales/overview`);
+  const counts = await get<{ rescalesCounts: unknown; latest: { completed: { rescaleUuid: string } } }>(
+    `/jobs/${id}/rescales/overview`,
+  );
   assert.deepEqual(counts.rescalesCounts, { ignored: 0, inProgress: 0, completed: 1, failed: 0 });
+  const { completed } = counts.latest;
+  assert.deepEqual(await get(`/jobs/${id}/rescales/details/${completed.rescaleUuid}`), completed);
   const kept = (): string[] =>
     readdirSync(join(cluster.state, 'blobs-jobmanager')).filter((name) => name.length === 64);
   assert.equal(kept().length, 1);
