@@ -65,6 +65,8 @@ export {
   type RunnableJob,
   type VertexFigures,
 } from './run.ts';
+// Runs that a program begins are exported where its environment says so.
+import './watched/program-runs.ts';
 
 // Streams
 export type {

@@ -175,8 +175,38 @@ export async function execute(job: RunnableJob, options: ExecuteOptions = {}): P
  * const result = await client.result();
  * ```
  */
-export function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
-  return executeOver(job, options, undefined);
+export async function executeAsync(job: RunnableJob, options: ExecuteOptions = {}): Promise<JobClient> {
+  return followed(await executeOver(job, options, undefined));
+}
+
+/** Follows a run from its start; `close` is called behind its end, before the program hears of it. */
+export type FollowRun = (client: JobClient) => Promise<{ close(): Promise<void> } | undefined>;
+
+let followRun: FollowRun | undefined;
+
+/**
+ * Has every run followed that a program begins. Those who run the jobs of others, the command line and the processes of a
+ * cluster, see to that themselves.
+ */
+export function followRuns(follow: FollowRun): void {
+  followRun = follow;
+}
+
+async function followed(client: JobClient): Promise<JobClient> {
+  const following = await followRun?.(client);
+  if (following === undefined) return client;
+  const ended = client.result().then(async (result) => {
+    await following.close();
+    return result;
+  });
+  const told: JobClient = {
+    ...client,
+    result: () => ended,
+    stop: () => client.stop().then(() => ended),
+    cancel: () => client.cancel().then(() => ended),
+  };
+  served.set(told, servedParts(client));
+  return told;
 }
 
 /** A job that was planned, for whoever makes its slots; `recipe` tells a thread how to build it. */
@@ -543,7 +573,7 @@ async function executeScript(describe: () => StreamGraph): Promise<JobExecutionR
   const module = pathToFileURL(script);
   const options: ExecuteOptions = { args: process.argv.slice(2) };
   const job = loadGraph(graph, inputsOf(options), nameOfModule(module));
-  const client = start(job, module, options, true);
+  const client = await followed(start(job, module, options, true));
   return executionResult(orThrow(await client.result()));
 }
 

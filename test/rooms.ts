@@ -63,7 +63,8 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'cluster',
   ],
   savepoints: ['base', 'codecs', 'state', 'checkpoint', 'stores'],
-  cli: ['base', 'graph', 'savepoints', 'stores', 'run', 'ha', 'cluster', 'rest', 'telemetry', 'table'],
+  watched: ['base', 'stores', 'graph', 'cluster', 'run', 'rest', 'telemetry'],
+  cli: ['base', 'graph', 'savepoints', 'stores', 'run', 'ha', 'cluster', 'rest', 'watched', 'table'],
   testing: [
     'base',
     'codecs',
@@ -80,7 +81,17 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'cluster',
     'run',
   ],
-  index: ['base', 'codecs', 'metrics', 'state', 'operators', 'connectors', 'streams', 'run'],
+  index: [
+    'base',
+    'codecs',
+    'metrics',
+    'state',
+    'operators',
+    'connectors',
+    'streams',
+    'run',
+    'watched/program-runs',
+  ],
 };
 
 /** Files that the outside starts or imports; everything else in `src/` must be reached from them. */
@@ -266,6 +277,11 @@ export const seams: readonly {
     files: /^src\/telemetry\/http-transport\.ts$/,
     may: ['network'],
     why: 'sends telemetry to a collector',
+  },
+  {
+    files: /^src\/watched\/(?:program-runs|telemetry)\.ts$/,
+    may: ['machine'],
+    why: 'says which process it is whose telemetry goes where its environment says',
   },
   {
     files: /^src\/cli\/rest-target\.ts$/,

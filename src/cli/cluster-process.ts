@@ -29,6 +29,7 @@ import { loggingOf } from '../run/load.ts';
 import { storeSettings } from '../stores/settings.ts';
 import { withStores } from '../stores/stores.ts';
 import { type ApplicationRequest, prepareApplication, runApplication } from './application.ts';
+import { exportTelemetry } from '../watched/telemetry.ts';
 import type { Request } from './arguments.ts';
 import { linkMillrace } from './bundle.ts';
 import { ClusterFiles, isRunning } from './cluster-files.ts';
@@ -39,7 +40,6 @@ import { EXIT } from './exit.ts';
 import { checkBind, internalTlsOf } from './internal-tls.ts';
 import { restBindOf, restCertificatePath } from './rest-bind.ts';
 import type { JobHost } from './run-job.ts';
-import { exportTelemetry } from './telemetry.ts';
 
 /** A process of a cluster. */
 export type ProcessRequest = Request & { readonly kind: 'jobmanager' | 'taskmanager' };

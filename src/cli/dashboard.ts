@@ -2,33 +2,12 @@
 
 import { join } from 'node:path';
 import type { Configuration } from '../base/config.ts';
-import type { Clock, Env } from '../base/env.ts';
-import { isCheckpointing, jobSettings } from '../cluster/job-manager/job-settings.ts';
+import type { Clock } from '../base/env.ts';
 import type { SavepointOperations } from '../cluster/job-manager/savepoint-operations.ts';
-import { guaranteeOf } from '../graph/guarantee.ts';
-import { ClusterWatch } from '../rest/cluster-watch.ts';
-import { embeddedCluster } from '../rest/embedded.ts';
-import type { LogRing } from '../rest/log-ring.ts';
-import { ProcessMeter } from '../rest/process-meter.ts';
 import { type RestServer, serveRest } from '../rest/rest-server.ts';
-import { type JobClient, servedParts } from '../run.ts';
+import { servedParts } from '../run.ts';
+import type { WatchedRun } from '../watched/watched-run.ts';
 import { ownPackageFolder } from './job-file.ts';
-
-/** A run that is to be watched. */
-export interface WatchOptions {
-  readonly client: JobClient;
-  readonly env: Env;
-  readonly logs: LogRing;
-  readonly version: string;
-  readonly workingDirectory: string;
-}
-
-/** A run that is watched: for its dashboard, its telemetry, or both. */
-export interface WatchedRun {
-  readonly client: JobClient;
-  readonly watch: ClusterWatch;
-  close(): void;
-}
 
 /** A dashboard that is served. */
 export interface Dashboard {
@@ -42,38 +21,6 @@ export interface Dashboard {
 /** The answer to a stop comes after the job; who does not ask for it in so long does not want it. */
 const ANSWERED_MS_MAX = 5_000;
 const SENT_MS = 200;
-
-/** Begins to watch a run. */
-export function watchRun(options: WatchOptions): WatchedRun {
-  const { client, env, logs, version, workingDirectory } = options;
-  const { configuration } = client;
-  const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
-  const meter = new ProcessMeter();
-  const cluster = embeddedCluster({
-    source: master,
-    configuration,
-    targets: client.targets,
-    guarantee: guaranteeOf(master.compiled, {
-      checkpointing: isCheckpointing(configuration),
-      mode: jobSettings(configuration, true).checkpoints.mode,
-    }).guarantee,
-    checkpointsDirectory,
-    savepointsDirectory,
-    workingDirectory,
-    env,
-    version,
-    process: () => meter.figures(),
-  });
-  const watch = new ClusterWatch(cluster, logs);
-  return {
-    client,
-    watch,
-    close: () => {
-      watch.close();
-      meter.close();
-    },
-  };
-}
 
 /** Begins to serve; throws REST_UNAVAILABLE when no port can be had. */
 export async function serveDashboard({ client, watch }: WatchedRun): Promise<Dashboard> {

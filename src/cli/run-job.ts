@@ -22,14 +22,16 @@ import type { CheckpointReference } from '../cluster/job-manager/job-storage.ts'
 import { explain as planText } from '../graph/explain.ts';
 import { guaranteeOf, guaranteeText } from '../graph/guarantee.ts';
 import { LogRing } from '../rest/log-ring.ts';
-import { checkGuarantee, type ExecuteOptions, executeAsync, type JobClient, planOf } from '../run.ts';
+import { checkGuarantee, type ExecuteOptions, executeOver, type JobClient, planOf } from '../run.ts';
+import { exportTelemetry, isTelemetryWanted, type Telemetry } from '../watched/telemetry.ts';
+import type { WatchedRun } from '../watched/watched-run.ts';
 import type { JobOptions, Request } from './arguments.ts';
 import { loggingOf } from '../run/load.ts';
 import { bundleJob } from './bundle.ts';
 import { storeSettings } from '../stores/settings.ts';
 import { withStores } from '../stores/stores.ts';
 import { readConfiguration } from './configuration.ts';
-import type { Dashboard, WatchedRun } from './dashboard.ts';
+import type { Dashboard } from './dashboard.ts';
 import { EXIT } from './exit.ts';
 import { Interruption } from './interruption.ts';
 import {
@@ -44,7 +46,6 @@ import { Progress } from './progress.ts';
 import { resumeWords, shellCommand } from './resume.ts';
 import { summaryJson, summaryText, throughputOf } from './summary.ts';
 import type { Screen } from './terminal.ts';
-import { exportTelemetry, isTelemetryWanted, type Telemetry } from './telemetry.ts';
 import { compareWithSavepoint, savepointOf, type UpgradeRequest } from './upgrade.ts';
 
 /** The process in which a command runs. */
@@ -211,7 +212,7 @@ class Run {
       ...(this.#request.ui ? { alsoLogTo: this.#logs.log(systemClock()) } : {}),
     };
     try {
-      return await executeAsync(this.#job.url, options);
+      return await executeOver(this.#job.url, options, undefined);
     } catch (error) {
       throw explainLoadError(error, this.#job);
     }
@@ -234,7 +235,7 @@ class Run {
     const { ui } = this.#request;
     const { environment, version, workingDirectory } = this.#host;
     if (!ui && !isTelemetryWanted(environment)) return;
-    const { watchRun } = await import('./dashboard.ts');
+    const { watchRun } = await import('../watched/watched-run.ts');
     const { configuration } = client;
     const plain = systemEnv({ logging: loggingOf(configuration) });
     const env = withStores(plain, storeSettings(configuration, this.#host.environment));

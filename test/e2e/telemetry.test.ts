@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
-import { cleanUp, loginsJob, millrace, temporaryFolder } from './processes.ts';
+import { fileURLToPath } from 'node:url';
+import { cleanUp, loginsJob, millrace, start, temporaryFolder } from './processes.ts';
 
 /** What the example writes; see its own test. */
 const RECORDS = /7,121 read, 814 written/;
@@ -81,6 +82,35 @@ describe('telemetry', () => {
     assert.equal(lines.length, 2, lines.join('\n'));
     assert.match(lines[0]!, /it answers 403 \(no such tenant\)/);
     assert.doesNotMatch(output, /s3cret/);
+  });
+
+  it('is sent by programs that run their jobs by themselves, to the last span, and only once', async (test) => {
+    const spans: string[] = [];
+    const { url, paths } = await collector(test, (request, response) => {
+      let text = '';
+      request.on('data', (chunk) => (text += chunk));
+      request.on('end', () => {
+        if (request.url === '/v1/traces') spans.push(text);
+        response.end('{}');
+      });
+    });
+    const cwd = temporaryFolder(test);
+    const environment = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_BSP_SCHEDULE_DELAY: '60000',
+    };
+    const program = fileURLToPath(new URL('telemetry-program.ts', import.meta.url));
+    for (const words of [[program, 'asynchronously'], [program]]) {
+      spans.length = 0;
+      paths.length = 0;
+      const { code, output } = await start(process.execPath, words, { cwd, environment }).ended;
+      assert.equal(code, 0, output);
+      assert.match(output, /^FINISHED$/m);
+      assert.deepEqual([...new Set(paths)].sort(), ['/v1/metrics', '/v1/traces'], output);
+      const names = spans.join('').match(/"name":"JobInitialization"/g) ?? [];
+      assert.equal(names.length, 1, 'one run began once');
+    }
   });
 
   it('is off without an endpoint, and when it is switched off', async (test) => {

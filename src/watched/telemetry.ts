@@ -1,4 +1,4 @@
-/** Telemetry of a process of the command line: off, and not even loaded, unless the variables of OpenTelemetry ask for it. */
+/** Telemetry of this process: off, and not even loaded, unless the variables of OpenTelemetry ask for it. */
 
 import { hostname } from 'node:os';
 import type { MillraceError } from '../base/errors.ts';
