@@ -25,16 +25,16 @@ export async function exportRun(
   const log = env.log.child({ job: client.jobName, jobId: client.jobId });
   try {
     const version = await ownVersion(env);
-    const { watch, close } = watchRun({ client, env, logs: new LogRing(), version, workingDirectory });
+    const watched = watchRun({ client, env, logs: new LogRing(), version, workingDirectory });
     const telemetry = await exportTelemetry({
-      ...{ watch, environment, workingDirectory },
+      ...{ watch: watched.watch, environment, workingDirectory },
       warn: (text) => log.warn(text),
       info: (text) => log.info(text),
     });
     return {
       close: async () => {
         await telemetry?.close();
-        close();
+        watched.close();
       },
     };
   } catch (error) {
