@@ -539,7 +539,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/ha/leader-store.ts',
     from: 'this.#store.change({ key, value, expected: found?.revision, guard })',
     to: 'this.#store.change({ key, value, expected: found?.revision })',
-    rare: { fromSeed: 1_001 },
+    rare: { fromSeed: 3_001 },
   },
   {
     name: 'lost-process-is-not-told',

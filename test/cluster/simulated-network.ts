@@ -14,6 +14,8 @@ import type { Kernel } from '../../src/testing/kernel.ts';
 
 const LATENCY_MS_MAX = 3;
 const RESET_MS_MAX = 5;
+/** The smallest step of the kernel's time. */
+const TICK_MS = 0.001;
 
 /** One end; its events happen at its node. */
 class End implements Connection {
@@ -53,9 +55,9 @@ class End implements Connection {
     this.#network.carry(this, undefined);
   }
 
-  /** When bytes that are sent now arrive at the other end: never before what was sent earlier. */
+  /** When bytes that are sent now arrive at the other end: after what was sent earlier, as chance orders what is at one time. */
   arrivalMs(now: number, latencyMs: number): number {
-    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, now + latencyMs);
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs + TICK_MS, now + latencyMs);
     return this.#lastArrivalMs - now;
   }
 
