@@ -13,8 +13,11 @@ import stoppedSink, { gate, openGate, shutGate } from './stopped-sink-job.ts';
 const COUNT = 60_000;
 /** Records that may be read while the sink takes none: queues of two elements, each a batch of a thousand at most. */
 const READ_MAX = 8_000;
-/** The same with rings of 64 KiB, of which there are eight. */
-const READ_IN_THREADS_MAX = 40_000;
+/**
+ * The same with rings of 64 KiB, four on each edge: numbers of four bytes at least, then texts of some twenty, and batches
+ * and what a poll of a source may give beside them. An eighth of all.
+ */
+const READ_IN_THREADS_MAX = 100_000;
 const COUNT_IN_THREADS = 400_000;
 const TIMEOUT_MS = 500;
 /** On the machine's own clock and disk: so long that no slow disk makes a checkpoint late that could complete. */
