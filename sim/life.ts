@@ -352,7 +352,7 @@ class WorldRun {
     const limits = parallelismLimits(graph);
     const requirements = limits.map((limit, vertex) => {
       const { operators, parallelism } = graph.vertices[vertex]!;
-      const isKept = broadcasts && !operators.some(({ uid }) => ENDS.has(uid));
+      const isKept = broadcasts && !operators.every(({ uid }) => ENDS.has(uid));
       const asked = isKept ? parallelism : Math.max(least, subtasks[vertex % subtasks.length]!);
       return { lowerBound: 1, upperBound: Math.min(limit, asked) };
     });
