@@ -25,7 +25,7 @@ import {
 } from '../operators/operator.ts';
 import type { KeyedStateBackend, KeyedTimers, TimerDomain } from '../state/backend.ts';
 import type { BatchRun } from './batch-run.ts';
-import type { ChainOutput } from './chain-output.ts';
+import { type ChainOutput, PIECE } from './chain-output.ts';
 import { type FrameStack, PullFrame } from './frames.ts';
 import type { Deliver, DeliverRun, FusedStep, RowCounts } from './fused.ts';
 
@@ -55,8 +55,6 @@ export interface FuseRows {
   readonly deliverRun: () => DeliverRun | undefined;
 }
 
-/** Results of one call that go on without a pause. */
-const PULLED_AT_ONCE = 16;
 /** Results that one call may give back under a poison policy that holds them. */
 const PULLED_MAX = 1_048_576;
 /** Timers that fire without a pause at most. */
@@ -240,7 +238,7 @@ export class ChainLink {
     const frames = this.#frames;
     let isPulling = true;
     try {
-      for (let pulled = 0; pulled < PULLED_AT_ONCE && !frames.pushed; pulled++) {
+      for (let pulled = 0; pulled < PIECE && !frames.pushed; pulled++) {
         if (pulled > 0 && !this.#writable()) break;
         isPulling = true;
         const next = pull.next();

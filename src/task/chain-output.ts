@@ -40,8 +40,8 @@ type Held =
   | { readonly kind: 'watermark'; readonly timestamp: number }
   | { readonly kind: 'status'; readonly idle: boolean };
 
-/** Records of one array that go through the operators of the chain without a pause. */
-const PIECE = 16;
+/** Results of one call that go through the operators of the chain without a pause. */
+export const PIECE = 16;
 
 /** Elements that one call may have held back. */
 const HELD_MAX = 1_048_576;
