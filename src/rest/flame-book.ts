@@ -8,7 +8,7 @@
 import type { ClusterWatch } from './cluster-watch.ts';
 import { badRequest, field } from './context.ts';
 import type { FlameGraph, FlameGraphAnswer, FlameNode } from './contract.ts';
-import { flameOf, urlsIn } from './flame-graph.ts';
+import { flameOf, type Profile, urlsIn } from './flame-graph.ts';
 import type { JobWatch } from './job-watch.ts';
 import { type Answer, Refusal } from './router.ts';
 import { sourcePlaces } from './source-places.ts';
@@ -134,8 +134,9 @@ export class FlameBook {
     };
   }
 
-  async #taken(entry: Entry, { vertex, subtask }: FlameSubject, profiles: readonly string[]): Promise<void> {
-    entry.profiles = profiles;
+  async #taken(entry: Entry, { vertex, subtask }: FlameSubject, texts: readonly string[]): Promise<void> {
+    entry.profiles = texts;
+    const profiles = texts.map((text) => JSON.parse(text) as Profile);
     const urls = profiles.flatMap((profile) => [...urlsIn(profile)]);
     const placeOf = await sourcePlaces(this.#watch.cluster.env.files, urls);
     entry.graph = {

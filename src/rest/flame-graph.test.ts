@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FLAME_DEPTH_MAX, FLAME_NODES_MAX, flameOf } from './flame-graph.ts';
+import { FLAME_DEPTH_MAX, FLAME_NODES_MAX, flameOf, type Profile } from './flame-graph.ts';
 import type { FlameNode } from './contract.ts';
 import type { PlaceOf } from './source-places.ts';
 
@@ -12,8 +12,8 @@ interface Node {
 }
 
 /** A profile as V8 writes it. */
-function profile(root: Node): string {
-  const nodes: object[] = [];
+function profile(root: Node): Profile {
+  const nodes: (Profile['nodes'][number] & { children: number[] })[] = [];
   const add = ({ name, url = 'file:///job.ts', hits = 0, children = [] }: Node): number => {
     const id = nodes.length + 1;
     const node = { id, callFrame: { functionName: name, url, lineNumber: 4 }, hitCount: hits, children: [0] };
@@ -22,7 +22,7 @@ function profile(root: Node): string {
     return id;
   };
   add(root);
-  return JSON.stringify({ nodes });
+  return { nodes };
 }
 
 const task = (vertex: number, subtask: number, ...children: Node[]): Node => ({
@@ -31,7 +31,7 @@ const task = (vertex: number, subtask: number, ...children: Node[]): Node => ({
   children,
 });
 
-const thread = (subtask: number): string =>
+const thread = (subtask: number): Profile =>
   profile({
     name: '(root)',
     url: '',
