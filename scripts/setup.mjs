@@ -206,7 +206,9 @@ function pageReason() {
 }
 
 function buildKey() {
-  return keyOf(['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sourceFiles('src')]);
+  // This file says what is built into which file.
+  const own = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/setup.mjs'];
+  return keyOf([...own, ...sourceFiles('src')]);
 }
 
 // Of `src/` it needs types only, which leave nothing in what is built.
