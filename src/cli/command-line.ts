@@ -1,8 +1,8 @@
 /** Takes the words of the command line to an exit code: 0 done, 1 the job failed, 2 wrong usage, 130 interrupted. */
 
-import { readFileSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { sep } from 'node:path';
 import { type ErrorCode, isMillraceError } from '../base/errors.ts';
+import { ownVersion } from '../base/own-package.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { parseArguments, type Request } from './arguments.ts';
 import type { ClusterCommand } from './cluster.ts';
@@ -47,7 +47,7 @@ export async function runCommandLine(
 ): Promise<number> {
   const stdout = screenOf(process.stdout, process.env);
   const stderr = screenOf(process.stderr, process.env);
-  const request = parseArguments(words, version());
+  const request = parseArguments(words, ownVersion());
   switch (request.kind) {
     case 'print':
       stdout.write(request.text);
@@ -113,7 +113,7 @@ function hostOf(given: Pick<JobHost, 'words' | 'resume' | 'stdout' | 'stderr'>, 
     ...given,
     // Who only reads what is printed, or runs it in a pipeline, presses no key.
     isInteractive: given.stderr.live && process.stdin.isTTY && (process.env['CI'] ?? '') === '',
-    version: version(),
+    version: ownVersion(),
     verbose,
     workingDirectory,
     environment: process.env,
@@ -206,12 +206,6 @@ function usageText(message: string): string {
   return message.startsWith('Usage:')
     ? message
     : `millrace: ${message}\nSee millrace --help, or millrace run --help.`;
-}
-
-/** The version of this package. */
-export function version(): string {
-  const text = readFileSync(join(ownPackageFolder(), 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 // That Node strips types is the way jobs are loaded, not news.

@@ -1,8 +1,7 @@
 /** The export of what one run does, without a page that shows it. */
 
-import { fileURLToPath } from 'node:url';
-import type { Env } from '../base/env.ts';
-import { packageFolder } from '../base/own-package.ts';
+import type { Log } from '../base/env.ts';
+import { ownVersion } from '../base/own-package.ts';
 import { systemEnv } from '../base/system-env.ts';
 import { LogRing } from '../rest/log-ring.ts';
 import type { JobClient } from '../run.ts';
@@ -10,8 +9,8 @@ import { loggingOf } from '../run/load.ts';
 import { storeSettings } from '../stores/settings.ts';
 import { withStores } from '../stores/stores.ts';
 import type { Variables } from '../telemetry/settings.ts';
-import { exportTelemetry } from './telemetry.ts';
-import { watchRun } from './watched-run.ts';
+import { exportTelemetry, type Telemetry } from './telemetry.ts';
+import { type WatchedRun, watchRun } from './watched-run.ts';
 
 /** Exports until it is closed; what keeps it from that is a warning in the log, and never harms the run. */
 export async function exportRun(
@@ -20,30 +19,29 @@ export async function exportRun(
   workingDirectory: string,
 ): Promise<{ close(): Promise<void> } | undefined> {
   const { configuration } = client;
-  const plain = systemEnv({ logging: loggingOf(configuration) });
-  const env = withStores(plain, storeSettings(configuration, environment));
-  const log = env.log.child({ job: client.jobName, jobId: client.jobId });
+  const { log: plainLog, ...plain } = systemEnv({ logging: loggingOf(configuration) });
+  const log = plainLog.child({ job: client.jobName, jobId: client.jobId });
+  let watched: WatchedRun | undefined;
   try {
-    const version = await ownVersion(env);
-    const watched = watchRun({ client, env, logs: new LogRing(), version, workingDirectory });
-    const telemetry = await exportTelemetry({
-      ...{ watch: watched.watch, environment, workingDirectory },
-      warn: (text) => log.warn(text),
-      info: (text) => log.info(text),
-    });
-    return {
-      close: async () => {
-        await telemetry?.close();
-        watched.close();
-      },
-    };
+    const env = withStores({ ...plain, log }, storeSettings(configuration, environment));
+    watched = watchRun({ client, env, logs: new LogRing(), version: ownVersion(), workingDirectory });
+    const { watch } = watched;
+    const warn = (text: string): void => log.warn(text);
+    const info = (text: string): void => log.info(text);
+    const telemetry = await exportTelemetry({ watch, environment, workingDirectory, warn, info });
+    return { close: () => close(watched!, telemetry, log) };
   } catch (error) {
     log.warn('telemetry of the run is not exported', { error });
+    watched?.close();
     return undefined;
   }
 }
 
-async function ownVersion({ files }: Env): Promise<string> {
-  const bytes = await files.read(fileURLToPath(new URL('package.json', packageFolder)));
-  return (JSON.parse(new TextDecoder().decode(bytes)) as { version: string }).version;
+async function close(watched: WatchedRun, telemetry: Telemetry | undefined, log: Log): Promise<void> {
+  try {
+    await telemetry?.close();
+  } catch (error) {
+    log.warn('the last telemetry of the run is not exported', { error });
+  }
+  watched.close();
 }

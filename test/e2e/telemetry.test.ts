@@ -113,6 +113,16 @@ describe('telemetry', () => {
     }
   });
 
+  it('costs a program that runs its job by itself nothing but a warning when nobody listens', async (test) => {
+    const cwd = temporaryFolder(test);
+    const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' };
+    const program = fileURLToPath(new URL('telemetry-program.ts', import.meta.url));
+    const { code, output } = await start(process.execPath, [program], { cwd, environment }).ended;
+    assert.equal(code, 0, output);
+    assert.match(output, /^FINISHED$/m);
+    assert.match(output, /metrics do not reach http:\/\/127\.0\.0\.1:9\/v1\/metrics/);
+  });
+
   it('is off without an endpoint, and when it is switched off', async (test) => {
     const { url, paths } = await collector(test, (_, response) => void response.end());
     assert.deepEqual(linesOf(await run(test, { OTEL_SERVICE_NAME: 'x' })), []);
