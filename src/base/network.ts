@@ -32,7 +32,7 @@ export interface Connection {
    * whoever can should pause until `drained`. Nothing is refused; after `close` nothing is sent.
    */
   write(bytes: Uint8Array): boolean;
-  /** Replaces the listener. What comes before the first one waits. */
+  /** Replaces the listener. What comes before the first one waits; each is told of an end that came before it. */
   listen(listener: ConnectionListener): void;
   /** Ends both directions at once; what waits is dropped. */
   close(): void;

@@ -83,6 +83,28 @@ test('two ends with certificates of one issuer hear each other, much and in orde
   assert.equal(await said(tlsNetwork(env, issuer.issue('second')), 'hello'), 'hello');
 });
 
+for (const [name, networkOf] of [
+  ['TCP', () => tcpNetwork()],
+  ['TLS', () => tlsNetwork(env, own)],
+] as const) {
+  test(`whoever listens after the end of a connection is told of it, too (${name})`, async () => {
+    const accepted = Promise.withResolvers<Connection>();
+    const listener = await networkOf().listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);
+    const near = await networkOf().dial(listener.address, 5_000);
+    const ends = [0, 0];
+    const hear = (index: number): void =>
+      near.listen({ data: () => {}, drained: () => {}, closed: () => void ends[index]!++ });
+    hear(0);
+    (await accepted.promise).close();
+    await until(() => ends[0] === 1);
+    hear(1);
+    await until(() => ends[1] === 1);
+    await new Promise(setImmediate);
+    assert.deepEqual(ends, [1, 1]);
+    listener.close();
+  });
+}
+
 test('a certificate of another issuer is refused by both ends', async () => {
   warnings.length = 0;
   // It does not believe the listener.

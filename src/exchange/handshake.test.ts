@@ -196,6 +196,33 @@ test('a broken connection ends the handshake on both sides', async () => {
   assert.ok(isMillraceError(await outcome, 'NETWORK_FAILED'));
 });
 
+test('an end that comes before anybody listens is told to whoever does', async () => {
+  const network = new MemoryNetwork(seededRandom('end'));
+  const clock = new ManualClock();
+  const [near, far] = network.pair();
+  const random = seededRandom('challenges');
+  const both = Promise.all([
+    introduce(near, { clock, random, subject: 's', secret: 'x' }),
+    receive(far, { clock, random, secretOf: () => 'x' }),
+  ]);
+  network.settle();
+  const [dialer, listener] = await both;
+  dialer.connection.write(Uint8Array.of(7));
+  network.settle();
+  dialer.connection.close();
+  network.settle();
+  let ends = 0;
+  listener.connection.listen({
+    data: () => {},
+    drained: () => {},
+    closed: () => ends++,
+  });
+  assert.deepEqual([...listener.rest], [7]);
+  assert.equal(ends, 0, 'in a turn of its own');
+  network.settle();
+  assert.equal(ends, 1);
+});
+
 test('what comes long after the handshake waits until somebody listens, up to a bound', async () => {
   const network = new MemoryNetwork(seededRandom('early'));
   network.chunkBytesMax = 1 << 20;

@@ -47,6 +47,12 @@ class End implements Connection {
   listen(listener: ConnectionListener): void {
     this.#listener = listener;
     for (const bytes of this.#early.splice(0)) listener.data(bytes);
+    if (this.state === 'closed') this.#network.tellEnd(this);
+  }
+
+  /** Also to a listener that came after it. */
+  tellEnd(): void {
+    if (this.state === 'closed') this.#listener?.closed(undefined);
   }
 
   close(): void {
@@ -66,7 +72,7 @@ class End implements Connection {
     if (this.state !== 'open') return;
     if (bytes === undefined) {
       this.state = 'closed';
-      this.#listener?.closed(undefined);
+      this.tellEnd();
     } else if (this.#listener === undefined) this.#early.push(bytes);
     else this.#listener.data(bytes);
   }
@@ -129,6 +135,16 @@ export class SimulatedNetwork {
     const isHeld = this.#cutOff.has(from.node) || this.#cutOff.has(from.other!.node);
     if (isHeld) this.#held.push({ from, bytes });
     else this.#send(from, bytes);
+  }
+
+  /** In a turn of its own. */
+  tellEnd(end: End): void {
+    this.#kernel.schedule({
+      node: end.node,
+      afterMs: 0,
+      why: 'a connection is over',
+      run: () => end.tellEnd(),
+    });
   }
 
   #send(from: End, bytes: Uint8Array | undefined): void {

@@ -20,6 +20,8 @@ class End implements Connection {
   readonly out: Uint8Array[] = [];
   state: 'open' | 'closed' | 'told' = 'open';
   error: Error | undefined;
+  /** The end was told, and not by the own `close`: who listens later is told, too. */
+  hasHeardEnd = false;
   needsDrain = false;
 
   constructor(network: MemoryNetwork, peer: string) {
@@ -40,6 +42,7 @@ class End implements Connection {
 
   listen(listener: ConnectionListener): void {
     this.listener = listener;
+    if (this.hasHeardEnd) this.state = 'closed';
   }
 
   close(): void {
@@ -132,6 +135,7 @@ export class MemoryNetwork implements Network {
     const next = other!.out[0];
     if (next === undefined) {
       end.state = 'told';
+      end.hasHeardEnd = true;
       listener!.closed(end.error);
       return;
     }
