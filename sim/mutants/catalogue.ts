@@ -562,16 +562,16 @@ export const REGION_MUTANTS: readonly Mutant[] = [
   {
     name: 'region-takes-no-splits-back',
     teaches: 'SC-5: what a region got behind the restored checkpoint is with nobody',
-    file: 'src/cluster/job-manager/job-master.ts',
-    from: '      source.takeBack(new Set(own), restored?.id);\n',
-    to: '',
+    file: 'src/cluster/job-manager/deployment.ts',
+    from: '    for (const source of this.sources)\n      source.takeBack(',
+    to: '    for (const source of [] as typeof this.sources)\n      source.takeBack(',
   },
   {
     name: 'region-takes-all-splits-back',
     teaches: 'SC-5: what a reader has in the restored checkpoint is handed out again',
     file: 'src/cluster/job-manager/source-coordinator.ts',
-    from: 'subtasks.has(subtask) && after >= (checkpointId ?? 0)',
-    to: 'subtasks.has(subtask)',
+    from: 'isRestarted(subtask) && after >= (checkpointId ?? 0)',
+    to: 'isRestarted(subtask)',
   },
   {
     name: 'split-behind-the-snapshot-is-kept',

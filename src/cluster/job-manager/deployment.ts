@@ -15,7 +15,7 @@ import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { type JobGraph, slotOf } from '../../graph/job-graph.ts';
 import type { SlotCommand, SlotGateway, TaskDeployment } from '../../hosts/messages.ts';
-import { type Execution, ExecutionGraph, isOver } from './execution-graph.ts';
+import { type Execution, ExecutionGraph, isOver, type SubtaskId } from './execution-graph.ts';
 import type { Inbox } from './inbox.ts';
 import type { SourceCoordinator } from './source-coordinator.ts';
 import { WatermarkAlignmentGroups } from './watermark-alignment.ts';
@@ -109,7 +109,7 @@ export class Deployment {
     return this.#slots.get(slot)?.attempt;
   }
 
-  /** Takes slots in the places of those that left, and hands them their tasks (DE-3). */
+  /** Takes slots in the places of those that left, and hands them their tasks (DE-3) and, when they ask, their splits again (SC-5). */
   renew(started: StartedSlots): void {
     assert(!this.#isEnding, 'nothing comes to a deployment that ends');
     const slots = new Set(started.gateways.map(({ slot }) => slot));
@@ -117,7 +117,13 @@ export class Deployment {
     this.restoredCheckpointId = started.restoredCheckpointId;
     this.#take(started);
     this.executions.renew(slots, started.attempt);
-    this.alignment.renew(({ vertex, subtask }) => slots.has(slotOf(this.#graph, vertex, subtask)));
+    const isRenewed = (id: SubtaskId): boolean => slots.has(this.executions.get(id).slot);
+    this.alignment.renew(isRenewed);
+    for (const source of this.sources)
+      source.takeBack(
+        (subtask) => isRenewed({ vertex: source.vertex, subtask }),
+        started.restoredCheckpointId,
+      );
     this.executions.moveAll('SCHEDULED', slots);
     this.#deploy(started);
   }

@@ -58,7 +58,7 @@ export interface JobFigures {
   readonly state: JobState;
   /** ms since the start of this run. */
   readonly elapsedMs: number;
-  /** Deployments of this run after the first. */
+  /** Deployments of this run after the first, and restarts of failover regions. */
   readonly restarts: number;
   readonly vertices: readonly VertexFigures[];
   /** The operators' own counters, over all vertices. */

@@ -37,7 +37,7 @@ import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { discardsAtEnd, type RetentionPolicy } from '../../checkpoint/retention.ts';
-import { type CompiledJob, type JobGraph, requiredSlots, slotOf } from '../../graph/job-graph.ts';
+import { type CompiledJob, type JobGraph, requiredSlots } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
 import { failoverRegions } from '../../hosts/regions.ts';
 import type { ThreadFigures } from '../../metrics/thread-figures.ts';
@@ -1158,15 +1158,8 @@ export class JobMaster {
 
   #renew(slots: ReadonlySet<number>, { started, restored, found }: PreparedRegion): void {
     const deployment = this.#deployment;
-    const { graph } = this.compiled;
     assert(deployment !== undefined, 'a region is a part of a deployment');
-    const isRenewed = ({ vertex, subtask }: SubtaskId): boolean => slots.has(slotOf(graph, vertex, subtask));
-    for (const source of deployment.sources) {
-      const { parallelism } = graph.vertices[source.vertex]!;
-      const subtasks = Array.from({ length: parallelism }, (_, subtask) => subtask);
-      const own = subtasks.filter((subtask) => isRenewed({ vertex: source.vertex, subtask }));
-      source.takeBack(new Set(own), restored?.id);
-    }
+    const isRenewed = (id: SubtaskId): boolean => slots.has(deployment.executions.get(id).slot);
     this.#latest = restored ?? this.#latest;
     this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
     this.#vertexFigures.renew(isRenewed);

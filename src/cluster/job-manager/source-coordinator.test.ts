@@ -139,11 +139,11 @@ test('what a subtask got behind the snapshot of the restored checkpoint comes to
   assert.deepEqual(splitsOf(coordinator, 0, 1), ['b']);
   coordinator.snapshot(2); // It is never complete.
   assert.deepEqual(splitsOf(coordinator, 0, 1), ['c']);
-  coordinator.takeBack(new Set([1]), 1);
-  coordinator.takeBack(new Set([0]), 1);
+  coordinator.takeBack((subtask) => subtask === 1, 1);
+  coordinator.takeBack((subtask) => subtask === 0, 1);
   assert.deepEqual(splitsOf(coordinator, 1, 1), ['none'], 'they are kept for their subtask');
   assert.deepEqual(splitsOf(coordinator, 0, 1), ['b']);
-  coordinator.takeBack(new Set([0]), 1);
+  coordinator.takeBack((subtask) => subtask === 0, 1);
   assert.deepEqual(splitsOf(coordinator, 0, 3), ['b', 'c', 'none']);
 });
 
@@ -152,7 +152,7 @@ test('what was taken back is in the next snapshots until it is handed out again,
   assert.ok(coordinator);
   coordinator.snapshot(1);
   splitsOf(coordinator, 5, 2);
-  coordinator.takeBack(new Set([5]), 1);
+  coordinator.takeBack((subtask) => subtask === 5, 1);
   const snapshot = coordinator.snapshot(2);
   splitsOf(coordinator, 5, 2);
   assert.deepEqual(coordinator.snapshot(3), ['c']);

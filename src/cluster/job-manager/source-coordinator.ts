@@ -108,9 +108,9 @@ export class SourceCoordinator {
   }
 
   /** Subtasks restart from this checkpoint, or from the beginning of the deployment (SC-5). */
-  takeBack(subtasks: ReadonlySet<number>, checkpointId: number | undefined): void {
+  takeBack(isRestarted: (subtask: number) => boolean, checkpointId: number | undefined): void {
     const isBack = ({ subtask, after }: { readonly subtask: number; readonly after: number }): boolean =>
-      subtasks.has(subtask) && after >= (checkpointId ?? 0);
+      isRestarted(subtask) && after >= (checkpointId ?? 0);
     const back = this.#handedOut.filter(isBack).map(({ subtask, split }) => ({ subtask, split }));
     this.#handedOut = this.#handedOut.filter((each) => !isBack(each));
     // What was taken back before and not handed out again came later.
