@@ -1,6 +1,6 @@
 // A job of four failover regions whose result is known.
 
-import { files, job, state } from '../../src/index.ts';
+import { files, job, type Source, state } from '../../src/index.ts';
 import { committed } from '../property/simulated-job.ts';
 import assert from 'node:assert/strict';
 import type { Kernel } from '../../src/testing/kernel.ts';
@@ -23,13 +23,36 @@ export const COPIES = ROWS.map((row) => JSON.stringify(row)).sort();
 /** What the job must commit. */
 export const COUNTS = ROWS.map(({ file, line }) => JSON.stringify([file, line + 1])).sort();
 
-/** The next row that is copied, or counted, fails. */
-export const fault: { armed: 'copy' | 'count' | undefined } = { armed: undefined };
+/** The next row that is copied, or counted, fails; or the next request for a split of those to be copied, which this hears of. */
+export const fault: { armed: 'copy' | 'count' | undefined; split: (() => void) | undefined } = {
+  armed: undefined,
+  split: undefined,
+};
 
 function strike(where: 'copy' | 'count'): void {
   if (fault.armed !== where) return;
   fault.armed = undefined;
   throw new Error(`a fault in ${where}`);
+}
+
+/** The rows to be copied; its enumerator fails when it is asked to. */
+function rows(paths: readonly string[]): Source<Row> {
+  const source = files.jsonLines<Row>(paths, { ratePerSecond: 150 });
+  const createEnumerator: typeof source.createEnumerator = (context, restored) => {
+    const enumerator = source.createEnumerator(context, restored);
+    return {
+      start: () => enumerator.start(),
+      snapshot: () => enumerator.snapshot(),
+      next: (subtask) => {
+        const heard = fault.split;
+        fault.split = undefined;
+        heard?.();
+        if (heard !== undefined) throw new Error('a fault in the enumerator');
+        return enumerator.next(subtask);
+      },
+    };
+  };
+  return { ...source, createEnumerator } as Source<Row>;
 }
 
 /**
@@ -41,7 +64,7 @@ export default job({
     env.setParallelism(3).setMaxParallelism(8);
     const paths = [...INPUT.keys()];
     env
-      .fromSource(files.jsonLines<Row>(paths, { ratePerSecond: 150 }), { uid: 'rows' })
+      .fromSource(rows(paths), { uid: 'rows' })
       .map(
         (row) => {
           strike('copy');

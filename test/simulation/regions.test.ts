@@ -6,7 +6,8 @@ import process from 'node:process';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { REGION_MUTANTS } from '../../sim/mutants/catalogue.ts';
-import { MillraceError } from '../../src/base/errors.ts';
+import { isMillraceError, MillraceError } from '../../src/base/errors.ts';
+import { CANCEL_DEADLINE_MS } from '../../src/cluster/job-manager/deployment.ts';
 import type { JobState } from '../../src/cluster/job-manager/job-states.ts';
 import type { SlotProvider } from '../../src/hosts/messages.ts';
 import { failoverRegions } from '../../src/hosts/regions.ts';
@@ -27,6 +28,8 @@ class RegionsRun {
   #lose: ((slot: number, error: Error) => void)[] = [];
   /** The next restart of a region finds no slots. */
   failsNext = false;
+  /** The next restart of a region does not end, whatever is asked of it. */
+  hangsNext = false;
   regional = 0;
   readonly #options: Partial<SimulatedOptions>;
 
@@ -38,6 +41,7 @@ class RegionsRun {
 
   static async begin(seed: number, options: Partial<SimulatedOptions> = {}): Promise<RegionsRun> {
     fault.armed = undefined;
+    fault.split = undefined;
     const kernel = new Kernel({ seed, shuffle: true, replay: `MILLRACE_SEED=${seed}` });
     await writeInput(kernel, INPUT);
     return new RegionsRun(kernel, options);
@@ -73,6 +77,10 @@ class RegionsRun {
         if (this.failsNext) {
           this.failsNext = false;
           return Promise.reject(new MillraceError('TASK_MANAGER_LOST', 'no slot can be had'));
+        }
+        if (this.hangsNext) {
+          this.hangsNext = false;
+          return new Promise(() => undefined);
         }
         for (const slot of some) this.#lose[slot] = onLost;
         return slots.restart!(settings, some, onReport, onLost, signal);
@@ -159,6 +167,40 @@ it('with the strategy "full", and for a job that is one region, everything resta
   assert.deepEqual([...new Set(attemptsOf(run).values())], [2]);
   assert.ok(run.states.includes('FAILING'));
   await run.finish();
+});
+
+it('a cancel waits for the preparation of a region as long as for any other, and no longer', async () => {
+  const run = await RegionsRun.begin(first);
+  assert.ok(await run.until(() => run.isRunning()));
+  await run.kernel.runFor(30);
+  run.hangsNext = true;
+  run.lose(4);
+  assert.ok(await run.until(() => run.states.at(-1) === 'CREATED'));
+  run.lose(0);
+  assert.ok(await run.until(() => run.states.at(-1) === 'FAILING'), 'the whole job restarts');
+  await run.kernel.runFor(3 * CANCEL_DEADLINE_MS);
+  assert.equal(run.job.result, undefined, 'a restart waits until nothing is left');
+  run.kernel.schedule({ node: NODE, afterMs: 0, why: 'cancel', run: () => run.job.master.cancel() });
+  await run.kernel.runFor(2 * CANCEL_DEADLINE_MS);
+  assert.equal((run.job.result as { status?: string } | undefined)?.status, 'CANCELED');
+});
+
+it('a drain that comes while an enumerator fails is refused, and not told to a part of the job alone', async () => {
+  const run = await RegionsRun.begin(first);
+  assert.ok(await run.until(() => run.isRunning()));
+  let answer: unknown;
+  fault.split = () => {
+    const { master } = run.job;
+    master.stopWithSavepoint({ target: '/savepoints', drain: true }).then(
+      () => (answer = 'stopped'),
+      (error: unknown) => (answer = error),
+    );
+  };
+  assert.ok(await run.until(() => answer !== undefined));
+  assert.ok(isMillraceError(answer, 'JOB_NOT_RUNNING'), String(answer));
+  assert.equal(run.job.master.state, 'RESTARTING');
+  await run.finish();
+  assert.equal(run.regional, 1);
 });
 
 it('whatever happens to the regions of a job, everything is committed once', async () => {

@@ -716,7 +716,7 @@ export class JobMaster {
       case 'finished':
         return deployment.left(report.slot, report.kind);
       case 'failed':
-        return this.#taskFailed(deployment, report);
+        return this.#taskFailed(deployment, report, deserializeError(report.error));
       default:
         if (this.#phase === 'running' && !this.#failover.isLeaving(report.slot))
           this.#progress(deployment, report);
@@ -777,7 +777,7 @@ export class JobMaster {
       const { slot } = deployment.executions.get({ vertex, subtask });
       deployment.send(slot, deployment.source(vertex).answer(subtask)); // SC-1
     } catch (error) {
-      this.#fail(error, { vertex, subtask });
+      this.#taskFailed(deployment, { vertex, subtask }, error);
     }
   }
 
@@ -804,10 +804,9 @@ export class JobMaster {
     deployment.send(slot, { kind: 'client-credit', vertex, subtask, records: values.length });
   }
 
-  #taskFailed(deployment: Deployment, report: SlotReport & { kind: 'failed' }): void {
-    const execution = deployment.executions.get(report);
-    if (!isOver(execution.state)) deployment.executions.move(report, 'FAILED');
-    this.#fail(deserializeError(report.error), report);
+  #taskFailed({ executions }: Deployment, task: SubtaskId, error: unknown): void {
+    if (!isOver(executions.get(task).state)) executions.move(task, 'FAILED');
+    this.#fail(error, task);
   }
 
   #slotLost(attempt: number, slot: number, error: Error): void {
@@ -1245,38 +1244,32 @@ export class JobMaster {
     this.#failover.abandon();
     if (this.#deployment !== undefined) {
       const how = intent.kind === 'finish' ? 'finish' : 'cancel';
-      return this.#deployment.leave(how, () => this.#awaitRegion());
+      return this.#deployment.leave(how, () => {
+        this.#awaitPreparation();
+        this.#failover.whenGone(() => this.#gone());
+      });
     }
     if (this.#preparation === undefined) return this.#gone();
     this.#preparation.abort();
     this.#awaitPreparation();
   }
 
-  /** Of a preparation only the start of slots can be cut short; a job that ends does not wait for it for ever, a restart does (JM-2). */
+  /**
+   * Of a preparation, be it of a deployment or of a region, only the start of slots can be cut short; a job that ends does not
+   * wait for it for ever, a restart does (JM-2).
+   */
   #awaitPreparation(): void {
     this.#timer = this.#env.clock.timer(
       CANCEL_DEADLINE_MS,
       () =>
         this.#inbox.post('a preparation takes long', () => {
-          if (this.#preparation === undefined || this.#phase !== 'leaving') return;
+          const isAwaited = this.#deployment !== undefined || this.#preparation !== undefined;
+          if (!isAwaited || this.#phase !== 'leaving') return;
           if (this.#intent?.kind === 'restart') this.#awaitPreparation();
           else this.#hurry();
         }),
       'a preparation has to end',
     );
-  }
-
-  /** What was prepared for a region ends, too; as with a whole preparation, only a restart waits for it for ever (JM-2). */
-  #awaitRegion(): void {
-    this.#timer = this.#env.clock.timer(
-      CANCEL_DEADLINE_MS,
-      () =>
-        this.#inbox.post('the preparation of a region takes long', () => {
-          if (this.#phase === 'leaving' && this.#intent?.kind !== 'restart') this.#failover.hurry();
-        }),
-      'the preparation of a region has to end',
-    );
-    this.#failover.whenGone(() => this.#gone());
   }
 
   /** Nothing of the deployment runs any more; what now, is decided when no publication is under way (JM-2). */
