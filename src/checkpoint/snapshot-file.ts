@@ -40,8 +40,6 @@ const VERSION = 1;
 const HEADER_BYTES = 20;
 const ENTRY_BYTES = 12;
 const CRC_BYTES = 4;
-/** The longest varint of a key group. */
-const KEY_GROUP_BYTES_MAX = 8;
 const ENDED = 1;
 const KIND = { operator: 1, state: 2, keyGroup: 3, input: 4, output: 5 } as const;
 const REDISTRIBUTIONS = ['split', 'union', 'broadcast'] as const;
@@ -52,11 +50,17 @@ interface Section {
   readonly bytes: Uint8Array;
 }
 
+/** A section on its way into a file: its bytes as they are, without being put together before. */
+interface WrittenSection {
+  readonly kind: number;
+  readonly parts: readonly Uint8Array[];
+}
+
 /** The bytes of a snapshot; {@link decodeSubtaskSnapshot} reads them. */
 export function encodeSubtaskSnapshot(snapshot: SubtaskSnapshot): Uint8Array {
   const sections = sectionsOf(snapshot);
   const tableEnd = HEADER_BYTES + sections.length * ENTRY_BYTES;
-  const total = sections.reduce((sum, { bytes }) => sum + bytes.length, tableEnd + CRC_BYTES);
+  const total = sections.reduce((sum, section) => sum + lengthOf(section), tableEnd + CRC_BYTES);
   const header = new BinaryWriter(tableEnd + CRC_BYTES);
   header.u32(MAGIC);
   header.u16(VERSION);
@@ -64,21 +68,25 @@ export function encodeSubtaskSnapshot(snapshot: SubtaskSnapshot): Uint8Array {
   header.u8(0);
   header.f64(total);
   header.u32(sections.length);
-  for (const { kind, bytes } of sections) {
-    header.u32(kind);
-    header.u32(bytes.length);
-    header.u32(crc32(bytes));
+  for (const section of sections) {
+    header.u32(section.kind);
+    header.u32(lengthOf(section));
+    header.u32(section.parts.reduce((crc, bytes) => crc32(bytes, crc), 0));
   }
   header.u32(crc32(header.peek()));
   const out = new Uint8Array(total);
   out.set(header.peek());
   let at = tableEnd + CRC_BYTES;
-  for (const { bytes } of sections) {
+  for (const bytes of sections.flatMap(({ parts }) => parts)) {
     out.set(bytes, at);
     at += bytes.length;
   }
   assert(at === total, 'the sections fill the file');
   return out;
+}
+
+function lengthOf({ parts }: WrittenSection): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Reads what {@link encodeSubtaskSnapshot} wrote; `file` names the bytes in errors. */
@@ -110,23 +118,17 @@ export function decodeSubtaskSnapshot(bytes: Uint8Array, file: string): SubtaskS
 
 type KeyGroupBytes = OperatorSnapshot['keyGroups'][number];
 
-function sectionsOf(snapshot: SubtaskSnapshot): Section[] {
-  const sections: Section[] = [];
-  const add = (kind: number, write: (out: BinaryWriter) => void, initialBytes?: number): void => {
-    const out = new BinaryWriter(initialBytes);
+function sectionsOf(snapshot: SubtaskSnapshot): WrittenSection[] {
+  const sections: WrittenSection[] = [];
+  const add = (kind: number, write: (out: BinaryWriter) => void, ...rest: readonly Uint8Array[]): void => {
+    const out = new BinaryWriter();
     write(out);
-    sections.push({ kind, bytes: out.peek() });
+    sections.push({ kind, parts: [out.peek(), ...rest] });
   };
   for (const { uid, sections: states, keyGroups } of snapshot.operators) {
     add(KIND.operator, (out) => out.string(uid));
     for (const state of states) add(KIND.state, (out) => writeState(state, out));
-    for (const group of keyGroups) {
-      const write = (out: BinaryWriter): void => {
-        out.varint(group.keyGroup);
-        out.raw(group.bytes);
-      };
-      add(KIND.keyGroup, write, group.bytes.length + KEY_GROUP_BYTES_MAX);
-    }
+    for (const { keyGroup, bytes } of keyGroups) add(KIND.keyGroup, (out) => out.varint(keyGroup), bytes);
   }
   for (const channel of snapshot.inputs) add(KIND.input, (out) => writeChannel(channel, out));
   for (const channel of snapshot.outputs) add(KIND.output, (out) => writeChannel(channel, out));
