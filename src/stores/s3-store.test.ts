@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STORE_RULES } from '../../test/stores/conformance.ts';
-import { NaiveS3, type RequestFault } from '../../test/stores/naive-s3.ts';
+import { NaiveS3 } from '../../test/stores/naive-s3.ts';
+import { REQUEST_FAULTS, type RequestFault } from '../../test/stores/naive-server.ts';
 import { envOver, SETTINGS, storeOver } from '../../test/stores/stores-in-memory.ts';
 import { FilesError, type Log } from '../base/env.ts';
 import { storesOf } from '../checkpoint/stores.ts';
@@ -43,15 +44,7 @@ async function errorOf(work: Promise<unknown>): Promise<FilesError> {
 }
 
 test('a write whose answer was lost, that was sent twice or failed after it worked, is recognised by its token', async () => {
-  for (const fault of [
-    'answer-lost',
-    'twice',
-    'failed-after',
-    'unavailable',
-    'refused',
-    'lost',
-    'late',
-  ] as const) {
+  for (const fault of REQUEST_FAULTS) {
     const s3 = new NaiveS3();
     await failing(s3, /^PUT/, [fault]).claim('s3://bucket/attempts/1');
     const error = await errorOf(storeOver(s3.transport()).claim('s3://bucket/attempts/1'));
@@ -103,15 +96,7 @@ test('a publication that may still arrive is unknown until it is settled, and th
 test('parts: a fault at any request of an upload ends in the whole object, or in an error and none', async () => {
   const bytes = new Uint8Array(11 * 1024 * 1024).map((_, index) => index * 7);
   let cases = 0;
-  for (const fault of [
-    'refused',
-    'answer-lost',
-    'lost',
-    'late',
-    'twice',
-    'unavailable',
-    'failed-after',
-  ] as const) {
+  for (const fault of REQUEST_FAULTS) {
     for (let step = 1; ; step++) {
       const s3 = new NaiveS3();
       let count = 0;

@@ -10,21 +10,17 @@ import {
   firstLife,
   type World,
 } from '../../test/checkpoint/two-processes.ts';
-import { NaiveS3, REQUEST_FAULTS, type RequestFault, type RequestHook } from '../../test/stores/naive-s3.ts';
+import { NaiveS3 } from '../../test/stores/naive-s3.ts';
+import { type NaiveServer, REQUEST_FAULTS, type RequestFault } from '../../test/stores/naive-server.ts';
 import { NaiveWebHdfs } from '../../test/stores/naive-webhdfs.ts';
 import { envOver } from '../../test/stores/stores-in-memory.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { seededRandom } from '../base/random.ts';
 import { surveyFolder } from '../checkpoint/latest.ts';
 import { storesOf } from '../checkpoint/stores.ts';
-import type { HttpTransport } from './http.ts';
 
 /** A store in memory. */
-interface Model {
-  copy(): Model;
-  transport(hook?: RequestHook): HttpTransport;
-  arriveLate(): void;
-}
+type Model = NaiveServer & { copy(): Model };
 
 /** What the suite runs over. */
 interface Kind {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STORE_RULES } from '../../test/stores/conformance.ts';
-import type { RequestFault } from '../../test/stores/naive-s3.ts';
+import { REQUEST_FAULTS, type RequestFault } from '../../test/stores/naive-server.ts';
 import { NaiveWebHdfs } from '../../test/stores/naive-webhdfs.ts';
 import { storeOver } from '../../test/stores/stores-in-memory.ts';
 import { FilesError } from '../base/env.ts';
@@ -34,15 +34,7 @@ async function kindOf(work: Promise<unknown>): Promise<string> {
 
 test('a fault at any request of a write, once or always, ends in the whole object, or in none, or is unknown', async () => {
   const counts = new Map<string, number>();
-  for (const fault of [
-    'refused',
-    'answer-lost',
-    'lost',
-    'late',
-    'twice',
-    'unavailable',
-    'failed-after',
-  ] as const) {
+  for (const fault of REQUEST_FAULTS) {
     for (const isLasting of [false, true]) {
       for (let step = 1; ; step++) {
         const hdfs = new NaiveWebHdfs();

@@ -1,40 +1,14 @@
-// S3 in memory, one bucket, as simple as it can be said; and all that can happen to a request on its way.
-import type { HttpAnswer, HttpRequest, HttpTransport } from '../../src/stores/http.ts';
-import { NoAnswer } from '../../src/stores/http.ts';
-
-/**
- * What happens to a request: it does not get out; it works and its answer is lost; it is lost itself; it arrives after a
- * later one, long after its sender has given up; it arrives twice; the server answers that it cannot, before or after the work.
- */
-export type RequestFault =
-  | 'refused'
-  | 'answer-lost'
-  | 'lost'
-  | 'late'
-  | 'twice'
-  | 'unavailable'
-  | 'failed-after';
-
-export const REQUEST_FAULTS: readonly RequestFault[] = [
-  'refused',
-  'answer-lost',
-  'lost',
-  'late',
-  'twice',
-  'unavailable',
-  'failed-after',
-];
+// S3 in memory, one bucket, as simple as it can be said.
+import type { HttpAnswer, HttpRequest } from '../../src/stores/http.ts';
+import { NaiveServer } from './naive-server.ts';
 
 interface StoredObject {
   readonly bytes: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Called before each request, with `PUT /bucket/key` or `LIST prefix`, `PROBE prefix` for one that asks whether there is anything; may throw what kills the process that asks. */
-export type RequestHook = (request: string) => RequestFault | undefined | Promise<undefined>;
-
-/** See the head of the file. */
-export class NaiveS3 {
+/** See the head of the file. Hooks are told `PUT /bucket/key` or `LIST prefix`, `PROBE prefix` for one that asks whether there is anything. */
+export class NaiveS3 extends NaiveServer {
   readonly bucket: string;
   readonly objects = new Map<string, StoredObject>();
   readonly #uploads = new Map<
@@ -45,8 +19,6 @@ export class NaiveS3 {
       readonly parts: Map<number, Uint8Array>;
     }
   >();
-  /** Requests that have not arrived yet although nobody waits for them. */
-  readonly #late: HttpRequest[] = [];
   #uploadsBegun = 0;
   /** Names on a page of a list. */
   pageLength = 2;
@@ -56,6 +28,7 @@ export class NaiveS3 {
   honoursConditions = true;
 
   constructor(bucket = 'bucket') {
+    super();
     this.bucket = bucket;
   }
 
@@ -72,43 +45,19 @@ export class NaiveS3 {
     return other;
   }
 
-  /** The way of one process to it. */
-  transport(hook: RequestHook = () => undefined): HttpTransport {
-    return async (request) => {
-      const fault = await hook(describe(request));
-      if (fault !== 'late') this.arriveLate(1);
-      switch (fault) {
-        case 'refused':
-          throw new NoAnswer('ECONNREFUSED', false);
-        case 'lost':
-          throw new NoAnswer('no answer within 30000 ms', true);
-        case 'late':
-          this.#late.push(request);
-          throw new NoAnswer('no answer within 30000 ms', true);
-        case 'answer-lost':
-          this.#handle(request);
-          throw new NoAnswer('ECONNRESET', true);
-        case 'unavailable':
-          return failure(503, 'SlowDown');
-        case 'failed-after':
-          this.#handle(request);
-          return failure(500, 'InternalError');
-        case 'twice':
-          this.#handle(request);
-          return this.#handle(request);
-        case undefined:
-          return this.#handle(request);
-      }
-    };
+  protected describe({ method, url }: HttpRequest): string {
+    const isProbe = url.searchParams.has('max-keys');
+    if (url.searchParams.has('list-type'))
+      return `${isProbe ? 'PROBE' : 'LIST'} ${url.searchParams.get('prefix')}`;
+    const what = [...url.searchParams.keys()].map((name) => `?${name}`).join('');
+    return `${method} ${decodeURIComponent(url.pathname)}${what}`;
   }
 
-  /** Lets late requests arrive: so many, or all. */
-  arriveLate(count = Number.POSITIVE_INFINITY): void {
-    for (let arrived = 0; arrived < count && this.#late.length > 0; arrived++)
-      this.#handle(this.#late.shift()!);
+  protected inability(fault: 'unavailable' | 'failed-after'): HttpAnswer {
+    return fault === 'unavailable' ? failure(503, 'SlowDown') : failure(500, 'InternalError');
   }
 
-  #handle(request: HttpRequest): HttpAnswer {
+  protected handle(request: HttpRequest): HttpAnswer {
     const { method, url, headers, body = new Uint8Array() } = request;
     if (this.asksWho && headers['authorization'] === undefined) return failure(403, 'AccessDenied');
     const [, bucket = '', ...segments] = url.pathname.split('/').map(decodeURIComponent);
@@ -197,14 +146,6 @@ export class NaiveS3 {
       `<ListBucketResult><IsTruncated>${isMore}</IsTruncated>${more}${items.join('')}</ListBucketResult>`,
     );
   }
-}
-
-function describe({ method, url }: HttpRequest): string {
-  const isProbe = url.searchParams.has('max-keys');
-  if (url.searchParams.has('list-type'))
-    return `${isProbe ? 'PROBE' : 'LIST'} ${url.searchParams.get('prefix')}`;
-  const what = [...url.searchParams.keys()].map((name) => `?${name}`).join('');
-  return `${method} ${decodeURIComponent(url.pathname)}${what}`;
 }
 
 function metadataOf(headers: HttpRequest['headers']): Record<string, string> {

@@ -1,13 +1,11 @@
-// WebHDFS in memory, a NameNode and a DataNode, as simple as it can be said; what happens to a request is as in naive-s3.ts.
-import type { HttpAnswer, HttpRequest, HttpTransport } from '../../src/stores/http.ts';
-import { NoAnswer } from '../../src/stores/http.ts';
-import type { RequestHook } from './naive-s3.ts';
+// WebHDFS in memory, a NameNode and a DataNode, as simple as it can be said.
+import type { HttpAnswer, HttpRequest } from '../../src/stores/http.ts';
+import { NaiveServer } from './naive-server.ts';
 
-/** See the head of the file. */
-export class NaiveWebHdfs {
+/** See the head of the file. Hooks are told `CREATE /path`, or `RENAME /to`. */
+export class NaiveWebHdfs extends NaiveServer {
   /** Bytes by path; `undefined` is a directory. */
   readonly #files = new Map<string, Uint8Array | undefined>([['/', undefined]]);
-  readonly #late: HttpRequest[] = [];
   /** The user that is expected, or the token in its place. */
   user: string | undefined;
   token: string | undefined;
@@ -24,42 +22,17 @@ export class NaiveWebHdfs {
     return [...this.#files].flatMap(([path, bytes]) => (bytes === undefined ? [] : [path])).sort();
   }
 
-  transport(hook: RequestHook = () => undefined): HttpTransport {
-    return async (request) => {
-      const fault = await hook(describe(request));
-      if (fault !== 'late') this.arriveLate(1);
-      switch (fault) {
-        case 'refused':
-          throw new NoAnswer('ECONNREFUSED', false);
-        case 'lost':
-          throw new NoAnswer('no answer within 30000 ms', true);
-        case 'late':
-          this.#late.push(request);
-          throw new NoAnswer('no answer within 30000 ms', true);
-        case 'answer-lost':
-          this.#handle(request);
-          throw new NoAnswer('ECONNRESET', true);
-        case 'unavailable':
-          return failure(503, 'ServerTooBusyException');
-        case 'failed-after':
-          this.#handle(request);
-          return failure(502, 'gateway');
-        case 'twice':
-          this.#handle(request);
-          return this.#handle(request);
-        case undefined:
-          return this.#handle(request);
-      }
-    };
+  protected describe({ url }: HttpRequest): string {
+    const path = decodeURIComponent(url.pathname).replace(/^\/webhdfs\/v1/, '');
+    const op = url.searchParams.get('op');
+    return `${op} ${op === 'RENAME' ? url.searchParams.get('destination') : path}`;
   }
 
-  /** Lets late requests arrive: so many, or all. */
-  arriveLate(count = Number.POSITIVE_INFINITY): void {
-    for (let arrived = 0; arrived < count && this.#late.length > 0; arrived++)
-      this.#handle(this.#late.shift()!);
+  protected inability(fault: 'unavailable' | 'failed-after'): HttpAnswer {
+    return fault === 'unavailable' ? failure(503, 'ServerTooBusyException') : failure(502, 'gateway');
   }
 
-  #handle({ url, body }: HttpRequest): HttpAnswer {
+  protected handle({ url, body }: HttpRequest): HttpAnswer {
     const query = url.searchParams;
     const isUser = this.user === undefined || query.get('user.name') === this.user;
     const isToken = this.token === undefined || query.get('delegation') === this.token;
@@ -129,12 +102,6 @@ function redirect(url: URL): HttpAnswer {
   const location = new URL(url);
   location.host = 'datanode.test:9864';
   return { status: 307, headers: { location: location.href }, body: new Uint8Array() };
-}
-
-function describe({ url }: HttpRequest): string {
-  const path = decodeURIComponent(url.pathname).replace(/^\/webhdfs\/v1/, '');
-  const op = url.searchParams.get('op');
-  return `${op} ${op === 'RENAME' ? url.searchParams.get('destination') : path}`;
 }
 
 function parentOf(path: string): string {
