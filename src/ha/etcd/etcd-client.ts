@@ -1,13 +1,12 @@
 /**
  * etcd by the JSON form of its interface (its gateway: POST /v3/…, keys and values in base64, 64-bit numbers as texts).
  *
- * Owns: the endpoint of the moment, the token of its user, the watches that are open. Partners: the servers, in turn.
+ * Owns: the endpoint of the moment, the token of its user, its watches. Partners: the servers, in turn.
  *
  * EC-1 What may be asked twice goes to the next endpoint when one fails; a change does not: whether it has happened, its caller
  *      finds out by reading (MS-4).
  * EC-2 A request that was refused because of its token has not happened: it is asked again with a new one, once.
- * EC-3 A watch is a hint to look again. It is over with the first event, with the stream, or after WATCH_MS; whoever watches
- *      looks and watches again from the revision of that look, so that nothing is missed however a stream ends.
+ * EC-3 A watch is a hint to look again (HW-1); it begins at the revision after that of the last look.
  */
 
 import type { Env } from '../../base/env.ts';
@@ -15,6 +14,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { HttpAnswer, HttpClient, TlsMaterial } from '../../base/http-client.ts';
 import type { FreshFile } from '../../base/fresh-file.ts';
 import type { Closeable } from '../metadata-store.ts';
+import { reasonIn, type WatchLine, Watches } from '../http-service.ts';
 import { ServiceLog } from '../service-log.ts';
 
 /** Where etcd is, and who asks. */
@@ -50,20 +50,20 @@ const WATCH_MS = 30_000;
 
 /** See the head of the file. */
 export class EtcdClient {
-  readonly #clock: Env['clock'];
   readonly #log: ServiceLog;
   readonly #http: HttpClient;
   readonly #connection: EtcdConnection;
-  readonly #watches = new Set<Closeable>();
+  readonly #watches: Watches;
   #endpoint = 0;
   #token: string | undefined;
   #isClosed = false;
 
   constructor(env: Pick<Env, 'clock' | 'log'>, http: HttpClient, connection: EtcdConnection) {
-    this.#clock = env.clock;
     this.#log = new ServiceLog(env.log, 'etcd');
     this.#http = http;
     this.#connection = connection;
+    const { retryWaitMs } = connection;
+    this.#watches = new Watches({ clock: env.clock, http, service: 'etcd', watchMs: WATCH_MS, retryWaitMs });
   }
 
   get isClosed(): boolean {
@@ -102,47 +102,14 @@ export class EtcdClient {
 
   /** Calls `look` once, in time (EC-3): after a change of `key` from the revision on, or when it is time to look anyway. */
   watch(key: string, revision: bigint, look: () => void): Closeable {
-    const clock = this.#clock;
-    let stream: Closeable | undefined;
-    let isOver = false;
-    const close = (): void => {
-      isOver = true;
-      stream?.close();
-      timer.cancel();
-      this.#watches.delete(watch);
-    };
-    const end = (): void => {
-      if (isOver) return;
-      close();
-      look();
-    };
-    const failed = (): void => {
-      if (isOver) return;
-      timer.cancel();
-      timer = clock.timer(this.#connection.retryWaitMs, end, 'look at etcd again');
-    };
-    let timer = clock.timer(WATCH_MS, end, 'look at etcd again');
-    const watch = { close };
-    this.#watches.add(watch);
     const body = { create_request: { key, start_revision: String(revision) } };
-    this.#request('/v3/watch', body).then((request) => {
-      if (isOver) return;
-      stream = this.#http.follow(request, {
-        line: (text) => {
-          const kind = watchLine(text);
-          if (kind === 'event') end();
-          else if (kind === 'over') failed();
-        },
-        ended: failed,
-      });
-    }, failed);
-    return watch;
+    return this.#watches.begin(this.#request('/v3/watch', body), watchLine, look);
   }
 
   /** Ends what is open, and answers nothing any more. */
   close(): void {
     this.#isClosed = true;
-    for (const watch of [...this.#watches]) watch.close();
+    this.#watches.close();
   }
 
   /** EC-2. */
@@ -184,21 +151,11 @@ export class EtcdClient {
 }
 
 function answerOf<Answer>(path: string, { status, body }: HttpAnswer): Answer {
-  if (status !== 200) throw new Error(`${path}: status ${status}, ${reasonOf(body)}`);
+  if (status !== 200) throw new Error(`${path}: status ${status}, ${reasonIn(body, 'error')}`);
   return JSON.parse(body) as Answer;
 }
 
-function reasonOf(body: string): string {
-  try {
-    const { error } = JSON.parse(body) as { error?: unknown };
-    if (typeof error === 'string') return error;
-  } catch {
-    // Not from etcd itself; its beginning says more than nothing.
-  }
-  return body.slice(0, 200).trim();
-}
-
-function watchLine(text: string): 'event' | 'over' | 'nothing' {
+function watchLine(text: string): WatchLine {
   try {
     const { result } = JSON.parse(text) as { result?: { events?: unknown[]; canceled?: boolean } };
     if (result === undefined || result.canceled === true) return 'over';

@@ -7,8 +7,8 @@
  *      has no answer may have happened (MS-4).
  * KC-2 401 is asked once more with the token as it is in the file now: kubelet replaces it every hour. A request that was refused
  *      has not happened.
- * KC-3 A watch is a hint to look again: over with the first event, with its stream, with 410 (the revision is too old to say what
- *      came after it), or after WATCH_MS.
+ * KC-3 A watch is a hint to look again (HW-1). Every line is an event, 410 too (the revision is too old to say what came after it):
+ *      what there is, is asked for.
  */
 
 import type { Env } from '../../base/env.ts';
@@ -16,6 +16,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../base/http-client.ts';
 import type { FreshFile } from '../../base/fresh-file.ts';
 import type { Closeable } from '../metadata-store.ts';
+import { reasonIn, Watches } from '../http-service.ts';
 import { ServiceLog } from '../service-log.ts';
 
 /** Where the API server is, and who asks. */
@@ -49,22 +50,23 @@ export interface KubernetesKind {
   readonly plural: string;
 }
 
+const SERVICE = 'the API server of Kubernetes';
 const WATCH_MS = 60_000;
 
 /** See the head of the file. */
 export class KubernetesClient {
-  readonly #clock: Env['clock'];
   readonly #http: HttpClient;
   readonly #connection: KubernetesConnection;
   readonly #log: ServiceLog;
-  readonly #watches = new Set<Closeable>();
+  readonly #watches: Watches;
   #isClosed = false;
 
   constructor(env: Pick<Env, 'clock' | 'log'>, http: HttpClient, connection: KubernetesConnection) {
-    this.#clock = env.clock;
     this.#http = http;
     this.#connection = connection;
-    this.#log = new ServiceLog(env.log, 'the API server of Kubernetes');
+    this.#log = new ServiceLog(env.log, SERVICE);
+    const { retryWaitMs } = connection;
+    this.#watches = new Watches({ clock: env.clock, http, service: SERVICE, watchMs: WATCH_MS, retryWaitMs });
   }
 
   /** Throws HA_UNAVAILABLE. */
@@ -84,46 +86,22 @@ export class KubernetesClient {
     return status === 409 || status === 404 ? 'conflict' : made!;
   }
 
-  /** KC-3: calls `again` once, in time. */
+  /** Calls `again` once, in time (KC-3). */
   watch(kind: KubernetesKind, name: string, revision: string, again: () => void): Closeable {
-    let stream: Closeable | undefined;
-    let isOver = false;
-    const close = (): void => {
-      isOver = true;
-      stream?.close();
-      timer.cancel();
-      this.#watches.delete(watch);
-    };
-    const end = (): void => {
-      if (isOver) return;
-      close();
-      again();
-    };
-    const failed = (): void => {
-      if (isOver) return;
-      timer.cancel();
-      timer = this.#clock.timer(this.#connection.retryWaitMs, end, 'look at the API server again');
-    };
-    let timer = this.#clock.timer(WATCH_MS, end, 'look at the API server again');
-    const watch = { close };
-    this.#watches.add(watch);
     const words = new URLSearchParams({
       watch: 'true',
       fieldSelector: `metadata.name=${name}`,
       resourceVersion: revision,
       timeoutSeconds: String(WATCH_MS / 1_000),
     });
-    this.#request('GET', kind, `?${words.toString()}`).then((request) => {
-      // Every event is one; what it says is asked for.
-      if (!isOver) stream = this.#http.follow(request, { line: end, ended: failed });
-    }, failed);
-    return watch;
+    const request = this.#request('GET', kind, `?${words.toString()}`);
+    return this.#watches.begin(request, () => 'event', again);
   }
 
   /** Ends what is open, and answers nothing any more. */
   close(): void {
     this.#isClosed = true;
-    for (const watch of [...this.#watches]) watch.close();
+    this.#watches.close();
   }
 
   get isClosed(): boolean {
@@ -142,7 +120,7 @@ export class KubernetesClient {
       const isAnswer = status === 409 || (status === 404 && method !== 'POST');
       if (isAnswer) return { status, object: undefined };
       if (status !== 200 && status !== 201) {
-        throw new Error(`${method} ${kind.plural}${rest}: status ${status}, ${reasonOf(text)}`);
+        throw new Error(`${method} ${kind.plural}${rest}: status ${status}, ${reasonIn(text, 'message')}`);
       }
       const object = JSON.parse(text) as T;
       this.#log.answered();
@@ -150,7 +128,7 @@ export class KubernetesClient {
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       if (!this.#isClosed) this.#log.failed(why);
-      throw new MillraceError('HA_UNAVAILABLE', `the API server of Kubernetes: ${why}`, { cause });
+      throw new MillraceError('HA_UNAVAILABLE', `${SERVICE}: ${why}`, { cause });
     }
   }
 
@@ -189,15 +167,4 @@ export class KubernetesClient {
       tls: { ca: await ca?.text() },
     };
   }
-}
-
-/** What a `Status` says. */
-function reasonOf(text: string): string {
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message === 'string') return message;
-  } catch {
-    // Not from the API server itself; its beginning says more than nothing.
-  }
-  return text.slice(0, 200).trim();
 }
