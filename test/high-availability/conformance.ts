@@ -1,11 +1,16 @@
 // What every service of high availability has to do alike: against a naive model, with several processes at once, and with
-// leaders that overlap.
+// leaders that overlap. `checkAll` is all of it, for a service that is reached over real connections.
 
 import assert from 'node:assert/strict';
 import type { Random } from '../../src/base/env.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { claimLeadership, LEADER_KEY, readLeader } from '../../src/ha/leader.ts';
-import type { Change, HighAvailabilityServices, MetadataStore } from '../../src/ha/metadata-store.ts';
+import type {
+  Change,
+  Contender,
+  HighAvailabilityServices,
+  MetadataStore,
+} from '../../src/ha/metadata-store.ts';
 
 /** One process at the service. */
 export interface Client extends HighAvailabilityServices {
@@ -221,4 +226,50 @@ export async function checkSeat(service: ServiceUnderTest): Promise<void> {
   await service.until(() => seated.has(third));
   assert.equal(lost.has(third), false);
   await contenders[third]!.close();
+}
+
+/** All of these, each at data of its own; `connect` makes a process more at the data of a name. Returns how many cases there were. */
+export async function checkAll(
+  connect: (name: string) => Client,
+  until: ServiceUnderTest['until'],
+): Promise<number> {
+  const clients: Client[] = [];
+  let services = 0;
+  const service = (): ServiceUnderTest => {
+    const name = `test-${++services}`;
+    return {
+      connect: () => {
+        const client = connect(name);
+        clients.push(client);
+        return Promise.resolve(client);
+      },
+      until,
+    };
+  };
+  let cases = 0;
+  for (const seed of [1, 2, 3]) cases += await checkAgainstModel(service(), seed, 80);
+  assert.equal(await checkCounting(service(), 4, 10), 40);
+  for (const seed of [1, 2]) cases += await checkOverlappingLeaders(service(), seed);
+  await checkWatch(service());
+  await checkSeat(service());
+  for (const client of clients) client.close();
+  return cases;
+}
+
+/** A contender, and how it stands. */
+export function contend(
+  client: Client,
+  candidate = 'one',
+): { readonly stand: { isSeated: boolean; lost: string | undefined }; readonly contender: Contender } {
+  const stand = { isSeated: false, lost: undefined as string | undefined };
+  const contender = client.seat.contend({
+    candidate,
+    seated: () => {
+      stand.isSeated = true;
+    },
+    unseated: (why) => {
+      stand.lost = why;
+    },
+  });
+  return { stand, contender };
 }

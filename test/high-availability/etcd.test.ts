@@ -4,15 +4,7 @@ import { before, it, type TestContext } from 'node:test';
 import { MillraceError } from '../../src/base/errors.ts';
 import { httpClient, type HttpClient } from '../../src/base/http-client.ts';
 import { type EtcdOptions, etcdServices } from '../../src/ha/etcd/etcd-services.ts';
-import {
-  checkAgainstModel,
-  checkCounting,
-  checkOverlappingLeaders,
-  checkSeat,
-  checkWatch,
-  type Client,
-  type ServiceUnderTest,
-} from './conformance.ts';
+import { checkAll, type Client, contend } from './conformance.ts';
 import { env, type Server, startEtcd, until } from './services.ts';
 
 /** A client whose answers can be lost, and which can be cut off: nothing leaves any more, and nobody is told. */
@@ -72,44 +64,10 @@ function connect(root: string, options: Partial<EtcdOptions> = {}): LossyClient 
 it('does what a map would do, whoever asks; counts, guards, watches and seats', {
   timeout: 240_000,
 }, async () => {
-  const clients: Client[] = [];
-  let roots = 0;
-  const service = (): ServiceUnderTest => {
-    const root = `/millrace/test-${++roots}`;
-    return {
-      connect: () => {
-        const client = connect(root);
-        clients.push(client);
-        return Promise.resolve(client);
-      },
-      until,
-    };
-  };
-  let cases = 0;
-  for (const seed of [1, 2, 3]) cases += await checkAgainstModel(service(), seed, 80);
-  assert.equal(await checkCounting(service(), 4, 10), 40);
-  for (const seed of [1, 2]) cases += await checkOverlappingLeaders(service(), seed);
-  await checkWatch(service());
-  await checkSeat(service());
-  for (const client of clients) client.close();
+  const cases = await checkAll((name) => connect(`/millrace/${name}`), until);
   console.log(`cases: etcd ${cases} (minimum 300)`);
   assert.ok(cases >= 300);
 });
-
-/** A contender, and how it stands. */
-function contend(client: Client, candidate = 'one') {
-  const stand = { isSeated: false, lost: undefined as string | undefined };
-  const contender = client.seat.contend({
-    candidate,
-    seated: () => {
-      stand.isSeated = true;
-    },
-    unseated: (why) => {
-      stand.lost = why;
-    },
-  });
-  return { stand, contender };
-}
 
 it('a change whose answer is lost has happened, and throws; a seat is had all the same', {
   timeout: 120_000,

@@ -12,15 +12,7 @@ import { FreshFile } from '../../src/base/fresh-file.ts';
 import { type KubernetesOptions, kubernetesServices } from '../../src/ha/kubernetes/kubernetes-services.ts';
 import { claimLeadership, LEADER_KEY } from '../../src/ha/leader.ts';
 import { VALUE_BYTES_MAX } from '../../src/ha/metadata-store.ts';
-import {
-  checkAgainstModel,
-  checkCounting,
-  checkOverlappingLeaders,
-  checkSeat,
-  checkWatch,
-  type Client,
-  type ServiceUnderTest,
-} from './conformance.ts';
+import { checkAll, type Client } from './conformance.ts';
 import { FakeApiServer } from './fake-api-server.ts';
 import { env, until } from './services.ts';
 
@@ -59,26 +51,7 @@ function connect(cluster: string, options: Partial<KubernetesOptions> = {}, fake
 it('does what a map would do, whoever asks; counts, guards, watches and seats', {
   timeout: 240_000,
 }, async () => {
-  const clients: Client[] = [];
-  let clusters = 0;
-  const service = (): ServiceUnderTest => {
-    const cluster = `test-${++clusters}`;
-    return {
-      connect: () => {
-        const client = connect(cluster);
-        clients.push(client);
-        return Promise.resolve(client);
-      },
-      until,
-    };
-  };
-  let cases = 0;
-  for (const seed of [1, 2, 3]) cases += await checkAgainstModel(service(), seed, 80);
-  assert.equal(await checkCounting(service(), 4, 10), 40);
-  for (const seed of [1, 2]) cases += await checkOverlappingLeaders(service(), seed);
-  await checkWatch(service());
-  await checkSeat(service());
-  for (const client of clients) client.close();
+  const cases = await checkAll((name) => connect(name), until);
   console.log(`cases: kubernetes ${cases} (minimum 300)`);
   assert.ok(cases >= 300);
 });

@@ -3,15 +3,7 @@ import assert from 'node:assert/strict';
 import { before, it, type TestContext } from 'node:test';
 import { zooKeeperServices } from '../../src/ha/zookeeper/zookeeper-services.ts';
 import type { Connection, ConnectionListener, Network } from '../../src/base/network.ts';
-import {
-  checkAgainstModel,
-  checkCounting,
-  checkOverlappingLeaders,
-  checkSeat,
-  checkWatch,
-  type Client,
-  type ServiceUnderTest,
-} from './conformance.ts';
+import { checkAll, type Client, contend } from './conformance.ts';
 import { env, network, type Server, startZooKeeper, until } from './services.ts';
 
 /** A network whose connections can be silenced: nothing leaves any more, and nobody is told. */
@@ -81,26 +73,7 @@ it('does what a map would do, whoever asks; counts, guards, watches and seats', 
   timeout: 240_000,
 }, async () => {
   const { address: quorum } = server;
-  const clients: Client[] = [];
-  let roots = 0;
-  const service = (): ServiceUnderTest => {
-    const root = `/millrace/test-${++roots}`;
-    return {
-      connect: () => {
-        const client = connect({ quorum, root });
-        clients.push(client);
-        return Promise.resolve(client);
-      },
-      until,
-    };
-  };
-  let cases = 0;
-  for (const seed of [1, 2, 3]) cases += await checkAgainstModel(service(), seed, 80);
-  assert.equal(await checkCounting(service(), 4, 10), 40);
-  for (const seed of [1, 2]) cases += await checkOverlappingLeaders(service(), seed);
-  await checkWatch(service());
-  await checkSeat(service());
-  for (const client of clients) client.close();
+  const cases = await checkAll((name) => connect({ quorum, root: `/millrace/${name}` }), until);
   console.log(`cases: zookeeper ${cases} (minimum 300)`);
   assert.ok(cases >= 300);
 });
@@ -112,24 +85,14 @@ it('a connection that breaks takes the seat, or not, and the session goes on', {
   for (const toleratesSuspension of [false, true]) {
     const root = `/millrace/suspended-${toleratesSuspension}`;
     const client = connect({ quorum, root, toleratesSuspension });
-    let isSeated = false;
-    let lost: string | undefined;
-    const contender = client.seat.contend({
-      candidate: 'one',
-      seated: () => {
-        isSeated = true;
-      },
-      unseated: (why) => {
-        lost = why;
-      },
-    });
-    await until(() => isSeated);
+    const { stand, contender } = contend(client);
+    await until(() => stand.isSeated);
     client.net.breakAll();
     const written = await client.store
       .change({ key: 'a', value: '1', expected: undefined })
       .catch(() => client.store.change({ key: 'a', value: '1', expected: undefined }));
     assert.notEqual(written.kind, 'guarded');
-    assert.equal(lost === undefined, toleratesSuspension);
+    assert.equal(stand.lost === undefined, toleratesSuspension);
     await contender.close();
     client.close();
   }
@@ -137,20 +100,10 @@ it('a connection that breaks takes the seat, or not, and the session goes on', {
 
 it('a service that stands still is no answer, and ends a term', { timeout: 120_000 }, async () => {
   const client = connect({ quorum: server.address, root: '/millrace/halted', toleratesSuspension: true });
-  let isSeated = false;
-  let lost: string | undefined;
-  client.seat.contend({
-    candidate: 'one',
-    seated: () => {
-      isSeated = true;
-    },
-    unseated: (why) => {
-      lost = why;
-    },
-  });
-  await until(() => isSeated);
+  const { stand } = contend(client);
+  await until(() => stand.isSeated);
   server.halt();
-  await until(() => lost !== undefined);
+  await until(() => stand.lost !== undefined);
   await assert.rejects(client.store.read('a'), { code: 'HA_UNAVAILABLE' });
   server.resume();
   // Another session.
