@@ -24,6 +24,7 @@ import { sha256Hex } from '../base/hash.ts';
 import { locationIn } from '../base/locations.ts';
 import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
 import type { HttpAnswer, HttpRequest, HttpTransport } from './http.ts';
+import { becauseOf, publishBy } from './publication.ts';
 import { type Exchange, forEachOf, sendWithRetries } from './retries.ts';
 import { completion, elementIn, errorCode, listPage, type ListPage, textOf } from './s3-answers.ts';
 import type { S3Access } from './settings.ts';
@@ -85,22 +86,8 @@ export class S3Store implements ObjectStore {
     await this.#write('create', placeOf(path), bytes);
   }
 
-  async publish(publication: Publication): Promise<PublicationOutcome> {
-    const place = placeOf(locationIn(publication.directory, publication.name));
-    try {
-      await this.#write('publish', place, publication.bytes);
-      return { kind: 'published' };
-    } catch (error) {
-      const kind = error instanceof FilesError ? error.kind : 'unknown';
-      if (kind !== 'exists') return { kind: 'failed', error, outcomeKnown: kind !== 'unknown' };
-    }
-    try {
-      // The same bytes of an earlier publication that got no answer are as good as these.
-      const found = await this.read(place.uri);
-      return { kind: isEqual(found, publication.bytes) ? 'published' : 'taken' };
-    } catch (error) {
-      return { kind: 'failed', error, outcomeKnown: false };
-    }
+  publish(publication: Publication): Promise<PublicationOutcome> {
+    return publishBy((path, bytes) => this.#write('publish', placeOf(path), bytes), this, publication);
   }
 
   async settle({ directory, name, bytes }: Publication): Promise<void> {
@@ -393,14 +380,6 @@ function isDone(answer: HttpAnswer | undefined): boolean {
 /** S3-3. */
 function isAbsent({ answer }: Exchange): boolean {
   return answer?.status === 404 && errorCode(answer.body) === 'NoSuchKey';
-}
-
-function isEqual(found: Uint8Array | undefined, bytes: Uint8Array): boolean {
-  return found !== undefined && Buffer.compare(found, bytes) === 0;
-}
-
-function becauseOf(error: unknown): string | undefined {
-  return error instanceof FilesError ? error.because : undefined;
 }
 
 /** As S3 reads it, and signs it: `!'()*` too. */

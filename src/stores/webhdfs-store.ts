@@ -21,6 +21,7 @@ import { type Env, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { locationIn, nameOf, parentOf } from '../base/locations.ts';
 import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
 import type { HttpAnswer, HttpRequest, HttpTransport } from './http.ts';
+import { becauseOf, publishBy } from './publication.ts';
 import { type Exchange, sendWithRetries } from './retries.ts';
 import type { WebHdfsSettings } from './settings.ts';
 
@@ -78,22 +79,8 @@ export class WebHdfsStore implements ObjectStore {
     await this.#write('create', path, bytes);
   }
 
-  async publish({ directory, name, bytes }: Publication): Promise<PublicationOutcome> {
-    const path = locationIn(directory, name);
-    try {
-      await this.#write('publish', path, bytes);
-      return { kind: 'published' };
-    } catch (error) {
-      const kind = error instanceof FilesError ? error.kind : 'unknown';
-      if (kind !== 'exists') return { kind: 'failed', error, outcomeKnown: kind !== 'unknown' };
-    }
-    try {
-      const found = await this.read(path);
-      const isSame = found !== undefined && Buffer.compare(found, bytes) === 0;
-      return { kind: isSame ? 'published' : 'taken' };
-    } catch (error) {
-      return { kind: 'failed', error, outcomeKnown: false };
-    }
+  publish(publication: Publication): Promise<PublicationOutcome> {
+    return publishBy((path, bytes) => this.#write('publish', path, bytes), this, publication);
   }
 
   /** Its temporary file is removed, so that a late rename finds nothing (WH-1). */
@@ -345,8 +332,4 @@ function jsonOf({ body }: HttpAnswer): object {
     // A page of a proxy, or of a server that is something else: its status tells enough.
     return {};
   }
-}
-
-function becauseOf(error: unknown): string | undefined {
-  return error instanceof FilesError ? error.because : undefined;
 }
