@@ -202,6 +202,17 @@ export class TestCluster {
   }
 }
 
+/**
+ * Lets a process and a child of it stand still, both or none; false when the child is gone. The parent is first: who stands still
+ * ends and replaces nobody, so that what is there then stays there.
+ */
+export function haltBoth(parent: ClusterProcess, child: ClusterProcess): boolean {
+  process.kill(parent.pid, 'SIGSTOP');
+  const isChildThere = isThere(child.pid);
+  process.kill(isChildThere ? child.pid : parent.pid, isChildThere ? 'SIGSTOP' : 'SIGCONT');
+  return isChildThere;
+}
+
 /** The process runs; one that has ended and that nobody has asked about is still a number, but nothing more. */
 export function isThere(pid: number): boolean {
   if (!isAlive(pid)) return false;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
-import { type ClusterProcess, TestCluster } from '../e2e/clusters.ts';
+import { type ClusterProcess, haltBoth, TestCluster } from '../e2e/clusters.ts';
 import { assertComplete, assertPrefix, committedRecords } from '../e2e/committed.ts';
 import { authentications, bundledLog, knownAnswer } from '../e2e/known-answer.ts';
 import { loginsJob, pause, seededChance } from '../e2e/processes.ts';
@@ -175,20 +175,28 @@ it('a TaskManager that stands still is taken for lost, and harms nothing when it
   const id = await cluster.submit(loginsJob, '-p', '3', ...restarts, ...words);
   const deployments = new Deployments(output);
   await deployments.nextAfter([0, 0], 60_000);
-  const processes = await cluster.processes('jobprocess');
-  const [sleeper] = processes;
-  const taskManager = (await cluster.processes('taskmanager')).find(({ id: name }) =>
-    sleeper!.id.startsWith(`${name}/`),
-  )!;
-  const before = deployments.newest();
-  process.kill(taskManager.pid, 'SIGSTOP');
-  process.kill(sleeper!.pid, 'SIGSTOP');
-  await deployments.nextAfter(before, 60_000);
-  process.kill(sleeper!.pid, 'SIGCONT');
-  process.kill(taskManager.pid, 'SIGCONT');
-  await cluster.gone([sleeper!.pid]);
+  const { taskManager, sleeper } = await haltTaskManager(cluster);
+  await deployments.nextAfter(deployments.newest(), 60_000);
+  for (const { pid } of [sleeper, taskManager]) process.kill(pid, 'SIGCONT');
+  await cluster.gone([sleeper.pid]);
   assertPrefix(output, answer);
   const ended = await cluster.ended(id, 120_000);
   assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
   assertComplete(output, answer);
 });
+
+/** A TaskManager and the process of the job on it; one that was replaced meanwhile is not asked for again. */
+async function haltTaskManager(
+  cluster: TestCluster,
+): Promise<{ readonly taskManager: ClusterProcess; readonly sleeper: ClusterProcess }> {
+  for (;;) {
+    const { processes } = await cluster.status();
+    const sleeper = processes.find(({ role }) => role === 'jobprocess');
+    const taskManager = processes.find(
+      ({ role, id }) => role === 'taskmanager' && sleeper?.id.startsWith(`${id}/`) === true,
+    );
+    if (taskManager !== undefined && sleeper !== undefined && haltBoth(taskManager, sleeper))
+      return { taskManager, sleeper };
+    await pause(50);
+  }
+}

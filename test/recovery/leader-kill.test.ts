@@ -5,8 +5,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { it } from 'node:test';
+import { type ClusterProcess, haltBoth, type TestCluster } from '../e2e/clusters.ts';
 import { assertComplete, assertPrefix } from '../e2e/committed.ts';
-import { loginsJob } from '../e2e/processes.ts';
+import { loginsJob, pause } from '../e2e/processes.ts';
 import { Deployments } from './deployments.ts';
 import {
   answer,
@@ -39,12 +40,8 @@ it('a leader that stands still is followed, and does no harm when it wakes up', 
   const id = await cluster.submit(loginsJob, '-p', '3', ...restarts, ...words);
   const deployments = new Deployments(output);
   await deployments.nextAfter([0, 0], 120_000);
-  const leader = await leaderOf(cluster);
-  const { processes } = await cluster.status();
-  const master = processes.find(({ role }) => role === 'jobmaster')!;
-  const before = deployments.newest();
-  for (const { pid } of [leader, master]) process.kill(pid, 'SIGSTOP');
-  await deployments.nextAfter(before, 120_000);
+  const { leader, master } = await haltLeader(cluster);
+  await deployments.nextAfter(deployments.newest(), 120_000);
   for (const { pid } of [master, leader]) process.kill(pid, 'SIGCONT');
   await cluster.gone([master.pid]);
   assertPrefix(output, answer);
@@ -57,6 +54,22 @@ it('a leader that stands still is followed, and does no harm when it wakes up', 
   assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
   assertComplete(output, answer);
 });
+
+/**
+ * The leader and the job master that it has started. A leader that a busy machine keeps from renewing its lease loses the seat and
+ * ends its job master: then the next leader and its job master are asked for.
+ */
+async function haltLeader(
+  cluster: TestCluster,
+): Promise<{ readonly leader: ClusterProcess; readonly master: ClusterProcess }> {
+  for (;;) {
+    const { processes } = await cluster.status();
+    const leader = processes.find(({ leads }) => leads === true);
+    const master = processes.find(({ role }) => role === 'jobmaster');
+    if (leader !== undefined && master !== undefined && haltBoth(leader, master)) return { leader, master };
+    await pause(50);
+  }
+}
 
 it('jobs outlive all JobManagers and TaskManagers, and their results too', {
   timeout: 300_000,
