@@ -100,6 +100,7 @@ export const HA_OPTIONS = {
   'high-availability.etcd.password': text({
     default: undefined,
     description: 'Password of that user.',
+    secret: true,
   }),
   'high-availability.etcd.ssl.ca': text({
     default: undefined,
