@@ -6,7 +6,12 @@
  * NETWORK_FAILED, and then it may have been carried out.
  */
 
-import { Agent as PlainAgent, type ClientRequest, request as plainRequest } from 'node:http';
+import {
+  Agent as PlainAgent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  request as plainRequest,
+} from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import type { Clock } from './env.ts';
 import { MillraceError } from './errors.ts';
@@ -51,7 +56,7 @@ export interface HttpClient {
   follow(request: HttpRequest, follower: HttpFollower): { close(): void };
 }
 
-/** Characters of an answer, or of one line of it, at most. */
+/** Bytes of an answer at most, and characters of one line of an answer that is followed. */
 const ANSWER_LENGTH_MAX = 4 * 1024 * 1024;
 const CONNECTIONS_MAX = 16;
 /** A connection nobody needs is closed, ms; while it is open it keeps no process alive. */
@@ -79,30 +84,54 @@ export function httpClient(clock: Pick<Clock, 'timer'>): HttpClient {
   };
 }
 
-function send(
+async function send(
   sent: ClientRequest,
   { url, deadlineMs }: HttpRequest,
   clock: Pick<Clock, 'timer'>,
 ): Promise<HttpAnswer> {
+  try {
+    const { status, body } = await wholeAnswer(sent, { deadlineMs, bytesMax: ANSWER_LENGTH_MAX }, clock);
+    return { status, body: body.toString() };
+  } catch (cause) {
+    throw new MillraceError('NETWORK_FAILED', `${url.origin}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** An answer as it came. */
+export interface WholeAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** All of the answer to a request that was made just now. Throws an Error of Node's, or one that names the bound. */
+export function wholeAnswer(
+  sent: ClientRequest,
+  { deadlineMs, bytesMax }: { readonly deadlineMs: number; readonly bytesMax: number },
+  clock: Pick<Clock, 'timer'>,
+): Promise<WholeAnswer> {
   return new Promise((resolve, reject) => {
     const late = (): void => void sent.destroy(new Error(`no answer within ${deadlineMs} ms`));
     const timer = clock.timer(deadlineMs, late, 'a service has to answer');
     const failed = (cause: Error): void => {
       timer.cancel();
-      reject(new MillraceError('NETWORK_FAILED', `${url.origin}: ${cause.message}`, { cause }));
+      reject(cause);
     };
     sent.on('error', failed);
     sent.once('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8');
+      const parts: Buffer[] = [];
+      let length = 0;
       response.on('error', failed);
-      response.on('data', (text: string) => {
-        body += text;
-        if (body.length > ANSWER_LENGTH_MAX) response.destroy(new Error('the answer is too long'));
+      response.on('data', (part: Buffer) => {
+        parts.push(part);
+        length += part.length;
+        if (length > bytesMax) response.destroy(new Error('the answer is too long'));
       });
       response.once('end', () => {
         timer.cancel();
-        resolve({ status: response.statusCode ?? 0, body });
+        const { statusCode: status = 0, headers } = response;
+        // Of one part, as most answers are, nothing is copied.
+        resolve({ status, headers, body: parts.length === 1 ? parts[0]! : Buffer.concat(parts) });
       });
     });
   });

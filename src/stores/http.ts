@@ -1,5 +1,5 @@
 /**
- * HTTP to a store: bytes both ways, connections that are kept, a deadline and a bound for every answer. What `http-client.ts` of the
+ * HTTP to a store: bytes both ways, connections that are kept, a deadline and a bound for every answer. What the `HttpClient` of the
  * base does not tell is the point here: the headers of an answer, and whether a request got out at all.
  */
 
@@ -7,6 +7,7 @@ import { Agent as PlainAgent, request as plainRequest } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/env.ts';
+import { wholeAnswer } from '../base/http-client.ts';
 
 /** One request. A redirect is an answer like any other. */
 export interface HttpRequest {
@@ -58,56 +59,36 @@ export function httpTransport(clock: Pick<Clock, 'timer'>): HttpTransport {
   };
 }
 
-function exchange(
+async function exchange(
   { method, url, headers, body, timeoutMs }: HttpRequest,
   agent: PlainAgent | SecureAgent,
   clock: Pick<Clock, 'timer'>,
 ): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    let wasSent = false;
-    const send = url.protocol === 'https:' ? secureRequest : plainRequest;
-    const length =
-      body === undefined && method !== 'PUT' && method !== 'POST'
-        ? {}
-        : { 'content-length': body?.length ?? 0 };
-    const request = send(url, { method, agent, headers: { ...headers, ...length } });
-    const timer = clock.timer(
-      timeoutMs,
-      () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-      'a store has to answer',
-    );
-    const failed = (error: Error & { readonly code?: string }): void => {
-      timer.cancel();
-      reject(new NoAnswer(error.code ?? error.message, wasSent));
-    };
-    request.once('socket', (socket: Socket) => {
-      // One that was used before: nothing more is heard of its connecting.
-      if (!socket.connecting) {
-        wasSent = true;
-        return;
-      }
-      const connected = url.protocol === 'https:' ? 'secureConnect' : 'connect';
-      socket.once(connected, () => {
-        wasSent = true;
-      });
+  let wasSent = false;
+  const send = url.protocol === 'https:' ? secureRequest : plainRequest;
+  const length =
+    body === undefined && method !== 'PUT' && method !== 'POST'
+      ? {}
+      : { 'content-length': body?.length ?? 0 };
+  const request = send(url, { method, agent, headers: { ...headers, ...length } });
+  request.once('socket', (socket: Socket) => {
+    // One that was used before: nothing more is heard of its connecting.
+    if (!socket.connecting) {
+      wasSent = true;
+      return;
+    }
+    const connected = url.protocol === 'https:' ? 'secureConnect' : 'connect';
+    socket.once(connected, () => {
+      wasSent = true;
     });
-    request.once('error', failed);
-    request.once('response', (response) => {
-      const parts: Uint8Array[] = [];
-      let read = 0;
-      response.on('data', (part: Uint8Array) => {
-        parts.push(part);
-        read += part.length;
-        if (read > ANSWER_BYTES_MAX) request.destroy(new Error('the answer is too long'));
-      });
-      response.once('error', failed);
-      response.once('end', () => {
-        timer.cancel();
-        const { statusCode = 0, headers: answered } = response;
-        const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-        resolve({ status: statusCode, headers: answered as HttpAnswer['headers'], body: whole });
-      });
-    });
-    request.end(body);
   });
+  request.end(body);
+  try {
+    const bounds = { deadlineMs: timeoutMs, bytesMax: ANSWER_BYTES_MAX };
+    const answer = await wholeAnswer(request, bounds, clock);
+    return { ...answer, headers: answer.headers as HttpAnswer['headers'] };
+  } catch (error) {
+    const { code, message } = error as Error & { readonly code?: string };
+    throw new NoAnswer(code ?? message, wasSent);
+  }
 }
