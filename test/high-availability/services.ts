@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import process from 'node:process';
@@ -14,7 +13,7 @@ import { etcdServices } from '../../src/ha/etcd/etcd-services.ts';
 import { FreshFile } from '../../src/base/fresh-file.ts';
 import { zooKeeperServices } from '../../src/ha/zookeeper/zookeeper-services.ts';
 import { Issuer } from '../e2e/certificates.ts';
-import { cleanUp, eventually, pause, start, temporaryFolder } from '../e2e/processes.ts';
+import { cleanUp, eventually, freePort, pause, start, temporaryFolder } from '../e2e/processes.ts';
 
 /** A server that runs until the test is over. */
 export interface Server {
@@ -23,17 +22,6 @@ export interface Server {
   /** Stops it as `SIGSTOP` does, and lets it go on. */
   halt(): void;
   resume(): void;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** One ZooKeeper, with sessions as short as 500 ms. */

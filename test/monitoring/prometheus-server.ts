@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { root } from '../architecture/read.ts';
-import { type Cleaning, cleanUp, eventually, start, temporaryFolder } from '../e2e/processes.ts';
+import { type Cleaning, cleanUp, eventually, freePort, start, temporaryFolder } from '../e2e/processes.ts';
 
 export const rulesPath = join(root, 'deploy', 'prometheus', 'millrace.rules.yml');
 
@@ -98,15 +97,4 @@ export function hurried(rules: string): string {
     .replaceAll(/for: \d+m/g, 'for: 1s')
     .replaceAll(/\[(?:2|10)m\]/g, '[15s]')
     .replaceAll(/> 600\b/g, '> 5');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -21,11 +21,11 @@ import {
   type Cleaning,
   cleanUp,
   eventually,
+  freePort,
   type Running,
   start,
   temporaryFolder,
 } from '../e2e/processes.ts';
-import { freePort } from '../high-availability/services.ts';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const ACCESS_KEY = 'AKIAMILLRACETEST';
