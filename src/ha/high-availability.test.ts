@@ -11,11 +11,12 @@ const nobody = (): never => {
   throw new Error('nothing is opened yet');
 };
 const network: Network = { listen: nobody, dial: nobody };
-const http: HttpClient = { send: nobody, follow: nobody };
+const noHttp: HttpClient = { send: nobody, follow: nobody };
 
 function servicesOf(
   values: Readonly<Record<string, string>>,
   environment: Readonly<Record<string, string>> = {},
+  http = noHttp,
 ): ReturnType<typeof highAvailabilityOf> {
   const keyOf = (key: string): string => (key.startsWith('kubernetes.c') ? key : `high-availability.${key}`);
   const keys = Object.entries(values).map(([key, value]) => [keyOf(key), value]);
@@ -32,6 +33,27 @@ test('etcd is found by its endpoints', () => {
   assert.equal(services?.storageDirectory, '/ha/x/blobs');
 });
 
+test('keys of etcd begin with the root and the cluster, however many slashes the root has', async () => {
+  for (const [root, prefix] of [
+    ['/millrace', '/millrace/x/entries/a'],
+    ['//a//b/', '/a/b/x/entries/a'],
+    ['/', '/x/entries/a'],
+  ] as const) {
+    const asked: string[] = [];
+    const answering: HttpClient = {
+      send: ({ body = '' }) => {
+        const { key } = JSON.parse(body) as { key: string };
+        asked.push(Buffer.from(key, 'base64').toString());
+        return Promise.resolve({ status: 200, body: '{"header":{"revision":"1"}}' });
+      },
+      follow: nobody,
+    };
+    const words = { ...etcd, 'etcd.endpoints': 'http://a:1', 'cluster-id': '/x', 'etcd.path.root': root };
+    await servicesOf(words, {}, answering)?.services.store.read('a');
+    assert.deepEqual(asked, [prefix]);
+  }
+});
+
 test('what JobManagers share may be in a store elsewhere, but not who leads', () => {
   const shared = { storageDir: 's3://bucket/ha', 'cluster-id': 'x' };
   const services = servicesOf({ ...etcd, ...shared, 'etcd.endpoints': 'http://a:1' });
@@ -45,7 +67,7 @@ test('endpoints that are none are refused, and passwords in plain text', () => {
     [{}, /needs high-availability.etcd.endpoints/],
     [{ 'etcd.endpoints': 'a:2379' }, /has "a:2379"/],
     [{ 'etcd.endpoints': 'http://a:1,http://b:2/x' }, /has "http:\/\/b:2\/x"/],
-    [{ 'etcd.endpoints': 'http://u:p@a:1' }, /has/],
+    [{ 'etcd.endpoints': 'http://u:p@a:1' }, /^high-availability\.etcd\.endpoints holds a user: [^:@]*$/],
     [{ 'etcd.endpoints': 'http://a:1', 'etcd.user': 'u' }, /in plain text/],
   ];
   for (const [words, message] of cases) {

@@ -95,11 +95,10 @@ function onZooKeeper(
       },
     );
   }
-  const root = configuration.get('high-availability.zookeeper.path.root').replace(/^\/+|\/+$/g, '');
   return {
     services: zooKeeperServices(env, network, {
       quorum,
-      root: `/${root}/${clusterNameOf(configuration)}`,
+      root: rootOf(configuration, 'high-availability.zookeeper.path.root'),
       sessionTimeoutMs: configuration.get('high-availability.zookeeper.client.session-timeout'),
       connectionTimeoutMs: configuration.get('high-availability.zookeeper.client.connection-timeout'),
       retryWaitMs: configuration.get('high-availability.zookeeper.client.retry-wait'),
@@ -122,13 +121,12 @@ function onEtcd(
     return path === undefined ? undefined : new FreshFile(env, resolve(workingDirectory, path));
   };
   const endpoints = endpointsOf(configuration);
-  const root = configuration.get('high-availability.etcd.path.root').replace(/^\/+|\/+$/g, '');
   const name = configuration.get('high-availability.etcd.user');
   const password = configuration.get('high-availability.etcd.password');
   return {
     services: etcdServices(env, http, {
       endpoints,
-      root: `/${root}/${clusterNameOf(configuration)}`,
+      root: rootOf(configuration, 'high-availability.etcd.path.root'),
       user: name === undefined ? undefined : { name, password: password ?? '' },
       tls: {
         ca: file('high-availability.etcd.ssl.ca'),
@@ -144,6 +142,18 @@ function onEtcd(
   };
 }
 
+/** What the names of the cluster begin with: `/millrace/default`. */
+function rootOf(
+  configuration: Configuration,
+  key: `high-availability.${'zookeeper' | 'etcd'}.path.root`,
+): string {
+  const above = configuration
+    .get(key)
+    .split('/')
+    .filter((name) => name !== '');
+  return ['', ...above, clusterNameOf(configuration)].join('/');
+}
+
 /** A password or a certificate goes over TLS only, or stays on this machine. */
 function endpointsOf(configuration: Configuration): URL[] {
   const key = 'high-availability.etcd.endpoints';
@@ -155,8 +165,13 @@ function endpointsOf(configuration: Configuration): URL[] {
   }
   const isSecret = configuration.get('high-availability.etcd.user') !== undefined;
   return words.split(',').map((word) => {
+    // Not shown: what is before an @ is meant to be a password.
+    if (word.includes('@')) {
+      const message = `${key} holds a user: high-availability.etcd.user and .password are its keys`;
+      throw new MillraceError('CONFIG_INVALID', message, { remedy: ENDPOINTS_REMEDY });
+    }
     const url = URL.parse(word.trim());
-    const isOrigin = url !== null && url.pathname === '/' && url.search === '' && url.username === '';
+    const isOrigin = url !== null && url.pathname === '/' && url.search === '';
     if (!isOrigin || !/^https?:$/.test(url.protocol)) {
       throw new MillraceError('CONFIG_INVALID', `${key} has "${word.trim()}"`, { remedy: ENDPOINTS_REMEDY });
     }
