@@ -154,6 +154,18 @@ const FORMS: Readonly<Record<string, (index: number) => { n: number; s: string }
     n: index === 40 ? 0.5 : 7,
     s: index === 40 ? 'other' : 'GET',
   }),
+  'a character that is not ASCII in the last': (index) => ({
+    n: 1,
+    s: index === 7 ? `${index}\u00e9` : `${index}`,
+  }),
+  'one that is long among short ones': (index) => ({
+    n: 2,
+    s: `${index}`.padEnd(index === 5 ? 256 : 2, 'ab'),
+  }),
+  'one that is very long, put together of parts': (index) => ({
+    n: 3,
+    s: index === 5 ? `${'left'.repeat(9_000)}${'right'.repeat(9_000)}` : `${index}`,
+  }),
   'integers and a minus zero': (index) => ({ n: index === 40 ? -0 : 1e10 + index, s: `${index >> 1}` }),
 };
 
@@ -174,6 +186,9 @@ test('numbers and strings come back from each form of their columns, batch after
         // The first of a codec of its own: it looks for what repeats.
         sizes.set(name, written(createBatchCodec(shape), values).bytes.length / count);
       }
+      // One that does not fit ends its batch, and changes nothing in those behind.
+      const odd = values.with(count >> 1, { n: 1, s: 2 } as never);
+      assert.deepEqual(written(made, odd), written(plain, odd));
     }
   }
   assert.ok(sizes.get('equal ones')! < 0.1, 'of equal ones there is one');

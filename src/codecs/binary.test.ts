@@ -47,6 +47,41 @@ test('reads back every sequence of numbers, strings and bytes', () => {
   console.log(`cases: binary round trips ${RUNS} (minimum ${RUNS})`);
 });
 
+test('a text is written by its ASCII characters, or not at all', () => {
+  const others = [
+    '\u0080',
+    '\u00ff',
+    '\u0100',
+    '\u07ff',
+    '\u0800',
+    '\ud800',
+    '\udc00',
+    '\uffff',
+    '\u{1f600}',
+    '\u00e9'.repeat(5),
+  ];
+  let texts = 0;
+  for (let length = 0; length <= 40; length++) {
+    const plain = 'az\0\u007f '.repeat(8).slice(0, length);
+    const out = new BinaryWriter(8);
+    out.u8(7);
+    assert.equal(out.ascii(plain), true);
+    out.u8(8);
+    const expected = [7, ...Buffer.from(plain, 'latin1'), 8];
+    assert.deepEqual([...out.finish()], expected);
+    for (const other of others) {
+      for (let at = 0; at <= length; at++, texts++) {
+        assert.equal(out.ascii(plain.slice(0, at) + other + plain.slice(at)), false);
+        // The bytes behind are those of the attempt, and are written over.
+        assert.equal(out.length, expected.length);
+      }
+    }
+    assert.deepEqual([...out.finish()], expected);
+  }
+  console.log(`cases: texts that are not ASCII ${texts} (minimum 8000)`);
+  assert.ok(texts >= 8_000);
+});
+
 test('keeps the borders of varint and zigzag', () => {
   const borders = [
     0,

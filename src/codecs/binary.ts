@@ -18,6 +18,8 @@ import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import { readWtf8, writeWtf8, wtf8Length } from './wtf8.ts';
 
+/** Of one character. */
+const UTF8_BYTES_MAX = 4;
 const INITIAL_BYTES = 256;
 /** The longest varint: eight times seven bits hold 2^53-1. */
 const VARINT_BYTES_MAX = 8;
@@ -138,46 +140,27 @@ export class BinaryWriter {
     for (let index = 0; index < count; index++, at += 4) view.setUint32(at, values[index]! - base, true);
   }
 
-  /** The lengths of strings in so many bytes each. */
-  lengths(values: readonly string[], width: 1 | 2 | 4): void {
-    let at = this.#claim(values.length * width);
+  /** The first `count` lengths of strings in so many bytes each. */
+  lengths(lengths: ArrayLike<number>, count: number, width: 1 | 2 | 4): void {
+    let at = this.#claim(count * width);
     const view = this.#view;
-    for (let index = 0; index < values.length; index++, at += width) {
-      const { length } = values[index]!;
-      if (width === 1) this.#bytes[at] = length;
-      else if (width === 2) view.setUint16(at, length, true);
-      else view.setUint32(at, length, true);
-    }
-  }
-
-  /**
-   * Strings of `characters` together, a byte each, without their lengths, by a loop that is the fastest way for short
-   * ones. Writes nothing and returns false when a character is not ASCII.
-   */
-  ascii(values: readonly string[], characters: number): boolean {
-    const start = this.#claim(characters);
     const bytes = this.#bytes;
-    let at = start;
-    let all = 0;
-    for (let index = 0; index < values.length; index++) {
-      const value = values[index]!;
-      const { length } = value;
-      for (let character = 0; character < length; character++) {
-        const unit = value.charCodeAt(character);
-        all |= unit;
-        bytes[at + character] = unit;
+    if (width === 1) for (let index = 0; index < count; index++) bytes[at + index] = lengths[index]!;
+    else
+      for (let index = 0; index < count; index++, at += width) {
+        if (width === 2) view.setUint16(at, lengths[index]!, true);
+        else view.setUint32(at, lengths[index]!, true);
       }
-      at += length;
-    }
-    if (all < 0x80) return true;
-    this.#position = start;
-    return false;
   }
 
-  /** The characters of a text in which all are below 0x100, a byte each; without the length. */
-  latin1(text: string): void {
-    const at = this.#claim(text.length);
-    this.#bytes.write(text, at, 'latin1');
+  /** The characters of a text, a byte each, without the length. Writes nothing and returns false when one is not ASCII. */
+  ascii(text: string): boolean {
+    const { length } = text;
+    // A character that is not ASCII takes more bytes than one, which shows only where there is room for them.
+    const start = this.#claim(length + UTF8_BYTES_MAX);
+    const isAscii = this.#bytes.write(text, start, 'utf8') === length;
+    this.#position = isAscii ? start + length : start;
+    return isAscii;
   }
 
   /** The code units of a text, two bytes each; without the length. */

@@ -32,7 +32,7 @@ import {
   writeBits,
 } from './object-loops.ts';
 import { Mismatch, readRow, writeRow } from './row-format.ts';
-import { readStrings, Repetition, writeStrings } from './string-column.ts';
+import { readStrings, StringWriter } from './string-column.ts';
 import type { FieldShape, TypeShape } from './type-shape.ts';
 
 /** Objects within objects within objects become columns; what is deeper goes as rows. */
@@ -51,7 +51,7 @@ export interface Column {
   /** Of an object that lies flat. */
   readonly loops: ObjectLoops | undefined;
   /** Of strings. */
-  readonly repetition: Repetition | undefined;
+  readonly strings: StringWriter | undefined;
 }
 
 /** Prepares a type; `plain` forbids code generation. */
@@ -69,7 +69,7 @@ export function columnOf(shape: TypeShape, plain = false, optional = false, dept
           plain,
         )
       : undefined,
-    repetition: inner.kind === 'string' ? new Repetition() : undefined,
+    strings: inner.kind === 'string' ? new StringWriter() : undefined,
   };
 }
 
@@ -77,6 +77,7 @@ function fieldColumn(field: FieldShape, plain: boolean, depth: number): FieldCol
   const column = columnOf(field.type, plain, field.optional, depth);
   return {
     ...field,
+    strings: column.strings,
     write: (values, out) => writeColumn(column, values, out),
     read: (count, from) => readColumn(column, count, from),
   };
@@ -104,7 +105,7 @@ export function writeColumn(column: Column, given: readonly unknown[], out: Bina
     case 'boolean':
       return writeBits(values, out);
     case 'string':
-      return writeStrings(values, out, column.repetition!);
+      return column.strings!.write(values, out);
     default:
   }
   if (column.loops !== undefined) return column.loops.write(values, out);

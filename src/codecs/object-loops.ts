@@ -3,7 +3,8 @@
  *
  * They are made anew for each type, from a text that holds numbers only (names and functions are arguments): so the
  * engine learns the shape of this type apart from all others. Numbers and booleans go from the record into memory of
- * their own and from there into the record, without an array of values between. Where code generation is forbidden the
+ * their own and from there into the record, without an array of values between, and strings that need not be looked
+ * through are added to one text at once. Where code generation is forbidden the
  * plain loops do the same; they are what the made ones are tested against.
  */
 
@@ -11,6 +12,7 @@ import { makeCode } from '../base/made-code.ts';
 import type { BinaryReader, BinaryWriter } from './binary.ts';
 import { NumberMemory, readNumbersInto, writeKnownNumbers } from './number-column.ts';
 import { hasFields, Mismatch } from './row-format.ts';
+import type { StringWriter } from './string-column.ts';
 import { describeShape, type FieldShape } from './type-shape.ts';
 
 /** Stands in a column where an optional field is absent. */
@@ -18,6 +20,8 @@ export const MISSING: unique symbol = Symbol('absent');
 
 /** A field of the objects, and how a column of its values is written and read. */
 export interface FieldColumn extends FieldShape {
+  /** Of a field of strings. */
+  readonly strings: StringWriter | undefined;
   write(values: readonly unknown[], out: BinaryWriter): void;
   read(count: number, from: BinaryReader): readonly unknown[];
 }
@@ -75,8 +79,9 @@ function fitting(value: unknown, fields: readonly FieldShape[]): Record<string, 
 }
 
 /** How made code keeps the values of a field while it goes over the records. */
-function keptAs({ type, optional }: FieldShape): 'numbers' | 'bits' | 'values' {
+function keptAs({ type, optional }: FieldShape): 'numbers' | 'bits' | 'strings' | 'values' {
   if (optional) return 'values';
+  if (type.kind === 'string') return 'strings';
   if (type.kind === 'boolean') return 'bits';
   return type.kind === 'number' || type.kind === 'int32' || type.kind === 'int64' ? 'numbers' : 'values';
 }
@@ -116,7 +121,7 @@ ${each((index, field) => BEFORE_READ[keptAs(field)](index))}
 };`;
   const values = {
     fields,
-    memories: fields.map((field) => (keptAs(field) === 'numbers' ? new NumberMemory() : undefined)),
+    memories: fields.map((field) => (keptAs(field) === 'numbers' ? new NumberMemory() : field.strings)),
     missing: MISSING,
     fitting,
     wrong,
@@ -132,6 +137,11 @@ const BEFORE_WRITE = {
   numbers: (index: number) =>
     `m${index}.reserve(count); const c${index} = m${index}.f64; let w${index} = true;\n`,
   bits: (index: number) => `const c${index} = new Uint8Array((count + 7) >> 3);\n`,
+  strings: (index: number) => `const looks${index} = m${index}.looks(count);
+const c${index} = new Array(looks${index} ? count : 0);
+m${index}.reserve(count);
+const l${index} = m${index}.lengths;
+let t${index} = '', longest${index} = 0;\n`,
   values: (index: number) => `const c${index} = new Array(count);\n`,
 };
 
@@ -142,6 +152,14 @@ if (w${index} && ((v${index} | 0) !== v${index} || Object.is(v${index}, -0))) w$
 c${index}[row] = v${index};\n`,
   bits: (index: number) => `if (v${index} === true) c${index}[row >> 3] |= 1 << (row & 7);
 else if (v${index} !== false) wrong(k${index});\n`,
+  strings: (index: number) => `if (typeof v${index} !== 'string') wrong(k${index});
+if (looks${index}) c${index}[row] = v${index};
+else {
+  const length = v${index}.length;
+  t${index} += v${index};
+  l${index}[row] = length;
+  if (length > longest${index}) longest${index} = length;
+}\n`,
   values: (index: number, optional: boolean) =>
     optional
       ? `c${index}[row] = v${index} === undefined && !Object.hasOwn(value, n${index}) ? missing : v${index};\n`
@@ -151,20 +169,32 @@ else if (v${index} !== false) wrong(k${index});\n`,
 const AFTER_WRITE = {
   numbers: (index: number) => `writeKnownNumbers(c${index}, count, w${index}, out);\n`,
   bits: (index: number) => `out.raw(c${index});\n`,
+  strings: (index: number) => `if (looks${index}) m${index}.write(c${index}, out);
+else m${index}.writeJoined(t${index}, longest${index}, count, out);\n`,
   values: (index: number) => `k${index}.write(c${index}, out);\n`,
 };
+
+function readValues(index: number): string {
+  return `const c${index} = k${index}.read(count, from);\n`;
+}
 
 const BEFORE_READ = {
   numbers: (index: number) =>
     `const w${index} = readNumbersInto(count, from, m${index}), i${index} = m${index}.i32, f${index} = m${index}.f64;\n`,
   bits: (index: number) => `const c${index} = readBits(count, from);\n`,
-  values: (index: number) => `const c${index} = k${index}.read(count, from);\n`,
+  strings: readValues,
+  values: readValues,
 };
+
+function valueOfRow(index: number): string {
+  return `c${index}[row]`;
+}
 
 const READ = {
   numbers: (index: number) => `w${index} ? i${index}[row] : f${index}[row]`,
   bits: (index: number) => `((c${index}[row >> 3] >> (row & 7)) & 1) === 1`,
-  values: (index: number) => `c${index}[row]`,
+  strings: valueOfRow,
+  values: valueOfRow,
 };
 
 function wrong({ type }: FieldShape): never {

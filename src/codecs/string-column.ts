@@ -4,7 +4,7 @@
  * What is cut off must not keep the whole text alive: V8 copies up to {@link COPIED_MAX} characters and refers to the
  * text beyond. A longer string is read from the bytes by itself.
  *
- * Whether the strings of a column repeat is found out once in a while only ({@link Repetition}): where they do not, it
+ * Whether the strings of a column repeat is found out once in a while only ({@link StringWriter}): where they do not, it
  * would take longer than to write them.
  */
 
@@ -13,7 +13,7 @@ import type { BinaryReader, BinaryWriter } from './binary.ts';
 import { EQUAL_MAX } from './number-column.ts';
 import { Mismatch } from './row-format.ts';
 
-/** A slice up to this length is a copy (`SlicedString::kMinLength` of V8 is 13); what is put together is flat up to it, too. */
+/** A slice up to this length is a copy (`SlicedString::kMinLength` of V8 is 13). */
 const COPIED_MAX = 12;
 const ASCII = 1;
 const UTF16 = 2;
@@ -32,46 +32,115 @@ const TABLE_SIZE = 1024;
 /** Places that are looked at for a string: many of one hash end the search for the batch. */
 const PROBES_MAX = 8;
 
-/** Finds what repeats in the strings of one column, batch after batch. */
-export class Repetition {
+/** Writes the strings of one column, batch after batch; remembers whether they repeat. */
+export class StringWriter {
+  /** The lengths of strings that are put together elsewhere, for `writeJoined`. */
+  lengths = new Int32Array(0);
   /** The different strings of the batch, in the order in which they came. */
-  different: string[] = [];
+  #different: string[] = [];
   /** For each string which of them it is. */
-  indexes = new Uint8Array(0);
+  #indexes = new Uint8Array(0);
   /** Index + 1 of what lies at a place; 0 = nothing. */
   readonly #table = new Uint16Array(TABLE_SIZE);
   #skip = 0;
 
-  /** True when at most half of the strings are different. */
-  find(values: readonly string[]): boolean {
-    if (this.#skip > 0) {
-      this.#skip--;
-      return false;
-    }
-    const count = values.length;
-    if (count < REPEATING_FROM || count > EQUAL_MAX) return false;
-    if (this.indexes.length < count) this.indexes = new Uint8Array(count);
-    this.#table.fill(0);
-    this.different = [];
-    const found = this.#findAll(values, Math.min(DIFFERENT_MAX, count >> 1));
-    if (!found) this.#skip = SKIPPED;
-    return found;
+  /** True when the next batch, of so many strings, has to be looked through: `write` does it. Else it may come joined. */
+  looks(count: number): boolean {
+    return this.#skip === 0 && count >= REPEATING_FROM && count <= EQUAL_MAX;
   }
 
-  #findAll(values: readonly string[], most: number): boolean {
-    const { indexes, different } = this;
-    for (let at = 0; at < values.length; at++) {
-      const index = this.#indexOf(values[at]!);
-      if (index < 0 || different.length > most) return false;
-      if (at === FIRST_LOOK && different.length * 2 > FIRST_LOOK) return false;
-      indexes[at] = index;
+  /** Makes room in `lengths`. */
+  reserve(count: number): void {
+    if (this.lengths.length < count) this.lengths = new Int32Array(count);
+  }
+
+  /** Writes the strings; lone surrogates survive. Throws {@link Mismatch} for what is none. */
+  write(values: readonly unknown[], out: BinaryWriter): void {
+    for (let index = 0; index < values.length; index++)
+      if (typeof values[index] !== 'string') throw new Mismatch('it is no string');
+    const strings = values as readonly string[];
+    if (this.looks(strings.length)) {
+      if (this.#find(strings)) return this.#writeDifferent(strings.length, out);
+      this.#skip = SKIPPED;
+    } else this.#skipOne();
+    this.#join(strings, out);
+  }
+
+  /** Writes `count` strings as one text, after `looks` was false: their lengths are in `lengths`, one has `longest`. */
+  writeJoined(text: string, longest: number, count: number, out: BinaryWriter): void {
+    this.#skipOne();
+    this.#writeText(text, longest, count, out);
+  }
+
+  #skipOne(): void {
+    if (this.#skip > 0) this.#skip--;
+  }
+
+  // Added up: V8 keeps the parts and copies each once, when their bytes are asked for.
+  #join(strings: readonly string[], out: BinaryWriter): void {
+    this.reserve(strings.length);
+    let longest = 0;
+    let text = '';
+    for (let index = 0; index < strings.length; index++) {
+      const string = strings[index]!;
+      const { length } = string;
+      text += string;
+      this.lengths[index] = length;
+      if (length > longest) longest = length;
+    }
+    this.#writeText(text, longest, strings.length, out);
+  }
+
+  #writeText(text: string, longest: number, count: number, out: BinaryWriter): void {
+    const width = longest < 0x100 ? 1 : longest < 0x10000 ? 2 : 4;
+    const start = out.length;
+    this.#writeHead(text, { width, form: ASCII, count }, out);
+    if (out.ascii(text)) return;
+    out.truncate(start);
+    this.#writeHead(text, { width, form: UTF16, count }, out);
+    out.utf16(text);
+  }
+
+  #writeHead(
+    text: string,
+    { width, form, count }: { width: 1 | 2 | 4; form: number; count: number },
+    out: BinaryWriter,
+  ): void {
+    out.u8(width);
+    out.u8(form);
+    out.lengths(this.lengths, count, width);
+    out.u32(text.length);
+  }
+
+  #writeDifferent(count: number, out: BinaryWriter): void {
+    const different = this.#different;
+    out.u8(DIFFERENT);
+    out.u16(different.length);
+    this.#join(different, out);
+    if (different.length > 1) out.raw(this.#indexes.subarray(0, count));
+    this.#different = [];
+  }
+
+  /** True when at most half of the strings are different. */
+  #find(strings: readonly string[]): boolean {
+    const count = strings.length;
+    if (this.#indexes.length < count) this.#indexes = new Uint8Array(count);
+    this.#table.fill(0);
+    this.#different = [];
+    const most = Math.min(DIFFERENT_MAX, count >> 1);
+    for (let at = 0; at < count; at++) {
+      const index = this.#indexOf(strings[at]!);
+      const different = this.#different.length;
+      if (index < 0 || different > most) return false;
+      if (at === FIRST_LOOK && different * 2 > FIRST_LOOK) return false;
+      this.#indexes[at] = index;
     }
     return true;
   }
 
   // Hot path where strings repeat: the hash sees the length and three characters.
   #indexOf(value: string): number {
-    const { different } = this;
+    const different = this.#different;
     const table = this.#table;
     const { length } = value;
     let place = length;
@@ -89,49 +158,6 @@ export class Repetition {
     }
     return -1;
   }
-}
-
-/** Writes the strings; lone surrogates survive. */
-export function writeStrings(values: readonly unknown[], out: BinaryWriter, repetition: Repetition): void {
-  for (let index = 0; index < values.length; index++)
-    if (typeof values[index] !== 'string') throw new Mismatch('it is no string');
-  if (!repetition.find(values as readonly string[])) return writeText(values as readonly string[], out);
-  const { different, indexes } = repetition;
-  out.u8(DIFFERENT);
-  out.u16(different.length);
-  writeText(different, out);
-  if (different.length > 1) out.raw(indexes.subarray(0, values.length));
-  repetition.different = [];
-}
-
-function writeText(values: readonly string[], out: BinaryWriter): void {
-  let longest = 0;
-  let characters = 0;
-  for (let index = 0; index < values.length; index++) {
-    const { length } = values[index]!;
-    characters += length;
-    if (length > longest) longest = length;
-  }
-  const width = longest < 0x100 ? 1 : longest < 0x10000 ? 2 : 4;
-  const start = out.length;
-  writeHead(values, { width, form: ASCII, characters }, out);
-  if (longest <= COPIED_MAX && out.ascii(values, characters)) return;
-  const text = values.join('');
-  if (Buffer.byteLength(text, 'utf8') === characters) return out.latin1(text);
-  out.truncate(start);
-  writeHead(values, { width, form: UTF16, characters }, out);
-  out.utf16(text);
-}
-
-function writeHead(
-  values: readonly string[],
-  { width, form, characters }: { width: 1 | 2 | 4; form: number; characters: number },
-  out: BinaryWriter,
-): void {
-  out.u8(width);
-  out.u8(form);
-  out.lengths(values, width);
-  out.u32(characters);
 }
 
 /** Reads so many strings. */
