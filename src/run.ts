@@ -301,6 +301,7 @@ function start(
     choice: choiceOf(options, configuration, workingDirectory),
     run: options.run,
     authority: options.authority,
+    restoresInPlace: options.host !== 'in-process',
     requirements: options.requirements,
     allowNonRestored:
       options.allowNonRestoredState ?? configuration.get('execution.state-recovery.ignore-unclaimed-state'),

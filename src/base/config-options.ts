@@ -134,6 +134,28 @@ export const CONFIG_OPTIONS = {
     description: 'State of at most this size is stored in the metadata instead of a file of its own.',
     aliases: ['state.storage.fs.memory-threshold', 'state.backend.fs.memory-threshold'],
   }),
+  'execution.checkpointing.local-backup.enabled': boolean({
+    default: false,
+    description:
+      'Whether TaskManagers keep copies of the state of their tasks on their own disks, also where nothing reads them.',
+  }),
+  'execution.checkpointing.local-backup.dirs': text({
+    default: undefined,
+    description: 'Folder in which a TaskManager keeps them. Default: in its working directory.',
+    aliases: ['taskmanager.state.local.root-dirs'],
+  }),
+  'execution.state-recovery.from-local': boolean({
+    default: false,
+    description:
+      'Whether tasks look for their state on their own machine after a failure, before they read it where checkpoints are.',
+    aliases: ['state.backend.local-recovery'],
+  }),
+  'process.taskmanager.working-dir': text({
+    default: undefined,
+    description:
+      'Folder of what a TaskManager keeps on its disk, in a folder named by its id. Default: the state folder of the cluster.',
+    aliases: ['process.working-dir'],
+  }),
   'state.memory.size': size({
     default: 4 * 1024 ** 3,
     description: 'What the typed state of one slot may take outside of the heap; more is an error.',

@@ -39,6 +39,11 @@ export function subtaskStateName(vertexId: string, subtask: number, attempt: str
   return `${vertexId}-${subtask}-${attempt}`;
 }
 
+/** The file of the state of that name. */
+export function stateFileName(name: string): string {
+  return `${name}.state`;
+}
+
 /** Ids of the `chk-<n>` among names, ascending. */
 export function checkpointIdsIn(names: readonly string[]): number[] {
   return numbersIn(names, /^chk-([1-9]\d*)$/);

@@ -85,7 +85,8 @@ export async function requireMetadata(store: ObjectStore, directory: string): Pr
   return metadata;
 }
 
-async function readState(
+/** The bytes of a handle, proved. Throws CHECKPOINT_CORRUPT with the name of the file. */
+export async function readState(
   store: ObjectStore,
   directory: string,
   handle: StateHandle,
@@ -117,7 +118,8 @@ async function bytesOf(
   }
 }
 
-function fileOf(directory: string, handle: StateHandle): string {
+/** The file that a handle's bytes are in. */
+export function fileOf(directory: string, handle: StateHandle): string {
   return locationIn(directory, handle.file ?? METADATA_FILE);
 }
 

@@ -27,11 +27,11 @@ export interface RestoreOptions {
   readonly declaredState?: DeclaredState | undefined;
 }
 
-/** The state of a new job, dealt to its subtasks. */
-export interface RestoreAssignment {
+/** The state of a new job, dealt to its subtasks: itself, or where each of them finds it. */
+export interface RestoreAssignment<Restore = SubtaskRestore> {
   readonly checkpointId: number;
   /** By vertex of the plan, then by subtask. */
-  readonly vertices: readonly (readonly SubtaskRestore[])[];
+  readonly vertices: readonly (readonly Restore[])[];
   /** By uid of the source. */
   readonly enumerators: ReadonlyMap<string, unknown>;
   /** To be shown to the user. */

@@ -10,6 +10,8 @@ export interface StateHandle {
   readonly length: number;
   /** SHA-256 of the bytes, hexadecimal. */
   readonly sha256: string;
+  /** A subtask in the same place of the same plan continues from these bytes alone. Absent: nobody has looked. */
+  readonly alone?: true;
 }
 
 /** One section of operator state of one subtask. */
@@ -58,4 +60,14 @@ export interface SubtaskRestore {
   readonly operators: readonly OperatorSnapshot[];
   /** In-flight frames to process before new input, oldest first per old channel. */
   readonly channels: readonly RestoredChannel[];
+}
+
+/** What a new subtask restores, where it reads it itself: what the subtask in its place has stored. */
+export interface StoredRestore {
+  readonly checkpointId: number;
+  /** Of the checkpoint. */
+  readonly directory: string;
+  readonly handle: StateHandle;
+  /** Whose state it is, for messages. */
+  readonly whose: string;
 }

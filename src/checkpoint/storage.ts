@@ -19,7 +19,7 @@ import { locationIn } from '../base/locations.ts';
 import type { ObjectStore, Publication } from '../base/object-store.ts';
 import { sha256 } from './checked-json.ts';
 import { isFilesError, storageFailed } from './durable-files.ts';
-import { checkpointDirectoryOf, METADATA_FILE } from './job-folder.ts';
+import { checkpointDirectoryOf, METADATA_FILE, stateFileName } from './job-folder.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
 import { checkFence } from './ownership.ts';
 import type { StateHandle } from './state-handle.ts';
@@ -70,7 +70,7 @@ export async function writeStateFile(
     const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
     return { file: undefined, inline, ...about };
   }
-  const file = `${name}.state`;
+  const file = stateFileName(name);
   try {
     await store.create(locationIn(directory, file), bytes);
   } catch (error) {

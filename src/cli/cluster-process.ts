@@ -5,6 +5,7 @@
  */
 
 import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Env } from '../base/env.ts';
@@ -234,6 +235,11 @@ async function runTaskManager(
     'taskmanager.resource-id',
   );
   const slots = configuration.get('taskmanager.numberOfTaskSlots') ?? 1;
+  const localState =
+    configuration.get('execution.checkpointing.local-backup.dirs') ??
+    configuration.get('process.taskmanager.working-dir') ??
+    files.directory;
+  const localStateDirectory = join(resolve(host.workingDirectory, localState), `tm_${id}`, 'localState');
   const blobDirectory = files.blobDirectory(id);
   linkMillrace(blobDirectory);
   const record = {
@@ -272,6 +278,7 @@ async function runTaskManager(
     data: { host: ownHost, port: configuration.get('taskmanager.data.port') },
     blobDirectory,
     processFigures: () => meter.figures(),
+    localStateDirectory,
     onStopped: ended.resolve,
   });
   void untilSignal().then(() => taskManager.stop());
@@ -280,6 +287,7 @@ async function runTaskManager(
   taskManager.start();
   const error = await ended.promise;
   files.forget(record);
+  await env.files.removeTree(dirname(localStateDirectory)).catch(() => undefined);
   if (error !== undefined) host.stderr.write(host.describe(error));
   process.exit(error === undefined ? EXIT.done : EXIT.failed);
 }

@@ -12,7 +12,13 @@ import type { SlotProvider } from '../hosts/messages.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import type { JobAuthority } from './job-manager/job-authority.ts';
 import { type JobListener, JobMaster } from './job-manager/job-master.ts';
-import { bufferTimeoutMsOf, isCheckpointing, jobSettings, latencyOf } from './job-manager/job-settings.ts';
+import {
+  bufferTimeoutMsOf,
+  isCheckpointing,
+  jobSettings,
+  latencyOf,
+  localRecoveryOf,
+} from './job-manager/job-settings.ts';
 import type { ResourceRequirements } from './job-manager/resource-requirements.ts';
 import { createJobStorage } from './job-manager/job-storage.ts';
 
@@ -51,6 +57,8 @@ export interface LocalSubmission {
   readonly listener?: JobListener | undefined;
   /** Who leads where several JobManagers take turns. */
   readonly authority?: JobAuthority | undefined;
+  /** As in the settings of the slots. */
+  readonly restoresInPlace?: boolean | undefined;
   /** For tests: freeze records at operator boundaries, and encode also within a thread. */
   readonly freezeRecords?: boolean | undefined;
   readonly alwaysEncode?: boolean | undefined;
@@ -72,6 +80,7 @@ export class LocalCluster {
     const jobDirectory = isStored ? locationIn(submission.checkpointsDirectory, jobId) : undefined;
     const inlineThresholdBytes = configuration.get('execution.checkpointing.data-inline-threshold');
     const settings = jobSettings(configuration, isStored);
+    const inPlace = submission.restoresInPlace === true ? { restoresInPlace: true } : {};
     const master = new JobMaster({
       ...settings,
       jobId,
@@ -89,6 +98,7 @@ export class LocalCluster {
         declaredState: (uid) => compiled.factories.get(uid)?.(),
         inlineThresholdBytes,
         authority: submission.authority,
+        ...inPlace,
       }),
       requirements: submission.requirements,
       slotSettings: {
@@ -103,6 +113,8 @@ export class LocalCluster {
         freezeRecords: submission.freezeRecords ?? false,
         alwaysEncode: submission.alwaysEncode ?? false,
         inlineThresholdBytes,
+        ...inPlace,
+        ...localRecoveryOf(configuration),
       },
       cacheDirectory: configuration.get('io.tmp.dirs') ?? tmpdir(),
       // A fresh start replaces what earlier runs wrote.

@@ -59,6 +59,8 @@ export interface JobProcessStart {
   readonly data: NetworkAddress;
   /** Where the bundle lies. */
   readonly bundlePath: string;
+  /** Where its subtasks may keep copies of their state; absent: nowhere. */
+  readonly localStateDirectory?: string;
 }
 
 /** What a job master starts with. */

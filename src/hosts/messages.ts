@@ -6,7 +6,8 @@
 
 import type { SerializedError } from '../base/errors.ts';
 import type { LogEntry } from '../base/log.ts';
-import type { StateHandle, SubtaskRestore } from '../checkpoint/state-handle.ts';
+import type { StateSource } from '../checkpoint/in-place.ts';
+import type { StateHandle, StoredRestore, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { PoolUsage } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { VertexParallelism } from '../graph/rescale.ts';
@@ -22,7 +23,8 @@ import type { Inspection, TappedRecord } from './inspection.ts';
 export interface TaskDeployment {
   readonly vertex: number;
   readonly subtask: number;
-  readonly restore: SubtaskRestore | undefined;
+  /** Its state, or where it finds it. */
+  readonly restore: SubtaskRestore | StoredRestore | undefined;
 }
 
 /** Settings of a run that every slot needs. */
@@ -53,6 +55,14 @@ export interface SlotSettings {
   readonly inlineThresholdBytes: number;
   /** What typed state of a slot may take outside of the heap; default 4 GiB. */
   readonly stateMemoryBytes?: number;
+  /** After a failure each subtask reads its state itself, where it can; default: the job master reads and deals it out. */
+  readonly restoresInPlace?: boolean;
+  /** Subtasks keep copies of their state on their machine, where it has a place for them. */
+  readonly localBackup?: boolean;
+  /** Those that restore in place look there first. */
+  readonly readsLocalBackup?: boolean;
+  /** That place: the folder of the job on this machine, absolute. What hosts a slot adds it. */
+  readonly localStateDirectory?: string;
 }
 
 /** From the job master to a slot. `attempt` counts the deployments within the process, from 1. */
@@ -185,6 +195,16 @@ export type SlotReport =
       readonly attempt: number;
       readonly vertex: number;
       readonly subtask: number;
+    }
+  /** It has read its state itself, ms. */
+  | {
+      readonly kind: 'restored';
+      readonly slot: number;
+      readonly attempt: number;
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly source: StateSource;
+      readonly durationMs: number;
     }
   | {
       readonly kind: 'failed';

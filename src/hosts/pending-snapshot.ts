@@ -6,6 +6,7 @@
  * everything that the state names is durable (the promises in `TaskSnapshot`).
  */
 
+import { standsAlone } from '../checkpoint/in-place.ts';
 import type { ChannelStateSection } from '../checkpoint/state-handle.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { SnapshotProgress } from '../state/backend.ts';
@@ -84,8 +85,11 @@ export class PendingSnapshot {
   async encode(): Promise<EncodedSnapshot> {
     try {
       const operators = await this.#snapshot.parts();
+      // Before it is handed over: buffers may go to another thread (E1).
+      const alone = standsAlone({ operators, outputs: this.#outputs });
       const rest = { ended: this.#ended, inputs: this.#inputs ?? [], outputs: this.#outputs };
-      return await this.#encoding.finish({ ...rest, operators });
+      const encoded = await this.#encoding.finish({ ...rest, operators });
+      return { ...encoded, alone };
     } catch (error) {
       this.#encoding.drop();
       throw error;

@@ -7,11 +7,14 @@
  * X2  Work happens in turns of at most TURN_MS; between two turns the thread returns to its event loop.
  * X3  Every runner gets its step in every turn, so that a barrier passes however busy a neighbour is; who begins takes
  *     turns, so that the time of the first ones is not the hunger of the last.
+ * X5  A subtask that reads its state itself is made when all of the slot have theirs; a slot that is to close meanwhile makes
+ *     none.
  * X4  After `cancel` or `finish` every operator is closed once, then the slot says so, and reports nothing more.
  */
 
 import type { Env, Timer } from '../base/env.ts';
 import { serializeError } from '../base/errors.ts';
+import type { StoredRestore, SubtaskRestore } from '../checkpoint/state-handle.ts';
 import type { CompiledJob } from '../graph/job-graph.ts';
 import type { ThreadFigures } from '../metrics/thread-figures.ts';
 import type { ChannelEnds } from './channels.ts';
@@ -76,7 +79,7 @@ export class SlotExecutor {
   handle(command: SlotCommand): void {
     if (command.kind === 'deploy') {
       this.#attempt = command.attempt;
-      this.#deploy(command.tasks, command.restoredCheckpointId);
+      this.#restore(command.tasks, command.restoredCheckpointId);
       return;
     }
     if (command.attempt !== this.#attempt) return;
@@ -91,10 +94,12 @@ export class SlotExecutor {
         for (const runner of this.#runners) if (runner.isSource) runner.drain();
         return;
       case 'complete':
+        void this.#storage.copies?.confirmed(command.checkpointId);
         for (const runner of this.#runners) runner.complete(command.checkpointId);
         return;
       case 'abort':
         this.#storage.savepoints.forget(command.checkpointId);
+        void this.#storage.copies?.aborted(command.checkpointId);
         for (const runner of this.#runners) runner.abort(command.checkpointId);
         return;
       case 'splits':
@@ -122,7 +127,38 @@ export class SlotExecutor {
     return this.#byAddress.get(address(vertex, subtask));
   }
 
-  #deploy(tasks: readonly TaskDeployment[], restoredCheckpointId: number | undefined): void {
+  /** X5. */
+  #restore(tasks: readonly TaskDeployment[], restoredCheckpointId: number | undefined): void {
+    const dealt = tasks.flatMap((task) => (isDealt(task) ? [task] : []));
+    if (dealt.length === tasks.length) return this.#deploy(dealt, restoredCheckpointId);
+    Promise.all(tasks.map((task) => this.#read(task))).then(
+      (found) => {
+        const isWhole = (task: RestoredTask | undefined): task is RestoredTask => task !== undefined;
+        if (this.#closing === undefined && found.every(isWhole)) this.#deploy(found, restoredCheckpointId);
+      },
+      (error: unknown) => this.#parts.env.log.error('a deployment failed', { error: String(error) }),
+    );
+  }
+
+  /** Its state; `undefined` when it could not be read, which was reported. */
+  async #read(task: TaskDeployment): Promise<RestoredTask | undefined> {
+    if (isDealt(task)) return task;
+    const { slot, env, report } = this.#parts;
+    const { vertex, subtask } = task;
+    const from = env.clock.monotonic();
+    try {
+      const { restore, source } = await this.#storage.restore(task.restore as StoredRestore);
+      const durationMs = env.clock.monotonic() - from;
+      const where = { slot, attempt: this.#attempt, vertex, subtask };
+      if (this.#closing === undefined) report({ kind: 'restored', ...where, source, durationMs });
+      return { vertex, subtask, restore };
+    } catch (error) {
+      if (this.#closing === undefined) this.#reportFailure(task, error);
+      return undefined;
+    }
+  }
+
+  #deploy(tasks: readonly RestoredTask[], restoredCheckpointId: number | undefined): void {
     for (const task of tasks) {
       try {
         const runner = this.#createRunner(task, restoredCheckpointId);
@@ -144,7 +180,7 @@ export class SlotExecutor {
     for (const runner of this.#runners) runner.markEvery(intervalMs);
   }
 
-  #reportFailure(task: TaskDeployment, error: unknown): void {
+  #reportFailure(task: Pick<TaskDeployment, 'vertex' | 'subtask'>, error: unknown): void {
     this.#parts.report({
       kind: 'failed',
       slot: this.#parts.slot,
@@ -155,7 +191,7 @@ export class SlotExecutor {
     });
   }
 
-  #createRunner(task: TaskDeployment, restoredCheckpointId: number | undefined): TaskRunner {
+  #createRunner(task: RestoredTask, restoredCheckpointId: number | undefined): TaskRunner {
     const { slot, settings, compiled, env, report } = this.#parts;
     const { vertex, subtask } = task;
     const planned = compiled.graph.vertices[vertex]!;
@@ -346,6 +382,13 @@ export class SlotExecutor {
 
 /** Rounds over all runners in one turn, where the clock stands still. */
 const ROUNDS_PER_TURN = 16;
+
+/** A subtask with its state. */
+type RestoredTask = Omit<TaskDeployment, 'restore'> & { readonly restore: SubtaskRestore | undefined };
+
+function isDealt(task: TaskDeployment): task is RestoredTask {
+  return task.restore === undefined || 'operators' in task.restore;
+}
 
 function address(vertex: number, subtask: number): string {
   return `${vertex}:${subtask}`;

@@ -1,8 +1,10 @@
 /** What a slot writes of a checkpoint or savepoint, and how it asks whether its job still is its own. */
 
-import { subtaskStateName } from '../checkpoint/job-folder.ts';
+import { stateFileName, subtaskStateName } from '../checkpoint/job-folder.ts';
 import { checkFence } from '../checkpoint/ownership.ts';
-import type { StateHandle } from '../checkpoint/state-handle.ts';
+import { readInPlace } from '../checkpoint/in-place.ts';
+import { LocalCopies } from '../checkpoint/local-copies.ts';
+import type { StateHandle, StoredRestore } from '../checkpoint/state-handle.ts';
 import { CheckpointStorage, writeStateFile } from '../checkpoint/storage.ts';
 import { type StoreEnv, storesOf } from '../checkpoint/stores.ts';
 import type { SlotSettings } from './messages.ts';
@@ -16,6 +18,10 @@ export interface SlotStorage {
   readonly savepoints: SavepointDirectories;
   /** Makes the state of one subtask durable, or keeps it for the metadata. */
   store(state: SubtaskBytes): Promise<StateHandle>;
+  /** The state of one subtask from the copy on this machine, else from where checkpoints are. Throws CHECKPOINT_CORRUPT. */
+  restore(stored: StoredRestore): ReturnType<typeof readInPlace>;
+  /** Local copies, where they are kept. */
+  readonly copies: LocalCopies | undefined;
   /** Throws FENCED when a newer attempt of the job exists. */
   checkFence(): Promise<void>;
 }
@@ -38,6 +44,8 @@ export function createSlotStorage(settings: SlotSettings, env: StoreEnv): SlotSt
   const stores = storesOf(env);
   const { checkpointDirectory, processAttempt, inlineThresholdBytes } = settings;
   const savepoints = new SavepointDirectories();
+  const { localStateDirectory, localBackup = false, readsLocalBackup = false } = settings;
+  const copies = localStateDirectory === undefined ? undefined : new LocalCopies(env, localStateDirectory);
   const checkpoints =
     checkpointDirectory === undefined
       ? undefined
@@ -56,11 +64,18 @@ export function createSlotStorage(settings: SlotSettings, env: StoreEnv): SlotSt
     }
     if (savepoint === 'alone' || checkpoints === undefined) return handle;
     // The same bytes under the same name: one handle is true in both directories.
-    return checkpoints.writeSubtask(checkpointId, name, snapshot);
+    const written = checkpoints.writeSubtask(checkpointId, name, snapshot);
+    if (settings.restoresInPlace !== true) return written;
+    if (copies !== undefined && localBackup && snapshot.bytes.length > inlineThresholdBytes)
+      await copies.keep(checkpointId, stateFileName(name), snapshot.bytes);
+    const stored = await written;
+    return snapshot.alone === true ? { ...stored, alone: true } : stored;
   };
   return {
     savepoints,
     store,
+    restore: (stored) => readInPlace(stores, readsLocalBackup ? copies : undefined, stored),
+    copies: localBackup ? copies : undefined,
     checkFence: () =>
       checkpointDirectory === undefined
         ? Promise.resolve()

@@ -26,6 +26,8 @@ export interface ReadSnapshot extends Omit<SubtaskSnapshot, 'operators'> {
 export interface EncodedSnapshot {
   readonly bytes: Uint8Array;
   readonly sha256: string;
+  /** See `StateHandle.alone`. */
+  readonly alone?: boolean;
   /** To be called when the bytes are stored, and nobody looks at them any more: their memory is given back at once. */
   readonly release?: () => void;
 }

@@ -140,6 +140,7 @@ export function jobMetrics(watch: JobWatch, now: number): Metric[] {
   const { checkpoints, restarts, uptimeMs } = watch.figures();
   const last = watch.checkpoints.latest('COMPLETED');
   const restored = source.restoredCheckpointId;
+  const { restores } = watch.totals();
   const states = TIMED_STATES.flatMap(([state, name]): Metric[] => {
     return [
       { name: `${name}State`, value: watch.states.is(state) ? 1 : 0 },
@@ -172,6 +173,10 @@ export function jobMetrics(watch: JobWatch, now: number): Metric[] {
     { name: 'lastCheckpointCompletedTimestamp', value: last ? last.triggeredAt + last.durationMs : -1 },
     { name: 'lastCheckpointExternalPath', value: last?.path ?? 'n/a' },
     { name: 'lastCheckpointRestoreTimestamp', value: restored === undefined ? -1 : runningSince(watch) },
+    counter('numRestoresFromLocalState', restores?.local ?? 0),
+    counter('numRestoresFromStorage', restores?.storage ?? 0),
+    counter('bytesRestoredFromLocalState', restores?.localBytes ?? 0),
+    counter('bytesRestoredFromStorage', restores?.storageBytes ?? 0),
   ];
 }
 

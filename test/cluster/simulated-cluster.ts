@@ -66,6 +66,8 @@ export interface SimulatedClusterOptions {
   readonly adaptive?: boolean;
   /** The job as a process of the cluster builds it; default: the fixed job. */
   readonly job?: (node: string) => JobDefinition;
+  /** Subtasks read their state themselves after a failure; with `from-local` in `settings` their copies of it first. */
+  readonly restoresInPlace?: boolean;
   /** What the job is submitted with, beside {@link CONFIGURATION}. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -88,6 +90,7 @@ export class SimulatedCluster {
   #started = 0;
 
   readonly #slotsEach: number;
+  readonly #restoresInPlace: boolean;
   readonly #configuration: Configuration;
   readonly #definition: (node: string) => JobDefinition;
   readonly #args: readonly string[];
@@ -96,6 +99,7 @@ export class SimulatedCluster {
     const { turns = false, settings, job = () => fixedJob } = options;
     this.kernel = kernel;
     this.#slotsEach = options.slots ?? 2;
+    this.#restoresInPlace = options.restoresInPlace === true;
     const configuration = options.adaptive === true ? ADAPTIVE : CONFIGURATION;
     this.#configuration = settings === undefined ? configuration : withSettings(configuration, settings);
     this.#definition = job;
@@ -174,6 +178,7 @@ export class SimulatedCluster {
       data: { host: name, port: 0 },
       blobDirectory: `/blobs/${name}`,
       processFigures: () => NO_FIGURES,
+      ...(this.#restoresInPlace ? { localStateDirectory: `/local/${id}` } : {}),
       onStopped: () => this.crash(name),
     });
     this.kernel.schedule({ node: name, afterMs: 1, why: 'starts', run: () => taskManager.start() });
@@ -259,6 +264,7 @@ export class SimulatedCluster {
                   configuration: this.#configuration,
                   authority,
                   compiled: this.#build(name),
+                  restoresInPlace: this.#restoresInPlace,
                 },
                 slotsOf,
               ),
@@ -428,10 +434,11 @@ function runJob(
     readonly configuration: Configuration;
     readonly authority: JobAuthority | undefined;
     readonly compiled: CompiledJob;
+    readonly restoresInPlace: boolean;
   },
   slotsOf: (planned: PlannedLoad) => SlotProvider,
 ): Promise<RunningJob> {
-  const { env, configuration, authority, compiled } = given;
+  const { env, configuration, authority, compiled, restoresInPlace } = given;
   const { run, submission, requirements } = given.start;
   const isAdaptive = configuration.get('jobmanager.scheduler') === 'adaptive';
   const { fingerprint } = compiled.graph;
@@ -449,6 +456,7 @@ function runJob(
     workingDirectory: '/',
     discardLaterOutput: false,
     authority,
+    ...(restoresInPlace ? { restoresInPlace } : {}),
   });
   const description = {
     jobId: JOB_ID,

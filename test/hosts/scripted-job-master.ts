@@ -253,6 +253,8 @@ class Attempt {
         return this.#committed(report.checkpointId, key(report));
       case 'client':
         return assert.fail('nobody sends to the client');
+      case 'restored':
+        return assert.fail('the state of every subtask is dealt out');
       case 'watermark':
         return assert.fail('no source is in an alignment group');
     }

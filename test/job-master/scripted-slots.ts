@@ -251,6 +251,7 @@ export class ScriptedDeployment {
   #deploy(slot: number, command: SlotCommand & { kind: 'deploy' }): void {
     const state = this.#slot(slot);
     for (const { vertex, restore } of command.tasks) {
+      assert.ok(restore === undefined || 'operators' in restore, 'these slots are dealt their state');
       const restored = stateOf(restore);
       if (vertex === READER && restored !== undefined) state.reader = restored as SlotState['reader'];
       if (vertex === WRITER && restored !== undefined) state.pending = restored as SlotState['pending'];

@@ -7,10 +7,14 @@ import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env.ts';
 import { fencedFirst } from '../../checkpoint/ownership.ts';
 import type { RestoreAssignment } from '../../checkpoint/restore.ts';
+import type { StoredRestore, SubtaskRestore } from '../../checkpoint/state-handle.ts';
 import { type CompiledJob, type JobGraph, slotOf } from '../../graph/job-graph.ts';
 import type { SlotProvider, SlotReport, SlotSettings, TaskDeployment } from '../../hosts/messages.ts';
 import type { DeploymentParts, StartedSlots } from './deployment.ts';
 import { startSourceCoordinators } from './source-coordinator.ts';
+
+/** The state of a job, dealt out or to be found by its subtasks. */
+export type RestoredState = RestoreAssignment<SubtaskRestore | StoredRestore>;
 
 /** What a deployment is prepared from. */
 export interface PreparationOptions {
@@ -19,7 +23,7 @@ export interface PreparationOptions {
   readonly settings: SlotSettings;
   readonly env: Env;
   readonly provider: SlotProvider;
-  readonly state: RestoreAssignment | undefined;
+  readonly state: RestoredState | undefined;
   readonly discardLaterOutput: boolean;
   /** Some of its slots may begin anew alone. */
   readonly hasRegions: boolean;
@@ -100,13 +104,17 @@ export async function prepareRegion(options: RegionOptions): Promise<StartedSlot
 export function hasUnionState(
   graph: JobGraph,
   slots: ReadonlySet<number>,
-  state: RestoreAssignment | undefined,
+  state: RestoredState | undefined,
 ): boolean {
   return [...slots].some((slot) =>
-    tasksOfSlot(graph, slot, state).some(({ restore }) =>
-      restore?.operators.some(({ sections }) =>
-        sections.some(({ redistribution }) => redistribution === 'union'),
-      ),
+    tasksOfSlot(graph, slot, state).some(
+      ({ restore }) =>
+        // What a subtask finds itself is its own alone.
+        restore !== undefined &&
+        'operators' in restore &&
+        restore.operators.some(({ sections }) =>
+          sections.some(({ redistribution }) => redistribution === 'union'),
+        ),
     ),
   );
 }
@@ -136,7 +144,7 @@ async function prepareSinks({
   }
 }
 
-function tasksOfSlot(graph: JobGraph, slot: number, state: RestoreAssignment | undefined): TaskDeployment[] {
+function tasksOfSlot(graph: JobGraph, slot: number, state: RestoredState | undefined): TaskDeployment[] {
   return graph.vertices.flatMap(({ parallelism }, vertex) => {
     const subtask = slot - slotOf(graph, vertex, 0);
     const isHere = subtask >= 0 && subtask < parallelism;

@@ -6,6 +6,7 @@ import type { JobGraph } from '../../graph/job-graph.ts';
 import type { OperatorFigures, TaskFigures } from '../../hosts/messages.ts';
 import type { PendingInput } from '../../operators/source.ts';
 import type { SubtaskId } from './execution-graph.ts';
+import type { RestoreCounts } from './restore-book.ts';
 import type { JobState } from './job-states.ts';
 
 export type { LatenessFigures } from '../../metrics/lateness.ts';
@@ -64,6 +65,8 @@ export interface JobFigures {
   /** The operators' own counters, over all vertices. */
   readonly counters: Readonly<Record<string, number>>;
   readonly checkpoints: CheckpointCounts;
+  /** Absent while no subtask has read its state itself. */
+  readonly restores?: RestoreCounts;
 }
 
 /** The figures of all vertices; what earlier deployments counted is kept as a base. */

@@ -78,6 +78,7 @@ import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts
 import type { AdaptiveSettings } from './adaptive-scheduler.ts';
 import type { RescaleReason, RescaleRecord } from './rescale-history.ts';
 import type { Rescaling } from './rescaling.ts';
+import { RestoreBook } from './restore-book.ts';
 import { type NotAlone, RegionFailover } from './region-failover.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import { Scaling } from './scaling.ts';
@@ -194,6 +195,7 @@ export class JobMaster {
   readonly #fileCache: FileCache;
   readonly #vertexFigures: VertexFiguresBook;
   readonly #accumulators: AccumulatorBook;
+  readonly #restores: RestoreBook;
   readonly #listeners: JobListeners;
   readonly #startedAt: number;
   /** ms since the epoch. */
@@ -284,6 +286,7 @@ export class JobMaster {
     });
     this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
     this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
+    this.#restores = new RestoreBook(options.env.log);
     this.#savepoints = new SavepointOperations(options.env);
     this.#startedAt = options.env.clock.monotonic();
     this.ended = new Promise((resolve) => {
@@ -482,6 +485,7 @@ export class JobMaster {
       const unassigned = this.#deployment?.sources.find((source) => source.vertex === vertex)?.pending();
       return unassigned === undefined ? figures : { ...figures, unassigned };
     });
+    const restores = this.#restores.counts();
     return {
       state: this.#state,
       elapsedMs: (this.#endedAt ?? this.#env.clock.monotonic()) - this.#startedAt,
@@ -489,6 +493,7 @@ export class JobMaster {
       vertices,
       counters: addCounters(vertices.map((vertex) => vertex.counters)),
       checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#pathOf(id)),
+      ...(restores === undefined ? {} : { restores }),
     };
   }
 
@@ -706,6 +711,8 @@ export class JobMaster {
         if (report.thread !== undefined)
           this.#threads.set(report.slot, { at: this.#env.clock.now(), figures: report.thread });
         return this.#vertexFigures.report(report.tasks);
+      case 'restored':
+        return this.#restores.report(report, this.compiled.graph.vertices[report.vertex]!.name);
       case 'inspected':
         return this.#inspections.answered(report);
       case 'tapped': {
@@ -732,6 +739,7 @@ export class JobMaster {
           | 'ready'
           | 'client'
           | 'figures'
+          | 'restored'
           | 'log'
           | 'inspected'
           | 'tapped'

@@ -3,6 +3,7 @@
 import type { Configuration } from '../../base/config.ts';
 import type { CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import type { RetentionPolicy } from '../../checkpoint/retention.ts';
+import type { SlotSettings } from '../../hosts/messages.ts';
 import type { LatencyGranularity, LatencySettings } from '../../metrics/latency.ts';
 import type { AdaptiveSettings } from './adaptive-scheduler.ts';
 import type { FailoverStrategy, JobMasterOptions } from './job-master.ts';
@@ -48,6 +49,15 @@ export function latencyOf(configuration: Configuration): LatencySettings {
     granularity: configuration.get('metrics.latency.granularity') as LatencyGranularity,
     historySize: configuration.get('metrics.latency.history-size'),
   };
+}
+
+/** Whether copies of state are kept where subtasks run, and read there; Flink's local recovery. */
+export function localRecoveryOf(
+  configuration: Configuration,
+): Pick<SlotSettings, 'localBackup' | 'readsLocalBackup'> {
+  const reads = configuration.get('execution.state-recovery.from-local');
+  const keeps = reads || configuration.get('execution.checkpointing.local-backup.enabled');
+  return { ...(keeps ? { localBackup: true } : {}), ...(reads ? { readsLocalBackup: true } : {}) };
 }
 
 /** Periodic checkpoints are on. */

@@ -10,7 +10,13 @@ import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { aliveUpTo, loadLatest, surveyFolder } from '../../checkpoint/latest.ts';
-import { directoryOfPath, type LoadedCheckpoint, loadCheckpoint } from '../../checkpoint/load.ts';
+import { assignInPlace } from '../../checkpoint/in-place.ts';
+import {
+  directoryOfPath,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  readMetadata,
+} from '../../checkpoint/load.ts';
 import { type CheckpointMetadata, describeCheckpoint } from '../../checkpoint/metadata.ts';
 import { checkFence, fencedFirst, markFinished } from '../../checkpoint/ownership.ts';
 import { assignState, type RestoreAssignment, type RestoreOptions } from '../../checkpoint/restore.ts';
@@ -32,6 +38,7 @@ import {
   type SavepointStore,
   subtaskKey,
 } from './checkpoint-driver.ts';
+import type { RestoredState } from './deployment-preparation.ts';
 import type { JobAuthority, JobOutcome } from './job-authority.ts';
 
 /** A checkpoint that can be continued from. */
@@ -74,8 +81,8 @@ export interface JobStorage {
   checkFence(): Promise<void>;
   /** Looks at the folder again, for when the outcome of a publication is not known. */
   survey(): Promise<{ readonly durable: readonly number[]; readonly orphans: readonly number[] }>;
-  /** Reads a checkpoint and deals its state to the subtasks. */
-  restore(checkpoint: CheckpointReference): Promise<RestoreAssignment>;
+  /** Deals the state of a checkpoint to the subtasks, or says where each of them finds it. */
+  restore(checkpoint: CheckpointReference): Promise<RestoredState>;
   /** Where checkpoint `id` of this job is. */
   reference(id: number): CheckpointReference;
   /** The plan of the next deployment: what is restored is dealt out to it, and its checkpoints are described by it. */
@@ -102,6 +109,8 @@ export interface JobStorageOptions {
   /** What operators declare: a checkpoint that does not fit is refused before any task starts. */
   readonly declaredState?: RestoreOptions['declaredState'];
   readonly inlineThresholdBytes: number;
+  /** As in the settings of the slots. */
+  readonly restoresInPlace?: boolean;
   /** Absent where one process alone decides. */
   readonly authority?: JobAuthority | undefined;
 }
@@ -200,11 +209,21 @@ class FolderStorage implements JobStorage {
     );
   }
 
-  restore(checkpoint: CheckpointReference): Promise<RestoreAssignment> {
+  restore(checkpoint: CheckpointReference): Promise<RestoredState> {
     return fencedFirst(
       () => this.checkFence(),
-      () => this.#loaded.assign(checkpoint),
+      async () => (await this.#inPlace(checkpoint)) ?? (await this.#loaded.assign(checkpoint)),
     );
+  }
+
+  /** `undefined` where this process has to read the state, too. */
+  async #inPlace({ path }: CheckpointReference): Promise<RestoredState | undefined> {
+    const { env, graph, restoresInPlace } = this.#options;
+    if (restoresInPlace !== true || this.#loaded.has(path)) return undefined;
+    const metadata = await readMetadata(storesOf(env), path);
+    // Of another process, another program may have written it; and what is not there is told by whoever looks for all of it.
+    const isOwn = metadata !== undefined && metadata.attempt === this.#claimed().attempt;
+    return isOwn ? assignInPlace(path, metadata, graph) : undefined;
   }
 
   reference(id: number): CheckpointReference {
@@ -354,7 +373,7 @@ class UnstoredJob implements JobStorage {
     return Promise.resolve({ durable: [], orphans: [] });
   }
 
-  restore(checkpoint: CheckpointReference): Promise<RestoreAssignment> {
+  restore(checkpoint: CheckpointReference): Promise<RestoredState> {
     return this.#loaded.assign(checkpoint);
   }
 
@@ -383,6 +402,10 @@ class LoadedOnce {
   keep(checkpoint: LoadedCheckpoint): CheckpointReference {
     this.#kept = checkpoint;
     return { id: checkpoint.metadata.checkpointId, path: checkpoint.directory };
+  }
+
+  has(path: string): boolean {
+    return this.#kept?.directory === path;
   }
 
   async assign({ path }: CheckpointReference): Promise<RestoreAssignment> {

@@ -257,9 +257,10 @@ class DeployedPart {
       },
     });
     const deployment = this.number;
+    const { localStateDirectory } = start;
     this.#threads = provider
       .start(
-        settings,
+        localStateDirectory === undefined ? settings : { ...settings, localStateDirectory },
         (report) => this.#report(report),
         (slot, error) => this.#send({ kind: 'slot-lost', deployment, slot, error: serializeError(error) }),
         this.#giveUp.signal,

@@ -21,6 +21,8 @@
  * JP-1 One process per job, and no process for two jobs: what one job does to its process touches no other.
  * JP-2 A slot counts as taken until its process is gone (ENDING is reported).
  * JP-4 The bundle of a job is here for as long as one of its processes is ordered or ending.
+ * JP-5 A job's local copies of state are there for as long as it is ordered: also when one of its processes ends and is started
+ *      again, which reads them.
  * JP-3 A process that ends while it is ordered is started again, after a pause that grows while it keeps ending.
  */
 
@@ -30,6 +32,7 @@ import type { NetworkAddress } from '../../base/network.ts';
 import type { HeldBlobs } from '../held-blobs.ts';
 import type { HeartbeatTimes, JobOrder, JobProcessReport } from '../messages.ts';
 import type { ChildProcessHandle, ProcessSpawner } from '../processes.ts';
+import type { LocalState } from './local-state.ts';
 
 /** See the head of the file. */
 export type JobProcessState = 'LOADING' | 'RUNNING' | 'PAUSING' | 'ENDING' | 'GONE';
@@ -74,6 +77,8 @@ export interface JobProcessesParts {
   readonly data: NetworkAddress;
   /** Something has changed that is reported. */
   readonly onChange: () => void;
+  /** Where jobs keep copies of their state (JP-5); absent: nowhere. */
+  readonly localState?: LocalState | undefined;
 }
 
 /** A pause before a process is started again, ms; it doubles each time up to the longest. */
@@ -162,9 +167,11 @@ export class JobProcesses {
     if (entry.state !== 'RUNNING') return;
     const { taskManager, heartbeat, data, env, spawner } = this.#parts;
     const { jobId, master, secret, workingDirectory } = entry.order;
+    const start = { jobId, taskManager, master, secret, heartbeat, data, bundlePath };
+    const localStateDirectory = this.#parts.localState?.directoryOf(jobId);
     entry.startedAt = env.clock.monotonic();
     entry.process = spawner.spawn(
-      { kind: 'job-process', start: { jobId, taskManager, master, secret, heartbeat, data, bundlePath } },
+      { kind: 'job-process', start: { ...start, ...(localStateDirectory && { localStateDirectory }) } },
       { workingDirectory, onExit: (how) => this.#exited(entry, how) },
     );
     this.#parts.onChange();
@@ -204,11 +211,18 @@ export class JobProcesses {
     entry.process?.kill();
   }
 
+  /** JP-5. */
+  #forgetState(jobId: string): void {
+    const isOrdered = [...this.#entries.values()].some(({ order }) => order.jobId === jobId);
+    if (!isOrdered) this.#parts.localState?.remove(jobId);
+  }
+
   #move(entry: Entry, event: JobProcessEvent): void {
     entry.state = moveJobProcess(entry.state, event);
     const { allocation } = entry.order;
     if (entry.state === 'GONE') this.#parts.blobs.release(entry.owner); // JP-4
     // A JobManager that was started again counts its allocations from the beginning: another entry may be there by now.
     if (entry.state === 'GONE' && this.#entries.get(allocation) === entry) this.#entries.delete(allocation);
+    if (entry.state === 'GONE') this.#forgetState(entry.order.jobId);
   }
 }

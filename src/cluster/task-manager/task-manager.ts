@@ -33,6 +33,7 @@ import type { KnownLeader, LeaderSource } from '../rpc/leader-source.ts';
 import { dialPeer } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import { JobProcesses } from './job-processes.ts';
+import { LocalState } from './local-state.ts';
 import { moveRegistration, type RegistrationEvent, type RegistrationState } from './registration.ts';
 
 /** What a TaskManager is made of. */
@@ -56,6 +57,8 @@ export interface TaskManagerParts {
   /** Where bundles are kept. */
   readonly blobDirectory: string;
   readonly processFigures: () => ProcessFigures;
+  /** Where jobs keep copies of their state, absolute; absent: nowhere. */
+  readonly localStateDirectory?: string;
   /** It has stopped for ever, with the reason unless it was asked to. */
   readonly onStopped: (error: Error | undefined) => void;
 }
@@ -71,6 +74,7 @@ export class TaskManager {
   readonly #parts: TaskManagerParts;
   readonly #startedAt: number;
   readonly #jobs: JobProcesses;
+  readonly #localState: LocalState | undefined;
   #state: RegistrationState = 'DIALING';
   #rpc: RpcConnection | undefined;
   #ordersVersion = 0;
@@ -82,15 +86,21 @@ export class TaskManager {
   /** The highest that was heard of (TM-4). */
   #epoch = 0;
   #told: string | undefined;
+  /** What a former process of its name has left is gone, or going. */
+  #isCleared = false;
 
   constructor(parts: TaskManagerParts) {
     this.#parts = parts;
     this.#startedAt = parts.env.clock.now();
+    const { env, localStateDirectory } = parts;
+    this.#localState =
+      localStateDirectory === undefined ? undefined : new LocalState(env, localStateDirectory);
     const origin = (key: string): Promise<Uint8Array> => this.#fetch(key);
     this.#jobs = new JobProcesses({
       ...parts,
       blobs: new HeldBlobs(new BlobFolder(parts.env, parts.blobDirectory, origin), parts.env.log),
       onChange: () => this.#rpc?.report(),
+      localState: this.#localState,
     });
   }
 
@@ -213,6 +223,8 @@ export class TaskManager {
     this.#expiry = undefined;
     this.#refusal = undefined;
     if (orders.version < this.#ordersVersion) return;
+    if (!this.#isCleared) void this.#localState?.clear(); // Another process may have had the name until now (TM-5).
+    this.#isCleared = true;
     const isNews = orders.version > this.#ordersVersion;
     this.#ordersVersion = orders.version;
     this.#jobs.follow(orders.jobs);
