@@ -128,7 +128,7 @@ export const memory: Measure = () => {
 };
 
 function residentMb(slots: number, counters: number): number {
-  const script = fileURLToPath(new URL('./memory-run.ts', import.meta.url));
+  const script = fileURLToPath(new URL('./memory-run.mjs', import.meta.url));
   const given = [script, String(slots), String(counters), String(IDLE_SECONDS)];
   return Number(execFileSync(process.execPath, given, { encoding: 'utf8' }));
 }

@@ -47,6 +47,7 @@ const entries = [
   'testing/index',
   'cli/main',
   'cli/command-line',
+  'base/compile-cache',
   'run/worker',
   'run/cluster-process',
   'hosts/worker-encoder',

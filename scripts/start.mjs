@@ -17,6 +17,8 @@ const output = join('.millrace', 'abnormal-logins', 'output');
 const oldOutput = `${output}.old`;
 
 process.chdir(root);
+const { useCompileCache } = await import('../dist/base/compile-cache.js');
+useCompileCache();
 const { runCommandLine } = await import('../dist/cli/command-line.js');
 const [asked, askedOfJob] = splitAtDashes(process.argv.slice(2));
 const isFresh = asked.includes('--fresh');

@@ -219,6 +219,11 @@ export const seams: readonly {
     why: 'puts the real Env together and writes the log',
   },
   {
+    files: /^src\/base\/compile-cache\.ts$/,
+    may: ['files', 'machine'],
+    why: 'where Node keeps compiled code is of the machine, and nothing depends on it',
+  },
+  {
     files: /^src\/base\/(?:tcp|tls-network)\.ts$/,
     may: ['network', 'timers'],
     why: 'the network of the machine',

@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { inheritedEnv } from '../base/compile-cache.ts';
 import type { Configuration } from '../base/config.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { addressText } from '../base/network.ts';
@@ -188,6 +189,7 @@ class Starter {
     const file = join(ownPackageFolder(), 'dist', 'cli', 'main.js');
     const child = spawn(process.execPath, [file, role, '--state', this.#files.directory, ...options], {
       cwd: this.#host.workingDirectory,
+      env: inheritedEnv(),
       detached: true,
       stdio: ['ignore', log, log],
     });

@@ -8,6 +8,8 @@ if (problem !== undefined) {
   process.stderr.write(`millrace: ${problem}\n`);
   process.exitCode = 2;
 } else {
+  const { useCompileCache } = await import('../base/compile-cache.ts');
+  useCompileCache();
   const { runCommandLine } = await import('./command-line.ts');
   process.exitCode = await runCommandLine(process.argv.slice(2));
 }

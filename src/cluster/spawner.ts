@@ -1,6 +1,7 @@
 /** Starts the processes of a cluster on this machine. What they start with goes through a pipe that only they read. */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { inheritedEnv } from '../base/compile-cache.ts';
 import type { TlsPaths } from '../base/tls-network.ts';
 import type { PlanAnswer, ProcessLogging, ProcessSpawner, ProcessStart } from './processes.ts';
 
@@ -38,6 +39,7 @@ function startChild(
   const execArgv = [...process.execArgv, ...nodeOptions];
   const child = fork(entry, [], {
     cwd: workingDirectory,
+    env: inheritedEnv(),
     execArgv,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

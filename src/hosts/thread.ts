@@ -12,6 +12,7 @@
  */
 
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { inheritedEnv, writeCompileCache } from '../base/compile-cache.ts';
 import type { Clock } from '../base/env.ts';
 import { deserializeError, MillraceError } from '../base/errors.ts';
 import { allocateRing, ringCapacity } from '../exchange/ring-memory.ts';
@@ -108,6 +109,7 @@ async function startThreads(
   signal?.throwIfAborted();
   const plan = planOf(options, settings);
   options.part?.connect(plan.remote);
+  writeCompileCache();
   const workers = plan.slots.map(
     (slot) =>
       new SlotWorker(options, {
@@ -220,6 +222,7 @@ class SlotWorker implements SlotGateway {
     this.#worker = new Worker(options.entry, {
       workerData: start,
       name: `millrace slot ${start.slot}`,
+      env: inheritedEnv(),
       ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
     });
     this.#ready = new Promise((resolve, reject) => {

@@ -6,6 +6,7 @@
 
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { useCompileCache, writeCompileCache } from '../base/compile-cache.ts';
 import { CONFIG_ORIGINS, Configuration, type ConfigOrigin } from '../base/config.ts';
 import type { Clock } from '../base/env.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -91,6 +92,7 @@ export function loadGraph(graph: StreamGraph, inputs: JobInputs, name: string): 
 
 /** Imports a module and plans its job. */
 export async function loadModule(module: URL, inputs: JobInputs): Promise<LoadedJob> {
+  useCompileCache();
   let imported: unknown;
   const graph = await describeModule(async () => {
     imported = await import(module.href);
@@ -117,7 +119,10 @@ export async function loadRecipe(recipe: LoadRecipe): Promise<CompiledJob> {
   const module = new URL(recipe.module);
   const inputs = { args: recipe.args, configuration: fromLayers(recipe.layers) };
   try {
-    return (await loadModule(module, inputs)).compiled;
+    const { compiled } = await loadModule(module, inputs);
+    // A script that runs itself was compiled before anybody could keep that.
+    writeCompileCache();
+    return compiled;
   } catch (cause) {
     if (!recipe.isScript || !isMillraceError(cause, 'JOB_MODULE_INVALID')) throw cause;
     const message = `env.execute() was called elsewhere than at the top level of ${basename(fileURLToPath(module))}, where no worker thread comes by`;
