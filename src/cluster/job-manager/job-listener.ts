@@ -61,12 +61,15 @@ export class JobListeners {
 
   /** LI-1. */
   tell(call: (listener: JobListener) => void): void {
-    for (const listener of this.#listeners) {
-      try {
-        call(listener);
-      } catch (error) {
-        this.#env.log.error('a listener of the job failed', { error });
-      }
+    for (const listener of this.#listeners) this.tellOne(listener, call);
+  }
+
+  /** LI-1, of one of them. */
+  tellOne(listener: JobListener, call: (listener: JobListener) => void): void {
+    try {
+      call(listener);
+    } catch (error) {
+      this.#env.log.error('a listener of the job failed', { error });
     }
   }
 }

@@ -4,7 +4,7 @@ import { isMillraceError, MillraceError, serializeError } from '../../base/error
 import { recordingLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
-import type { JobDescription, JobMasterAsked, JobPicture } from '../messages.ts';
+import type { JobChange, JobDescription, JobMasterAsked, JobPicture } from '../messages.ts';
 import { JobMirror } from './job-mirror.ts';
 
 const description = {
@@ -72,6 +72,24 @@ test('who watches sees the new picture when it is told of a change', () => {
   stop();
   job.changed({ picture: picture({}), events: [{ kind: 'state', state: 'RUNNING' }] });
   assert.equal(told.length, 2);
+});
+
+test('what was logged before anybody watched is told to the first who does, once (JX-3)', () => {
+  const { job } = mirror();
+  const line = (n: number): JobChange['events'][number] => ({
+    kind: 'log',
+    slot: 0,
+    entry: { at: n, level: 'info', message: `line ${n}`, fields: {} },
+  });
+  for (let n = 1; n <= 1_002; n++) job.changed({ picture: picture({}), events: [line(n)] });
+  job.observe({ onState: () => {} });
+  const heard: string[] = [];
+  job.observe({ onLog: (_slot, { message }) => heard.push(message) });
+  assert.deepEqual([heard.length, heard[0], heard.at(-1)], [1_000, 'line 3', 'line 1002']);
+  job.changed({ picture: picture({}), events: [line(1_003)] });
+  const late: string[] = [];
+  job.observe({ onLog: (_slot, { message }) => late.push(message) });
+  assert.deepEqual([heard.at(-1), late], ['line 1003', []]);
 });
 
 test('another job master goes on with the attempts and the start of the one that died', () => {

@@ -9,6 +9,8 @@
  *      last message, at most a heartbeat.
  * JX-2 A job master that takes the place of one that died goes on in the same mirror: the job began when it began, and its
  *      deployments are counted on.
+ * JX-3 Lines of the log and alerts that come before anybody wants them are kept, the last {@link UNHEARD_MAX}, for the first who
+ *      does: no picture has them.
  */
 
 import type { Env } from '../../base/env.ts';
@@ -30,6 +32,9 @@ import { isTerminal, type JobState } from './job-states.ts';
 import type { CheckpointReference } from './job-storage.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
 
+/** JX-3. */
+const UNHEARD_MAX = 1_000;
+
 /** The way to the job master; `ask` is rejected when it is not there. */
 export interface MirrorPort {
   cancel(): void;
@@ -46,6 +51,8 @@ export class JobMirror {
   readonly #port: MirrorPort;
   readonly #listeners: JobListeners;
   #picture: JobPicture;
+  /** JX-3; `undefined` when somebody has heard them. */
+  #unheard: JobEvent[] | undefined = [];
   readonly #planned: CompiledJob;
   #compiled: CompiledJob;
   /** Deployments of job masters that are gone (JX-2). */
@@ -151,7 +158,13 @@ export class JobMirror {
   }
 
   observe(listener: JobListener): () => void {
-    return this.#listeners.add(listener);
+    const stop = this.#listeners.add(listener);
+    if (listener.onLog !== undefined && this.#unheard !== undefined) {
+      const unheard = this.#unheard;
+      this.#unheard = undefined;
+      for (const event of unheard) this.#listeners.tellOne(listener, (each) => tell(each, event));
+    }
+    return stop;
   }
 
   // ---- what can be asked ----
@@ -229,30 +242,40 @@ export class JobMirror {
   }
 
   #tell(event: JobEvent): void {
-    this.#listeners.tell((listener) => {
-      switch (event.kind) {
-        case 'state':
-          return listener.onState?.(event.state);
-        case 'failure':
-          return listener.onFailure?.(event.failure);
-        case 'checkpoint':
-          return listener.onCheckpoint?.(event.checkpoint);
-        case 'savepoint':
-          return listener.onSavepoint?.(event.savepoint);
-        case 'restore':
-          return listener.onRestore?.(event.checkpoint);
-        case 'execution':
-          return listener.onExecution?.(event.execution);
-        case 'progress':
-          return listener.onCheckpointProgress?.(event.progress);
-        case 'log':
-          return listener.onLog?.(event.slot, event.entry);
-        case 'alert':
-          return listener.onAlert?.(event.alert);
-        case 'tapped':
-          return listener.onTapped?.(event.tapId, event.records);
-      }
-    });
+    this.#keepUnheard(event);
+    this.#listeners.tell((listener) => tell(listener, event));
+  }
+
+  /** JX-3. */
+  #keepUnheard(event: JobEvent): void {
+    if (this.#unheard === undefined || (event.kind !== 'log' && event.kind !== 'alert')) return;
+    this.#unheard.push(event);
+    if (this.#unheard.length > UNHEARD_MAX) this.#unheard.shift();
+  }
+}
+
+function tell(listener: JobListener, event: JobEvent): void {
+  switch (event.kind) {
+    case 'state':
+      return listener.onState?.(event.state);
+    case 'failure':
+      return listener.onFailure?.(event.failure);
+    case 'checkpoint':
+      return listener.onCheckpoint?.(event.checkpoint);
+    case 'savepoint':
+      return listener.onSavepoint?.(event.savepoint);
+    case 'restore':
+      return listener.onRestore?.(event.checkpoint);
+    case 'execution':
+      return listener.onExecution?.(event.execution);
+    case 'progress':
+      return listener.onCheckpointProgress?.(event.progress);
+    case 'log':
+      return listener.onLog?.(event.slot, event.entry);
+    case 'alert':
+      return listener.onAlert?.(event.alert);
+    case 'tapped':
+      return listener.onTapped?.(event.tapId, event.records);
   }
 }
 
