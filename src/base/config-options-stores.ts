@@ -34,6 +34,11 @@ export const STORE_OPTIONS = {
     default: false,
     description: 'Whether requests are not signed, for servers that ask nobody who he is.',
   }),
+  's3.credentials-provider': oneOf(['auto', 'static', 'container', 'instance'], {
+    default: 'auto',
+    description:
+      'Who gives credentials. static: the keys above; container: the address of the environment of a container; instance: the metadata of the machine; auto: the keys, else the container.',
+  }),
   's3.path-style-access': oneOf(['auto', 'true', 'false'], {
     default: 'auto',
     description:

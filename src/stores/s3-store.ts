@@ -23,15 +23,16 @@ import { type Env, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { locationIn } from '../base/locations.ts';
 import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
+import { CredentialsGiver, NoCredentials } from './given-credentials.ts';
 import type { HttpAnswer, HttpRequest, HttpTransport } from './http.ts';
 import { becauseOf, publishBy } from './publication.ts';
 import { type Exchange, forEachOf, sendWithRetries } from './retries.ts';
 import { completion, elementIn, errorCode, listPage, type ListPage, textOf } from './s3-answers.ts';
-import type { S3Access } from './settings.ts';
+import type { S3Access, S3Credentials } from './settings.ts';
 
 /** What a store is made of. */
 export interface S3StoreParts {
-  readonly env: Pick<Env, 'clock' | 'random' | 'log'>;
+  readonly env: Pick<Env, 'clock' | 'random' | 'log' | 'files'>;
   readonly transport: HttpTransport;
   readonly access: S3Access;
 }
@@ -74,8 +75,17 @@ export class S3Store implements ObjectStore {
   /** Of the signer: keys that hold for a day. */
   readonly #signing = new Map<string, ArrayBuffer>();
 
+  /** Where credentials are given for a while. */
+  readonly #giver: CredentialsGiver | undefined;
+
   constructor(parts: S3StoreParts) {
     this.#parts = parts;
+    const { env, transport, access } = parts;
+    const { credentials } = access;
+    this.#giver =
+      credentials !== undefined && 'kind' in credentials
+        ? new CredentialsGiver(env, transport, credentials)
+        : undefined;
   }
 
   async claim(directory: string): Promise<void> {
@@ -279,8 +289,17 @@ export class S3Store implements ObjectStore {
 
   #send(place: S3Place, call: S3Call): Promise<Exchange> {
     const { env, transport, access } = this.#parts;
-    const mayPass = ({ status, body }: HttpAnswer): boolean =>
-      status >= 500 || status === 429 || (status >= 400 && PASSING.has(errorCode(body) ?? ''));
+    let renewals = 0;
+    const mayPass = ({ status, body }: HttpAnswer): boolean => {
+      if (status >= 500 || status === 429) return true;
+      const code = status < 400 ? undefined : errorCode(body);
+      if (code === undefined) return false;
+      if (PASSING.has(code)) return true;
+      // Credentials of the machine may be over before it was said (GC-2): others are asked for, once.
+      if (this.#giver === undefined || !UNTRUSTED.has(code) || ++renewals > 1) return false;
+      this.#giver.refused();
+      return true;
+    };
     const { clock, random } = env;
     const retries = { transport, clock, random, retriesMax: access.retriesMax, mayPass };
     return sendWithRetries(retries, () => this.#signed(place, call));
@@ -292,7 +311,8 @@ export class S3Store implements ObjectStore {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The signer and the server read "+" in a query as what it is.
     url.search = url.search.replaceAll('+', '%20');
-    const { credentials, timeoutMs } = access;
+    const { timeoutMs } = access;
+    const credentials = await this.#credentials();
     const withBody = body === undefined ? {} : { body };
     if (credentials === undefined) return { method, url, headers, timeoutMs, ...withBody };
     const signer = new AwsV4Signer({
@@ -315,6 +335,11 @@ export class S3Store implements ObjectStore {
       timeoutMs,
       ...withBody,
     };
+  }
+
+  async #credentials(): Promise<S3Credentials | undefined> {
+    const { credentials } = this.#parts.access;
+    return credentials !== undefined && 'kind' in credentials ? this.#giver!.current() : credentials;
   }
 
   #urlOf({ bucket, key }: S3Place): URL {
@@ -340,10 +365,13 @@ export class S3Store implements ObjectStore {
     const code = answer === undefined ? undefined : (errorCode(answer.body) ?? `HTTP ${answer.status}`);
     let kind: FilesErrorKind = 'io';
     let because: string;
-    if (answer === undefined) because = `${at} did not answer: ${failure?.message ?? 'no reason is known'}`;
+    if (failure instanceof NoCredentials) because = failure.message;
+    else if (answer === undefined)
+      because = `${at} did not answer: ${failure?.message ?? 'no reason is known'}`;
     else if (code === 'NoSuchBucket') because = `there is no bucket "${bucket}" at ${at}`;
     else if (code !== undefined && UNTRUSTED.has(code)) {
       kind = 'denied';
+      this.#giver?.refused();
       because = `${at} does not accept the credentials (s3.access-key, s3.secret-key): ${code}`;
     } else if (answer.status === 403 && code !== 'RequestTimeTooSkewed') {
       kind = 'denied';

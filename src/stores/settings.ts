@@ -17,11 +17,25 @@ export interface S3Settings {
   readonly sessionToken: string | undefined;
   /** Requests are not signed. */
   readonly isAnonymous: boolean;
+  /** Who gives credentials, where they are no settings. */
+  readonly provider: 'auto' | 'static' | 'container' | 'instance';
+  /** What the environment says of the machine's own. */
+  readonly container: GivenCredentials | undefined;
+  readonly instance: GivenCredentials;
   /** `undefined`: where an endpoint is named. */
   readonly isPathStyle: boolean | undefined;
   readonly partBytes: number;
   readonly retriesMax: number;
   readonly timeoutMs: number;
+}
+
+/** Credentials that are asked for over HTTP, and hold for a while. */
+export interface GivenCredentials {
+  readonly kind: 'container' | 'instance';
+  readonly url: string;
+  /** What a container shows; that of a file is read each time. */
+  readonly token?: string | undefined;
+  readonly tokenFile?: string | undefined;
 }
 
 /** As whom HDFS is asked. */
@@ -60,6 +74,12 @@ export function storeSettings(
       secretKey: isOwn ? ownSecret : set('AWS_SECRET_ACCESS_KEY'),
       sessionToken: configuration.get('s3.session-token') ?? (isOwn ? undefined : set('AWS_SESSION_TOKEN')),
       isAnonymous: configuration.get('s3.anonymous-credentials'),
+      provider: configuration.get('s3.credentials-provider') as S3Settings['provider'],
+      container: containerOf(set),
+      instance: {
+        kind: 'instance',
+        url: set('AWS_EC2_METADATA_SERVICE_ENDPOINT') ?? 'http://169.254.169.254',
+      },
       isPathStyle: style === 'auto' ? undefined : style === 'true',
       partBytes: configuration.get('s3.upload.min.part.size'),
       retriesMax: configuration.get('s3.retry.max-num-retries'),
@@ -75,6 +95,26 @@ export function storeSettings(
   };
 }
 
+/** As the platform tells a container: a path of its own address, or a whole one. */
+function containerOf(set: (name: string) => string | undefined): GivenCredentials | undefined {
+  const relative = set('AWS_CONTAINER_CREDENTIALS_RELATIVE_URI');
+  const url =
+    relative === undefined
+      ? set('AWS_CONTAINER_CREDENTIALS_FULL_URI')
+      : new URL(relative, `http://${CONTAINER_HOST}`).href;
+  if (url === undefined) return undefined;
+  return {
+    kind: 'container',
+    url,
+    token: set('AWS_CONTAINER_AUTHORIZATION_TOKEN'),
+    tokenFile: set('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'),
+  };
+}
+
+const CONTAINER_HOST = '169.254.170.2';
+/** In plain text credentials come from this machine, or from what stands beside it on the link. */
+const PLAIN_HOSTS = new Set([CONTAINER_HOST, '169.254.170.23', '[fd00:ec2::23]', 'localhost', '[::1]']);
+
 /** Who asks S3, and what proves it. */
 export interface S3Credentials {
   readonly accessKey: string;
@@ -87,7 +127,7 @@ export interface S3Access {
   readonly endpoint: string;
   readonly region: string;
   /** `undefined`: requests are not signed. */
-  readonly credentials: S3Credentials | undefined;
+  readonly credentials: S3Credentials | GivenCredentials | undefined;
   readonly isPathStyle: boolean;
   readonly partBytes: number;
   readonly retriesMax: number;
@@ -108,7 +148,22 @@ export function s3Access(settings: S3Settings): S3Access {
   };
 }
 
-function credentialsOf({ accessKey, secretKey, sessionToken }: S3Settings): S3Credentials {
+function credentialsOf(settings: S3Settings): S3Credentials | GivenCredentials {
+  const { accessKey, secretKey, sessionToken, provider, container, instance } = settings;
+  const isUnset = accessKey === undefined && secretKey === undefined;
+  if (provider === 'instance') return checkedGiver(instance);
+  if (container !== undefined && (provider === 'container' || (provider === 'auto' && isUnset)))
+    return checkedGiver(container);
+  if (provider === 'container') {
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      's3.credentials-provider is container, and the environment names no address of its credentials',
+      {
+        remedy:
+          'Start the process where AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI is set.',
+      },
+    );
+  }
   if (accessKey === undefined || secretKey === undefined) {
     const missing = [
       accessKey === undefined ? 's3.access-key' : [],
@@ -119,11 +174,24 @@ function credentialsOf({ accessKey, secretKey, sessionToken }: S3Settings): S3Cr
       `S3 is to be used without credentials: ${missing.flat().join(' and ')} missing`,
       {
         remedy:
-          'Set s3.access-key and s3.secret-key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.',
+          'Set s3.access-key and s3.secret-key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or s3.credentials-provider.',
       },
     );
   }
   return { accessKey, secretKey, sessionToken };
+}
+
+/** Credentials are not asked for in plain text elsewhere than where the platform gives them. */
+function checkedGiver(given: GivenCredentials): GivenCredentials {
+  const url = URL.parse(given.url);
+  const isLoopback = url !== null && /^127(?:\.\d+){3}$/.test(url.hostname);
+  const isNear = url !== null && (given.kind === 'instance' || isLoopback || PLAIN_HOSTS.has(url.hostname));
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isNear)) return given;
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    `the address for credentials of S3 in the environment (${given.kind}) is not one that they are asked for at`,
+    { remedy: 'Use https, or the address that the platform of the container gives.' },
+  );
 }
 
 function endpointOf(text: string): string {

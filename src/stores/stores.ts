@@ -9,7 +9,7 @@ import { s3Access, type StoreSettings } from './settings.ts';
 
 /** What stores are made of. */
 export interface StoreParts {
-  readonly env: Pick<Env, 'clock' | 'random' | 'log'>;
+  readonly env: Pick<Env, 'clock' | 'random' | 'log' | 'files'>;
   readonly settings: StoreSettings;
   /** For tests; default: the network of this machine. */
   readonly transport?: HttpTransport;

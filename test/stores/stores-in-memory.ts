@@ -31,12 +31,18 @@ export const SETTINGS = {
 let processes = 0;
 
 /** The seams of a process whose stores are reached over `transport`. */
-export function envOver(transport: HttpTransport, values: object = {}, log: Log = SILENT): StoreEnv {
+export function envOver(
+  transport: HttpTransport,
+  values: object = {},
+  log: Log = SILENT,
+  environment: Readonly<Record<string, string>> = {},
+): StoreEnv {
   const configuration = Configuration.defaults.withLayer('file', { ...SETTINGS, ...values });
-  const settings = storeSettings(configuration, {});
+  const settings = storeSettings(configuration, environment);
   const clock = { ...impatientClock, monotonic: () => 0, defer: (run: () => void) => void setImmediate(run) };
-  const env = { clock, random: seededRandom(++processes), log };
-  return { files: memoryFiles(), log, stores: remoteStores({ env, settings, transport }) };
+  const files = memoryFiles();
+  const env = { clock, random: seededRandom(++processes), log, files };
+  return { files, log, stores: remoteStores({ env, settings, transport }) };
 }
 
 /** The same, as one store. */
