@@ -123,6 +123,13 @@ export const ERROR_TABLE = {
     remedy:
       'The key of the record differs from the key it was routed by: make the key selector a pure function of the record, and call keyBy() instead of reinterpretAsKeyedStream() where the records are not in the subtasks of their keys. If neither is the cause, report a bug.',
   },
+  STATE_CHANGE_REFUSED: {
+    title: 'state cannot be changed by hand in this way',
+    owner: 'user',
+    retry: 'never',
+    remedy:
+      'Give a value with the fields and types of the one that is there, or remove it; what JSON cannot say is changed by a program, in a savepoint.',
+  },
   STATE_CODEC_CHANGED: {
     title: 'restored state was written by another codec',
     owner: 'user',
@@ -503,6 +510,18 @@ export const ERROR_TABLE = {
     remedy: 'Call keyBy() before the operator that uses keyed state or timers.',
   },
   // hosts
+  DRILL_FAILURE: {
+    title: 'something was made to fail by a failure drill',
+    owner: 'user',
+    retry: 'restart',
+    remedy: 'Nothing is wrong: somebody asked for it. The page of the drill says what it has cost.',
+  },
+  TASK_OCCUPIED: {
+    title: 'a task did not come to the end of a record for so long that it could not be asked',
+    owner: 'user',
+    retry: 'backoff',
+    remedy: 'Ask again: the record that is being processed gives many results, or waits for room behind it.',
+  },
   CHECKPOINT_IN_FLIGHT_TOO_LARGE: {
     title: 'an unaligned checkpoint would keep too much in-flight data',
     owner: 'user',

@@ -1,5 +1,9 @@
 /** What a slot is asked besides its work, and what it shows of it: plain data. */
 
+import type { Key } from '../base/key-groups.ts';
+import type { HeldChange, HeldState } from '../state/held-state.ts';
+import type { Disturbance } from './disturbance.ts';
+
 /** A question; its answer comes as `inspected`. */
 export type Inspection =
   /** From now on records that an operator hands on are shown, `recordsPerReport` of each subtask between two reports. */
@@ -16,7 +20,32 @@ export type Inspection =
   /** From now on the sources of the slot send a latency marker every so often; 0 = no more. */
   | { readonly kind: 'latency-markers'; readonly intervalMs: number }
   /** What the thread computes in the next milliseconds; the answer is a CPU profile as the tools of Node read it, JSON. */
-  | { readonly kind: 'profile'; readonly durationMs: number };
+  | { readonly kind: 'profile'; readonly durationMs: number }
+  /** What a key holds, after `change` where there is one; taken between two records. The answer is a {@link KeyAnswer}. */
+  | {
+      readonly kind: 'key-state';
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly operator: number;
+      readonly key: Key;
+      readonly change: HeldChange | undefined;
+    }
+  /** For drills: a task is disturbed in its work. */
+  | {
+      readonly kind: 'disturb';
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly disturbance: Disturbance;
+    };
+
+/** What a key holds. */
+export interface KeyAnswer {
+  /** By the time of the thread, ms since the epoch. */
+  readonly at: number;
+  readonly states: readonly HeldState[];
+  /** What was held before the change. */
+  readonly before: HeldState | undefined;
+}
 
 /** A record as it left an operator. */
 export interface TappedRecord {

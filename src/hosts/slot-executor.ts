@@ -276,7 +276,22 @@ export class SlotExecutor {
         if (threadProfile === undefined) throw new Error('the slot has no thread of its own');
         return await threadProfile(inspection.durationMs);
       }
+      case 'key-state':
+        return await this.#required(inspection).keyState(
+          inspection.operator,
+          inspection.key,
+          inspection.change,
+        );
+      case 'disturb':
+        return this.#required(inspection).disturb(inspection.disturbance);
     }
+  }
+
+  #required({ vertex, subtask }: { readonly vertex: number; readonly subtask: number }): TaskRunner {
+    const runner = this.#runner(vertex, subtask);
+    if (runner === undefined)
+      throw new Error(`subtask ${subtask} of vertex ${vertex} does not run in this slot`);
+    return runner;
   }
 
   // ---- turns (X2, X3) ----

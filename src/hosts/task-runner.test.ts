@@ -201,3 +201,86 @@ test('the times of a checkpoint lie one after the other: no part of it is counte
   );
   await runner.close();
 });
+
+interface Slowed {
+  readonly runner: TaskRunner;
+  readonly clock: ManualClock;
+  readonly done: unknown[];
+  readonly give: (values: readonly string[]) => void;
+}
+
+async function slowed(record: (value: unknown, clock: ManualClock) => void): Promise<Slowed> {
+  const clock = new ManualClock();
+  const channel = createLocalChannel();
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader: channel.reader }],
+  });
+  const done: unknown[] = [];
+  const operator: Operator = {
+    open: () => undefined,
+    record: (_input, value) => {
+      done.push(value);
+      record(value, clock);
+    },
+  };
+  const { runner } = rig(gate, operator, { ...new Kernel({ seed: 1 }).env('node'), clock });
+  await runner.open();
+  const give = (values: readonly string[]): void => {
+    const timestamps = values.map(() => MIN_TIMESTAMP);
+    channel.writer.tryWrite({ kind: 'batch', batch: { values: [...values], timestamps } });
+  };
+  return { runner, clock, done, give };
+}
+
+test('a task that a drill slows down does one record after the other, as work or as a wait, and is itself again', async () => {
+  // The first step takes the batch, the second its first record.
+  for (const [as, busyMs, blockedMs] of [
+    ['work', 99, 0],
+    ['wait', 0, 99],
+  ] as const) {
+    const { runner, clock, done, give } = await slowed(() => undefined);
+    runner.disturb({ kind: 'slow', recordMs: 20, forMs: 100, as });
+    give(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
+    const step = (): void => void runner.step(clock.monotonic() + 2);
+    for (let ms = 0; ms < 100; ms += 1) {
+      step();
+      assert.ok(done.length <= Math.floor(ms / 20) + 2, `${done.length} records after ${ms} ms`);
+      clock.advance(1);
+    }
+    assert.ok(done.length >= 4 && done.length < 8, `${done.length} records while it lasts`);
+    const figures = runner.figures();
+    assert.deepEqual([figures.busyMs, figures.backPressuredMs], [busyMs, blockedMs]);
+    while (runner.step(Number.POSITIVE_INFINITY) === 'more');
+    assert.deepEqual(done, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], 'each once, in order');
+    clock.advance(1000);
+    assert.deepEqual([runner.figures().busyMs, runner.figures().backPressuredMs], [busyMs, blockedMs]);
+    await runner.close();
+  }
+});
+
+test('a part of a checkpoint that a drill drops is declined, and the next one is not', async () => {
+  const channel = createLocalChannel();
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader: channel.reader }],
+  });
+  const { runner, reports } = rig(gate);
+  await runner.open();
+  runner.disturb({ kind: 'decline-checkpoint' });
+  for (const id of [1, 2]) {
+    channel.writer.writePriority(barrierOf(id));
+    while (runner.step(Number.POSITIVE_INFINITY) === 'more');
+    await new Promise(setImmediate);
+  }
+  const answers = reports.filter(({ kind }) => kind === 'decline' || kind === 'acknowledge');
+  assert.deepEqual(
+    answers.map((report) => [report.kind, 'checkpointId' in report && report.checkpointId]),
+    [
+      ['decline', 1],
+      ['acknowledge', 2],
+    ],
+  );
+  assert.match(JSON.stringify(answers[0]), /DRILL_FAILURE/);
+  await runner.close();
+});

@@ -20,6 +20,7 @@
  * R11 A latency marker of a source goes out between two polls, while the outputs have room; at most one is due at a time.
  *     Its time begins when it goes out.
  * R12 While records wait, a snapshot is read for a share of the time only; while none do, as fast as can be.
+ * R13 Whoever looks at state, or changes it, does so between two records, and before the next barrier or behind it.
  */
 
 import { callAs, callerAs, type CallOrigin } from '../base/call-origin.ts';
@@ -33,6 +34,12 @@ import type { OutputPort } from '../exchange/output.ts';
 import type { SourceFigures } from '../metrics/source-figures.ts';
 import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
+import { BetweenRecords } from './between-records.ts';
+import { type Disturbance, Slowdown } from './disturbance.ts';
+import type { KeyAnswer } from './inspection.ts';
+import type { Key } from '../base/key-groups.ts';
+import { shownValue } from '../base/shown-value.ts';
+import type { HeldChange, HeldState } from '../state/held-state.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
 import type { EncodedSnapshot, SnapshotEncoder } from './snapshot-encoder.ts';
 import type { TappedSubtask } from './slot-taps.ts';
@@ -127,12 +134,19 @@ export class TaskRunner {
   /** Sources: when figures last came with a record that was not read before. */
   #lastRead: { readonly records: number; readonly at: number };
   #gateTimer: Timer | undefined;
+  /** R13. */
+  readonly #questions: BetweenRecords;
+  /** For drills. */
+  #slowdown: Slowdown | undefined;
+  #slowTimer: Timer | undefined;
+  #declinesNext = false;
   #gateDeadline: number | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
     this.#ports = [...parts.ports.values()];
     this.#lastRead = { records: 0, at: parts.env.clock.monotonic() };
+    this.#questions = new BetweenRecords(parts.env.clock);
     const host: TaskHost = {
       ...parts.host,
       port: (edge) => parts.ports.get(edge)!,
@@ -171,6 +185,67 @@ export class TaskRunner {
       keyOf: keySelector ?? (link.backend && (() => link.backend!.currentKey())),
       tap: (take) => this.task.chain.tap(operator, take),
     };
+  }
+
+  get subtask(): number {
+    return this.#parts.subtask;
+  }
+
+  /** What a key holds in the state of an operator, after `change`; soon, between two records (R13). */
+  async keyState(operator: number, key: Key, change: HeldChange | undefined): Promise<KeyAnswer> {
+    const link = this.task.chain.links[operator];
+    const backend = link?.backend;
+    if (link === undefined || backend === undefined)
+      throw new RangeError(`operator ${operator} keeps no keyed state`);
+    this.#parts.wakeUp();
+    return this.#questions.ask(() => {
+      const before = backend.held(key);
+      const answer = {
+        at: this.#parts.env.clock.now(),
+        before: before.find(({ name }) => name === change?.state),
+      };
+      if (change === undefined) return { ...answer, states: before };
+      backend.change(key, change);
+      const states = backend.held(key);
+      const { uid } = link.planned;
+      this.#parts.env.log.warn('state was changed by hand', {
+        ...{
+          uid,
+          subtask: this.#parts.subtask,
+          state: change.state,
+          change: change.kind,
+          key: shownValue(key).value,
+        },
+        ...{ before: logged(before, change.state), after: logged(states, change.state) },
+      });
+      return { ...answer, states };
+    });
+  }
+
+  /** For drills. */
+  disturb(disturbance: Disturbance): void {
+    if (this.#phase !== 'running') throw new MillraceError('JOB_NOT_RUNNING', 'the task does not run');
+    const { uid } = this.task.chain.head.planned;
+    this.#parts.env.log.warn('a drill disturbs a task', {
+      uid,
+      subtask: this.#parts.subtask,
+      ...disturbance,
+    });
+    switch (disturbance.kind) {
+      case 'fail':
+        return this.fail(
+          new MillraceError('DRILL_FAILURE', 'the task was made to fail by a drill', {
+            where: { uid, subtask: this.#parts.subtask },
+          }),
+        );
+      case 'decline-checkpoint':
+        this.#declinesNext = true;
+        return;
+      case 'slow':
+        this.#slowdown = new Slowdown(disturbance, this.#parts.env.clock.monotonic());
+        this.task.takeAtOnce(this.#slowdown.recordsAtOnce);
+        this.#parts.wakeUp();
+    }
   }
 
   get isSource(): boolean {
@@ -223,6 +298,7 @@ export class TaskRunner {
     if (this.#phase === 'failed' || this.#phase === 'closed') return this.#failedAfterwards(error);
     this.#report({ kind: 'failed', ...this.#address, error: serializeError(error) });
     this.#phase = 'failed';
+    this.#questions.end();
   }
 
   /** Nobody reads it any more, unless nobody had waited for it either. */
@@ -294,6 +370,8 @@ export class TaskRunner {
     this.#commands = [];
     this.#gateTimer?.cancel();
     this.#markerTimer?.cancel();
+    this.#slowTimer?.cancel();
+    this.#questions.end();
     await callAs(this.#origin, () => this.task.close());
   }
 
@@ -309,7 +387,10 @@ export class TaskRunner {
       this.#blockedSince = undefined;
     }
     try {
+      if (!this.#questions.isEmpty) this.#answer();
+      if (this.#slowdown !== undefined) return this.#slowed(this.#slowdown);
       const result = this.#asTask(this.#run, deadline);
+      if (!this.#questions.isEmpty) this.#answer();
       if (this.isSource) this.#tellTime();
       this.#busyMs += clock.monotonic() - from;
       return result;
@@ -317,6 +398,43 @@ export class TaskRunner {
       this.fail(error);
       return 'rest';
     }
+  }
+
+  /** R13: a call that has not given all its results is within its record. */
+  #answer(): void {
+    if (this.task.interruptible()) this.#asTask(() => this.#questions.run(), undefined);
+  }
+
+  /** A step of a task that a drill slows down: some records, and a rest. */
+  #slowed(slowdown: Slowdown): StepResult {
+    const { clock } = this.#parts.env;
+    const from = clock.monotonic();
+    this.#countRest(from);
+    if (from >= slowdown.endsAt) {
+      this.#slowdown = undefined;
+      this.task.takeAtOnce(undefined);
+      return 'more';
+    }
+    if (from < slowdown.restsUntil) return this.#restUntil(slowdown.restsUntil);
+    const before = this.task.recordsIn;
+    const result = this.#asTask(this.#run, from);
+    const now = clock.monotonic();
+    this.#busyMs += now - from;
+    slowdown.did(this.task.recordsIn - before, now);
+    return now < slowdown.restsUntil ? this.#restUntil(slowdown.restsUntil) : result;
+  }
+
+  #restUntil(until: number): StepResult {
+    this.#slowTimer?.cancel();
+    const waitMs = Math.max(1, Math.ceil(until - this.#parts.env.clock.monotonic()));
+    this.#slowTimer = this.#parts.env.clock.timer(waitMs, this.#parts.wakeUp, 'a drill slows the task down');
+    return 'rest';
+  }
+
+  #countRest(now: number): void {
+    const restedMs = this.#slowdown?.take(now) ?? 0;
+    if (this.#slowdown?.as === 'wait') this.#blockedMs += restedMs;
+    else this.#busyMs += restedMs;
   }
 
   #work(deadline: number): StepResult {
@@ -556,6 +674,10 @@ export class TaskRunner {
   async #acknowledge(pending: PendingSnapshot): Promise<void> {
     const checkpointId = pending.barrier.id;
     try {
+      if (this.#declinesNext) {
+        this.#declinesNext = false;
+        throw new MillraceError('DRILL_FAILURE', 'this part of the checkpoint was dropped by a drill');
+      }
       const snapshot = await pending.encode();
       const state = await this.#parts.store(checkpointId, snapshot, savepointPart(pending.barrier));
       const figures: CheckpointFigures = {
@@ -611,6 +733,7 @@ export class TaskRunner {
 
   figures(): TaskFigures {
     const at = this.#parts.env.clock.monotonic();
+    this.#countRest(at);
     const { watermark: outputWatermark, idle } = this.task.outputTime();
     return {
       at,
@@ -642,6 +765,15 @@ export class TaskRunner {
     };
   }
 }
+
+/** For the log: short. */
+function logged(states: readonly HeldState[], name: string): unknown {
+  const held = states.find((state) => state.name === name);
+  if (held === undefined || !held.isHeld) return null;
+  return shownValue(held.value, undefined, LOGGED_BOUNDS).value;
+}
+
+const LOGGED_BOUNDS = { depth: 4, breadth: 10, textLength: 100, values: 50 };
 
 function savepointPart({ kind, savepoint }: CheckpointBarrier): SavepointPart {
   if (savepoint !== true) return 'none';

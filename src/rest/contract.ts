@@ -845,27 +845,122 @@ export interface StateEntry {
   readonly timers: readonly { readonly domain: 'event' | 'processing'; readonly at: number }[];
 }
 
+/**
+ * `GET /v1/x/jobs/:jobid/state/:uid/live?key=<JSON>`: what a key holds now, asked of its task between two records. `POST` of
+ * the same path with a {@link StateChange} changes it first, and asks for a checkpoint: a failure before that is complete takes
+ * the change back.
+ */
+export interface LiveState {
+  readonly uid: string;
+  readonly keyText: string;
+  readonly subtask: number;
+  /** By the clock of the task. */
+  readonly at: number;
+  readonly states: readonly LiveStateValue[];
+  /** Of a change: what was held before. */
+  readonly before: LiveStateValue | null;
+}
+
+/** What a key holds in one state. */
+export interface LiveStateValue {
+  readonly name: string;
+  readonly kind: string;
+  /** False: nothing of its own, and `value` is what a function would read. */
+  readonly isHeld: boolean;
+  readonly value: unknown;
+  /** Of a state with a time to live: when it last began, and when the first of it is over. */
+  readonly changedAt: number | null;
+  readonly expiresAt: number | null;
+  /** Why no other value can be written; `null`: one can. */
+  readonly fixed: 'accumulator' | 'not-plain' | 'too-large' | null;
+}
+
+/** What is changed of one state of a key; `key` as JSON says it. */
+export type StateChange =
+  | { readonly kind: 'remove'; readonly key: unknown; readonly state: string }
+  | { readonly kind: 'write'; readonly key: unknown; readonly state: string; readonly value: unknown };
+
 // ---- the failure drill ----
 
-/** `POST /v1/x/jobs/:jobid/drills`: kills a worker (embedded: the thread of a slot). The answer is 202 with a {@link Drill}. */
-export interface DrillRequest {
-  readonly kind: 'kill-worker';
-  readonly workerId: string;
-  readonly slot: number;
-}
+/** What is done to the job on purpose. */
+export type DrillKind = 'kill-worker' | 'fail-task' | 'drop-checkpoint' | 'slow-sink' | 'skewed-keys';
+
+/**
+ * `POST /v1/x/jobs/:jobid/drills`: the answer is 202 with a {@link Drill}. Records are never changed, so that results stay
+ * right.
+ */
+export type DrillRequest =
+  /** Embedded: the thread of a slot. */
+  | { readonly kind: 'kill-worker'; readonly workerId: string; readonly slot: number }
+  | { readonly kind: 'fail-task'; readonly vertex: number; readonly subtask: number }
+  /** A checkpoint is taken now, and a part of it is lost. */
+  | { readonly kind: 'drop-checkpoint' }
+  /**
+   * Each record takes `recordMs` longer (1 to 1,000; default 50) for `forMs` (1,000 to 120,000; default 20,000): in all
+   * subtasks of a sink, which wait as if for something outside of the job; or in one subtask, which works as if it had the
+   * records of most keys.
+   */
+  | {
+      readonly kind: 'slow-sink';
+      readonly vertex: number;
+      readonly recordMs?: number;
+      readonly forMs?: number;
+    }
+  | {
+      readonly kind: 'skewed-keys';
+      readonly vertex: number;
+      readonly subtask: number;
+      readonly recordMs?: number;
+      readonly forMs?: number;
+    };
 
 /** `GET /v1/x/jobs/:jobid/drills/:drillid`, and the list of all at `…/drills`: how it went. */
 export interface Drill {
   readonly drillId: string;
   readonly jobId: string;
-  readonly kind: 'kill-worker';
-  readonly workerId: string;
-  readonly slot: number;
+  readonly kind: DrillKind;
+  /** Of a worker that was killed. */
+  readonly workerId: string | null;
+  readonly slot: number | null;
+  /** Of another drill. */
+  readonly vertex: number | null;
+  readonly subtask: number | null;
   readonly startedAt: number;
   readonly status: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
   /** The attempt to look for among the recoveries. */
   readonly attempt: number | null;
   readonly scorecard: Scorecard | null;
+  readonly checkpoint: CheckpointScorecard | null;
+  readonly load: LoadScorecard | null;
+}
+
+/** What it has cost that a checkpoint was dropped. */
+export interface CheckpointScorecard {
+  /** The one that failed, and why. */
+  readonly checkpointId: number;
+  readonly failure: string;
+  /** A failed checkpoint was one too many: the job was restarted. */
+  readonly isRestarted: boolean;
+  /** The next complete one; `null` until then. */
+  readonly nextCheckpointId: number | null;
+  /** From the last complete one before to the next: what a failure in between would have read again. */
+  readonly exposedMs: number | null;
+}
+
+/** What it has cost that a task was slow. */
+export interface LoadScorecard {
+  readonly recordMs: number;
+  readonly forMs: number;
+  /** Records that the sources read, per second: before, and the least of them while it lasted. */
+  readonly readPerSecondBefore: number;
+  readonly readPerSecondLeast: number;
+  /** When the page named this task as the culprit, and as what; `null`: nobody had to wait. */
+  readonly namedAfterMs: number | null;
+  readonly namedAs: Culprit['why'] | null;
+  /** From the end until nobody waited for it any more; `null` until then. */
+  readonly relievedAfterMs: number | null;
+  /** The job was restarted meanwhile. */
+  readonly isRestarted: boolean;
 }
 
 /** What a failure has cost. */

@@ -1,40 +1,118 @@
-/** Failure drills: kills a worker on purpose, and says afterwards what it has cost. */
+/**
+ * Failure drills: does something to a job on purpose, and says afterwards what it has cost.
+ *
+ * Owns: the drills of all jobs. Talks to: the slots, by the job's master; the watch of each job, for what came of it.
+ *
+ * DR-1 No drill changes a record: what it costs is time, and what is read again.
+ * DR-2 At most one drill of a job is under way: what two have cost cannot be told apart.
+ * DR-3 A drill is over by its own conclusion, or with the job.
+ */
 
 import { assert } from '../base/assert.ts';
+import { isMillraceError } from '../base/errors.ts';
+import { isTerminal } from '../cluster/job-manager/job-states.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { badRequest, field } from './context.ts';
-import type { Drill, Recovery, Scorecard } from './contract.ts';
+import type { CheckpointScorecard, Drill, DrillKind, Recovery, Scorecard } from './contract.ts';
 import type { JobWatch } from './job-watch.ts';
+import { LoadDrill, type Slowness } from './load-drill.ts';
 import { Refusal } from './router.ts';
 
 /** Drills that are kept. */
 const DRILLS_KEPT = 100;
+const KINDS: readonly DrillKind[] = [
+  'kill-worker',
+  'fail-task',
+  'drop-checkpoint',
+  'slow-sink',
+  'skewed-keys',
+];
+const RECORD_MS = { min: 1, max: 1_000, default: 50 };
+const FOR_MS = { min: 1_000, max: 120_000, default: 20_000 };
 
 interface Entry {
   readonly drillId: string;
   readonly jobId: string;
-  readonly workerId: string;
-  readonly slot: number;
+  readonly kind: DrillKind;
+  readonly workerId: string | null;
+  readonly slot: number | null;
+  readonly vertex: number | null;
+  readonly subtask: number | null;
   readonly startedAt: number;
-  /** The attempt that is killed. */
+  /** The attempt to which it was done. */
   readonly attempt: number;
+  /** The last complete checkpoint before, and when it was complete. */
+  readonly completedAt: number | null;
+  readonly load: LoadDrill | undefined;
+  /** Of a dropped checkpoint, once that has failed. */
+  dropped?: { readonly checkpointId: number; readonly failure: string };
 }
 
-/** The drills of all jobs. */
+/** The drills of all jobs; see the head of the file. */
 export class DrillBook {
   readonly #watch: ClusterWatch;
   readonly #entries: Entry[] = [];
 
   constructor(watch: ClusterWatch) {
     this.#watch = watch;
+    watch.onTick(() => {
+      for (const { load } of this.#entries) load?.look();
+    });
   }
 
-  /** Kills, or refuses. */
-  start(watch: JobWatch, body: unknown): Drill {
+  /** Begins, or refuses. */
+  async start(watch: JobWatch, body: unknown): Promise<Drill> {
     if (!this.#watch.cluster.features.killWorker) {
-      throw new Refusal(409, 'Nothing is killed here: without checkpoints the job could not continue.');
+      throw new Refusal(409, 'Nothing is disturbed here: without checkpoints the job could not continue.');
     }
-    if (field(body, 'kind') !== 'kill-worker') throw badRequest('"kind" is not "kill-worker"');
+    const kind = KINDS.find((each) => each === field(body, 'kind'));
+    if (kind === undefined) throw badRequest(`"kind" is none of ${KINDS.join(', ')}`);
+    if (watch.job.source.state !== 'RUNNING') {
+      throw new Refusal(409, `There is nothing to disturb: the job is ${watch.job.source.state}.`);
+    }
+    const isBusy = this.ofJob(watch).some(({ status }) => status === 'IN_PROGRESS');
+    if (isBusy)
+      throw new Refusal(409, 'A drill of this job is under way: what two have cost cannot be told apart.');
+    const entry = await this.#begin(watch, kind, body);
+    this.#entries.push(entry);
+    if (this.#entries.length > DRILLS_KEPT) this.#entries.shift();
+    return drillOf(entry, watch);
+  }
+
+  /** Oldest first. */
+  ofJob(watch: JobWatch): readonly Drill[] {
+    return this.#entries.filter(({ jobId }) => jobId === watch.jobId).map((entry) => drillOf(entry, watch));
+  }
+
+  async #begin(watch: JobWatch, kind: DrillKind, body: unknown): Promise<Entry> {
+    switch (kind) {
+      case 'kill-worker':
+        return this.#killWorker(watch, body);
+      case 'fail-task':
+        return await this.#failTask(watch, body);
+      case 'drop-checkpoint':
+        return await this.#dropCheckpoint(watch);
+      default:
+        return await this.#slow(watch, kind, body);
+    }
+  }
+
+  #entry(watch: JobWatch, kind: DrillKind, what: Partial<Entry>): Entry {
+    const { clock, random } = this.#watch.cluster.env;
+    const last = watch.checkpoints.latest('COMPLETED', ({ kind: of }) => of !== 'savepoint');
+    return {
+      drillId: random.id(),
+      jobId: watch.jobId,
+      kind,
+      ...{ workerId: null, slot: null, vertex: null, subtask: null, load: undefined },
+      startedAt: clock.now(),
+      attempt: watch.job.source.attempt,
+      completedAt: last === undefined ? null : last.triggeredAt + last.durationMs,
+      ...what,
+    };
+  }
+
+  #killWorker(watch: JobWatch, body: unknown): Entry {
     const workerId = field(body, 'workerId');
     const slot = field(body, 'slot');
     if (typeof workerId !== 'string' || typeof slot !== 'number') {
@@ -48,48 +126,176 @@ export class DrillBook {
     if (slotOfJob === undefined) {
       throw new Refusal(404, `NotFoundException: no subtask runs in slot ${slot} of ${workerId}`);
     }
-    const { clock, random } = this.#watch.cluster.env;
-    const entry: Entry = {
-      drillId: random.id(),
-      jobId: watch.jobId,
-      workerId,
-      slot,
-      startedAt: clock.now(),
-      attempt: source.attempt,
-    };
+    const entry = this.#entry(watch, 'kill-worker', { workerId, slot });
     if (!source.killSlot(slotOfJob)) {
       throw new Refusal(409, `The slot cannot be killed now: the job is ${source.state}.`);
     }
-    this.#entries.push(entry);
-    if (this.#entries.length > DRILLS_KEPT) this.#entries.shift();
-    return drillOf(entry, watch);
+    return entry;
   }
 
-  /** Oldest first. */
-  ofJob(watch: JobWatch): readonly Drill[] {
-    return this.#entries.filter(({ jobId }) => jobId === watch.jobId).map((entry) => drillOf(entry, watch));
+  async #failTask(watch: JobWatch, body: unknown): Promise<Entry> {
+    const vertex = vertexOf(watch, body);
+    const subtask = subtaskOf(watch, vertex, body);
+    const entry = this.#entry(watch, 'fail-task', { vertex, subtask });
+    await disturb(watch, { vertex, subtask }, { kind: 'fail' });
+    return entry;
+  }
+
+  /** The last task to be asked declines its part: all others have theirs already. */
+  async #dropCheckpoint(watch: JobWatch): Promise<Entry> {
+    const { source } = watch.job;
+    const vertex = source.compiled.graph.vertices.length - 1;
+    const entry = this.#entry(watch, 'drop-checkpoint', { vertex, subtask: 0 });
+    await disturb(watch, { vertex, subtask: 0 }, { kind: 'decline-checkpoint' });
+    const stop = source.observe({
+      onCheckpointProgress: (progress) => {
+        if (progress.kind !== 'ended' || progress.record.outcome === 'completed') return;
+        if (entry.dropped !== undefined || progress.record.triggeredAt < entry.startedAt) return;
+        const message = watch.checkpoints.get(progress.record.id);
+        entry.dropped = { checkpointId: progress.record.id, failure: message?.failure ?? '' };
+        stop();
+      },
+    });
+    // It is told by the listener above; the next periodic one is dropped where none can be taken now.
+    source.triggerCheckpoint().catch(() => {});
+    return entry;
+  }
+
+  async #slow(watch: JobWatch, kind: 'slow-sink' | 'skewed-keys', body: unknown): Promise<Entry> {
+    const vertex = vertexOf(watch, body);
+    const planned = watch.job.source.compiled.graph.vertices[vertex]!;
+    const slowness: Slowness = {
+      recordMs: numberIn(body, 'recordMs', RECORD_MS),
+      forMs: numberIn(body, 'forMs', FOR_MS),
+    };
+    if (planned.source) {
+      throw new Refusal(
+        409,
+        `"${planned.name}" is a source, or chained with one: nothing would wait for it.`,
+      );
+    }
+    if (kind === 'slow-sink' && !planned.operators.some((operator) => operator.kind === 'sink')) {
+      throw new Refusal(409, `"${planned.name}" is no sink.`);
+    }
+    if (
+      kind === 'skewed-keys' &&
+      (planned.parallelism < 2 || !planned.operators.some(({ keyed }) => keyed))
+    ) {
+      throw new Refusal(
+        409,
+        `"${planned.name}" has no keys that could be skewed: it takes a keyed operator with two subtasks or more.`,
+      );
+    }
+    const subtask = kind === 'skewed-keys' ? subtaskOf(watch, vertex, body) : null;
+    const { clock } = this.#watch.cluster.env;
+    const load = new LoadDrill(watch, { vertex, slowness, now: () => clock.now() });
+    const entry = this.#entry(watch, kind, { vertex, subtask, load });
+    const subtasks =
+      subtask === null ? Array.from({ length: planned.parallelism }, (_, each) => each) : [subtask];
+    const how = { kind: 'slow', ...slowness, as: kind === 'slow-sink' ? 'wait' : 'work' } as const;
+    await Promise.all(subtasks.map((each) => disturb(watch, { vertex, subtask: each }, how)));
+    return entry;
   }
 }
 
-function drillOf({ attempt, ...entry }: Entry, watch: JobWatch): Drill {
-  const recovery = watch
-    .recoveries()
-    .find((each) => each.attempt > attempt && each.failedAt >= entry.startedAt);
+type Disturbance = Extract<
+  Parameters<JobWatch['job']['source']['inspect']>[1],
+  { kind: 'disturb' }
+>['disturbance'];
+
+async function disturb(
+  { job: { source } }: JobWatch,
+  { vertex, subtask }: { readonly vertex: number; readonly subtask: number },
+  disturbance: Disturbance,
+): Promise<void> {
+  const slot = source
+    .executions()
+    .find((each) => each.vertex === vertex && each.subtask === subtask && each.state === 'RUNNING')?.slot;
+  if (slot === undefined) throw new Refusal(409, `Subtask ${subtask} of vertex ${vertex} does not run.`);
+  try {
+    await source.inspect(slot, { kind: 'disturb', vertex, subtask, disturbance });
+  } catch (error) {
+    throw new Refusal(409, isMillraceError(error) ? `${error.code}: ${error.message}` : String(error));
+  }
+}
+
+function vertexOf(watch: JobWatch, body: unknown): number {
+  const vertex = field(body, 'vertex');
+  if (typeof vertex !== 'number' || watch.job.source.compiled.graph.vertices[vertex] === undefined) {
+    throw badRequest('"vertex" is no number of a vertex');
+  }
+  return vertex;
+}
+
+function subtaskOf(watch: JobWatch, vertex: number, body: unknown): number {
+  const subtask = field(body, 'subtask');
+  const { parallelism } = watch.job.source.compiled.graph.vertices[vertex]!;
+  if (typeof subtask !== 'number' || !Number.isInteger(subtask) || subtask < 0 || subtask >= parallelism) {
+    throw badRequest('"subtask" is no number of a subtask');
+  }
+  return subtask;
+}
+
+function numberIn(body: unknown, name: string, { min, max, ...rest }: typeof RECORD_MS): number {
+  const value = field(body, name) ?? rest.default;
+  if (typeof value !== 'number' || !(value >= min && value <= max)) {
+    throw badRequest(`"${name}" is not between ${min} and ${max}`);
+  }
+  return value;
+}
+
+function drillOf(entry: Entry, watch: JobWatch): Drill {
+  const { attempt, startedAt, completedAt: _completedAt, load, dropped: _dropped, ...told } = entry;
+  const recovery = watch.recoveries().find((each) => each.attempt > attempt && each.failedAt >= startedAt);
+  const checkpoint = checkpointScore(entry, watch);
   return {
-    ...entry,
-    kind: 'kill-worker',
-    status: statusOf(recovery, watch),
+    ...told,
+    startedAt,
+    status: statusOf(entry, { recovery, checkpoint }, watch),
     attempt: recovery?.attempt ?? null,
     scorecard: recovery === undefined ? null : scorecardOf(entry, recovery, watch),
+    checkpoint,
+    load: load?.score() ?? null,
   };
 }
 
-function statusOf(recovery: Recovery | undefined, { job }: JobWatch): Drill['status'] {
+function statusOf(
+  { load, kind }: Entry,
+  {
+    recovery,
+    checkpoint,
+  }: { readonly recovery: Recovery | undefined; readonly checkpoint: CheckpointScorecard | null },
+  { job }: JobWatch,
+): Drill['status'] {
   if (recovery?.outcome === 'failed' || (recovery === undefined && job.source.state === 'FAILED')) {
     return 'FAILED';
   }
-  const isOver = recovery?.outcome === 'caught-up' || recovery?.phases.at(-1)?.endedAt !== null;
-  return recovery !== undefined && isOver ? 'COMPLETED' : 'IN_PROGRESS';
+  const isRecovered = recovery?.outcome === 'caught-up' || recovery?.phases.at(-1)?.endedAt !== null;
+  const isOver =
+    kind === 'drop-checkpoint'
+      ? checkpoint?.nextCheckpointId != null
+      : load === undefined
+        ? recovery !== undefined && isRecovered
+        : load.isOver;
+  // DR-3
+  return isOver || isTerminal(job.source.state) ? 'COMPLETED' : 'IN_PROGRESS';
+}
+
+function checkpointScore(
+  { kind, dropped, completedAt, startedAt, attempt }: Entry,
+  watch: JobWatch,
+): CheckpointScorecard | null {
+  if (kind !== 'drop-checkpoint' || dropped === undefined) return null;
+  const next = watch.checkpoints
+    .summaries()
+    .find(({ checkpointId, status }) => status === 'COMPLETED' && checkpointId > dropped.checkpointId);
+  return {
+    ...dropped,
+    isRestarted: watch.recoveries().some((each) => each.attempt > attempt && each.failedAt >= startedAt),
+    nextCheckpointId: next?.checkpointId ?? null,
+    exposedMs:
+      next === undefined ? null : Math.round(next.triggeredAt + next.durationMs - (completedAt ?? startedAt)),
+  };
 }
 
 function scorecardOf(

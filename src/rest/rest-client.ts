@@ -20,6 +20,8 @@ import type {
   ExceptionMessage,
   JobDescription,
   JobFiguresMessage,
+  LiveState,
+  StateChange,
   JobSummary,
   LogLine,
   Overview,
@@ -155,6 +157,19 @@ export class RestClient {
   /** Lines of the logs of all threads, oldest first. */
   logs(options: LogOptions = {}): Promise<readonly LogLine[]> {
     return this.#entries(`/x/logs${queryOf({ ...options })}`);
+  }
+
+  /** What a key of an operator holds now, asked of its task between two records. */
+  liveState(jobId: string, uid: string, key: unknown): Promise<LiveState> {
+    return this.get(`${livePath(jobId, uid)}?key=${encodeURIComponent(JSON.stringify(key))}`);
+  }
+
+  /**
+   * Writes or removes what a key of an operator holds, between two records. Rejected with 409 where it is refused: a value
+   * of another type, a task that is occupied, a job that does not run.
+   */
+  changeState(jobId: string, uid: string, change: StateChange): Promise<LiveState> {
+    return this.send('POST', livePath(jobId, uid), change);
   }
 
   /** Keyed state by operator, as of the latest complete checkpoint. */
@@ -495,4 +510,8 @@ function failed(what: string, cause: Cause | undefined): MillraceError {
 
 function firstLineOf(cause: Cause | undefined | null): string {
   return cause?.['stack-trace'].split('\n', 1)[0] ?? 'it has not ended';
+}
+
+function livePath(jobId: string, uid: string): string {
+  return `/x/jobs/${encodeURIComponent(jobId)}/state/${encodeURIComponent(uid)}/live`;
 }

@@ -10,6 +10,7 @@ import { LatencyBook } from './latency-book.ts';
 import { ProfileBook } from './profiles.ts';
 import { TapBook } from './taps.ts';
 import type { JobWatch } from './job-watch.ts';
+import { changeState, liveState } from './live-state.ts';
 import { stateOfKeys, stateOverview } from './state-browser.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
 import { masked } from './routes-cluster.ts';
@@ -139,6 +140,28 @@ export function ownRoutes(context: RestContext): Route[] {
       },
     },
     {
+      ...view,
+      path: '/x/jobs/:jobid/state/:uid/live',
+      summary: 'What a key of an operator holds now.',
+      query: ['key'],
+      handle: async (request) => {
+        const key = request.query.get('key');
+        if (key === null) throw new Refusal(400, '"key" is missing');
+        const query = { uid: request.params['uid'] ?? '', key: keyOf(key) };
+        return ok(await liveState(jobOf(context, request), watch.cluster.env, query));
+      },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/state/:uid/live',
+      summary: 'Writes or removes what a key of an operator holds, between two records.',
+      handle: async (request) => {
+        const change = { uid: request.params['uid'] ?? '', body: request.body };
+        return ok(await changeState(jobOf(context, request), watch.cluster.env, change));
+      },
+    },
+    {
       method: 'POST',
       role: 'operate',
       path: '/x/jobs/:jobid/taps',
@@ -246,8 +269,8 @@ export function ownRoutes(context: RestContext): Route[] {
       method: 'POST',
       role: 'operate',
       path: '/x/jobs/:jobid/drills',
-      summary: 'Kills a worker to see how the job recovers.',
-      handle: (request) => accepted(drills.start(jobOf(context, request), request.body)),
+      summary: 'Does something to the job on purpose, to see how it goes on.',
+      handle: async (request) => accepted(await drills.start(jobOf(context, request), request.body)),
     },
     {
       ...view,

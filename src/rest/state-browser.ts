@@ -9,6 +9,7 @@
  */
 
 import { isMillraceError } from '../base/errors.ts';
+import { compareKeys } from '../base/key.ts';
 import { type Key, keyGroupOf } from '../base/key-groups.ts';
 import { shownValue } from '../base/shown-value.ts';
 import { openSavepoint, type Savepoint, type StateEntry as Stored } from '../savepoints/savepoint.ts';
@@ -70,7 +71,7 @@ export interface StateQuery {
 
 /** The answer to a query. */
 export async function stateOfKeys(watch: JobWatch, env: Env, query: StateQuery): Promise<StateAnswer> {
-  const { vertex } = placeOf(watch, query.uid);
+  const { vertex } = placeOfUid(watch, query.uid);
   const { parallelism, maxParallelism } = watch.job.source.compiled.graph.vertices[vertex]!;
   return withCheckpoint(watch, env, async (savepoint, checkpoint) => {
     const bytes = bytesOf(checkpoint, vertex);
@@ -110,6 +111,25 @@ export async function stateOfKeys(watch: JobWatch, env: Env, query: StateQuery):
       for (const at of timers.processingTime) entry?.timers.push({ domain: 'processing', at });
     }
     return { uid: query.uid, entries: [...found.values()], hasMore };
+  });
+}
+
+/** The keys of an operator, as of the latest checkpoint, that are shown as `key`: more than one where JSON does not tell them apart. */
+export async function keysShownAs(
+  watch: JobWatch,
+  env: Env,
+  { uid, key }: { readonly uid: string; readonly key: unknown },
+): Promise<readonly Key[]> {
+  const { vertex } = placeOfUid(watch, uid);
+  const wanted = textOfKey(key);
+  return withCheckpoint(watch, env, async (savepoint, checkpoint) => {
+    const found: Key[] = [];
+    if (bytesOf(checkpoint, vertex) > STATE_BYTES_MAX) return found;
+    for await (const stored of entriesOf(savepoint, uid)) {
+      if (textOfKey(shownValue(stored.key).value) !== wanted) continue;
+      if (!found.some((known) => compareKeys(known, stored.key) === 0)) found.push(stored.key);
+    }
+    return found;
   });
 }
 
@@ -155,7 +175,8 @@ async function withCheckpoint<T>(
 
 const GONE: ReadonlySet<string> = new Set(['CHECKPOINT_NOT_FOUND', 'CHECKPOINT_CORRUPT']);
 
-function placeOf(watch: JobWatch, uid: string): OperatorPlace {
+/** Which operator has a uid; 404 for none. */
+export function placeOfUid(watch: JobWatch, uid: string): OperatorPlace {
   for (const [vertex, { operators }] of watch.job.source.compiled.graph.vertices.entries()) {
     const operator = operators.findIndex((each) => each.uid === uid);
     if (operator >= 0) return { vertex, operator };

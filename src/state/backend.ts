@@ -2,6 +2,7 @@
 
 import type { Key } from '../base/key-groups.ts';
 import type { StateDescriptor, StateHandle } from './descriptors.ts';
+import type { HeldChange, HeldState } from './held-state.ts';
 import type { OwnEntry, OwnKeyedState } from './own-state.ts';
 import type { NamedRun, PlaceForm } from './memory/number-columns.ts';
 import type { TimerDomain } from './timer-domain.ts';
@@ -30,6 +31,10 @@ export interface KeyedStateBackend {
   own<E extends OwnEntry>(state: OwnKeyedState<E>): void;
   /** The keys that hold something in a declared state of each key, as of now; all of the own range are looked at. */
   keysOf(name: string): readonly Key[];
+  /** What a key holds in the states of each key, for people; between two records. Throws KEY_GROUP_OUT_OF_RANGE. */
+  held(key: Key): readonly HeldState[];
+  /** Changes what a key holds, for a person; between two records. Throws STATE_CHANGE_REFUSED and KEY_GROUP_OUT_OF_RANGE. */
+  change(key: Key, change: HeldChange): void;
   /** The timers of this operator, kept beside the keys so that both move together. */
   readonly timers: KeyedTimers;
 

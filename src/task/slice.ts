@@ -11,12 +11,14 @@ import { Pace } from './pace.ts';
 /** Units between two looks at the clock at most. */
 const UNITS_PER_CLOCK = 256;
 /** Units of one slice: a bound that also holds where the clock stands still. */
-const UNITS_PER_SLICE = 1_024;
+export const UNITS_PER_SLICE = 1_024;
 
 /** See the head of the file. */
 export class Slice {
   readonly #clock: Clock;
   readonly #pace = new Pace(UNITS_PER_CLOCK);
+  /** Units of one slice at most: fewer while a drill slows the task down. */
+  unitsMax = UNITS_PER_SLICE;
   #deadline = 0;
   #from = 0;
   #untilClock = 0;
@@ -32,7 +34,7 @@ export class Slice {
     this.#deadline = deadline;
     this.#from = this.#clock.monotonic();
     this.#untilClock = this.#pace.units;
-    this.#left = UNITS_PER_SLICE;
+    this.#left = this.unitsMax;
     this.#over = false;
   }
 

@@ -34,7 +34,7 @@ import { Chain } from './chain.ts';
 import type { ChainLink } from './chain-link.ts';
 import { FrameStack, WalkFrame } from './frames.ts';
 import { Pace } from './pace.ts';
-import { Slice } from './slice.ts';
+import { Slice, UNITS_PER_SLICE } from './slice.ts';
 import { type CheckpointTime, type RestoredOperator, TaskSnapshot } from './snapshot.ts';
 import type { TaskHost, TaskPort } from './task-host.ts';
 
@@ -245,6 +245,11 @@ export class StreamTask {
   /** Something was taken and is not done. */
   busy(): boolean {
     return !this.#run.isDone() || this.#frames.size > 0;
+  }
+
+  /** `run` does so many records at most before it comes back; `undefined`: as many as fit. */
+  takeAtOnce(records: number | undefined): void {
+    this.#slice.unitsMax = records ?? UNITS_PER_SLICE;
   }
 
   writable(): boolean {

@@ -146,7 +146,7 @@ describe('a job with --ui', () => {
       // What ends a job is a GET only for Flink's own page; streams do not end; what must be begun first is asked for below.
       if (
         methods['get'] === undefined ||
-        /stream$|triggerid|drillid|profileid|rescaleuuid|flamegraph\/file|yarn-/.test(path)
+        /stream$|triggerid|drillid|profileid|uid\}\/live|rescaleuuid|flamegraph\/file|yarn-/.test(path)
       )
         continue;
       const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?');

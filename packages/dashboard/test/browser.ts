@@ -123,7 +123,7 @@ export async function unreachedByTab(page: Page): Promise<string[]> {
   const count = await page.evaluate(() => {
     const controls = [
       ...document.querySelectorAll<HTMLElement>(
-        'main :is(a[href], button, select, input, summary, [tabindex="0"], [role="slider"])',
+        'main :is(a[href], button, select, input, textarea, summary, [tabindex="0"], [role="slider"])',
       ),
     ].filter((element) => element.checkVisibility() && !element.matches(':disabled, [tabindex="-1"]'));
     for (const [index, control] of controls.entries()) control.dataset['control'] = String(index);

@@ -230,6 +230,36 @@ describe('the page of a job that runs', { concurrency: false }, () => {
     );
   });
 
+  it('changes what a key holds while the job runs, and shows the time that it has left', async () => {
+    await withJob('test/jobs/visits.ts', [], async (page) => {
+      await goToPane(page, 'state');
+      await page.getByRole('button', { name: '"user1"' }).click();
+      const live = page.locator('[data-part="live-state"]');
+      await live
+        .locator('[data-state="devices"]')
+        .getByText(/59 min|60 min|1 ?h left/)
+        .waitFor();
+      await live.getByRole('button', { name: 'Edit limit' }).click();
+      await live.getByLabel('New value of limit, as JSON').fill('7');
+      await live.getByRole('button', { name: 'Write' }).click();
+      await live.getByRole('button', { name: 'Really write?' }).click();
+      const limit = live.locator('[data-state="limit"]');
+      await limit.getByText('7', { exact: true }).waitFor();
+      // The checkpoint that the change has asked for shows it too.
+      await page.getByRole('row', { name: /"user1".*limit: 7/ }).waitFor();
+      await limit.getByRole('button', { name: 'Delete' }).click();
+      await limit.getByRole('button', { name: 'Really delete?' }).click();
+      await limit.getByText('nothing kept: this is what a function reads').waitFor();
+      await goToPane(page, 'logs');
+      await page.getByText('state was changed by hand').first().waitFor();
+      await goToPane(page, 'drill');
+      await page.getByRole('button', { name: 'Drop a checkpoint', exact: true }).click();
+      await page.getByRole('button', { name: 'Drop a checkpoint now' }).click();
+      await concludes(page, 'drill.dropped.restarted', /the job was restarted. Checkpoint \d+ was the next/);
+      assert.deepEqual(await seriousFindings(page), []);
+    });
+  });
+
   it('draws what a task computes, and names the function that takes the time', async () => {
     await withJob('test/jobs/hot-key.ts', [], async (page) => {
       await goToPane(page, 'profile');

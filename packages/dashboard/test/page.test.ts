@@ -8,7 +8,7 @@ import type { Browser, Page } from 'playwright-core';
 import { cutOff, goToPane, openPage, seriousFindings, unreachedByTab, type View } from './browser.ts';
 import { openBrowser } from './chromium.ts';
 import { answers } from './scripted-answers.ts';
-import type { LogLine } from '../../../src/rest/contract.ts';
+import type { Drill, DrillRequest, LogLine } from '../../../src/rest/contract.ts';
 import { checkpoint, demo, description, figures, hello, jobId, raised, startedAt } from './scripted-job.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
@@ -343,7 +343,7 @@ describe('the page', () => {
     const { page } = await open({}, '#/drill');
     await page.getByLabel('local, slot 3').check();
     await page.getByRole('button', { name: 'Kill this worker' }).click();
-    await page.getByText('Killed: watch below').waitFor();
+    await page.getByText('Begun: watch below').waitFor();
     const killed = { kind: 'kill-worker', workerId: 'local', slot: 2 };
     assert.deepEqual(server.bodies.at(-1), { asked: `POST /v1/x/jobs/${jobId}/drills`, body: killed });
     const score = await page.locator('[data-part="scorecard"]').innerText();
@@ -351,6 +351,100 @@ describe('the page', () => {
       score.replaceAll('\n', ' '),
       /Recovery time 430 ?ms .*read again 7 .*Duplicates none .*Loss none/,
     );
+  });
+
+  it('offers each drill with what it can be done to, and says what came of a slow sink and a lost checkpoint', async () => {
+    const nothing = { workerId: null, slot: null, scorecard: null, checkpoint: null, load: null };
+    const known = { drillId: 'd', jobId, startedAt, attempt: null, status: 'COMPLETED', ...nothing };
+    const entries: readonly Drill[] = [
+      {
+        ...known,
+        ...{ kind: 'slow-sink', vertex: 1, subtask: null, status: 'COMPLETED' },
+        load: {
+          ...{ recordMs: 50, forMs: 20_000, readPerSecondBefore: 1000, readPerSecondLeast: 40 },
+          ...{ namedAfterMs: 1500, namedAs: 'slow-sink', relievedAfterMs: 3000, isRestarted: false },
+        },
+      },
+      {
+        ...known,
+        ...{ drillId: 'e', kind: 'drop-checkpoint', vertex: 1, subtask: 0, status: 'COMPLETED' },
+        checkpoint: {
+          ...{ checkpointId: 9, failure: 'dropped', isRestarted: false },
+          ...{ nextCheckpointId: 10, exposedMs: 2700 },
+        },
+      },
+    ];
+    server.script(demo(), {
+      ...answers,
+      [`GET /v1/x/jobs/${jobId}/drills`]: { entries },
+      [`POST /v1/x/jobs/${jobId}/drills`]: {},
+    });
+    const { page, complaints } = await open({}, '#/drill');
+    assert.match(
+      await page.locator('[data-conclusion="drill.load.slowed"]').innerText(),
+      /abnormal-in-a-row was named as the bottleneck after 1\.5 ?s, and the sources read 96% less at the worst[\s\S]*3(\.0)? ?s after its end nobody waited/,
+    );
+    assert.match(
+      await page.locator('[data-conclusion="drill.dropped.borne"]').innerText(),
+      /checkpoint 10 closed the gap/,
+    );
+    const load = (await page.locator('[data-part="load"]').innerText()).replaceAll('\n', ' ');
+    assert.match(
+      load,
+      /Read before 1 ?krecords\/s .*Read at the least 40 ?records\/s .*Named after 1\.5 ?s as a slow sink/,
+    );
+    const asked = `POST /v1/x/jobs/${jobId}/drills`;
+    const does = async (kind: string, press: string, body: DrillRequest, target?: string): Promise<void> => {
+      await page.getByRole('button', { name: kind, exact: true }).click();
+      if (target !== undefined) await page.getByLabel(target).check();
+      await page.getByRole('button', { name: press }).click();
+      await page.getByText('Begun: watch below').waitFor();
+      assert.deepEqual(server.bodies.at(-1), { asked, body });
+    };
+    const slow = { recordMs: 50, forMs: 20_000 };
+    await does('Drop a checkpoint', 'Drop a checkpoint now', { kind: 'drop-checkpoint' });
+    await does('Slow a sink', 'Slow this sink', { kind: 'slow-sink', vertex: 1, ...slow });
+    const skewed = { kind: 'skewed-keys', vertex: 1, subtask: 1, ...slow } as const;
+    await does('Skew the keys', 'Skew to this subtask', skewed, 'abnormal-in-a-row[1]');
+    const failed = { kind: 'fail-task', vertex: 0, subtask: 2 } as const;
+    await does('Fail a task', 'Make this task fail', failed, 'events[2]');
+    assert.deepEqual({ complaints, serious: await seriousFindings(page) }, { complaints: [], serious: [] });
+  });
+
+  it('writes and deletes what a key holds only when asked twice, and says why a value is refused', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/state?key=user3');
+    const live = page.locator('[data-part="live-state"]');
+    const devices = live.locator('[data-state="devices"]');
+    await devices.getByText('58 min left').or(devices.getByText('57 min')).first().waitFor();
+    await live.locator('[data-state="mean"]').getByText('an accumulator: it can only be deleted').waitFor();
+    await live.locator('[data-state="abnormal"]').getByText('kept until it is removed').waitFor();
+    await live.getByRole('button', { name: 'Edit abnormal' }).click();
+    const field = live.getByLabel('New value of abnormal, as JSON');
+    assert.equal(await field.inputValue(), '3');
+    const asked = `POST /v1/x/jobs/${jobId}/state/abnormal-in-a-row/live`;
+    const write = async (text: string): Promise<void> => {
+      await field.fill(text);
+      await live.getByRole('button', { name: 'Write' }).click();
+      await live.getByRole('button', { name: 'Really write?' }).click();
+    };
+    await write('three');
+    await live.getByText('this is no JSON; texts need quotes').waitFor();
+    assert.ok(!server.asked.includes(asked), 'what is no JSON is not sent');
+    await write('0');
+    await live.getByText(/Refused: nothing at/).waitFor();
+    assert.deepEqual(await seriousFindings(page), []);
+    const body = { kind: 'write', value: 0, key: 'user3', state: 'abnormal' };
+    assert.deepEqual(server.bodies.at(-1), { asked, body });
+    server.script(demo(), { ...answers, [asked]: {} });
+    await write('1');
+    await live.getByRole('button', { name: 'Edit abnormal' }).waitFor();
+    const remove = live.locator('[data-state="mean"]');
+    await remove.getByRole('button', { name: 'Delete' }).click();
+    await remove.getByRole('button', { name: 'Really delete?' }).click();
+    while (server.bodies.at(-1)?.body === body) await page.waitForTimeout(20);
+    await remove.getByRole('button', { name: 'Delete' }).waitFor();
+    assert.deepEqual(server.bodies.at(-1), { asked, body: { kind: 'remove', key: 'user3', state: 'mean' } });
   });
 
   it('hides what the server cannot do', async () => {
@@ -458,7 +552,12 @@ describe('the page', () => {
       )
       .waitFor();
     assert.deepEqual(
-      (await lens.locator('tbody tr').allInnerTexts()).map((row) => /^(user3:\d+|alert)/.exec(row)?.[0]),
+      (
+        await lens
+          .locator('tbody tr')
+          .filter({ hasText: /user3:|alert/ })
+          .allInnerTexts()
+      ).map((row) => /^(user3:\d+|alert)/.exec(row)?.[0]),
       ['user3:41', 'user3:42', 'user3:43', 'user3:44', 'alert'],
     );
     assert.match(await lens.locator('.key-states').innerText(), /Checkpoint 165\s+abnormal: 3/);

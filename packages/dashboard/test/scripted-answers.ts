@@ -3,6 +3,7 @@ import type {
   ConfigAnswer,
   Drill,
   FlameGraph,
+  LiveState,
   HistoryAnswer,
   StateAnswer,
   StateOverview,
@@ -48,12 +49,12 @@ const drill: Drill = {
   drillId: 'drill-1',
   jobId,
   kind: 'kill-worker',
-  workerId: 'local',
-  slot: 1,
+  ...{ workerId: 'local', slot: 1, vertex: null, subtask: null },
   startedAt: startedAt + 600_000,
   status: 'COMPLETED',
   attempt: 2,
   scorecard: { detectionMs: 12, recoveryMs: 430, recordsReplayed: 7, duplicates: 'none', loss: 'none' },
+  ...{ checkpoint: null, load: null },
 };
 
 const history: HistoryAnswer = {
@@ -99,6 +100,27 @@ const keys: StateAnswer = {
     },
   ],
 };
+
+/** What the task of a key answers. */
+function liveAsked(query: URLSearchParams): LiveState {
+  const at = Date.now();
+  const nothing = { changedAt: null, expiresAt: null, fixed: null };
+  return {
+    uid: 'abnormal-in-a-row',
+    keyText: query.get('key') ?? '"user3"',
+    subtask: 2,
+    at,
+    before: null,
+    states: [
+      { name: 'abnormal', kind: 'value', isHeld: true, value: 3, ...nothing },
+      {
+        ...{ name: 'devices', kind: 'map', isHeld: true, value: { phone: 4, desk: 1 }, fixed: null },
+        ...{ changedAt: at - 120_000, expiresAt: at + 3_480_000 },
+      },
+      { ...nothing, name: 'mean', kind: 'aggregating', isHeld: true, value: [3, 7], fixed: 'accumulator' },
+    ],
+  };
+}
 
 /** One key, or all of them. */
 function keysAsked(query: URLSearchParams): StateAnswer {
@@ -162,5 +184,6 @@ export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/history`]: history,
   [`GET /v1/x/jobs/${jobId}/state`]: state,
   [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row`]: keysAsked,
+  [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row/live`]: liveAsked,
   [`GET /v1/jobs/${jobId}/metrics`]: metricsAsked,
 };

@@ -22,6 +22,7 @@ import {
 } from '../../base/key-groups.ts';
 import type { FrozenKeyedState, KeyedStateBackend, NumberEncoder, StateScope } from '../backend.ts';
 import type { StateDescriptor, StateHandle } from '../descriptors.ts';
+import type { HeldChange, HeldState } from '../held-state.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import type { OwnEntry, OwnKeyedState, OwnPlaces } from '../own-state.ts';
 import { canonicalKey } from './canonical-key.ts';
@@ -34,6 +35,7 @@ import {
 } from './handles.ts';
 import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
+import { changeHeld, heldState, type InspectedState } from './key-inspection.ts';
 import { decodeKeyGroup } from './key-group-bytes.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { KeysAhead } from './keys-ahead.ts';
@@ -63,9 +65,8 @@ export interface MemoryStateBackendOptions {
   readonly now: () => number;
 }
 
-interface DeclaredState {
-  readonly table: StateTable;
-  readonly handle: unknown;
+interface DeclaredState extends InspectedState {
+  readonly scope: StateScope;
 }
 
 /** The keyed state of one operator of one subtask, in memory. */
@@ -199,6 +200,31 @@ export class MemoryStateBackend implements KeyedStateBackend {
     return keys;
   }
 
+  held(key: Key): readonly HeldState[] {
+    this.setCurrentKey(key);
+    const found = [...this.#states.values()].filter(({ scope }) => scope === 'key').map(heldState);
+    this.clearCurrentKey();
+    return found;
+  }
+
+  change(key: Key, change: HeldChange): void {
+    const { operatorUid } = this.#options;
+    const declared = this.#states.get(change.state);
+    if (declared === undefined || declared.scope !== 'key' || change.state.startsWith('$')) {
+      throw new MillraceError(
+        'STATE_CHANGE_REFUSED',
+        `operator ${operatorUid} declares no state "${change.state}" of its keys`,
+        { where: { uid: operatorUid } },
+      );
+    }
+    this.setCurrentKey(key);
+    try {
+      changeHeld(declared, change, operatorUid);
+    } finally {
+      this.clearCurrentKey();
+    }
+  }
+
   freeze(encoder?: NumberEncoder): FrozenKeyedState {
     assert(this.#snapshot === undefined, 'B2: a snapshot is released before the next one is taken');
     assert(this.#context.journal === undefined, 'B4: no snapshot is taken within a record');
@@ -302,7 +328,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
       const section = group?.restored.get(name);
       if (section !== undefined) table.checkRestored(section);
     }
-    const declared = { table, handle: this.#handleOf(descriptor, table) };
+    const declared = { descriptor, scope, table, handle: this.#handleOf(descriptor, table) };
     this.#layouts.push(layout);
     if (declared.handle instanceof MemoryNumberState) this.#numbers.push(declared.handle);
     this.#states.set(name, declared);

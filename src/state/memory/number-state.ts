@@ -50,6 +50,12 @@ export class MemoryNumberState<T> implements ValueState<T> {
     return cell === undefined ? this.#initial : (cell.value as T);
   }
 
+  /** Whether the current key holds a value of its own. */
+  isHeld(): boolean {
+    if (this.#generation !== this.#context.generation) this.#find();
+    return this.#place >= 0 || this.#table.cell() !== undefined;
+  }
+
   update(value: T): void {
     if (this.#generation !== this.#context.generation) this.#find();
     if (typeof value === 'number' && this.#updateNumber(value)) return;

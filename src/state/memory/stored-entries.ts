@@ -49,11 +49,12 @@ export function storedEntries(section: RestoredSection): StoredEntry[] | undefin
   return [...cells.values()].map(({ key, value }) => ({
     key: keyOf(key),
     namespace: namespaceOf(key),
-    value: plain(value),
+    value: plainHeld(value),
   }));
 }
 
-function plain(value: unknown): unknown {
+/** What a cell holds, without the forms in which it is kept. */
+export function plainHeld(value: unknown): unknown {
   if (value instanceof ListBuffer) return value.peek().map(unstamped);
   if (value instanceof MapBuffer)
     return new Map([...value.entries()].map(([key, each]) => [key, unstamped(each)]));

@@ -7,6 +7,7 @@ import { useLive } from '../live/hooks.ts';
 import { useText } from '../settings.tsx';
 import { Scroll, Sentence } from './basic.tsx';
 import type { ReadyJob } from './job.tsx';
+import { LiveStates } from './live-states.tsx';
 import { TrailTable } from './trail.tsx';
 
 /** Checkpoints of which the state is remembered while the lens is open. */
@@ -31,6 +32,12 @@ export function KeyLens({ job, uid, entry, checkpointId }: LensProps): ReactNode
     <section className="card" data-part="key-lens">
       <h2>{t('lens.title', { key: entry.keyText })}</h2>
       <Way job={job} uid={uid} entry={entry} />
+      <LiveStates
+        jobId={job.jobId}
+        uid={uid}
+        keyText={entry.keyText}
+        isRunning={job.figures.state === 'RUNNING'}
+      />
       <StateOverTime entry={entry} checkpointId={checkpointId} />
       {steps === undefined || steps.length === 0 ? (
         <>
