@@ -56,8 +56,18 @@ interface WrittenSection {
   readonly parts: readonly Uint8Array[];
 }
 
+/** A snapshot whose key groups may be in pieces that lie one after the other. */
+export interface SubtaskSnapshotInPieces extends Omit<SubtaskSnapshot, 'operators'> {
+  readonly operators: readonly (Omit<OperatorSnapshot, 'keyGroups'> & {
+    readonly keyGroups: readonly {
+      readonly keyGroup: number;
+      readonly bytes: Uint8Array | readonly Uint8Array[];
+    }[];
+  })[];
+}
+
 /** The bytes of a snapshot; {@link decodeSubtaskSnapshot} reads them. */
-export function encodeSubtaskSnapshot(snapshot: SubtaskSnapshot): Uint8Array {
+export function encodeSubtaskSnapshot(snapshot: SubtaskSnapshotInPieces): Uint8Array {
   const sections = sectionsOf(snapshot);
   const tableEnd = HEADER_BYTES + sections.length * ENTRY_BYTES;
   const total = sections.reduce((sum, section) => sum + lengthOf(section), tableEnd + CRC_BYTES);
@@ -118,7 +128,7 @@ export function decodeSubtaskSnapshot(bytes: Uint8Array, file: string): SubtaskS
 
 type KeyGroupBytes = OperatorSnapshot['keyGroups'][number];
 
-function sectionsOf(snapshot: SubtaskSnapshot): WrittenSection[] {
+function sectionsOf(snapshot: SubtaskSnapshotInPieces): WrittenSection[] {
   const sections: WrittenSection[] = [];
   const add = (kind: number, write: (out: BinaryWriter) => void, ...rest: readonly Uint8Array[]): void => {
     const out = new BinaryWriter();
@@ -128,7 +138,10 @@ function sectionsOf(snapshot: SubtaskSnapshot): WrittenSection[] {
   for (const { uid, sections: states, keyGroups } of snapshot.operators) {
     add(KIND.operator, (out) => out.string(uid));
     for (const state of states) add(KIND.state, (out) => writeState(state, out));
-    for (const { keyGroup, bytes } of keyGroups) add(KIND.keyGroup, (out) => out.varint(keyGroup), bytes);
+    for (const { keyGroup, bytes } of keyGroups) {
+      const pieces = bytes instanceof Uint8Array ? [bytes] : bytes;
+      add(KIND.keyGroup, (out) => out.varint(keyGroup), ...pieces);
+    }
   }
   for (const channel of snapshot.inputs) add(KIND.input, (out) => writeChannel(channel, out));
   for (const channel of snapshot.outputs) add(KIND.output, (out) => writeChannel(channel, out));

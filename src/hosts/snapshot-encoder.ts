@@ -13,7 +13,7 @@ import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
 import type { SubtaskSnapshot } from '../checkpoint/state-handle.ts';
 import type { NumberEncoder } from '../state/backend.ts';
 import { NumberAssembly, type NamedRun } from '../state/memory/number-columns.ts';
-import { encodeWrittenKeyGroup } from '../state/written-key-group.ts';
+import { partsOfKeyGroup } from '../state/written-key-group.ts';
 import { encoderHere } from '../state/memory/snapshot.ts';
 import type { OperatorPart } from '../task/snapshot.ts';
 
@@ -60,7 +60,7 @@ export class SnapshotAssembly {
         ...operator,
         keyGroups: keyGroups.map((group) => ({
           keyGroup: group.keyGroup,
-          bytes: encodeWrittenKeyGroup(group, (name) => this.numbers.of(name)),
+          bytes: partsOfKeyGroup(group, (name) => this.numbers.of(name)),
         })),
       })),
     });

@@ -55,52 +55,70 @@ export interface PlainColumns {
   readonly values: Uint8Array;
 }
 
-/** Room for counts, lengths and checksums. */
-const SECTION_BYTES = 64;
-
 /** The bytes of a key group; `columnsOf` gives the columns of a name. */
 export function encodeWrittenKeyGroup(
-  { keyGroup, sections, timers }: WrittenKeyGroup,
+  group: WrittenKeyGroup,
   columnsOf: (name: number) => NumberColumns,
 ): Uint8Array {
-  const tables = sections.map((section) => ({ ...section, parts: partsOf(section.table, columnsOf) }));
-  const size = tables.reduce(
-    (sum, { name, codecId, keyCodecId, parts }) =>
-      sum + SECTION_BYTES + 3 * (name.length + codecId.length + keyCodecId.length) + lengthOf(parts),
-    SECTION_BYTES + timers.length,
-  );
-  const out = new BinaryWriter(size);
-  out.u32(KEY_GROUP_MAGIC);
-  out.u8(KEY_GROUP_VERSION);
-  out.u32(0);
-  out.varint(keyGroup);
-  out.varint(tables.length);
-  for (const { name, kind, codecId, keyCodecId, parts } of tables) {
+  return joined(partsOfKeyGroup(group, columnsOf));
+}
+
+/** The same as pieces that lie one after the other; the large ones are those of the columns, which nobody has copied. */
+export function partsOfKeyGroup(
+  { keyGroup, sections, timers }: WrittenKeyGroup,
+  columnsOf: (name: number) => NumberColumns,
+): readonly Uint8Array[] {
+  const head = new BinaryWriter();
+  head.u32(KEY_GROUP_MAGIC);
+  head.u8(KEY_GROUP_VERSION);
+  head.u32(0);
+  head.varint(keyGroup);
+  head.varint(sections.length);
+  const parts: Uint8Array[] = [];
+  for (const { name, kind, codecId, keyCodecId, table } of sections) {
+    const ofTable = partsOf(table, columnsOf);
+    const out = parts.length === 0 ? head : new BinaryWriter();
     out.u8(kind);
     out.string(name);
     out.string(codecId);
     out.string(keyCodecId);
-    out.u32(lengthOf(parts));
-    for (const part of parts) out.raw(part);
+    out.u32(lengthOf(ofTable));
+    parts.push(out.peek(), ...ofTable);
   }
-  out.raw(timers);
-  out.patchU32(LENGTH_OFFSET, out.length + CHECKSUM_BYTES);
-  out.u32(crc32(out.peek()));
-  return out.peek();
+  if (parts.length === 0) parts.push(head.peek());
+  parts.push(timers);
+  head.patchU32(LENGTH_OFFSET, lengthOf(parts) + CHECKSUM_BYTES);
+  const checksum = new BinaryWriter();
+  checksum.u32(parts.reduce((crc, part) => crc32(part, crc), 0));
+  return [...parts, checksum.peek()];
 }
 
 function partsOf(table: WrittenTable, columnsOf: (name: number) => NumberColumns): readonly Uint8Array[] {
   if (table.kind === 'bytes') return [table.bytes];
   const { cells, isGeneric } = table;
-  const numbers = typeof table.columns === 'number' ? plainColumns(columnsOf(table.columns)) : table.columns;
+  const numbers = typeof table.columns === 'number' ? columnsOf(table.columns) : inOnePiece(table.columns);
   assert(numbers.count === table.count, 'a snapshot has as many numbers as there were at its barrier');
   const count = varint(numbers.count + cells.count);
-  return [count, numbers.keys, cells.keys, ...(isGeneric ? [count] : []), numbers.values, cells.values];
+  return [count, ...numbers.keys, cells.keys, ...(isGeneric ? [count] : []), ...numbers.values, cells.values];
 }
 
 /** What was made of the places that were given to `columns`. */
 export function plainColumns({ count, keys, values }: NumberColumns): PlainColumns {
-  return { count, keys: keys.peek(), values: values.peek() };
+  return { count, keys: joined(keys), values: joined(values) };
+}
+
+function inOnePiece({ count, keys, values }: PlainColumns): Pick<NumberColumns, 'count' | 'keys' | 'values'> {
+  return { count, keys: [keys], values: [values] };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(lengthOf(parts));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function varint(value: number): Uint8Array {

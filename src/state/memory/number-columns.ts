@@ -31,22 +31,38 @@ const NUMBER_KEY_BYTES = 9;
 /** A tag, an end, and two bytes for each of 19 units: one above 0x7f, or one that is escaped. */
 const TEXT_KEY_BYTES_MAX = 40;
 
+/** As many places are made bytes at a time: what one may take at most is asked for them, and not for a whole table. */
+const PLACES_AT_ONCE = 2_048;
+/** Where they are made; what comes of them is less, and is copied. */
+const scratch = new BinaryWriter();
+
 /** How numbers become bytes, unless as the generic codec writes them. */
 export type NumberWriter = (value: number, out: BinaryWriter) => void;
 
 /** See the head of the file. */
 export class NumberColumns {
   count = 0;
-  readonly keys = new BinaryWriter();
-  readonly values = new BinaryWriter();
+  /** One after the other; nothing is longer than it has to be, as there may be many columns. */
+  readonly keys: Uint8Array[] = [];
+  readonly values: Uint8Array[] = [];
   readonly #write: NumberWriter | undefined;
 
   constructor(write?: NumberWriter) {
     this.#write = write;
   }
 
-  /** Adds what is not free in a run that begins at the word `at`. Hot path, here and below: once per key of a snapshot. */
+  /** Adds what is not free in a run that begins at the word `at`. */
   add(memory: Int32Array, at: number, { form, places }: PlaceRun): void {
+    for (let done = 0; done < places; done += PLACES_AT_ONCE) {
+      this.#addSome(memory, at + done * PLACE_WORDS[form], {
+        form,
+        places: Math.min(PLACES_AT_ONCE, places - done),
+      });
+    }
+  }
+
+  /** Hot path, here and below: once per key of a snapshot. */
+  #addSome(memory: Int32Array, at: number, { form, places }: PlaceRun): void {
     const { buffer, byteOffset } = memory;
     const from = byteOffset + at * 4;
     const cells = new Float64Array(buffer, from, (places * PLACE_WORDS[form]) / 2);
@@ -54,20 +70,23 @@ export class NumberColumns {
     this.count += numbers.length;
     const write = this.#write;
     if (write !== undefined) {
-      for (let index = 0; index < numbers.length; index++) write(numbers[index]!, this.values);
+      const out = new BinaryWriter();
+      for (let index = 0; index < numbers.length; index++) write(numbers[index]!, out);
+      this.values.push(out.peek());
       return;
     }
-    this.values.fill(numbers.length * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
+    const written = piece(numbers.length * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
       let end = offset;
       for (let index = 0; index < numbers.length; index++)
         end = writeGenericNumber(numbers[index]!, bytes, end);
       return end;
     });
+    this.values.push(written);
   }
 
   #numberKeys(cells: Float64Array): number[] {
     const numbers: number[] = [];
-    this.keys.fill((cells.length / 2) * NUMBER_KEY_BYTES, (bytes, offset) => {
+    const keys = piece((cells.length / 2) * NUMBER_KEY_BYTES, (bytes, offset) => {
       let at = offset;
       for (let cell = 0; cell < cells.length; cell += 2) {
         const key = cells[cell]!;
@@ -77,13 +96,14 @@ export class NumberColumns {
       }
       return at;
     });
+    this.keys.push(keys);
     return numbers;
   }
 
   #textKeys(cells: Float64Array, buffer: ArrayBufferLike, byteOffset: number): number[] {
     const numbers: number[] = [];
     const units = Buffer.from(buffer, byteOffset, cells.length * 8);
-    this.keys.fill((cells.length / 4) * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
+    const keys = piece((cells.length / 4) * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
       let at = offset;
       for (let from = 5; from < units.length; from += 32) {
         const length = units[from - 1]! - 1;
@@ -94,8 +114,16 @@ export class NumberColumns {
       }
       return at;
     });
+    this.keys.push(keys);
     return numbers;
   }
+}
+
+/** What `write` makes, which takes `most` bytes at most. */
+function piece(most: number, write: (bytes: Uint8Array, at: number) => number): Uint8Array {
+  scratch.reset();
+  scratch.fill(most, write);
+  return scratch.finish();
 }
 
 /** Columns by name. */

@@ -16,7 +16,7 @@ import { type NumberTable, NumbersByNumber, NumbersByText, PAGE_WORDS, PROBES_MA
 import { PackedNumbers } from './packed-numbers.ts';
 import type { StateLayout } from './state-layout.ts';
 import { TableColumns } from './table-columns.ts';
-import { encodeWrittenKeyGroup } from '../written-key-group.ts';
+import { encodeWrittenKeyGroup, plainColumns } from '../written-key-group.ts';
 
 const RUNS = 600;
 const COPY_RUNS = 30;
@@ -191,10 +191,11 @@ test('a copy that is made page by page is what the table was when it began, what
       }
     }
     while (!table.isCopied) copyPage();
-    const values = new BinaryReader(columns.values.peek());
+    const written = plainColumns(columns);
+    const values = new BinaryReader(written.values);
     const found = new Map<Key, number>();
-    for (let at = 0; at < columns.keys.length; ) {
-      const { key, end } = decodeKeyAt(columns.keys.peek(), at);
+    for (let at = 0; at < written.keys.length; ) {
+      const { key, end } = decodeKeyAt(written.keys, at);
       assert.ok(!found.has(key), 'each key once');
       found.set(key, values.f64());
       at = end;
