@@ -66,9 +66,10 @@ export function createSlotStorage(settings: SlotSettings, env: StoreEnv): SlotSt
     // The same bytes under the same name: one handle is true in both directories.
     const written = checkpoints.writeSubtask(checkpointId, name, snapshot);
     if (settings.restoresInPlace !== true) return written;
-    if (copies !== undefined && localBackup && snapshot.bytes.length > inlineThresholdBytes)
-      await copies.keep(checkpointId, stateFileName(name), snapshot.bytes);
-    const stored = await written;
+    const isCopied = copies !== undefined && localBackup && snapshot.bytes.length > inlineThresholdBytes;
+    const copied = isCopied && copies.keep(checkpointId, stateFileName(name), snapshot.bytes);
+    // Both at the same time; whatever becomes of the first, the bytes are given up after the second.
+    const stored = await written.finally(() => copied);
     return snapshot.alone === true ? { ...stored, alone: true } : stored;
   };
   return {

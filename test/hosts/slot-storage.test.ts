@@ -129,6 +129,44 @@ it('a copy that cannot be written does not hold a checkpoint up', async () => {
   assert.equal(handle.file, 'v1-0-3-1.state');
 });
 
+it('a store that refuses while the copy is still being written fails the checkpoint, and nothing else', async () => {
+  const env = envOver(() => Promise.resolve({ status: 403, headers: {}, body: new Uint8Array() }));
+  const copy = Promise.withResolvers<void>();
+  const files = new Proxy(env.files, {
+    get: (target, name) =>
+      name === 'makeDirectory'
+        ? () => copy.promise
+        : (target[name as keyof typeof target] as () => unknown).bind(target),
+  });
+  const settings = {
+    checkpointDirectory: JOB,
+    processAttempt: 3,
+    inlineThresholdBytes: 100,
+    restoresInPlace: true,
+    localStateDirectory: '/local/job',
+    ...RECOVERY,
+  } as SlotSettings;
+  let isOver = false;
+  const stored = createSlotStorage(settings, { ...env, files })
+    .store({
+      checkpointId: 5,
+      savepoint: 'none',
+      vertexId: 'v1',
+      subtask: 0,
+      attempt: '3-1',
+      snapshot: { bytes: snapshot, sha256: sha256(snapshot), alone: true },
+    })
+    .finally(() => {
+      isOver = true;
+    });
+  const refused = assert.rejects(stored, /state was not written/);
+  // Long enough for the store to have answered: a rejection that nobody holds would end this test here.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isOver, false, 'the bytes are not given up while they are being copied');
+  copy.resolve();
+  await refused;
+});
+
 async function rewrite({ files }: StoreEnv, change: (bytes: Uint8Array) => Uint8Array): Promise<void> {
   const bytes = change(new Uint8Array(await files.read(COPY)));
   await files.remove(COPY);
