@@ -69,7 +69,8 @@ export function createSlotStorage(settings: SlotSettings, env: StoreEnv): SlotSt
     const isCopied = copies !== undefined && localBackup && snapshot.bytes.length > inlineThresholdBytes;
     const copied = isCopied && copies.keep(checkpointId, stateFileName(name), snapshot.bytes);
     // Both at the same time; whatever becomes of the first, the bytes are given up after the second.
-    const stored = await written.finally(() => copied);
+    await Promise.allSettled([written, copied]);
+    const stored = await written;
     return snapshot.alone === true ? { ...stored, alone: true } : stored;
   };
   return {
