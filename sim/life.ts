@@ -6,7 +6,7 @@
 // 3. A job that fails under faults is started again, as its user would; that is a life too.
 
 import process from 'node:process';
-import type { JobResult } from '../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../src/cluster/job-manager/job-result.ts';
 import { parallelismLimits } from '../src/graph/rescale.ts';
 import { EventTrace } from '../src/testing/event-trace.ts';
 import { Kernel } from '../src/testing/kernel.ts';

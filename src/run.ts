@@ -19,7 +19,9 @@ import { systemEnv } from './base/system-env.ts';
 import type { ExceptionEntry } from './cluster/job-manager/exception-history.ts';
 import type { JobAuthority } from './cluster/job-manager/job-authority.ts';
 import type { JobFigures } from './cluster/job-manager/job-figures.ts';
-import type { JobListener, JobMaster, JobResult } from './cluster/job-manager/job-master.ts';
+import type { JobListener } from './cluster/job-manager/job-listener.ts';
+import type { JobMaster } from './cluster/job-manager/job-master.ts';
+import type { JobResult } from './cluster/job-manager/job-result.ts';
 import { isCheckpointing, jobSettings } from './cluster/job-manager/job-settings.ts';
 import { isTerminal, type JobState } from './cluster/job-manager/job-states.ts';
 import type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
@@ -47,7 +49,8 @@ import { storeSettings, type StoreSettings } from './stores/settings.ts';
 import { withStores } from './stores/stores.ts';
 
 export type { JobFigures, VertexFigures } from './cluster/job-manager/job-figures.ts';
-export type { JobListener, JobResult, JobStatus } from './cluster/job-manager/job-master.ts';
+export type { JobListener } from './cluster/job-manager/job-listener.ts';
+export type { JobResult, JobStatus } from './cluster/job-manager/job-result.ts';
 export type { JobState } from './cluster/job-manager/job-states.ts';
 export type { CheckpointReference } from './cluster/job-manager/job-storage.ts';
 

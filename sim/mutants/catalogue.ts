@@ -318,8 +318,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'marker-before-all',
     teaches: 'I-H5: a job is marked as finished that is not',
-    file: 'src/cluster/job-manager/job-master.ts',
-    from: 'if (this.#deployment?.executions.allCommitted(ending.checkpointId) !== true) return;',
+    file: 'src/cluster/job-manager/job-ending.ts',
+    from: 'if (port.running()?.executions.allCommitted(ending.checkpointId) !== true) return;',
     to: '',
   },
   {

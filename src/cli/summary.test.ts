@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MillraceError } from '../base/errors.ts';
-import type { JobResult } from '../cluster/job-manager/job-master.ts';
+import type { JobResult } from '../cluster/job-manager/job-result.ts';
 import { summaryJson, summaryText } from './summary.ts';
 import { styleOf } from './terminal.ts';
 

@@ -3,7 +3,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { serializeError } from '../base/errors.ts';
 import type { JobFigures, LatenessFigures, VertexFigures } from '../cluster/job-manager/job-figures.ts';
-import type { JobResult, JobStatus } from '../cluster/job-manager/job-master.ts';
+import type { JobResult, JobStatus } from '../cluster/job-manager/job-result.ts';
 import type { JobGraph, PlannedOperator } from '../graph/job-graph.ts';
 import { formatBytes, formatCount, formatDuration } from './format.ts';
 import type { Throughput } from './progress.ts';

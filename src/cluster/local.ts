@@ -11,7 +11,8 @@ import { inProcessSlots } from '../hosts/in-process.ts';
 import type { SlotProvider } from '../hosts/messages.ts';
 import { threadSlots } from '../hosts/thread.ts';
 import type { JobAuthority } from './job-manager/job-authority.ts';
-import { type JobListener, JobMaster } from './job-manager/job-master.ts';
+import type { JobListener } from './job-manager/job-listener.ts';
+import { JobMaster } from './job-manager/job-master.ts';
 import {
   bufferTimeoutMsOf,
   isCheckpointing,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ErrorCode, isMillraceError } from '../../src/base/errors.ts';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import {
   type Codec,
   codecOf,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError, MillraceError } from '../../src/base/errors.ts';
 import type { CheckpointProgress } from '../../src/cluster/job-manager/checkpoint-progress.ts';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { JobRun, type RunOptions } from './job-run.ts';
 import { ALL_RECORDS, Ledger, scriptedJob, type SlotScript } from './scripted-slots.ts';

@@ -2,11 +2,9 @@
 
 import type { CoordinatorConfig } from '../../src/checkpoint/coordinator-messages.ts';
 import type { RestoreChoice } from '../../src/checkpoint/start.ts';
-import {
-  JobMaster,
-  type JobMasterOptions,
-  type JobResult,
-} from '../../src/cluster/job-manager/job-master.ts';
+import { JobMaster } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobMasterOptions } from '../../src/cluster/job-manager/job-master-options.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import { createJobStorage } from '../../src/cluster/job-manager/job-storage.ts';
 import type { JobState } from '../../src/cluster/job-manager/job-states.ts';
 import type { CompiledJob } from '../../src/graph/job-graph.ts';

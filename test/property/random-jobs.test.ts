@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import { chance, specOf } from './job-spec.ts';
 import { expectedOf } from './model.ts';
 import { failure } from './random-job.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { test, type TestContext } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import {
   atLeastOnceSink,
   collectSink,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import type { Kernel } from '../../src/testing/kernel.ts';
 import { chance, specOf } from '../property/job-spec.ts';
 import { expectedOf } from '../property/model.ts';

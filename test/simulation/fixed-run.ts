@@ -1,7 +1,7 @@
 // The fixed job on a seeded kernel, life after life on one disk, with everything checked that must hold at a crash.
 
 import assert from 'node:assert/strict';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
 import type { FileCall } from '../../src/testing/simulated-files.ts';
 import { committed, kill, SimulatedJob, type SimulatedOptions } from '../property/simulated-job.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { isMillraceError } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { FileCall } from '../../src/testing/simulated-files.ts';
-import type { JobResult } from '../../src/cluster/job-manager/job-master.ts';
+import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import { chance, specOf } from '../property/job-spec.ts';
 import { expectedOf } from '../property/model.ts';
 import {

@@ -29,7 +29,8 @@ import type { JobMasterStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
 import type { JobAuthority } from './job-authority.ts';
-import { type JobMaster, outcomeOf } from './job-master.ts';
+import type { JobMaster } from './job-master.ts';
+import { outcomeOf } from './job-result.ts';
 import { JobReporter } from './job-reporter.ts';
 import { RemoteSlots } from './remote-slots.ts';
 

@@ -31,17 +31,14 @@
  *      former ones.
  */
 
-import type { JobOutcome } from './job-authority.ts';
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
-import { deserializeError, isMillraceError, MillraceError, serializeError } from '../../base/errors.ts';
+import { deserializeError, MillraceError, serializeError } from '../../base/errors.ts';
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
-import { discardsAtEnd, type RetentionPolicy } from '../../checkpoint/retention.ts';
+import { discardsAtEnd } from '../../checkpoint/retention.ts';
 import { type CompiledJob, type JobGraph, requiredSlots } from '../../graph/job-graph.ts';
-import type { SlotProvider, SlotReport, SlotSettings } from '../../hosts/messages.ts';
+import type { SlotReport, SlotSettings } from '../../hosts/messages.ts';
 import { failoverRegions } from '../../hosts/regions.ts';
-import type { ThreadFigures } from '../../metrics/thread-figures.ts';
-import { AccumulatorBook } from './accumulator-book.ts';
 import { CheckpointDriver, subtaskKey } from './checkpoint-driver.ts';
 import { type ClientReport, ClientResults } from './client-results.ts';
 import {
@@ -59,8 +56,10 @@ import { Inbox } from './inbox.ts';
 import type { AlertReceiver } from '../../operators/sink.ts';
 import type { CheckpointProgress } from './checkpoint-progress.ts';
 import type { Inspection } from '../../hosts/inspection.ts';
-import { Inspections } from './inspections.ts';
 import { JobListeners, type JobListener } from './job-listener.ts';
+import type { JobMasterOptions, SavepointRequest } from './job-master-options.ts';
+import { isObserved, JobObservations, type ObservedReport, type ThreadReport } from './job-observations.ts';
+import { jobFailed, type JobResult, type JobStatus, outcomeOf, rescaleReasonOf } from './job-result.ts';
 import {
   asError,
   consequence,
@@ -71,114 +70,33 @@ import {
   REASONS,
   TERMINATIONS,
 } from './job-intent.ts';
-import { addCounters, checkpointCounts, type JobFigures, VertexFiguresBook } from './job-figures.ts';
+import { type ChosenCheckpoint, JobContinuation } from './job-continuation.ts';
+import { JobEnding } from './job-ending.ts';
+import { addCounters, checkpointCounts, type JobFigures } from './job-figures.ts';
 
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
-import type { CheckpointReference, JobStorage, Recovery } from './job-storage.ts';
-import type { AdaptiveSettings } from './adaptive-scheduler.ts';
-import type { RescaleReason, RescaleRecord } from './rescale-history.ts';
+import type { CheckpointReference, Recovery } from './job-storage.ts';
+import type { RescaleRecord } from './rescale-history.ts';
 import type { Rescaling } from './rescaling.ts';
-import { RestoreBook } from './restore-book.ts';
 import { type NotAlone, RegionFailover } from './region-failover.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import { Scaling } from './scaling.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
 import { SavepointStop } from './savepoint-stop.ts';
-import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } from './restart-strategy.ts';
+import { decideRestart, NO_FAILURES, type RestartMemory } from './restart-strategy.ts';
 
-export type { JobListener } from './job-listener.ts';
-
-/** A final or last checkpoint that failed and was tolerated is tried again after so long. */
-const REQUEST_AGAIN_MS = 100;
 /** A slot that answers at all answers between two turns. */
 const INSPECTION_TIMEOUT_MS = 10_000;
 
-/** What a job runs with. */
-export interface JobMasterOptions {
-  readonly jobId: string;
-  readonly compiled: CompiledJob;
-  readonly env: Env;
-  readonly provider: SlotProvider;
-  readonly storage: JobStorage;
-  readonly checkpoints: CoordinatorConfig;
-  readonly retention: RetentionPolicy;
-  readonly restartStrategy: RestartStrategy;
-  /** Default: `region`. */
-  readonly failover?: FailoverStrategy;
-  /** What slots need to know besides what the job master adds. */
-  readonly slotSettings: Omit<SlotSettings, 'jobId' | 'jobName' | 'slots' | 'processAttempt'>;
-  /** Where the files that the job registered are copied to; `undefined`: they are read where they are. */
-  readonly cacheDirectory?: string | undefined;
-  /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
-  readonly discardLaterOutput: boolean;
-  /** What the job was rescaled to before; default: as it was planned. */
-  readonly requirements?: ResourceRequirements | undefined;
-  /** The job runs with the slots there are; default: with those that it asks for. */
-  readonly adaptive?: AdaptiveSettings | undefined;
-  /** Where savepoints go when nobody says; absolute. */
-  readonly savepointDirectory?: string | undefined;
-  readonly listener?: JobListener;
-}
-
-/** What restarts when a task fails; Flink's `jobmanager.execution.failover-strategy`. */
-export type FailoverStrategy = 'region' | 'full';
-
-/** What a savepoint is asked for with. */
-export interface SavepointRequest {
-  /** The folder in which its directory is made; absolute. Default: `execution.checkpointing.savepoint-dir`. */
-  readonly target?: string | undefined;
-  /** Flink's format; there is one, which is canonical and restores everywhere, so that both mean the same. */
-  readonly formatType?: 'CANONICAL' | 'NATIVE' | undefined;
-}
-
-/** How a job ended. */
-export type JobStatus = 'FINISHED' | 'STOPPED' | 'CANCELED' | 'FAILED' | 'ALREADY_FINISHED';
-
-/** The outcome of a run. */
-export interface JobResult {
-  readonly status: JobStatus;
-  readonly jobId: string;
-  readonly jobName: string;
-  /** What the job can be continued from. */
-  readonly checkpoint: CheckpointReference | undefined;
-  /** What this run began with. */
-  readonly restoredFrom: CheckpointReference | undefined;
-  /** The savepoint that the job was stopped with. */
-  readonly savepoint: CheckpointReference | undefined;
-  /** FAILED: why; STOPPED: what kept the stop from being clean. */
-  readonly error: Error | undefined;
-  readonly exceptions: readonly ExceptionEntry[];
-  readonly figures: JobFigures;
-  /** By name; a `MillraceError` in place of one whose parts could not be merged. Empty when nothing was run. */
-  readonly accumulators: Readonly<Record<string, unknown>>;
-}
-
 type Phase = 'preparing' | 'running' | 'leaving' | 'waiting' | 'over';
 
-/** The way to the end of a running job. */
-interface Ending {
-  readonly kind: 'final' | 'stop';
-  /** `delivering`: the calling thread still works on results; `recording`: the terminal marker is being written. */
-  step: 'checkpointing' | 'committing' | 'delivering' | 'recording';
-  checkpointId: number | undefined;
-}
-
-/** Figures of the thread of a slot. */
-export interface ThreadReport {
-  /** ms since the epoch. */
-  readonly at: number;
-  readonly figures: ThreadFigures;
-}
-
 /** What a deployment was prepared with. */
-interface Prepared {
+interface Prepared extends ChosenCheckpoint {
   readonly parts: DeploymentParts;
-  readonly restored: CheckpointReference | undefined;
-  readonly found: { readonly durable: readonly number[]; readonly orphans: readonly number[] } | undefined;
 }
 
 /** What some slots begin anew with. */
-interface PreparedRegion extends Pick<Prepared, 'restored' | 'found'> {
+interface PreparedRegion extends ChosenCheckpoint {
   readonly started: StartedSlots;
 }
 
@@ -190,12 +108,11 @@ export class JobMaster {
   readonly #env: Env;
   readonly #inbox: Inbox;
   readonly #checkpoints: CheckpointDriver;
+  readonly #continuation: JobContinuation;
   readonly #results: ClientResults;
   readonly #exceptions = new ExceptionHistory();
   readonly #fileCache: FileCache;
-  readonly #vertexFigures: VertexFiguresBook;
-  readonly #accumulators: AccumulatorBook;
-  readonly #restores: RestoreBook;
+  readonly #observations: JobObservations;
   readonly #listeners: JobListeners;
   readonly #startedAt: number;
   /** ms since the epoch. */
@@ -204,8 +121,6 @@ export class JobMaster {
   readonly #stateTimes: Partial<Record<JobState, number>> = {};
   /** The executions of the deployment before, once it is gone. */
   #lastExecutions: readonly Execution[] = [];
-  readonly #threads = new Map<number, ThreadReport>();
-  readonly #inspections: Inspections;
   /** Savepoints by trigger id. */
   readonly #savepoints: SavepointOperations;
   #resolveEnded: (result: JobResult) => void = () => {};
@@ -215,10 +130,7 @@ export class JobMaster {
   #state: JobState = 'INITIALIZING';
   #phase: Phase = 'preparing';
   #intent: Intent | undefined;
-  #ending: Ending | undefined;
-  /** The job is asked to stop with a savepoint; until that has an answer. */
-  #savepointStop: SavepointStop | undefined;
-  #recovery: (Recovery & { kind: 'ready' }) | undefined;
+  readonly #ending: JobEnding;
   #attempt = 0;
   #deployment: Deployment | undefined;
   /** The preparation that is under way; a result of another one is not wanted any more. */
@@ -226,7 +138,6 @@ export class JobMaster {
   #lostWhilePreparing: Error | undefined;
   #timer: Timer | undefined;
   #restarts: RestartMemory = NO_FAILURES;
-  #latest: CheckpointReference | undefined;
   /** A stop, or a cancel, was asked for while something else had to end first. */
   #stopAfterwards = false;
   #cancelAfterwards = false;
@@ -235,8 +146,9 @@ export class JobMaster {
   constructor(options: JobMasterOptions) {
     this.#options = options;
     this.#env = options.env;
-    this.#inspections = new Inspections(options.env.clock);
+    this.#continuation = new JobContinuation(options.storage);
     this.#listeners = new JobListeners(options.env, options.listener);
+    this.#observations = new JobObservations(options.env, options.compiled, this.#listeners);
     this.startedAt = options.env.clock.now();
     this.#stateTimes.INITIALIZING = this.startedAt;
     this.#inbox = new Inbox((error, what) => this.#handlerFailed(error, what));
@@ -258,7 +170,7 @@ export class JobMaster {
       port: {
         obstacle: () => this.#obstacle(),
         isRunning: () => this.#phase === 'running',
-        isStored: () => this.#recovery?.store !== undefined,
+        isStored: () => this.#continuation.isStored,
         takeCheckpoint: (outcome) => this.#checkpoints.request('manual', outcome),
         restart: () => this.#restartNow(undefined),
       },
@@ -279,14 +191,31 @@ export class JobMaster {
       credit: (report) => this.#credit(report),
       fail: (error) => this.#inbox.post('a result callback failed', () => this.#fail(error)),
     });
+    this.#ending = new JobEnding({
+      clock: options.env.clock,
+      log: options.env.log,
+      inbox: this.#inbox,
+      checkpoints: this.#checkpoints,
+      results: this.#results,
+      storage: options.storage,
+      continuation: this.#continuation,
+      port: {
+        running: () => (this.#phase === 'running' ? this.#deployment : undefined),
+        savepointTaken: (id, path) => this.#savepointTaken(id, path),
+        notRunning: (why) => this.#notRunning('savepoint', why),
+        stopping: (is) => this.#scaling.on(is ? 'stop' : 'stopFailed'),
+        // A stop without a savepoint that came meanwhile waited for this one to end the job.
+        givenUp: () => this.#stopAfterwards && this.#stopRunning(),
+        stopFailed: (error) => this.#savepointStopFailed(error),
+        leave: (intent) => this.#leave(intent),
+        unmarked: (error) => this.#unmarked(error),
+      },
+    });
     this.#fileCache = new FileCache(options.env, {
       jobId: options.jobId,
       files: options.slotSettings.cachedFiles,
       directory: options.cacheDirectory,
     });
-    this.#vertexFigures = new VertexFiguresBook(options.compiled.graph);
-    this.#accumulators = new AccumulatorBook(options.compiled.declarations.accumulators);
-    this.#restores = new RestoreBook(options.env.log);
     this.#savepoints = new SavepointOperations(options.env);
     this.#startedAt = options.env.clock.monotonic();
     this.ended = new Promise((resolve) => {
@@ -322,10 +251,7 @@ export class JobMaster {
    * has claimed it and keeps it. Nobody else may remove it.
    */
   get heldSnapshot(): string | undefined {
-    const base = this.#recovery?.base;
-    if (base === undefined || isTerminal(this.#state)) return undefined;
-    const isHeld = this.#latest === base || this.#checkpoints.retained().includes(base.id);
-    return isHeld ? base.path : undefined;
+    return isTerminal(this.#state) ? undefined : this.#continuation.held(this.#checkpoints.retained());
   }
 
   /** The deployment that is under way, or the last one; 0 before the first. */
@@ -350,12 +276,12 @@ export class JobMaster {
 
   /** The latest figures of each slot that has a thread of its own. */
   threads(): ReadonlyMap<number, ThreadReport> {
-    return this.#threads;
+    return this.#observations.threads;
   }
 
   /** The directory of checkpoint `id` of this run; `undefined` where nothing is stored. */
   checkpointPath(id: number): string | undefined {
-    return this.#pathOf(id);
+    return this.#continuation.pathOf(id);
   }
 
   /** What the current deployment began with; `undefined` = from the beginning. */
@@ -382,7 +308,7 @@ export class JobMaster {
     if (this.#phase !== 'running' || deployment === undefined) {
       return Promise.reject(new MillraceError('JOB_NOT_RUNNING', `the job is ${this.#state}`));
     }
-    return this.#inspections.ask(
+    return this.#observations.inspections.ask(
       (requestId) => deployment.send(slot, { kind: 'inspect', requestId, inspection }),
       timeoutMs,
     );
@@ -413,8 +339,7 @@ export class JobMaster {
   triggerCheckpoint(): Promise<CheckpointReference> {
     return new Promise((resolve, reject) => {
       this.#inbox.post('a checkpoint is asked for', () => {
-        if (this.#phase !== 'running' || this.#recovery?.store === undefined)
-          return reject(this.#noCheckpoint());
+        if (this.#phase !== 'running' || !this.#continuation.isStored) return reject(this.#noCheckpoint());
         this.#checkpoints.request('manual', {
           onDone: (id) => resolve(this.#options.storage.reference(id)),
           onFailed: reject,
@@ -456,7 +381,7 @@ export class JobMaster {
       target: this.#savepointTarget(request),
       drain: request.drain === true,
     });
-    this.#inbox.post('stop with a savepoint', () => this.#stopWithSavepoint(stop));
+    this.#inbox.post('stop with a savepoint', () => this.#ending.stopWithSavepoint(stop));
     return stop.promise;
   }
 
@@ -481,29 +406,25 @@ export class JobMaster {
 
   /** The figures as of now. */
   figures(): JobFigures {
-    const vertices = this.#vertexFigures.vertices().map((figures, vertex) => {
+    const vertices = this.#observations.vertices.vertices().map((figures, vertex) => {
       const unassigned = this.#deployment?.sources.find((source) => source.vertex === vertex)?.pending();
       return unassigned === undefined ? figures : { ...figures, unassigned };
     });
-    const restores = this.#restores.counts();
+    const restores = this.#observations.restores.counts();
     return {
       state: this.#state,
       elapsedMs: (this.#endedAt ?? this.#env.clock.monotonic()) - this.#startedAt,
       restarts: Math.max(0, this.#attempt - 1),
       vertices,
       counters: addCounters(vertices.map((vertex) => vertex.counters)),
-      checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#pathOf(id)),
+      checkpoints: checkpointCounts(this.#checkpoints.summary(), (id) => this.#continuation.pathOf(id)),
       ...(restores === undefined ? {} : { restores }),
     };
   }
 
   /** What the subtasks of the current deployment have accumulated, as of their last report. */
   accumulators(): Readonly<Record<string, unknown>> {
-    return this.#accumulators.results();
-  }
-
-  #pathOf(checkpointId: number): string | undefined {
-    return this.#recovery?.store === undefined ? undefined : this.#own(checkpointId)?.path;
+    return this.#observations.accumulators.results();
   }
 
   /** The last failures. */
@@ -555,8 +476,7 @@ export class JobMaster {
       this.#intent = { kind: 'finish' };
       return this.#end('FINISHED');
     }
-    this.#recovery = recovery;
-    this.#latest = recovery.base;
+    this.#continuation.found(recovery);
     for (const warning of recovery.warnings) this.#env.log.warn(warning);
     if (recovery.store !== undefined) this.#checkpoints.useStore(recovery.store);
     this.#checkpoints.useSavepoints(recovery.savepoints);
@@ -590,8 +510,7 @@ export class JobMaster {
     this.#lostWhilePreparing = undefined;
     const { graph } = this.compiled;
     this.#options.storage.usePlan(graph);
-    this.#vertexFigures.nextDeployment(graph);
-    this.#accumulators.nextDeployment();
+    this.#observations.nextDeployment(graph);
     this.#prepare('a deployment is prepared', (signal) => this.#prepareDeployment(this.#attempt, signal), {
       ready: (prepared) => this.#prepared(prepared),
       unwanted: (prepared, then) => this.#terminate(prepared.parts, then),
@@ -601,7 +520,7 @@ export class JobMaster {
   async #prepareDeployment(attempt: number, signal: AbortSignal): Promise<Prepared> {
     const { env, provider, storage } = this.#options;
     const { compiled } = this;
-    const { restored, found } = await this.#choose();
+    const { restored, found } = await this.#continuation.choose(this.#checkpoints.restorePoint());
     const state = restored === undefined ? undefined : await storage.restore(restored);
     for (const warning of state?.warnings ?? []) env.log.warn(warning);
     const cachedFiles = await this.#fileCache.copies();
@@ -635,22 +554,6 @@ export class JobMaster {
     };
   }
 
-  /** What to continue from: the latest checkpoint that this run completed, else what the run began with. */
-  async #choose(): Promise<Pick<Prepared, 'restored' | 'found'>> {
-    const point = this.#checkpoints.restorePoint();
-    assert(point.kind !== 'unsettled', 'a deployment waits until a publication has an outcome');
-    if (point.kind === 'checkpoint') return { restored: this.#own(point.checkpointId), found: undefined };
-    const found = await this.#options.storage.survey();
-    return { restored: this.#own(found.durable.at(-1)), found };
-  }
-
-  /** A checkpoint of this run; the base for an id of an earlier run, which may be newer than the base that was chosen. */
-  #own(id: number | undefined): CheckpointReference | undefined {
-    const recovery = this.#recovery;
-    if (id === undefined || recovery === undefined || id < recovery.nextCheckpointId) return recovery?.base;
-    return this.#options.storage.reference(id);
-  }
-
   #slotSettings(): SlotSettings {
     const { jobId, slotSettings } = this.#options;
     const { graph } = this.compiled;
@@ -661,7 +564,7 @@ export class JobMaster {
       jobName: graph.name,
       slots: requiredSlots(graph),
       ...(parallelism === undefined ? {} : { parallelism }),
-      processAttempt: this.#recovery?.processAttempt ?? 0,
+      processAttempt: this.#continuation.recovery?.processAttempt ?? 0,
     };
   }
 
@@ -670,7 +573,7 @@ export class JobMaster {
       this.#listeners.tell((listener) => listener.onExecution?.(execution)),
     );
     this.#deployment = deployment;
-    this.#latest = restored ?? this.#latest;
+    this.#continuation.latest = restored ?? this.#continuation.latest;
     if (this.#attempt > 1) {
       this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
     }
@@ -705,20 +608,8 @@ export class JobMaster {
     if (report.kind === 'client') return this.#phase === 'over' ? undefined : this.#results.receive(report);
     const deployment = this.#deployment;
     if (deployment?.attemptOf(report.slot) !== attempt || report.attempt !== attempt) return; // JM-3
+    if (isObserved(report)) return this.#observations.report(report, this.compiled.graph);
     switch (report.kind) {
-      case 'figures':
-        this.#accumulators.report(report.accumulators);
-        if (report.thread !== undefined)
-          this.#threads.set(report.slot, { at: this.#env.clock.now(), figures: report.thread });
-        return this.#vertexFigures.report(report.tasks);
-      case 'restored':
-        return this.#restores.report(report, this.compiled.graph.vertices[report.vertex]!.name);
-      case 'inspected':
-        return this.#inspections.answered(report);
-      case 'tapped': {
-        const { tapId, records } = report;
-        return this.#listeners.tell((listener) => listener.onTapped?.(tapId, records));
-      }
       case 'canceled':
       case 'finished':
         return deployment.left(report.slot, report.kind);
@@ -734,19 +625,7 @@ export class JobMaster {
     deployment: Deployment,
     report: Exclude<
       SlotReport,
-      {
-        readonly kind:
-          | 'ready'
-          | 'client'
-          | 'figures'
-          | 'restored'
-          | 'log'
-          | 'inspected'
-          | 'tapped'
-          | 'canceled'
-          | 'finished'
-          | 'failed';
-      }
+      ObservedReport | { readonly kind: 'ready' | 'client' | 'log' | 'canceled' | 'finished' | 'failed' }
     >,
   ): void {
     switch (report.kind) {
@@ -754,14 +633,14 @@ export class JobMaster {
         return this.#taskRuns(deployment, report);
       case 'ended':
         deployment.executions.ended(report);
-        return this.#checkAllEnded();
+        return this.#ending.checkAllEnded();
       case 'acknowledge':
         return this.#checkpoints.acknowledge(report);
       case 'decline':
         return this.#checkpoints.decline(report);
       case 'committed':
         deployment.executions.committed(report, report.checkpointId);
-        return this.#checkCommitted();
+        return this.#ending.checkCommitted();
       case 'request-split':
         return this.#assignSplit(deployment, report);
       case 'watermark':
@@ -777,7 +656,7 @@ export class JobMaster {
     this.#checkpoints.tell({ kind: 'tasks-running', tasks });
     this.#failover.running();
     this.#scaling.running();
-    this.#checkAllEnded();
+    this.#ending.checkAllEnded();
   }
 
   #assignSplit(deployment: Deployment, { vertex, subtask }: SubtaskId): void {
@@ -836,8 +715,8 @@ export class JobMaster {
     const snapshots = new Map(deployment.sources.map((source) => [source.uid, source.snapshot(barrier.id)]));
     if (savepoint !== undefined)
       deployment.broadcast({ kind: 'savepoint', checkpointId: barrier.id, directory: savepoint });
-    if (barrier.kind === 'stop' && this.#savepointStop !== undefined)
-      this.#savepointStop.hasReachedSources = true;
+    const { savepointStop } = this.#ending;
+    if (barrier.kind === 'stop' && savepointStop !== undefined) savepointStop.hasReachedSources = true;
     deployment.sendToSources({ kind: 'trigger', barrier }); // SC-2
     return snapshots;
   }
@@ -849,9 +728,9 @@ export class JobMaster {
   }
 
   #latestIs(checkpointId: number): void {
-    if (this.#recovery?.store === undefined) return;
-    this.#latest = this.#options.storage.reference(checkpointId);
-    const latest = this.#latest;
+    if (!this.#continuation.isStored) return;
+    this.#continuation.latest = this.#options.storage.reference(checkpointId);
+    const latest = this.#continuation.latest;
     this.#listeners.tell((listener) => listener.onCheckpoint?.(latest));
   }
 
@@ -874,7 +753,7 @@ export class JobMaster {
   #obstacle(): MillraceError | undefined {
     const runs = this.#phase === 'running' && this.#deployment?.executions.allIn('RUNNING') === true;
     if (!runs) return this.#notRunning('rescaling');
-    if (this.#ending === undefined && this.#savepointStop === undefined) return undefined;
+    if (!this.#isEnding) return undefined;
     return this.#notRunning('rescaling', 'the job is stopping');
   }
 
@@ -885,80 +764,14 @@ export class JobMaster {
 
   // ---- the end ----
 
-  #checkAllEnded(): void {
-    const executions = this.#deployment?.executions;
-    const isAtEnd = executions?.allEnded() === true && executions.allIn('RUNNING');
-    if (this.#ending === undefined && isAtEnd) this.#endBy('final');
+  /** Its last checkpoint is under way, or it is asked to stop with a savepoint. */
+  get #isEnding(): boolean {
+    return this.#ending.isUnderWay || this.#ending.savepointStop !== undefined;
   }
 
-  /** Takes the checkpoint after which nothing is emitted any more, and again if it fails and may. */
-  #endBy(kind: Ending['kind']): void {
-    const ending: Ending = { kind, step: 'checkpointing', checkpointId: undefined };
-    this.#ending = ending;
-    const stop = this.#savepointStop;
-    const isCurrent = (): boolean => this.#ending === ending && this.#phase === 'running';
-    const onDone = (checkpointId: number, path: string | undefined): void => {
-      if (stop !== undefined) stop.savepoint = this.#savepointTaken(checkpointId, path);
-      if (!isCurrent()) return;
-      ending.step = 'committing';
-      ending.checkpointId = checkpointId;
-      this.#checkCommitted();
-    };
-    const onFailed = (error: MillraceError): void => {
-      if (stop !== undefined) stop.error = error;
-      if (!isCurrent()) return;
-      if (stop !== undefined) return this.#savepointStopFailed(stop, error);
-      this.#env.log.warn('the last checkpoint is tried again', { error: error.message });
-      this.#timer = this.#env.clock.timer(
-        REQUEST_AGAIN_MS,
-        () => this.#inbox.post('again', () => isCurrent() && this.#endBy(kind)),
-        'the last checkpoint is tried again',
-      );
-    };
-    this.#checkpoints.request(kind, { onDone, onFailed }, stop?.target);
-  }
-
-  #stopWithSavepoint(stop: SavepointStop): void {
-    const deployment = this.#deployment;
-    const recovery = this.#recovery;
-    const runs = this.#phase === 'running' && deployment?.executions.allIn('RUNNING') === true;
-    if (!runs || recovery === undefined) {
-      const isStarting = this.#phase === 'running' ? 'not all of its subtasks run yet' : undefined;
-      return stop.fail(this.#notRunning('savepoint', isStarting));
-    }
-    if (this.#ending !== undefined || this.#savepointStop !== undefined)
-      return stop.fail(this.#notRunning('savepoint', 'the job is stopping already'));
-    this.#savepointStop = stop;
-    this.#scaling.on('stop');
-    if (!stop.drain) return this.#endBy('stop');
-    // A drain cannot be taken back, so whatever may refuse it comes first.
-    const isCurrent = (): boolean => this.#savepointStop === stop && this.#phase === 'running';
-    this.#inbox.follow(
-      'the folder for a savepoint is made',
-      recovery.savepoints.prepare(stop.target),
-      () => {
-        if (!isCurrent()) return;
-        stop.hasReachedSources = true;
-        deployment.sendToSources({ kind: 'drain' });
-      },
-      (error) => isCurrent() && this.#savepointStopFailed(stop, asError(error)),
-    );
-  }
-
-  /** JM-7. */
-  #savepointStopFailed(stop: SavepointStop, error: Error): void {
-    if (!stop.hasReachedSources) {
-      this.#ending = undefined;
-      this.#savepointStop = undefined;
-      this.#scaling.on('stopFailed');
-      stop.giveUp('nothing was begun', error);
-      this.#checkAllEnded();
-      // A stop without a savepoint that came meanwhile waited for this one to end the job.
-      if (this.#stopAfterwards) this.#stopRunning();
-      return;
-    }
-    // The restart is the way back to reading, not the consequence of a failure: no strategy is asked.
-    const goesOn = this.#recovery?.store !== undefined && !this.#stopAfterwards;
+  /** JM-7: the restart is the way back to reading, not the consequence of a failure; no strategy is asked. */
+  #savepointStopFailed(error: Error): void {
+    const goesOn = this.#continuation.isStored && !this.#stopAfterwards;
     const now = this.#env.clock.monotonic();
     const intent = goesOn ? ({ kind: 'restart', at: now, error } as const) : this.#intentAfter(error);
     this.#note(error, undefined, consequence(intent, now));
@@ -966,50 +779,11 @@ export class JobMaster {
     this.#leave(intent);
   }
 
-  /** The job has left and comes to something else than what was asked for. */
-  #giveUpSavepointStop(intent: Intent): void {
-    const stop = this.#savepointStop;
-    if (stop === undefined || intent.kind === 'finish') return;
-    if (intent.kind === 'suspend' && intent.savepoint !== undefined) return;
-    this.#savepointStop = undefined;
-    stop.giveUp(REASONS[intent.kind], intent.kind === 'cancel' ? undefined : intent.error);
-  }
-
-  #checkCommitted(): void {
-    const ending = this.#ending;
-    if (ending?.step !== 'committing' || ending.checkpointId === undefined) return;
-    if (this.#deployment?.executions.allCommitted(ending.checkpointId) !== true) return;
-    ending.step = 'delivering';
-    this.#results.whenIdle(() => {
-      this.#inbox.post('all is committed', () => {
-        if (this.#ending !== ending || this.#phase !== 'running') return;
-        if (ending.kind === 'final') return this.#record(ending);
-        const savepoint = this.#savepointStop?.savepoint;
-        this.#leave({ kind: 'suspend', error: undefined, ...(savepoint === undefined ? {} : { savepoint }) });
-      });
-    });
-  }
-
-  /** JM-4: from here on only the outcome of the marker decides. */
-  #record(ending: Ending): void {
-    ending.step = 'recording';
-    this.#inbox.follow(
-      'the job is marked as finished',
-      this.#options.storage.finish(this.#stored(ending.checkpointId)),
-      () => {
-        this.#leave({ kind: 'finish' });
-      },
-      (error) => {
-        ending.step = 'delivering';
-        if (!this.#cancelAfterwards) return this.#fail(error);
-        this.#note(error, undefined, 'ignored: the job is canceled');
-        this.#cancel();
-      },
-    );
-  }
-
-  #stored(checkpointId: number | undefined): number | undefined {
-    return this.#recovery?.store === undefined ? undefined : checkpointId;
+  /** JM-4: nothing is finished before it is written down. */
+  #unmarked(error: unknown): void {
+    if (!this.#cancelAfterwards) return this.#fail(error);
+    this.#note(error, undefined, 'ignored: the job is canceled');
+    this.#cancel();
   }
 
   #stop(): void {
@@ -1031,16 +805,16 @@ export class JobMaster {
 
   #stopRunning(): void {
     // It finishes, or stops already.
-    if (this.#ending !== undefined || this.#savepointStop !== undefined) return;
-    if (this.#recovery?.store === undefined) return this.#cancel();
-    if (this.#deployment?.executions.allIn('RUNNING') === true) return this.#endBy('stop');
+    if (this.#isEnding) return;
+    if (!this.#continuation.isStored) return this.#cancel();
+    if (this.#deployment?.executions.allIn('RUNNING') === true) return this.#ending.begin('stop');
     this.#leave({ kind: 'suspend', error: undefined });
   }
 
   #cancel(): void {
     if (this.#phase === 'over') return;
     if (this.#intent?.kind === 'finish' || this.#intent?.kind === 'cancel') return this.#hurry();
-    if (this.#ending?.step === 'recording') {
+    if (this.#ending.isRecording) {
       this.#cancelAfterwards = true;
       return;
     }
@@ -1074,7 +848,7 @@ export class JobMaster {
 
   #fail(error: unknown, task?: SubtaskId): void {
     const wasAlive = this.#phase === 'preparing' || this.#phase === 'running';
-    if (!wasAlive || this.#ending?.step === 'recording') return this.#failLate(error, task);
+    if (!wasAlive || this.#ending.isRecording) return this.#failLate(error, task);
     const cause = asError(error);
     if (this.#phase === 'preparing' && this.#scaling.isShort(cause)) return this.#deploy();
     if (this.#scaling.takesBack(cause)) {
@@ -1096,7 +870,7 @@ export class JobMaster {
 
   #regionsOf(graph: JobGraph): readonly (readonly number[])[] {
     const { provider, failover = 'region' } = this.#options;
-    const isStored = this.#recovery?.store !== undefined;
+    const isStored = this.#continuation.isStored;
     const isOff =
       failover === 'full' || provider.restart === undefined || this.#scaling.isAdaptive || !isStored;
     return isOff ? [] : failoverRegions(graph);
@@ -1105,11 +879,7 @@ export class JobMaster {
   /** The slot of a task whose region may be restarted alone (RF-5). */
   #regionalSlot(cause: Error, task: SubtaskId | undefined): number | undefined {
     const isBusy =
-      this.#phase !== 'running' ||
-      this.#ending !== undefined ||
-      this.#savepointStop !== undefined ||
-      this.#stopAfterwards ||
-      this.#scaling.isRescaling;
+      this.#phase !== 'running' || this.#isEnding || this.#stopAfterwards || this.#scaling.isRescaling;
     if (isBusy || isFatal(cause) || task === undefined) return undefined;
     return this.#deployment?.executions.get(task).slot;
   }
@@ -1134,7 +904,7 @@ export class JobMaster {
     if (this.#checkpoints.restorePoint().kind === 'unknown') {
       return { notAlone: 'whether the last checkpoint was published is not known' };
     }
-    const { restored, found } = await this.#choose();
+    const { restored, found } = await this.#continuation.choose(this.#checkpoints.restorePoint());
     const state = restored === undefined ? undefined : await storage.restore(restored);
     if (hasUnionState(compiled.graph, slots, state)) return { notAlone: 'an operator has union state' };
     for (const warning of state?.warnings ?? []) env.log.warn(warning);
@@ -1167,11 +937,9 @@ export class JobMaster {
     const deployment = this.#deployment;
     assert(deployment !== undefined, 'a region is a part of a deployment');
     const isRenewed = (id: SubtaskId): boolean => slots.has(deployment.executions.get(id).slot);
-    this.#latest = restored ?? this.#latest;
+    this.#continuation.latest = restored ?? this.#continuation.latest;
     this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
-    this.#vertexFigures.renew(isRenewed);
-    this.#accumulators.renew(isRenewed);
-    for (const slot of slots) this.#threads.delete(slot);
+    this.#observations.renew(slots, isRenewed);
     this.#move('RUNNING');
     const from = restored === undefined ? 'from the beginning' : `from checkpoint ${restored.id}`;
     this.#env.log.info(`a region of the job runs ${from}`, { attempt: started.attempt, slots: [...slots] });
@@ -1233,7 +1001,7 @@ export class JobMaster {
   #collapse(error: Error): void {
     this.#phase = 'over';
     this.#checkpoints.close();
-    this.#savepointStop?.giveUp(REASONS.fail, error);
+    this.#ending.savepointStop?.giveUp(REASONS.fail, error);
     this.#scaling.end(REASONS.fail, error, 'JOB_FAILED');
     const result = this.#result('FAILED', error);
     const resolve = (): void => this.#withoutCache(() => this.#resolveEnded(result));
@@ -1245,6 +1013,7 @@ export class JobMaster {
 
   #leave(intent: Intent): void {
     this.#timer?.cancel();
+    this.#ending.halt();
     this.#phase = 'leaving';
     this.#intent = intent;
     if (intent.kind !== 'suspend' && intent.kind !== 'finish') this.#scaling.on(intent.kind);
@@ -1284,8 +1053,7 @@ export class JobMaster {
   #gone(): void {
     this.#timer?.cancel();
     this.#lastExecutions = this.executions();
-    this.#inspections.abandon();
-    this.#threads.clear();
+    this.#observations.gone();
     this.#deployment = undefined;
     this.#inbox.post('gone', () => {
       this.#checkpoints.whenSettled(() => this.#inbox.post(WHAT_NOW, () => this.#next()));
@@ -1295,7 +1063,7 @@ export class JobMaster {
   #next(): void {
     const intent = this.#intent;
     assert(this.#phase === 'leaving' && intent !== undefined, 'a job that has left knows what comes next');
-    this.#giveUpSavepointStop(intent);
+    this.#ending.giveUpSavepoint(intent);
     switch (intent.kind) {
       case 'restart':
         return this.#restartAt(intent.at);
@@ -1316,7 +1084,7 @@ export class JobMaster {
     const afterMs = Math.max(0, at - this.#env.clock.monotonic());
     const run = (): void => {
       if (this.#phase !== 'waiting') return;
-      this.#ending = undefined;
+      this.#ending.reset();
       this.#intent = undefined;
       this.#move('CREATED');
       this.#deploy();
@@ -1332,12 +1100,13 @@ export class JobMaster {
     this.#scaling.on('end');
     this.#scaling.end(`the job is ${state}`, undefined, rescaleReasonOf(state));
     const point = this.#checkpoints.restorePoint();
-    if (point.kind === 'checkpoint') this.#latest = this.#own(point.checkpointId);
+    if (point.kind === 'checkpoint') this.#continuation.latest = this.#continuation.own(point.checkpointId);
     this.#checkpoints.close();
     // A stop with a savepoint ends the job for whoever asks, and keeps what a stop keeps.
     const termination = this.#intent?.kind === 'suspend' ? 'stopped' : TERMINATIONS[state];
-    const discards = this.#recovery !== undefined && discardsAtEnd(this.#options.retention, termination);
-    if (discards && state !== 'FINISHED') this.#latest = undefined;
+    const discards =
+      this.#continuation.recovery !== undefined && discardsAtEnd(this.#options.retention, termination);
+    if (discards && state !== 'FINISHED') this.#continuation.latest = undefined;
     const result = this.#resultOf(state);
     this.#inbox.follow(
       'the end of the job is written down',
@@ -1356,7 +1125,7 @@ export class JobMaster {
     this.#checkpoints.whenSettled(() =>
       this.#withoutCache(() => {
         this.#resolveEnded(result);
-        if (result.savepoint !== undefined) this.#savepointStop?.succeed(result.savepoint);
+        if (result.savepoint !== undefined) this.#ending.savepointStop?.succeed(result.savepoint);
       }),
     );
   }
@@ -1375,14 +1144,20 @@ export class JobMaster {
     switch (state) {
       case 'FINISHED':
         if (intent?.kind === 'suspend') return this.#result('STOPPED', undefined);
-        return this.#result(this.#recovery === undefined ? 'ALREADY_FINISHED' : 'FINISHED', undefined);
+        return this.#result(
+          this.#continuation.recovery === undefined ? 'ALREADY_FINISHED' : 'FINISHED',
+          undefined,
+        );
       case 'SUSPENDED':
         return this.#result('STOPPED', intent?.kind === 'suspend' ? intent.error : undefined);
       case 'CANCELED':
         return this.#result('CANCELED', undefined);
       default:
         assert(intent?.kind === 'fail', 'a failed job knows why');
-        return this.#result('FAILED', this.#jobFailed(intent.error, intent.reason));
+        return this.#result(
+          'FAILED',
+          jobFailed(this.#options.compiled.graph.name, intent.error, intent.reason),
+        );
     }
   }
 
@@ -1391,23 +1166,15 @@ export class JobMaster {
       status,
       jobId: this.#options.jobId,
       jobName: this.#options.compiled.graph.name,
-      checkpoint: this.#latest,
-      restoredFrom: this.#recovery?.base,
-      savepoint: status === 'FINISHED' || status === 'STOPPED' ? this.#savepointStop?.savepoint : undefined,
+      checkpoint: this.#continuation.latest,
+      restoredFrom: this.#continuation.recovery?.base,
+      savepoint:
+        status === 'FINISHED' || status === 'STOPPED' ? this.#ending.savepointStop?.savepoint : undefined,
       error,
       exceptions: this.#exceptions.entries(),
       figures: this.figures(),
-      accumulators: this.#recovery === undefined ? {} : this.accumulators(),
+      accumulators: this.#continuation.recovery === undefined ? {} : this.accumulators(),
     };
-  }
-
-  #jobFailed(cause: Error, reason: string): MillraceError {
-    const { name } = this.#options.compiled.graph;
-    return new MillraceError('JOB_FAILED', `the job "${name}" failed (${reason}): ${cause.message}`, {
-      where: isMillraceError(cause) ? cause.where : {},
-      ...(isMillraceError(cause) ? { remedy: cause.remedy } : {}),
-      cause,
-    });
   }
 
   #notRunning(
@@ -1419,7 +1186,8 @@ export class JobMaster {
   }
 
   #noCheckpoint(): MillraceError {
-    const isUnstored = this.#recovery !== undefined && this.#recovery.store === undefined;
+    const isUnstored =
+      this.#continuation.recovery !== undefined && this.#continuation.recovery.store === undefined;
     return isUnstored
       ? this.#notRunning('checkpoint', 'checkpointing is off')
       : this.#notRunning('checkpoint');
@@ -1435,18 +1203,3 @@ export class JobMaster {
 
 /** The message whose handler takes the job to its next state, or to its end. */
 const WHAT_NOW = 'what now';
-
-/** How a rescale ended that was under way when the job did. */
-function rescaleReasonOf(state: JobState): RescaleReason {
-  if (state === 'FAILED') return 'JOB_FAILED';
-  return state === 'CANCELED' ? 'JOB_CANCELED' : 'JOB_FINISHED';
-}
-
-/** How a job ended, as others are told. */
-export function outcomeOf({ status, error, checkpoint }: JobResult): JobOutcome {
-  return {
-    status,
-    error: error === undefined ? undefined : serializeError(error),
-    checkpoint: checkpoint?.path,
-  };
-}

@@ -6,7 +6,7 @@ import type { RetentionPolicy } from '../../checkpoint/retention.ts';
 import type { SlotSettings } from '../../hosts/messages.ts';
 import type { LatencyGranularity, LatencySettings } from '../../metrics/latency.ts';
 import type { AdaptiveSettings } from './adaptive-scheduler.ts';
-import type { FailoverStrategy, JobMasterOptions } from './job-master.ts';
+import type { FailoverStrategy, JobMasterOptions } from './job-master-options.ts';
 import { defaultRestartStrategy, type RestartStrategy } from './restart-strategy.ts';
 
 /** The settings of one run; `storage`: checkpoints have a place. */
