@@ -6,6 +6,7 @@
 // 3. A job that fails under faults is started again, as its user would; that is a life too.
 
 import process from 'node:process';
+import { shareMadeCode } from '../src/base/made-code.ts';
 import type { JobResult } from '../src/cluster/job-manager/job-result.ts';
 import { parallelismLimits } from '../src/graph/rescale.ts';
 import { EventTrace } from '../src/testing/event-trace.ts';
@@ -93,6 +94,9 @@ const FAULTS: readonly (readonly [keyof Rates, readonly FileFault[]])[] = [
   ['unknown', ['unknown-with-effect', 'unknown-without-effect']],
   ['noSpace', ['no-space']],
 ];
+
+// Jobs of worlds are short.
+shareMadeCode();
 
 /** Runs one world to its end; never throws because of what the code under test does. */
 export async function runWorld(world: World, options: RunOptions = {}): Promise<Outcome> {

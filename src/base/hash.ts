@@ -1,6 +1,6 @@
 /** Hashes and checksums of bytes; pure computation. */
 
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 
 const C1 = 0x87c37b91114253d5n;
@@ -42,7 +42,7 @@ export function crc32(bytes: Uint8Array, soFar = 0): number {
 
 /** SHA-256 of bytes or of the UTF-8 of a text, as 64 hexadecimal digits. */
 export function sha256Hex(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data);
 }
 
 /** HMAC-SHA-256: 32 bytes that only who knows the secret can make. */

@@ -34,6 +34,21 @@ test('an error in a text is an error', () => {
   assert.throws(() => makeCode([], {}, 'return ('), SyntaxError);
 });
 
+test('a process that shares made code compiles equal texts once, each with values of its own', () => {
+  const script = `
+    import { makeCode, shareMadeCode } from ${JSON.stringify(new URL('./made-code.ts', import.meta.url).href)};
+    const make = (name, one) => makeCode([name], { one }, 'return () => [one, new Error().stack];')();
+    const alone = [make('a', 1), make('b', 2)];
+    shareMadeCode();
+    const together = [make('c', 3), make('d', 4)];
+    const name = (stack) => /millrace.([a-d])/.exec(stack)[1];
+    console.log([...alone, ...together].map(([one, stack]) => one + name(stack)).join());
+  `;
+  const flags = ['--input-type=module', '--eval', script];
+  const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8' });
+  assert.equal(stdout.trim(), '1a,2b,3c,4c', stderr);
+});
+
 test('where code generation is forbidden nothing is made', () => {
   const script = `
     import { makeCode } from ${JSON.stringify(new URL('./made-code.ts', import.meta.url).href)};

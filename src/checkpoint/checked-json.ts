@@ -8,8 +8,8 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import { MillraceError } from '../base/errors.ts';
+import { sha256Hex } from '../base/hash.ts';
 
 const CHECKSUM_LINE = /^\nsha256:([0-9a-f]{64})\n$/;
 /** Length of the last line with the line break before it. */
@@ -18,7 +18,7 @@ const CHECKSUM_LINE_BYTES = '\nsha256:\n'.length + 64;
 /** A document as bytes. */
 export function encodeCheckedJson(document: object): Uint8Array {
   const text = JSON.stringify(document);
-  return Buffer.from(`${text}\nsha256:${sha256(Buffer.from(text))}\n`);
+  return Buffer.from(`${text}\nsha256:${sha256Hex(Buffer.from(text))}\n`);
 }
 
 /** Reads a document; throws CHECKPOINT_CORRUPT with the name of the file when one bit is not as it was written. */
@@ -27,15 +27,10 @@ export function decodeCheckedJson(bytes: Uint8Array, file: string): object {
   const checksum = CHECKSUM_LINE.exec(Buffer.from(bytes.subarray(end)).toString('latin1'))?.[1];
   if (checksum === undefined) throw corrupt(file, 'it does not end with its checksum: it was cut or edited');
   const first = bytes.subarray(0, end);
-  if (sha256(first) !== checksum) throw corrupt(file, 'its checksum is wrong: it was changed');
+  if (sha256Hex(first) !== checksum) throw corrupt(file, 'its checksum is wrong: it was changed');
   const document: unknown = parse(Buffer.from(first).toString(), file);
   if (typeof document !== 'object' || document === null) throw corrupt(file, 'it is not a JSON object');
   return document;
-}
-
-/** SHA-256, hexadecimal. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** CHECKPOINT_CORRUPT with the name of the file. */

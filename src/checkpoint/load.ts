@@ -2,9 +2,10 @@
 
 import { Buffer } from 'node:buffer';
 import { MillraceError } from '../base/errors.ts';
+import { sha256Hex } from '../base/hash.ts';
 import { locationIn, nameOf, parentOf } from '../base/locations.ts';
 import type { ObjectStore } from '../base/object-store.ts';
-import { corrupt, sha256 } from './checked-json.ts';
+import { corrupt } from './checked-json.ts';
 import { storageFailed } from './durable-files.ts';
 import { METADATA_FILE } from './job-folder.ts';
 import { type CheckpointMetadata, decodeMetadata } from './metadata.ts';
@@ -97,7 +98,7 @@ export async function readState(
   if (bytes === undefined) throw corrupt(file, `it is missing; it holds the state of ${whose}`);
   if (bytes.length !== handle.length)
     throw corrupt(file, `it has ${bytes.length} bytes instead of ${handle.length} (state of ${whose})`);
-  if (sha256(bytes) !== handle.sha256)
+  if (sha256Hex(bytes) !== handle.sha256)
     throw corrupt(file, `its SHA-256 is not that of the metadata (state of ${whose})`);
   return bytes;
 }

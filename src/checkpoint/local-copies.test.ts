@@ -6,7 +6,7 @@ import type { FileHandle, Files } from '../base/env.ts';
 import { recordingLog } from '../base/log.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { memoryFiles } from '../testing/simulated-files.ts';
-import { sha256 } from './checked-json.ts';
+import { sha256Hex } from '../base/hash.ts';
 import { LocalCopies } from './local-copies.ts';
 import type { StoredRestore } from './state-handle.ts';
 
@@ -14,7 +14,7 @@ const ROOT = '/local/job';
 const BYTES = new Uint8Array(1_000).map((_, index) => index % 251);
 
 function stored(checkpointId: number, file = 'v-0-1-1.state', bytes = BYTES): StoredRestore {
-  const handle = { file, inline: undefined, length: bytes.length, sha256: sha256(bytes) };
+  const handle = { file, inline: undefined, length: bytes.length, sha256: sha256Hex(bytes) };
   return { checkpointId, directory: `/far/chk-${checkpointId}`, handle, whose: 'v, subtask 0' };
 }
 

@@ -17,7 +17,7 @@
 
 import type { Env, Files } from '../base/env.ts';
 import { locationIn } from '../base/locations.ts';
-import { sha256 } from './checked-json.ts';
+import { sha256Hex } from '../base/hash.ts';
 import { isFilesError } from './durable-files.ts';
 import { checkpointDirectoryOf, checkpointIdsIn } from './job-folder.ts';
 import type { StoredRestore } from './state-handle.ts';
@@ -68,7 +68,7 @@ export class LocalCopies {
     }
     if (bytes.length !== handle.length)
       return `the local copy has ${bytes.length} bytes instead of ${handle.length}`;
-    return sha256(bytes) === handle.sha256
+    return sha256Hex(bytes) === handle.sha256
       ? bytes
       : 'the SHA-256 of the local copy is not that of the metadata';
   }

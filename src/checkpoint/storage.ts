@@ -15,9 +15,9 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
+import { sha256Hex } from '../base/hash.ts';
 import { locationIn } from '../base/locations.ts';
 import type { ObjectStore, Publication } from '../base/object-store.ts';
-import { sha256 } from './checked-json.ts';
 import { isFilesError, storageFailed } from './durable-files.ts';
 import { checkpointDirectoryOf, METADATA_FILE, stateFileName } from './job-folder.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
@@ -65,7 +65,7 @@ export async function writeStateFile(
   store: ObjectStore,
   { directory, name, bytes, inlineThresholdBytes, ...known }: StateFile,
 ): Promise<StateHandle> {
-  const about = { length: bytes.length, sha256: known.sha256 ?? sha256(bytes) };
+  const about = { length: bytes.length, sha256: known.sha256 ?? sha256Hex(bytes) };
   if (bytes.length <= Math.min(inlineThresholdBytes, INLINE_THRESHOLD_BYTES_MAX)) {
     const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
     return { file: undefined, inline, ...about };

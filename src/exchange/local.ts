@@ -87,17 +87,20 @@ class LocalQueue {
 
 class LocalWriter implements ChannelWriter {
   readonly #queue: LocalQueue;
+  /** For one element at a time, where elements are encoded. */
+  readonly #out: BinaryWriter | undefined;
 
   constructor(queue: LocalQueue) {
     this.#queue = queue;
+    this.#out = queue.alwaysEncode ? new BinaryWriter() : undefined;
   }
 
   tryWrite(element: ChannelElement): boolean {
     const queue = this.#queue;
     if (queue.written - queue.read === queue.capacity) return false;
-    queue.slots[queue.written % queue.capacity] = queue.alwaysEncode
-      ? encodeWithin(element, queue.codec)
-      : element;
+    const out = this.#out;
+    queue.slots[queue.written % queue.capacity] =
+      out === undefined ? element : encodeWithin(element, queue.codec, out);
     queue.written++;
     queue.wakeReader();
     return true;
@@ -196,8 +199,8 @@ class LocalReader implements ChannelReader {
 }
 
 // The same limit as between threads, so that a test that always encodes finds what threads would refuse.
-function encodeWithin(element: ChannelElement, codec: BatchCodec): Uint8Array {
-  const out = new BinaryWriter();
+function encodeWithin(element: ChannelElement, codec: BatchCodec, out: BinaryWriter): Uint8Array {
+  out.reset();
   writeElement(element, out, codec);
   const bytes = out.finish();
   if (bytes.length > FRAME_BYTES_MAX) throw frameTooLarge(bytes.length);

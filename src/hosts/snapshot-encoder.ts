@@ -8,7 +8,7 @@
  * E2 An encoding ends once, by `finish` or by `drop`; after that nothing is handed over.
  */
 
-import { sha256 } from '../checkpoint/checked-json.ts';
+import { sha256Hex } from '../base/hash.ts';
 import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
 import type { SubtaskSnapshot } from '../checkpoint/state-handle.ts';
 import type { NumberEncoder } from '../state/backend.ts';
@@ -64,7 +64,7 @@ export class SnapshotAssembly {
         })),
       })),
     });
-    return { bytes, sha256: sha256(bytes) };
+    return { bytes, sha256: sha256Hex(bytes) };
   }
 }
 

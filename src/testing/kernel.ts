@@ -122,6 +122,8 @@ export class Kernel {
   readonly #nodes = new Map<string, Node>();
   readonly #trap: Outside;
   readonly #trace = new EventTrace(TRACE_EVENTS_MAX);
+  /** Hashes of the names of lanes, of which there are few. */
+  readonly #hashOfLane = new Map<string, number>();
   #nowUs = 0;
   #sequence = 0;
   #steps = 0;
@@ -337,8 +339,7 @@ export class Kernel {
   #schedule(node: Node | undefined, { lane, afterMs, why, run }: SeatEvent): Timer {
     const dueUs = this.#nowUs + Math.max(0, Math.round(afterMs * 1_000));
     const sequence = this.#sequence++;
-    const laneHash = lane === undefined ? sequence : keyHash(lane);
-    const tie = this.#options.shuffle === true ? murmurHash(murmurHash(laneHash ^ this.seed) ^ dueUs) : 0;
+    const tie = this.#options.shuffle === true ? this.#tie(lane, sequence, dueUs) : 0;
     const incarnation = node?.incarnation ?? 0;
     const event = { dueUs, timeUs: dueUs, tie, sequence, node, incarnation, why, run, isCanceled: false };
     const entry = this.#queue.push(event);
@@ -349,6 +350,23 @@ export class Kernel {
         this.#queue.remove(entry);
       },
     };
+  }
+
+  #tie(lane: string | undefined, sequence: number, dueUs: number): number {
+    return murmurHash((lane === undefined ? this.#seeded(sequence) : this.#laneHash(lane)) ^ dueUs);
+  }
+
+  #laneHash(lane: string): number {
+    let hash = this.#hashOfLane.get(lane);
+    if (hash === undefined) {
+      hash = this.#seeded(keyHash(lane));
+      this.#hashOfLane.set(lane, hash);
+    }
+    return hash;
+  }
+
+  #seeded(hash: number): number {
+    return murmurHash(hash ^ this.seed);
   }
 
   #simulatedOutside(random: Random): SimulatedOutside {

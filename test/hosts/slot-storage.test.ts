@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { sha256 } from '../../src/checkpoint/checked-json.ts';
+import { sha256Hex } from '../../src/base/hash.ts';
 import { encodeSubtaskSnapshot } from '../../src/checkpoint/snapshot-file.ts';
 import type { StoredRestore } from '../../src/checkpoint/state-handle.ts';
 import type { StoreEnv } from '../../src/checkpoint/stores.ts';
@@ -47,7 +47,7 @@ async function slot(settings: Partial<SlotSettings>): Promise<Slot> {
     vertexId: 'v1',
     subtask: 0,
     attempt: '3-1',
-    snapshot: { bytes: snapshot, sha256: sha256(snapshot), alone: true },
+    snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
   });
   assert.equal(handle.alone, true);
   const written = requests.splice(0);
@@ -124,7 +124,7 @@ it('a copy that cannot be written does not hold a checkpoint up', async () => {
     vertexId: 'v1',
     subtask: 0,
     attempt: '3-1',
-    snapshot: { bytes: snapshot, sha256: sha256(snapshot), alone: true },
+    snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
   });
   assert.equal(handle.file, 'v1-0-3-1.state');
 });
@@ -154,7 +154,7 @@ it('a store that refuses while the copy is still being written fails the checkpo
       vertexId: 'v1',
       subtask: 0,
       attempt: '3-1',
-      snapshot: { bytes: snapshot, sha256: sha256(snapshot), alone: true },
+      snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
     })
     .finally(() => {
       isOver = true;

@@ -60,7 +60,10 @@ export class DiskWitness {
   }
 }
 
+const NAME = 'chk-';
+
 function idOf(path: string): number | undefined {
-  const id = /(?:^|\/)chk-(\d+)$/.exec(path)?.[1];
-  return id === undefined ? undefined : Number(id);
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  if (!name.startsWith(NAME) || !/^\d+$/.test(name.slice(NAME.length))) return undefined;
+  return Number(name.slice(NAME.length));
 }
