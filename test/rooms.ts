@@ -322,7 +322,7 @@ export const dashboard = {
     'react-dom': /\/main\.tsx$/,
     '@tanstack/react-query': /./,
     '@xyflow/react': /\/panes\/graph\.tsx$/,
-    '@dagrejs/dagre': /\/panes\/graph\.tsx$/,
+    '@dagrejs/dagre': /\/parts\/graph-layout\.ts$/,
     uplot: /\/parts\/plot\.tsx$/,
   } as Readonly<Record<string, RegExp>>,
   /** What would let a text become markup or code, or needs a hole in the content security policy. */

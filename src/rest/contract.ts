@@ -250,6 +250,8 @@ export interface OperatorDescription {
   readonly kind: string;
   readonly isKeyed: boolean;
   readonly isStateful: boolean;
+  /** What becomes of a record on which its function fails: the job fails, or it is left out, or goes to the side output. */
+  readonly onError: 'fail' | 'skip' | 'dead-letter';
   /** Operators of the same chain behind it, by index; `tag` names a side output, `null` the main one. */
   readonly chained: readonly { readonly to: number; readonly tag: string | null }[];
   /** How it runs, for people. */
@@ -1074,16 +1076,19 @@ export interface ConfigEntryMessage {
 /** `GET /v1/x/jobs/:jobid/checkpoints/:checkpointid` answers with a {@link CheckpointMessage}. */
 
 /**
- * `GET /v1/x/jobs/:jobid/history?sinceMs=`: what a page that opens late draws its plots from, at most 15 minutes, one point
- * every 5 s.
+ * `GET /v1/x/jobs/:jobid/history?sinceMs=`: what a page that opens late draws its plots from, at most 24 hours: a point every
+ * 5 s of the last 15 minutes, one a minute of the last two hours, one every 10 minutes before.
  */
 export interface HistoryAnswer {
   readonly points: readonly HistoryPoint[];
 }
 
-/** The job at one moment. */
+/** The job over a while. */
 export interface HistoryPoint {
+  /** The end of that while. */
   readonly at: number;
+  /** How long it was: rates are a mean over it, shares the highest in it, the rest is of its end. */
+  readonly spanMs: number;
   readonly state: JobStateName;
   /** By vertex. */
   readonly recordsInPerSecond: readonly number[];

@@ -64,6 +64,7 @@ export function describe({ source, targets, checkpointsDirectory }: ServedJob): 
         kind: operator.kind,
         isKeyed: operator.keyed,
         isStateful: operator.stateful,
+        onError: operator.poison,
         chained: operator.chained.map(({ to, tag }) => ({ to, tag: tag ?? null })),
         note: operator.note ?? null,
         target: targets.get(operator.uid) ?? null,

@@ -37,15 +37,13 @@ import { describe, edgeFigures, textOf, throughput, vertexFigures } from './job-
 import type { LogRing } from './log-ring.ts';
 import { RateBook } from './rates.ts';
 import { RecoveryLog } from './recovery-log.ts';
+import { HISTORY_EVERY_MS, HistoryBook } from './history-book.ts';
 import { ReplayCount, totalOf } from './replay-count.ts';
 import type { ServedJob } from './served.ts';
 import { StateClock } from './state-clock.ts';
 
 /** Failures that are kept. */
 export const EXCEPTIONS_KEPT = 200;
-/** A point of the history every so many milliseconds, and how many are kept: 15 minutes. */
-export const HISTORY_EVERY_MS = 5_000;
-export const HISTORY_POINTS_KEPT = 180;
 
 /** A subtask that is on its way. */
 const BEFORE_RUNNING: ReadonlySet<TaskStateName> = new Set([
@@ -78,7 +76,7 @@ export class JobWatch {
   readonly #replay = new ReplayCount();
   readonly #alerts: JobAlerts;
   readonly #exceptions: ExceptionMessage[] = [];
-  readonly #history: HistoryPoint[] = [];
+  readonly #history = new HistoryBook();
   readonly #dirtyCheckpoints = new Set<number>();
   readonly #vertexOfUid = new Map<string, string>();
   readonly #stopListening: () => void;
@@ -192,7 +190,7 @@ export class JobWatch {
   }
 
   history(sinceMs: number): readonly HistoryPoint[] {
-    return this.#history.filter(({ at }) => at >= sinceMs);
+    return this.#history.since(sinceMs);
   }
 
   /** Where a worker is, for people. */
@@ -393,10 +391,10 @@ export class JobWatch {
   }
 
   #remember({ at, state, vertices }: JobFiguresMessage): void {
-    const last = this.#history.at(-1);
-    if (last !== undefined && at - last.at < HISTORY_EVERY_MS && !this.#isDone) return;
+    const { lastAt } = this.#history;
+    if (lastAt !== undefined && at - lastAt < HISTORY_EVERY_MS && !this.#isDone) return;
     const { readPerSecond, writtenPerSecond } = throughput(this.job, vertices);
-    this.#history.push({
+    this.#history.add({
       at,
       state,
       recordsInPerSecond: vertices.map((vertex) => vertex.recordsInPerSecond),
@@ -409,7 +407,6 @@ export class JobWatch {
       recordsReadPerSecond: readPerSecond,
       recordsWrittenPerSecond: writtenPerSecond,
     });
-    if (this.#history.length > HISTORY_POINTS_KEPT) this.#history.shift();
   }
 }
 

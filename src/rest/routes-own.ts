@@ -110,7 +110,7 @@ export function ownRoutes(context: RestContext): Route[] {
     {
       ...view,
       path: '/x/jobs/:jobid/history',
-      summary: 'Rates, shares and watermarks of the last 15 minutes.',
+      summary: 'Rates, shares and watermarks of the last 24 hours, the older the coarser.',
       query: ['sinceMs'],
       handle: (request) =>
         ok({ points: jobOf(context, request).history(numberOf(request.query, 'sinceMs') ?? 0) }),

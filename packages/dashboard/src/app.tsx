@@ -2,6 +2,7 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { Features } from '../../../src/rest/contract.ts';
 import { useAcknowledged } from './live/acknowledged.ts';
+import { useMuted } from './live/muted.ts';
 import { ChosenJobContext, useJob, useLive, useNow, useTopics } from './live/hooks.ts';
 import { Badge } from './parts/basic.tsx';
 import { StateBadge } from './parts/job.tsx';
@@ -57,10 +58,11 @@ function Side({
   const isOffered = (feature: keyof Features | undefined): boolean =>
     feature === undefined || hello === undefined || hello.features[feature];
   const job = useJob();
+  const { isMuted } = useMuted(job?.jobId ?? '');
   const { settings, choose } = useSettings();
   const counts: Readonly<Record<string, number>> = {
     alerts: alerts.filter((alert) => alert.resolvedAt === null && !isAcknowledged(alert)).length,
-    exceptions: job?.exceptions.length ?? 0,
+    exceptions: job?.exceptions.filter(({ group }) => !isMuted(group)).length ?? 0,
   };
   return (
     <div className="side" data-open={isOpen}>

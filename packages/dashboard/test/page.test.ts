@@ -8,7 +8,14 @@ import type { Browser, Page } from 'playwright-core';
 import { cutOff, goToPane, openPage, seriousFindings, unreachedByTab, type View } from './browser.ts';
 import { openBrowser } from './chromium.ts';
 import { answers } from './scripted-answers.ts';
-import type { Drill, DrillRequest, LogLine } from '../../../src/rest/contract.ts';
+import type {
+  Drill,
+  DrillRequest,
+  ExceptionMessage,
+  HistoryAnswer,
+  HistoryPoint,
+  LogLine,
+} from '../../../src/rest/contract.ts';
 import { checkpoint, demo, description, figures, hello, jobId, raised, startedAt } from './scripted-job.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
@@ -265,6 +272,101 @@ describe('the page', () => {
     await page.locator('[data-part="vertex-detail"] h2', { hasText: 'events' }).waitFor();
   });
 
+  it('opens a chain to its operators by keyboard, and gives the graph as a picture of its own', async () => {
+    server.script(demo());
+    const { page, complaints } = await open({}, '#/graph');
+    const vertex = page.locator('.vertex[data-vertex="abnormal-in-a-row"]');
+    const before = (await vertex.boundingBox())!.height;
+    await page.getByRole('button', { name: 'Open the chain of abnormal-in-a-row' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Close the chain of abnormal-in-a-row' }).waitFor();
+    const operators = await vertex.locator('.vertex-operators li').allInnerTexts();
+    assert.deepEqual(
+      operators.map((text) => text.split('\n')[0]),
+      description.vertices[1]!.operators.map(({ uid }) => uid),
+    );
+    assert.ok((await vertex.boundingBox())!.height > before, 'the vertex has room for them');
+    assert.deepEqual(
+      { serious: await seriousFindings(page), cut: await cutOff(page) },
+      { serious: [], cut: [] },
+    );
+    const coming = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download as SVG' }).click();
+    const file = await coming;
+    assert.equal(file.suggestedFilename(), 'millrace-graph.svg');
+    const svg = readFileSync(await file.path(), 'utf8');
+    const { isImage, texts } = await page.evaluate((text) => {
+      const parsed = new DOMParser().parseFromString(text, 'image/svg+xml');
+      const isImage =
+        parsed.querySelector('parsererror') === null && parsed.documentElement.nodeName === 'svg';
+      return { isImage, texts: [...parsed.querySelectorAll('text')].map(({ textContent }) => textContent) };
+    }, svg);
+    assert.ok(isImage, svg.slice(0, 300));
+    for (const told of ['events', 'abnormal-in-a-row', 'hash', '×3']) assert.ok(texts.includes(told), told);
+    assert.ok(texts.includes('placed'), 'an opened chain is opened in the picture too');
+    await page.getByRole('button', { name: 'Close all chains' }).click();
+    await vertex.locator('.vertex-operators').waitFor({ state: 'detached' });
+    assert.deepEqual(complaints, []);
+  });
+
+  it('mutes a failure that is known, which then counts no more, also after a reload', async () => {
+    const failure = (exceptionId: number, message: string): ExceptionMessage => ({
+      ...{
+        exceptionId,
+        jobId,
+        at: startedAt + exceptionId * 1000,
+        attempt: 1,
+        code: 'OPERATOR_FAILED',
+        message,
+      },
+      ...{ stack: 'Error', remedy: '', task: null, taskName: null, workerId: null, slot: null },
+      ...{ consequence: 'restart in 1 s', group: message },
+    });
+    const entries = [failure(1, 'known'), failure(2, 'new'), failure(3, 'known')];
+    server.script(demo([{ name: 'exceptions', data: { jobId, entries } }]), answers);
+    const { page } = await open({}, '#/exceptions');
+    const count = page.locator('nav a[href="#/exceptions"] .badge');
+    await count.getByText('3', { exact: true }).waitFor();
+    await page.locator('article', { hasText: 'known' }).getByRole('button', { name: 'Mute' }).click();
+    await count.getByText('1', { exact: true }).waitFor();
+    await page.reload();
+    await count.getByText('1', { exact: true }).waitFor();
+    assert.equal(await page.locator('article:visible').count(), 1);
+    await page.getByText('Muted (1)').click();
+    const muted = page.locator('[data-part="muted"] article');
+    assert.match(await muted.innerText(), /known[\s\S]*/);
+    assert.match(await muted.innerText(), /2 times/);
+    await muted.getByRole('button', { name: 'Unmute' }).click();
+    await count.getByText('3', { exact: true }).waitFor();
+  });
+
+  it('tells of records that were given up, whose dead letters nobody reads', async () => {
+    const [source, process] = description.vertices;
+    const [first, ...rest] = process!.operators;
+    const operators = [{ ...first!, onError: 'dead-letter' } as const, ...rest];
+    const plan = { ...description, vertices: [source!, { ...process!, operators }] };
+    const given = figures({ counters: { recordsGivenUp: 4 } });
+    server.script(
+      demo([
+        { name: 'job', data: plan },
+        { name: 'figures', data: given },
+      ]),
+      answers,
+    );
+    const { page } = await open({}, '#/exceptions');
+    assert.match(
+      await page.locator('[data-conclusion="given-up.lost"]').innerText(),
+      /4 records were given up in this run, and not all of them are read by anybody/,
+    );
+    await page
+      .getByRole('row', { name: /abnormal-in-a-row it becomes a dead letter nobody: use the side output/ })
+      .waitFor();
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.getByRole('link', { name: 'Each with its error, in the log' }).click();
+    await page.locator('main[data-pane="logs"]').waitFor();
+    assert.equal(await page.locator('main input[type="search"]').inputValue(), 'a record was given up');
+  });
+
   it('goes through the strip of checkpoints by keyboard', async () => {
     server.script(demo(), { [`GET /v1/x/jobs/${jobId}/checkpoints/163`]: checkpoint(163) });
     const { page } = await open({}, '#/checkpoints');
@@ -511,6 +613,71 @@ describe('the page', () => {
     await plot.getByText(/lastCheckpointDuration\s+61/).waitFor();
     await page.getByRole('button', { name: 'Take off the plot' }).click();
     await plot.waitFor({ state: 'detached' });
+  });
+
+  it('plots a day when it is asked to, and 15 minutes otherwise', async () => {
+    const { at: now } = figures();
+    const point = (agoMs: number): HistoryPoint => ({
+      ...{ at: now - agoMs, spanMs: 600_000, state: 'RUNNING', recordsInPerSecond: [0, 1] },
+      ...{ recordsOutPerSecond: [1, 0], busyShareMax: [0, 0], backPressuredShareMax: [0, 0] },
+      ...{ watermark: ['none', 'none'], pendingRecords: [null, null], pendingBytes: [null, null] },
+      ...{ recordsReadPerSecond: 1, recordsWrittenPerSecond: 1 },
+    });
+    // Of 23 hours one in ten minutes, of the last one a point a minute.
+    const ages = Array.from(
+      { length: 197 },
+      (_, each) => (each < 137 ? 23 * 60 - each * 10 : 197 - each) * 60_000,
+    );
+    const history: HistoryAnswer = { points: ages.sort((left, right) => right - left).map(point) };
+    const path = `GET /v1/x/jobs/${jobId}/history`;
+    server.script(demo(), { ...answers, [path]: history });
+    const { page } = await open({}, '#/metrics');
+    const drawn = async (): Promise<number> =>
+      Number(await page.locator('[data-part="lines"]').getAttribute('data-points'));
+    const shown = new Map<string, number>();
+    for (const reach of ['15 min', '2 h', '24 h']) {
+      await page.getByRole('button', { name: reach, exact: true }).click();
+      await page.waitForTimeout(200);
+      shown.set(reach, await drawn());
+    }
+    const within = (minutes: number): number => ages.filter((ageMs) => ageMs <= minutes * 60_000).length;
+    assert.deepEqual([...shown.values()], [within(15), within(120), within(24 * 60)]);
+    await page.getByText('one point a minute').waitFor();
+  });
+
+  it('saves what is plotted as a view, brings it back, and shows it on the overview', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/metrics');
+    const pick = page.getByRole('row', { name: /lastCheckpointDuration/ });
+    await pick.getByRole('button', { name: 'Plot' }).click();
+    await page.getByRole('button', { name: 'Busy, the busiest subtask' }).click();
+    await page.getByRole('button', { name: '2 h', exact: true }).click();
+    await page.getByLabel('Name of this view').fill('checkpoints of today');
+    await page.getByRole('button', { name: 'Save this view' }).click();
+    await page.getByRole('button', { name: 'Show on the overview' }).click();
+    // Something else, and a new page.
+    await page.getByRole('button', { name: 'Take off the plot' }).click();
+    await page.reload();
+    await page.locator('[data-part="picked-metrics"]').waitFor({ state: 'detached' });
+    await page.locator('[data-part="views"] select').selectOption('checkpoints of today');
+    await page
+      .locator('[data-part="picked-metrics"]')
+      .getByText(/lastCheckpointDuration\s+61/)
+      .waitFor();
+    for (const name of ['Busy, the busiest subtask', '2 h']) {
+      const pressed = page.getByRole('button', { name, exact: true });
+      assert.equal(await pressed.getAttribute('aria-pressed'), 'true', name);
+    }
+    assert.deepEqual(await seriousFindings(page), []);
+    await goToPane(page, 'home');
+    const onOverview = page.locator('[data-part="picked-metrics"]');
+    await onOverview.getByRole('heading', { name: 'checkpoints of today' }).waitFor();
+    await onOverview.getByText(/lastCheckpointDuration\s+61/).waitFor();
+    await goToPane(page, 'metrics');
+    await page.locator('[data-part="views"] select').selectOption('checkpoints of today');
+    await page.getByRole('button', { name: 'Delete the view' }).click();
+    await goToPane(page, 'home');
+    await onOverview.waitFor({ state: 'detached' });
   });
 
   it('counts an alert no more when it is acknowledged, also after a reload', async () => {

@@ -60,6 +60,7 @@ const drill: Drill = {
 const history: HistoryAnswer = {
   points: Array.from({ length: 60 }, (_, index) => ({
     at: startedAt + 450_000 + index * 5000,
+    spanMs: 5000,
     state: 'RUNNING',
     recordsInPerSecond: [0, 0.6 + Math.sin(index / 5) / 8],
     recordsOutPerSecond: [0.6 + Math.sin(index / 5) / 8, 0.02],

@@ -123,6 +123,7 @@ function operator(
     kind,
     isKeyed: false,
     isStateful: false,
+    onError: 'fail',
     chained: [],
     note: null,
     target: null,

@@ -1,8 +1,10 @@
 // Exceptions: failures that are the same one as one entry, with code, remedy, place, and how often it came.
 import type { ReactNode } from 'react';
 import { type FailureGroup, failureGroups } from '../conclusions/failures.ts';
+import { givenUpConclusion, givingUp } from '../conclusions/given-up.ts';
 import { useNow } from '../live/hooks.ts';
-import { Badge, Empty, PaneHead } from '../parts/basic.tsx';
+import { useMuted } from '../live/muted.ts';
+import { Badge, Empty, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
 import { Ago, Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 
@@ -19,24 +21,86 @@ export function ExceptionsPane(): ReactNode {
 function Exceptions({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t } = useText();
   const now = useNow();
+  const { isMuted, toggle } = useMuted(job.jobId);
   const groups = failureGroups(job.exceptions, now);
-  if (groups.length === 0) {
-    return (
-      <Empty title={t('exceptions.none')}>
-        <p>{t('exceptions.none.what')}</p>
-      </Empty>
-    );
-  }
+  const loud = groups.filter(({ group }) => !isMuted(group));
+  const muted = groups.filter(({ group }) => isMuted(group));
   return (
     <div className="stack">
-      {groups.map((group) => (
-        <Group key={group.group} group={group} />
+      <GivenUp job={job} />
+      {groups.length === 0 && (
+        <Empty title={t('exceptions.none')}>
+          <p>{t('exceptions.none.what')}</p>
+        </Empty>
+      )}
+      {groups.length > 0 && loud.length === 0 && <p className="soft">{t('exceptions.all-muted')}</p>}
+      {loud.map((group) => (
+        <Group key={group.group} group={group} mute={() => toggle(group.group)} isMuted={false} />
       ))}
+      {muted.length > 0 && (
+        <details className="card" data-part="muted">
+          <summary>{t('exceptions.muted', { n: { kind: 'count', value: muted.length } })}</summary>
+          <p className="soft small">{t('exceptions.muted.how')}</p>
+          <div className="stack">
+            {muted.map((group) => (
+              <Group key={group.group} group={group} mute={() => toggle(group.group)} isMuted />
+            ))}
+          </div>
+        </details>
+      )}
     </div>
   );
 }
 
-function Group({ group }: { readonly group: FailureGroup }): ReactNode {
+/** Records on which a function failed, where that does not fail the job. */
+function GivenUp({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { t } = useText();
+  const conclusion = givenUpConclusion(job.description, job.figures);
+  if (conclusion === undefined) return null;
+  return (
+    <section className="card" data-part="given-up">
+      <h2>{t('given-up.title')}</h2>
+      <Verdict conclusion={conclusion} />
+      <Scroll label={t('given-up.title')}>
+        <table>
+          <thead>
+            <tr>
+              <th>{t('given-up.operator')}</th>
+              <th>{t('given-up.policy')}</th>
+              <th>{t('given-up.readers')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {givingUp(job.description).map(({ uid, policy, readers }) => (
+              <tr key={uid}>
+                <th scope="row">
+                  <code>{uid}</code>
+                </th>
+                <td>{t(`given-up.policy.${policy}`)}</td>
+                <td>
+                  {readers.length > 0
+                    ? readers.join(', ')
+                    : t(policy === 'skip' ? 'given-up.readers.skip' : 'given-up.readers.none')}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      <p className="small">
+        <a href={`#/logs?text=${encodeURIComponent('a record was given up')}`}>{t('given-up.logs')}</a>
+      </p>
+    </section>
+  );
+}
+
+interface GroupProps {
+  readonly group: FailureGroup;
+  readonly isMuted: boolean;
+  readonly mute: () => void;
+}
+
+function Group({ group, isMuted, mute }: GroupProps): ReactNode {
   const { t } = useText();
   const { latest } = group;
   const most = Math.max(...group.bins);
@@ -66,7 +130,12 @@ function Group({ group }: { readonly group: FailureGroup }): ReactNode {
               />
             ))}
           </svg>
-          <Badge tone="bad">{t('exceptions.times', { n: { kind: 'count', value: group.count } })}</Badge>
+          <Badge tone={isMuted ? 'plain' : 'bad'}>
+            {t('exceptions.times', { n: { kind: 'count', value: group.count } })}
+          </Badge>
+          <button type="button" className="button" onClick={mute}>
+            {t(isMuted ? 'exceptions.unmute' : 'exceptions.mute')}
+          </button>
         </div>
       </header>
       <p className="failure-message">{latest.message}</p>

@@ -1,5 +1,4 @@
 // Job graph: what goes over each edge, how each vertex spends its time, and who slows the others down.
-import dagre from '@dagrejs/dagre';
 import {
   BaseEdge,
   Controls,
@@ -18,23 +17,23 @@ import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import type {
   EdgeDescription,
   EdgeFigures,
-  JobDescription,
   VertexDescription,
   VertexFiguresMessage,
   WatermarkValue,
 } from '../../../../src/rest/contract.ts';
 import { culpritOf } from '../conclusions/culprit.ts';
+import { graphPicture, type PictureColour, pictureColours, writtenBy } from '../conclusions/graph-picture.ts';
 import { vertexLabel } from '../conclusions/names.ts';
 import { orderOf, watermarkLanes } from '../conclusions/watermark.ts';
 import { addressNumber } from '../live/address.ts';
+import { download } from '../live/download.ts';
 import { Badge, PaneHead, TimeBar, TimeLegend, Verdict } from '../parts/basic.tsx';
+import { layoutOf, nodeWidth } from '../parts/graph-layout.ts';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { VertexDetail } from '../parts/vertex-detail.tsx';
 import { WhichKey } from '../parts/which-key.tsx';
 import { useText } from '../settings.tsx';
 
-const nodeWidth = 256;
-const nodeHeight = 148;
 const narrow = '(max-width: 700px)';
 
 /** The pane. */
@@ -51,6 +50,9 @@ interface VertexData extends Record<string, unknown> {
   readonly plan: VertexDescription;
   /** Records flow from top to bottom instead of from left to right. */
   readonly isNarrow: boolean;
+  /** The operators of its chain are shown. */
+  readonly isOpened: boolean;
+  readonly toggle: () => void;
   readonly figures: VertexFiguresMessage | undefined;
   readonly isCulprit: boolean;
   readonly isVictim: boolean;
@@ -66,10 +68,18 @@ interface EdgeData extends Record<string, unknown> {
 
 function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
   const { description, figures } = job;
-  const { t } = useText();
+  const { t, say } = useText();
   const [chosen, setChosen] = useState(() => addressNumber('vertex'));
   const isNarrow = useIsNarrow();
-  const places = useMemo(() => layout(description, isNarrow), [description, isNarrow]);
+  const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
+  const places = useMemo(() => layoutOf(description, { isNarrow, opened }), [description, isNarrow, opened]);
+  const chains = description.vertices.flatMap(({ operators }, index) =>
+    operators.length > 1 ? [index] : [],
+  );
+  const toggle = (index: number): void =>
+    setOpened(
+      opened.has(index) ? new Set([...opened].filter((each) => each !== index)) : new Set([...opened, index]),
+    );
   const watermarks = watermarkLanes(description, figures)
     .filter(({ split }) => split === null)
     .map(({ watermark }) => watermark);
@@ -82,7 +92,7 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
       type: 'vertex',
       position: places.nodes[index] ?? { x: 0, y: 0 },
       width: nodeWidth,
-      height: nodeHeight,
+      height: places.nodes[index]?.height ?? 0,
       selected: shown === index,
       draggable: false,
       connectable: false,
@@ -90,6 +100,8 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
       data: {
         plan,
         isNarrow,
+        isOpened: opened.has(index),
+        toggle: () => toggle(index),
         figures: own,
         isCulprit: figures.culprit?.vertex === index,
         isVictim: figures.culprit?.victims.includes(index) ?? false,
@@ -112,12 +124,46 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
         {figures.culprit?.why === 'hot-key' && <WhichKey job={job} vertex={figures.culprit.vertex} />}
       </Verdict>
       <section className="card">
+        <div className="row">
+          {chains.length > 0 && (
+            <button
+              type="button"
+              className="button"
+              aria-pressed={opened.size > 0}
+              onClick={() => setOpened(opened.size > 0 ? new Set() : new Set(chains))}
+            >
+              {t(opened.size > 0 ? 'graph.close-all' : 'graph.open-all')}
+            </button>
+          )}
+          <button
+            type="button"
+            className="button"
+            onClick={() =>
+              download(
+                'millrace-graph.svg',
+                graphPicture({
+                  ...{ description, figures, nodeWidth, layout: places, isNarrow, opened },
+                  colours: coloursOf(),
+                  rate: (value) => say({ kind: 'rate', value }),
+                  words: {
+                    culprit: `✕ ${t('graph.culprit')}`,
+                    waits: `‖ ${t('graph.waits')}`,
+                    busy: (value) => t('graph.busy', { share: { kind: 'share', value } }),
+                  },
+                }),
+                'image/svg+xml',
+              )
+            }
+          >
+            {t('graph.download')}
+          </button>
+        </div>
         <div
           className="graph"
           style={{ height: Math.min(isNarrow ? 1200 : 620, Math.max(240, places.height + 64)) }}
         >
           <ReactFlow
-            key={String(isNarrow)}
+            key={`${isNarrow}/${[...opened].join()}`}
             nodes={nodes}
             edges={edges}
             nodeTypes={nodeTypes}
@@ -149,7 +195,7 @@ function Graph({ job }: { readonly job: ReadyJob }): ReactNode {
 
 function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode {
   const { t, say } = useText();
-  const { plan, figures, isNarrow, isCulprit, isVictim, watermark, behindMs } = data;
+  const { plan, figures, isNarrow, isOpened, toggle, isCulprit, isVictim, watermark, behindMs } = data;
   const rates =
     figures === undefined
       ? []
@@ -178,9 +224,29 @@ function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode 
           ×{plan.parallelism}
         </span>
       </div>
-      <div className="vertex-chain soft" title={plan.name}>
-        {plan.name}
-      </div>
+      {plan.operators.length > 1 ? (
+        <button
+          type="button"
+          className="vertex-chain link soft nodrag nopan"
+          title={plan.name}
+          aria-expanded={isOpened}
+          onClick={(event) => {
+            event.stopPropagation();
+            toggle();
+          }}
+          // What is pressed here does not choose the vertex as well.
+          onKeyDown={(event) => event.stopPropagation()}
+        >
+          <span className="unseen">
+            {t(isOpened ? 'graph.close' : 'graph.open', { operator: vertexLabel(plan) })}:{' '}
+          </span>
+          <span aria-hidden="true">{isOpened ? '▾' : '▸'}</span> {plan.name}
+        </button>
+      ) : (
+        <div className="vertex-chain soft" title={plan.name}>
+          {plan.name}
+        </div>
+      )}
       <dl className="vertex-rates number">
         {rates.map(({ name, value }) => (
           <div key={name}>
@@ -204,6 +270,21 @@ function VertexNode({ data, selected }: NodeProps<Node<VertexData>>): ReactNode 
             : t(watermark === 'end' ? 'watermark.word.end' : 'graph.no-watermark')}
         </span>
       </div>
+      {isOpened && (
+        <ol className="vertex-operators small">
+          {plan.operators.map((operator, index) => {
+            const own = figures?.operators[index];
+            const value =
+              (operator.kind === 'source' ? own?.recordsOutPerSecond : own?.recordsInPerSecond) ?? 0;
+            return (
+              <li key={operator.uid} data-kind={operator.kind}>
+                <span title={`${operator.name} (${operator.uid})`}>{operator.uid}</span>
+                <span className="number soft">{say({ kind: 'rate', value })}</span>
+              </li>
+            );
+          })}
+        </ol>
+      )}
       {!plan.isSink && (
         <Handle type="source" position={isNarrow ? Position.Bottom : Position.Right} isConnectable={false} />
       )}
@@ -236,6 +317,20 @@ function RateEdge(props: EdgeProps<Edge<EdgeData>>): ReactNode {
   );
 }
 
+/** The colours as they are on the page now, light or dark. */
+function coloursOf(): Record<PictureColour, string> {
+  const probe = document.createElement('span');
+  document.body.append(probe);
+  const colours = Object.fromEntries(
+    pictureColours.map((name) => {
+      probe.style.color = `var(--${name})`;
+      return [name, getComputedStyle(probe).color];
+    }),
+  ) as Record<PictureColour, string>;
+  probe.remove();
+  return colours;
+}
+
 function useIsNarrow(): boolean {
   const [isNarrow, setNarrow] = useState(() => window.matchMedia(narrow).matches);
   useEffect(() => {
@@ -249,42 +344,3 @@ function useIsNarrow(): boolean {
 
 const nodeTypes = { vertex: VertexNode };
 const edgeTypes = { rate: RateEdge };
-
-function writtenBy(plan: VertexDescription, figures: VertexFiguresMessage): number {
-  return plan.operators.reduce(
-    (sum, { kind }, index) =>
-      kind === 'sink' ? sum + (figures.operators[index]?.recordsInPerSecond ?? 0) : sum,
-    0,
-  );
-}
-
-function layout(
-  description: JobDescription,
-  isNarrow: boolean,
-): {
-  readonly nodes: readonly { x: number; y: number }[];
-  readonly height: number;
-} {
-  const graph = new dagre.graphlib.Graph({ multigraph: true });
-  graph.setGraph({
-    rankdir: isNarrow ? 'TB' : 'LR',
-    nodesep: 36,
-    ranksep: isNarrow ? 80 : 150,
-    marginx: 0,
-    marginy: 0,
-  });
-  graph.setDefaultEdgeLabel(() => ({}));
-  for (const index of description.vertices.keys()) {
-    graph.setNode(String(index), { width: nodeWidth, height: nodeHeight });
-  }
-  for (const { from, to, edge } of description.edges) {
-    graph.setEdge(String(from), String(to), {}, String(edge));
-  }
-  dagre.layout(graph);
-  const nodes = description.vertices.map((_vertex, index) => {
-    const { x, y } = graph.node(String(index));
-    return { x: x - nodeWidth / 2, y: y - nodeHeight / 2 };
-  });
-  const height = Math.max(nodeHeight, ...nodes.map(({ y }) => y + nodeHeight));
-  return { nodes, height };
-}

@@ -10,11 +10,13 @@ import { idleConclusions } from '../conclusions/balance.ts';
 import { pipelineSayings } from '../conclusions/pipeline.ts';
 import { useHistory } from '../live/history.ts';
 import { useLive } from '../live/hooks.ts';
+import { reaches, reachOf, useViews } from '../live/metric-views.ts';
 import { act } from '../live/server.ts';
 import type { LiveState } from '../live/state.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Figure, PaneHead, Said, Scroll, Verdict } from '../parts/basic.tsx';
 import { Ago, type ReadyJob, StateBadge, WithJob } from '../parts/job.tsx';
+import { PickedMetrics } from '../parts/picked-metrics.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
 import { bytes, compact, count, duration, rate } from '../text/units.ts';
@@ -31,6 +33,7 @@ export function HomePane(): ReactNode {
             <Verdict conclusion={healthOf(job)} />
             <ClusterFigures job={job} live={live} />
             <JobActions job={job} />
+            <Pinned job={job} />
             <div className="columns">
               <div className="stack">
                 <Throughput job={job} />
@@ -44,6 +47,15 @@ export function HomePane(): ReactNode {
       {live.overview !== undefined && <Jobs overview={live.overview} />}
     </>
   );
+}
+
+/** Views of metrics that somebody wants to see here. */
+function Pinned({ job }: { readonly job: ReadyJob }): ReactNode {
+  const { views } = useViews();
+  const pinned = views.filter(({ isOnOverview, picks }) => isOnOverview && picks.length > 0);
+  return pinned.map(({ name, picks, reach }) => (
+    <PickedMetrics key={name} job={job} picks={picks} reachMs={reaches[reachOf(reach)]} title={name} />
+  ));
 }
 
 function ClusterFigures({ job, live }: { readonly job: ReadyJob; readonly live: LiveState }): ReactNode {

@@ -2,6 +2,7 @@
 import { type ReactNode, useMemo, useState } from 'react';
 import type { LogLine } from '../../../../src/rest/contract.ts';
 import { addressValue } from '../live/address.ts';
+import { download } from '../live/download.ts';
 import { useLive, useTopics } from '../live/hooks.ts';
 import { Empty, PaneHead, Scroll } from '../parts/basic.tsx';
 import { Moment } from '../parts/job.tsx';
@@ -16,7 +17,7 @@ export function LogsPane(): ReactNode {
   const { t } = useText();
   const { logs } = useLive();
   const [level, setLevel] = useState<LogLine['level']>('debug');
-  const [search, setSearch] = useState('');
+  const [search, setSearch] = useState(() => addressValue('text') ?? '');
   const [vertex, setVertex] = useState(() => addressValue('vertex') ?? '');
   const [worker, setWorker] = useState('');
   const [paused, setPaused] = useState<readonly LogLine[]>();
@@ -87,7 +88,11 @@ export function LogsPane(): ReactNode {
         >
           {t(paused === undefined ? 'logs.pause' : 'logs.resume')}
         </button>
-        <button type="button" className="button" onClick={() => download(fitting)}>
+        <button
+          type="button"
+          className="button"
+          onClick={() => download('millrace-log.jsonl', linesOf(fitting), 'application/x-ndjson')}
+        >
           {t('logs.download')}
         </button>
         <span className="soft number">
@@ -150,11 +155,7 @@ function textOf(line: LogLine): string {
   return `${line.message} ${line.code ?? ''} ${line.vertex ?? ''} ${line.uid ?? ''} ${JSON.stringify(line.fields)}`;
 }
 
-function download(lines: readonly LogLine[]): void {
-  const blob = new Blob([lines.map((line) => `${JSON.stringify(line)}\n`).join('')], { type: 'text/plain' });
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = 'millrace-log.jsonl';
-  link.click();
-  URL.revokeObjectURL(link.href);
+/** One line of JSON each. */
+function linesOf(lines: readonly LogLine[]): string {
+  return `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
 }

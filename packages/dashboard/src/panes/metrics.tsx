@@ -4,12 +4,21 @@ import { type ReactNode, useState } from 'react';
 import type { HistoryPoint, JobFiguresMessage } from '../../../../src/rest/contract.ts';
 import { labelOf, vertexLabel } from '../conclusions/names.ts';
 import { useHistory } from '../live/history.ts';
+import {
+  type MetricPick,
+  type MetricView,
+  type Reach,
+  reaches,
+  reachNames,
+  reachOf,
+  useViews,
+} from '../live/metric-views.ts';
 import { metricsEveryMs, metricsPath, readMetrics } from '../live/metrics.ts';
 import { PaneHead, Scroll } from '../parts/basic.tsx';
 import { Choices } from '../parts/choices.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
-import { isPicked, type MetricPick, PickedMetrics, usePicks } from '../parts/picked-metrics.tsx';
+import { isPicked, PickedMetrics, usePicks } from '../parts/picked-metrics.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
 import { compact, joined, share } from '../text/units.ts';
@@ -23,42 +32,150 @@ export function MetricsPane(): ReactNode {
   return (
     <>
       <PaneHead title="metrics.title" lead="metrics.lead" />
-      <WithJob>
-        {(job) => (
-          <>
-            <Lines job={job} />
-            <Chosen job={job} />
-          </>
-        )}
-      </WithJob>
+      <WithJob>{(job) => <Metrics job={job} />}</WithJob>
     </>
   );
 }
 
-function Lines({ job }: { readonly job: ReadyJob }): ReactNode {
-  const { t, say } = useText();
+function Metrics({ job }: { readonly job: ReadyJob }): ReactNode {
   const [measure, setMeasure] = useState<Measure>('in');
-  const points = useHistory(job);
+  const [reach, setReach] = useState<Reach>('15m');
+  const { picks, toggle, take } = usePicks();
+  return (
+    <>
+      <Views
+        shown={{ measure, reach, picks }}
+        take={(view) => {
+          setMeasure(measures.find((each) => each === view.measure) ?? 'in');
+          setReach(reachOf(view.reach));
+          take(view.picks);
+        }}
+      />
+      <Lines job={job} measure={measure} setMeasure={setMeasure} reach={reach} setReach={setReach} />
+      <PickedMetrics job={job} picks={picks} reachMs={reaches[reach]} />
+      <Table job={job} picks={picks} toggle={toggle} />
+    </>
+  );
+}
+
+interface ViewsProps {
+  readonly shown: Pick<MetricView, 'measure' | 'reach' | 'picks'>;
+  readonly take: (view: MetricView) => void;
+}
+
+function Views({ shown, take }: ViewsProps): ReactNode {
+  const { t } = useText();
+  const { views, save, remove } = useViews();
+  const [chosen, setChosen] = useState('');
+  const [name, setName] = useState('');
+  const view = views.find((each) => each.name === chosen);
+  return (
+    <section className="card" data-part="views">
+      <div className="row">
+        <label className="row">
+          {t('metrics.view')}
+          <select
+            value={view === undefined ? '' : chosen}
+            onChange={({ target: { value } }) => {
+              setChosen(value);
+              const found = views.find((each) => each.name === value);
+              if (found !== undefined) take(found);
+            }}
+          >
+            <option value="">
+              {t(views.length === 0 ? 'metrics.view.none-saved' : 'metrics.view.none')}
+            </option>
+            {views.map((each) => (
+              <option key={each.name}>{each.name}</option>
+            ))}
+          </select>
+        </label>
+        {view !== undefined && (
+          <>
+            <button
+              type="button"
+              className="button"
+              aria-pressed={view.isOnOverview}
+              onClick={() => save({ ...view, isOnOverview: !view.isOnOverview })}
+            >
+              {t('metrics.view.pin')}
+            </button>
+            <button type="button" className="button" onClick={() => remove(view.name)}>
+              {t('metrics.view.remove')}
+            </button>
+          </>
+        )}
+        <form
+          className="row"
+          onSubmit={(event) => {
+            event.preventDefault();
+            const wanted = name.trim();
+            if (wanted === '') return;
+            const before = views.find((each) => each.name === wanted);
+            save({ ...shown, name: wanted, isOnOverview: before?.isOnOverview ?? false });
+            setChosen(wanted);
+            setName('');
+          }}
+        >
+          <input
+            type="text"
+            aria-label={t('metrics.view.name')}
+            placeholder={t('metrics.view.name')}
+            maxLength={60}
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
+          <button type="submit" className="button" disabled={name.trim() === ''}>
+            {t('metrics.view.save')}
+          </button>
+        </form>
+      </div>
+    </section>
+  );
+}
+
+interface LinesProps {
+  readonly job: ReadyJob;
+  readonly measure: Measure;
+  readonly setMeasure: (measure: Measure) => void;
+  readonly reach: Reach;
+  readonly setReach: (reach: Reach) => void;
+}
+
+function Lines({ job, measure, setMeasure, reach, setReach }: LinesProps): ReactNode {
+  const { t, say } = useText();
+  const points = useHistory(job, reaches[reach]);
+  const from = (job.ticks.at(-1)?.at ?? 0) - reaches[reach];
+  const ticks = job.ticks.filter(({ at }) => at >= from);
   const isShare = measure === 'busy' || measure === 'pressure';
   const format = (value: number): string => say({ kind: isShare ? 'share' : 'rate', value });
   return (
-    <section className="card">
-      <Choices
-        label={t('heat.measure')}
-        of={measures}
-        chosen={measure}
-        choose={setMeasure}
-        nameOf={(name) => t(`metrics.measure.${name}`)}
-      />
+    <section className="card" data-part="lines" data-points={points.length}>
+      <div className="row spread">
+        <Choices
+          label={t('heat.measure')}
+          of={measures}
+          chosen={measure}
+          choose={setMeasure}
+          nameOf={(name) => t(`metrics.measure.${name}`)}
+        />
+        <Choices
+          label={t('metrics.reach')}
+          of={reachNames}
+          chosen={reach}
+          choose={setReach}
+          nameOf={(name) => t(`metrics.reach.${name}`)}
+        />
+      </div>
       <Plot
         label={t(`metrics.measure.${measure}`)}
-        times={[...points, ...job.ticks].map(({ at }) => at)}
+        times={[...points, ...ticks].map(({ at }) => at)}
         series={job.description.vertices.slice(0, linesMax).map((_vertex, vertex) => ({
           name: labelOf(job.description, vertex),
           colour: vertex + 1,
           values: [
             ...points.map((point) => ofPoint(measure, point, vertex)),
-            ...job.ticks.map((tick) => ofTick(measure, tick, vertex)),
+            ...ticks.map((tick) => ofTick(measure, tick, vertex)),
           ],
         }))}
         height={260}
@@ -66,6 +183,7 @@ function Lines({ job }: { readonly job: ReadyJob }): ReactNode {
         formatAxis={isShare ? (value) => joined(share(value)) : compact}
         {...(isShare && { max: 1 })}
       />
+      {reach !== '15m' && <p className="soft small">{t('metrics.reach.how')}</p>}
     </section>
   );
 }
@@ -89,17 +207,6 @@ function ofTick(measure: Measure, tick: JobFiguresMessage, vertex: number): numb
     busy: figures.busyShareMax,
     pressure: figures.backPressuredShareMax,
   }[measure];
-}
-
-/** The metrics that somebody has chosen, as lines, and all of them to choose from. */
-function Chosen({ job }: { readonly job: ReadyJob }): ReactNode {
-  const { picks, toggle } = usePicks();
-  return (
-    <>
-      <PickedMetrics job={job} picks={picks} />
-      <Table job={job} picks={picks} toggle={toggle} />
-    </>
-  );
 }
 
 interface TableProps {

@@ -2,23 +2,16 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useState } from 'react';
 import { vertexLabel } from '../conclusions/names.ts';
+import { isPick, type MetricPick } from '../live/metric-views.ts';
 import { metricsEveryMs, metricsPath, readMetrics, written } from '../live/metrics.ts';
+import { thinned } from '../live/thinned.ts';
 import { useText } from '../settings.tsx';
 import type { ReadyJob } from './job.tsx';
 import { Plot } from './plot.tsx';
 
-/** A metric of the job, of the JobManager, or of a vertex (of which the highest subtask is drawn). */
-export interface MetricPick {
-  /** `job`, `jobmanager`, or the id of a vertex. */
-  readonly scope: string;
-  readonly id: string;
-}
-
 const storageKey = 'millrace.metrics';
 /** More lines than colours cannot be told apart. */
 const picksMax = 6;
-/** An hour at one every three seconds. */
-const pointsMax = 1200;
 
 /** Whether a metric is chosen. */
 export function isPicked(picks: readonly MetricPick[], { scope, id }: MetricPick): boolean {
@@ -29,19 +22,23 @@ export function isPicked(picks: readonly MetricPick[], { scope, id }: MetricPick
 export function usePicks(): {
   readonly picks: readonly MetricPick[];
   readonly toggle: (pick: MetricPick) => void;
+  readonly take: (picks: readonly MetricPick[]) => void;
 } {
   const [picks, setPicks] = useState(readPicks);
+  const take = (next: readonly MetricPick[]): void => {
+    setPicks(next);
+    try {
+      localStorage.setItem(storageKey, JSON.stringify(next));
+    } catch {
+      // A browser that keeps nothing shows the choice until the page is closed.
+    }
+  };
   return {
     picks,
+    take,
     toggle(pick) {
       const others = picks.filter(({ scope, id }) => scope !== pick.scope || id !== pick.id);
-      const next = others.length < picks.length ? others : [...others, pick].slice(-picksMax);
-      setPicks(next);
-      try {
-        localStorage.setItem(storageKey, JSON.stringify(next));
-      } catch {
-        // A browser that keeps nothing shows the choice until the page is closed.
-      }
+      take(others.length < picks.length ? others : [...others, pick].slice(-picksMax));
     },
   };
 }
@@ -55,21 +52,24 @@ interface Point {
 interface PickedProps {
   readonly job: ReadyJob;
   readonly picks: readonly MetricPick[];
+  readonly reachMs: number;
+  /** Default: that they were chosen. */
+  readonly title?: string;
 }
 
 /** The plot; nothing before something is chosen. */
-export function PickedMetrics({ job, picks }: PickedProps): ReactNode {
+export function PickedMetrics({ job, picks, reachMs, title }: PickedProps): ReactNode {
   const { t } = useText();
-  const points = usePoints(job, picks);
+  const points = usePoints(job, picks, reachMs);
   if (picks.length === 0) return null;
   return (
     <section className="card" data-part="picked-metrics">
       <header>
-        <h2>{t('metrics.picked')}</h2>
+        <h2>{title ?? t('metrics.picked')}</h2>
         <span className="soft small">{t('metrics.picked.how')}</span>
       </header>
       <Plot
-        label={t('metrics.picked')}
+        label={title ?? t('metrics.picked')}
         times={points.map(({ at }) => at)}
         series={picks.map((pick, index) => ({
           name: nameOf(job, pick),
@@ -77,29 +77,35 @@ export function PickedMetrics({ job, picks }: PickedProps): ReactNode {
           values: points.map(({ values }) => values.get(keyOf(pick)) ?? null),
         }))}
         format={written}
+        spansGaps
       />
     </section>
   );
 }
 
-/** What was measured since the pane was opened. */
-function usePoints(job: ReadyJob, picks: readonly MetricPick[]): readonly Point[] {
-  const [points, setPoints] = useState<readonly Point[]>([]);
+/** By job: what was measured while somebody looked, a day of it at most; until the page is closed. */
+const measured = new Map<string, readonly Point[]>();
+
+function usePoints(job: ReadyJob, picks: readonly MetricPick[], reachMs: number): readonly Point[] {
+  const { jobId } = job;
+  const [points, setPoints] = useState(() => measured.get(jobId) ?? []);
   const { data, dataUpdatedAt } = useQuery({
-    queryKey: ['picked', job.jobId, ...picks.map(keyOf)],
+    queryKey: ['picked', jobId, ...picks.map(keyOf)],
     queryFn: ({ signal }) => readValues(job, picks, signal),
     enabled: picks.length > 0,
     refetchInterval: metricsEveryMs,
   });
   useEffect(() => {
     if (data === undefined) return;
-    setPoints((before) =>
-      before.at(-1)?.at === dataUpdatedAt
-        ? before
-        : [...before, { at: dataUpdatedAt, values: data }].slice(-pointsMax),
-    );
-  }, [data, dataUpdatedAt]);
-  return points;
+    const before = measured.get(jobId) ?? [];
+    if (dataUpdatedAt > (before.at(-1)?.at ?? 0)) {
+      measured.set(jobId, thinned([...before, { at: dataUpdatedAt, values: data }], dataUpdatedAt));
+    }
+    setPoints(measured.get(jobId) ?? []);
+  }, [jobId, data, dataUpdatedAt]);
+  const from = (points.at(-1)?.at ?? 0) - reachMs;
+  // Another view measures other metrics at its own times.
+  return points.filter(({ at, values }) => at >= from && picks.some((pick) => values.has(keyOf(pick))));
 }
 
 async function readValues(
@@ -139,9 +145,4 @@ function readPicks(): readonly MetricPick[] {
   } catch {
     return [];
   }
-}
-
-function isPick(value: unknown): value is MetricPick {
-  if (typeof value !== 'object' || value === null || !('scope' in value) || !('id' in value)) return false;
-  return typeof value.scope === 'string' && typeof value.id === 'string';
 }

@@ -32,6 +32,8 @@ export interface PlotProps {
   /** A value for the axis; default: with its unit too. */
   readonly formatAxis?: (value: number) => string;
   readonly max?: number;
+  /** A line goes on over holes: its values come at other times than those of other lines. */
+  readonly spansGaps?: boolean;
 }
 
 /** A plot. */
@@ -103,7 +105,7 @@ function dataOf({ times, series }: PlotProps): uPlot.AlignedData {
 
 function optionsOf(
   element: HTMLElement,
-  { series, format, formatAxis = format, max }: PlotProps,
+  { series, format, formatAxis = format, max, spansGaps = false }: PlotProps,
   {
     height,
     isUtc,
@@ -153,7 +155,7 @@ function optionsOf(
         width: 1.75,
         stroke: colour(`--series-${index}`),
         points: { show: false },
-        spanGaps: false,
+        spanGaps: spansGaps,
         ...(isArea === true && {
           fill: (): string =>
             `color-mix(in srgb, ${colourOf(element, `--series-${index}`)} 14%, transparent)`,
