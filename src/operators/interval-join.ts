@@ -22,7 +22,7 @@ import type { Key } from '../base/key-groups.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
-import { JoinBuffers, type JoinKey, type SortedRecords, STEP } from './join-buffers.ts';
+import { AHEAD, JoinBuffers, UNKNOWN } from './join-buffers.ts';
 import type { OperatorContext, OperatorStateWriter, Output, Pull, RecordRun } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
 import { handOn, pullOf, type Results } from './results.ts';
@@ -61,9 +61,6 @@ const LATE = 'lateRecordsDropped';
 /** Pairs of one record that are made at once; the others are pulled as the receivers have room. */
 const EAGER_PAIRS = 64;
 
-/** Keys that are looked for before their records come. */
-const AHEAD = 32;
-
 /** One stream of the two. */
 interface Side {
   /** Partners of a record of time t have the times t + from to t + to. */
@@ -72,21 +69,19 @@ interface Side {
   readonly lateTag: string | undefined;
 }
 
-/** What a record is paired with: a stretch of the other side, which nobody changes meanwhile. */
-interface Partners {
+/** A record and how many partners were found for it; they stay while it is worked on. */
+interface Found {
   readonly isLeft: boolean;
   readonly time: number;
   readonly value: unknown;
-  readonly records: SortedRecords;
-  /** From where the records count their times. */
-  readonly base: number;
-  readonly end: number;
+  readonly count: number;
 }
 
 /** What the record before has added (N4). */
 interface Added {
-  readonly records: SortedRecords;
-  readonly index: number;
+  readonly number: number;
+  readonly input: number;
+  readonly time: number;
 }
 
 /** One subtask of an interval join. */
@@ -100,6 +95,10 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   #output!: Output;
   #buffers!: JoinBuffers;
   #context: PairContext<O, L> | undefined;
+  /** Event time, as of the record that is worked on. */
+  #watermark = MIN_TIMESTAMP;
+  /** In processing time, when the last record came. */
+  #arrivedAt = Number.NEGATIVE_INFINITY;
   #isUndoable = false;
   #added: Added | undefined;
   /** The record before has made a pair, or it was late. */
@@ -127,7 +126,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     this.#buffers = new JoinBuffers({
       domain: time,
       keepMs: [Math.max(upper, 0) + more, Math.max(-lower, 0) + more],
-      now: this.#isEventTime ? () => context.currentWatermark() : () => context.clock.now(),
+      now: this.#isEventTime ? () => context.currentWatermark() : () => this.#arrival(),
     });
     context.keyed.own(this.#buffers);
     this.#context = new PairContext(context, this.#function.outputs, local);
@@ -135,13 +134,15 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   }
 
   record(input: number, value: unknown, timestamp: number): void | Pull {
-    return this.#take(input, this.#keyed.currentKey(), value, timestamp);
+    this.#watermark = this.#operator.currentWatermark();
+    return this.#take(input, this.#keyed.currentKey(), value, timestamp, UNKNOWN);
   }
 
   batch(run: RecordRun): void | Pull {
     const { input, values, timestamps } = run;
     const keys = run.keys!;
     const buffers = this.#buffers;
+    this.#watermark = this.#operator.currentWatermark();
     // What was looked for ahead: from the first to below the second.
     let from = run.position;
     let to = from;
@@ -166,30 +167,31 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     }
   }
 
-  // Hot path: once per record. `known`: what waits of the key, where that was looked for.
-  #take(input: number, key: Key, value: unknown, timestamp: number, known?: JoinKey): void | Pull {
+  // Hot path: once per record. `known`: the number of the key, where that was looked for.
+  #take(input: number, key: Key, value: unknown, timestamp: number, known: number): void | Pull {
     const side = this.#sides[input]!;
+    const buffers = this.#buffers;
     const time = this.#timeOf(timestamp);
-    if (this.#isLate(time)) return this.#giveUp(side, value, timestamp);
-    const waiting = this.#buffers.of(key, known);
-    const index = this.#buffers.add(waiting, input, time, value);
-    if (this.#isUndoable) this.#added = { records: waiting.side(input), index };
-    const records = waiting.side(1 - input);
-    const base = this.#buffers.base(time);
-    const end = records.firstAfter(time - base + side.to);
-    const first = records.firstAfter(time - base + side.from - 1, end);
-    if (first < end) return this.#join({ isLeft: input === 0, time, value, records, base, end }, first);
+    // N3.
+    if (this.#isEventTime && time < this.#watermark) return this.#giveUp(side, value, timestamp);
+    buffers.moveTo(this.#isEventTime ? this.#watermark : time);
+    const number = buffers.numberOf(key, known);
+    buffers.add(number, input, time, value);
+    if (this.#isUndoable) this.#added = { number, input, time };
+    const count = buffers.find(number, 1 - input, time + side.from, time + side.to);
+    if (count > 0) return this.#join({ isLeft: input === 0, time, value, count });
   }
 
   #timeOf(timestamp: number): number {
-    if (!this.#isEventTime) return this.#operator.clock.now();
+    if (!this.#isEventTime) return this.#arrival();
     if (timestamp === MIN_TIMESTAMP) throw withoutTimestamp();
     return timestamp;
   }
 
-  /** N3. */
-  #isLate(time: number): boolean {
-    return this.#isEventTime && time < this.#operator.currentWatermark();
+  /** The clock may go back, and what counts here does not. */
+  #arrival(): number {
+    this.#arrivedAt = Math.max(this.#arrivedAt, this.#operator.clock.now());
+    return this.#arrivedAt;
   }
 
   #giveUp(side: Side, value: unknown, timestamp: number): void {
@@ -198,20 +200,20 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     else this.#output.side(side.lateTag, value, timestamp);
   }
 
-  #join(partners: Partners, first: number): void | Pull {
+  #join(found: Found): void | Pull {
     const context = this.#context!;
-    const eager = Math.min(partners.end, first + EAGER_PAIRS * STEP);
+    const eager = Math.min(found.count, EAGER_PAIRS);
     this.#hasEmitted = true;
-    for (let index = first; index < eager; index += STEP) {
-      const pull = handOn(this.#call(partners, index), context.emitted, this.#output);
-      if (pull !== undefined) return this.#rest(partners, index + STEP, pull);
+    for (let index = 0; index < eager; index++) {
+      const pull = handOn(this.#call(found, index), context.emitted, this.#output);
+      if (pull !== undefined) return this.#rest(found, index + 1, pull);
     }
-    if (eager < partners.end) return this.#rest(partners, eager, undefined);
+    if (eager < found.count) return this.#rest(found, eager, undefined);
   }
 
-  #call({ isLeft, time, value, records, base }: Partners, index: number): unknown {
-    const other = records.valueAt(index);
-    const otherTime = records.timeAt(index) + base;
+  #call({ isLeft, time, value }: Found, index: number): unknown {
+    const other = this.#buffers.valueAt(index);
+    const otherTime = this.#buffers.timeAt(index);
     const context = this.#context!;
     if (isLeft) {
       context.moveToPair(time, otherTime, this.#isEventTime);
@@ -222,11 +224,11 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   }
 
   /** The pairs that are left, as they are pulled. */
-  #rest(partners: Partners, from: number, first: Pull | undefined): Pull {
+  #rest(found: Found, from: number, first: Pull | undefined): Pull {
     const context = this.#context!;
     return new PairPull(first, {
-      count: (partners.end - from) / STEP,
-      call: (pair) => this.#call(partners, from + pair * STEP),
+      count: found.count - from,
+      call: (pair) => this.#call(found, from + pair),
       timestamp: () => context.emitted,
     });
   }
@@ -252,7 +254,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     super.undo();
     const added = this.#added;
     this.#added = undefined;
-    added?.records.remove(added.index);
+    if (added !== undefined) this.#buffers.undo(added.number, added.input, added.time);
   }
 }
 

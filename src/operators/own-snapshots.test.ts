@@ -35,6 +35,8 @@ interface Spec {
   readonly slide: number;
   readonly latenessMs: number;
   readonly fold: keyof typeof folds;
+  /** All times are so many times as far. */
+  readonly scale: number;
 }
 
 /** Those that change what they hold in place, as they may, and one that does not; of `merging` sliding windows share panes. */
@@ -60,7 +62,8 @@ function inPlace() {
 }
 
 function factoryOf(spec: Spec): OperatorFactory {
-  const { kind, size, slide } = spec;
+  const { kind, scale } = spec;
+  const [size, slide] = [spec.size * scale, spec.slide * scale];
   const isShared = kind === 'panes';
   const time = isShared ? 'event' : spec.time;
   // Sessions have to merge.
@@ -150,8 +153,18 @@ const specs = fc.record<Spec>({
   slide: fc.integer({ min: 1, max: 8 }),
   latenessMs: fc.constantFrom(0, 0, 3, 20),
   fold: fc.constantFrom('all', 'reduce', 'adding', 'merging'),
+  scale: fc.constantFrom(1, 1, 50),
 });
 const steps = fc.array(step, { minLength: 5, maxLength: 30, size: 'max' });
+function scaled(given: Step, scale: number, inputs: number): Step {
+  if ('record' in given) {
+    const { input = 0, timestamp = 0 } = given as { input?: number; timestamp?: number };
+    return { ...given, timestamp: timestamp * scale, input: inputs === 2 ? input : 0 };
+  }
+  if ('watermark' in given) return { watermark: given.watermark * scale };
+  return 'passMs' in given ? { passMs: given.passMs * scale } : given;
+}
+
 /** Pieces that are read before each step. */
 const paces = fc.oneof(fc.constant([0]), fc.array(fc.nat({ max: 2 }), { minLength: 1, maxLength: 5 }));
 
@@ -162,7 +175,7 @@ test('state in a form of its own is written as of the barrier, whatever its oper
       const factory = factoryOf(spec);
       const inputs = spec.kind === 'join' ? 2 : 1;
       const of = (all: readonly Step[]): readonly Step[] =>
-        inputs === 2 ? all : all.map((each) => ('record' in each ? { ...each, input: 0 } : each));
+        all.map((each) => scaled(each, spec.scale, inputs));
       const [atOnce, late] = [await opened(factory), await opened(factory)];
       for (const each of of(before)) for (const { harness } of [atOnce, late]) harness.do(each);
       const expected = bytesOf(frozen(atOnce));
