@@ -31,12 +31,14 @@ const events = generatorSource(
 );
 const alerts = env
   .fromSource(events, { uid: 'events' })
+  // Behind keyBy nobody knows any more where an event came from: the evidence of an alert tells it.
+  .map((event, { runtime }) => ({ ...event, place: runtime.sourcePosition() }))
   .keyBy('user')
   .process({
     uid: 'abnormal-in-a-row',
     state: { abnormal: state.value(0) },
     outputs: { seen: type<string>(), raised: type<Raised>() },
-    evidence: { steps: 5, offset: ({ user, number }) => `${user}:${number}` },
+    evidence: { steps: 5, offset: ({ place }) => place },
     process(event, { key, state, output, evidence }) {
       output('seen', key);
       const count = event.abnormal ? state.abnormal.value() + 1 : 0;

@@ -24,8 +24,8 @@ const BOUNDS = { depth: 4, breadth: 20, textLength: 200, values: 60 } as const;
 export interface EvidenceOptions<In> {
   /** The last records of each key, 1 to 100. */
   readonly steps: number;
-  /** Where a record is in its source, when it says so: an offset, a line, an id. */
-  readonly offset?: (record: In) => string | number;
+  /** Where a record is in its source, when it says so: an offset, a line, an id, or what `runtime.sourcePosition()` told it. */
+  readonly offset?: (record: In) => string | number | undefined;
   /** Names of fields, at any depth, whose values are not kept. */
   readonly mask?: readonly string[];
 }
@@ -121,7 +121,7 @@ export class EvidenceKeeper<In> {
     return {
       at: this.#context.clock.now(),
       timestamp: timestamp === MIN_TIMESTAMP ? null : timestamp,
-      offset: offset === undefined ? null : String(offset(record)),
+      offset: textOf(offset?.(record)),
       record: this.#shown(record),
       state: Object.fromEntries(
         this.#states.map(([name, descriptor, handle]) => [name, this.#shown(contentsOf(descriptor, handle))]),
@@ -146,4 +146,8 @@ function contentsOf({ kind }: StateDescriptor, handle: StateHandle<StateDescript
     case 'aggregating':
       return (handle as { get(): unknown }).get();
   }
+}
+
+function textOf(offset: string | number | undefined): string | null {
+  return offset === undefined ? null : String(offset);
 }

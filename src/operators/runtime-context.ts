@@ -16,4 +16,15 @@ export interface RuntimeContext {
    * when the run began, and is gone when it has ended. Read, never write it.
    */
   readonly cachedFile: (name: string) => string;
+  /**
+   * Where the record that is being processed is in its source, as the source says it for people: `auth.log:4`, `record 17 of
+   * split 2`. Only in a function that is chained with the source, before the first exchange (`keyBy`, `rebalance`, …): records
+   * do not carry it. `undefined` behind one, for sources that say nothing, and outside of a record. What has to be known
+   * further on is put into the record here:
+   *
+   * ```ts
+   * const placed = lines.map((line, { runtime }) => ({ line, place: runtime.sourcePosition() }));
+   * ```
+   */
+  readonly sourcePosition: () => string | undefined;
 }

@@ -241,6 +241,8 @@ export class Chain {
         accumulators: this.accumulators,
         jobParameters: compiled.declarations.jobParameters,
         cachedFiles: host.cachedFiles,
+        // Asked for when somebody calls it, and not for each record.
+        sourcePosition: () => this.#position(),
       }),
       restored: restored.get(link.planned.uid)?.sections ?? new Map(),
       currentWatermark: () => link.currentWatermark,

@@ -13,14 +13,16 @@ export interface RuntimeParts {
   readonly jobParameters: Readonly<Record<string, string>>;
   /** Absolute paths by name. */
   readonly cachedFiles: Readonly<Record<string, string>>;
+  readonly sourcePosition: () => string | undefined;
 }
 
 /** See the head of the file. */
 export function createRuntimeContext(parts: RuntimeParts): RuntimeContext {
-  const { metrics, accumulators, jobParameters, cachedFiles } = parts;
+  const { metrics, accumulators, jobParameters, cachedFiles, sourcePosition } = parts;
   return Object.freeze({
     metrics,
     jobParameters,
+    sourcePosition,
     accumulator: <In, Out>(accumulator: Accumulator<In, Out>) => accumulators.of(accumulator),
     cachedFile: (name: string) => {
       const path = Object.hasOwn(cachedFiles, name) ? cachedFiles[name] : undefined;

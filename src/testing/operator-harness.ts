@@ -375,6 +375,7 @@ export class OperatorHarness {
         accumulators: this.accumulators,
         jobParameters: this.#options.jobParameters ?? {},
         cachedFiles: this.#options.cachedFiles ?? {},
+        sourcePosition: () => undefined,
       }),
       checkpointing: true,
       restoredCheckpointId: restored === undefined ? undefined : 1,

@@ -102,6 +102,7 @@ export class RecordingContext implements OperatorContext {
       accumulators: new AccumulatorSet(),
       jobParameters: {},
       cachedFiles: {},
+      sourcePosition: () => undefined,
     });
     this.random = env.random;
     this.files = env.files;

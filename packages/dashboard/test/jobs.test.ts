@@ -101,7 +101,7 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       const [told] = /(?<=abnormal )\d+/.exec(await alert.innerText())!;
       assert.equal(counts.at(-1), Number(told), 'the last record brought the count that is told');
       for (const [at, step] of steps.slice(-3).entries()) {
-        assert.match(step, /user\d:\d+[\s\S]*"abnormal":true/, `step ${at} is an abnormal event`);
+        assert.match(step, /record \d+ of split \d[\s\S]*"abnormal":true/, `step ${at} is an abnormal event`);
       }
 
       await goToPane(page, 'latency');
