@@ -1,9 +1,18 @@
-// The benchmark of a cluster: `node bench/cluster.ts [--only NAME] [--rounds N] [--json FILE]`. Two TaskManager processes of
+// The benchmark of a cluster: `node bench/cluster.ts [--only NAME] [--rounds N] [--json FILE] [--set=-DKEY=VALUE]`. Two TaskManager processes of
 // one slot each; `tcp-exchange` beside the limit of `exchange` (making, encoding and decoding in one thread), the keyed count
 // beside the same job in two threads of one process, by turns. Then what a cluster costs: memory of idle processes, and the
-// time from the submission of a job of 100 subtasks in 9 slots until all of them run.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// time from the submission of a job of 100 subtasks in 9 slots until all of them run. `recovery`: TaskManagers of a job with 1 M
+// keys are killed, with the heartbeats of `cluster start`; how long it takes until something is committed again, and what with.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -38,13 +47,24 @@ interface Status {
 }
 
 const { values: options } = parseArgs({
-  options: { only: { type: 'string' }, rounds: { type: 'string', default: '3' }, json: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'string' },
+    // For `recovery`: settings of the job, such as -Dexecution.state-recovery.from-local=true.
+    set: { type: 'string', multiple: true },
+  },
 });
 const rounds = Number(options.rounds);
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-cluster-'));
 const state = join(folder, 'state');
 const commandLine = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const checkpoints = `execution.checkpointing.interval=${CHECKPOINT_INTERVAL.replace(' ', '')}`;
+
+const RECOVERY_KEYS = 1_000_000;
+const RECOVERY_KILLS = 7;
+/** Of committed output; the sink names its files `<subtask>-<job master>-<deployment>-<part>.jsonl`. */
+const DEPLOYMENT_OF_FILE = /-(\d+)-\d+\.jsonl$/;
 
 const workloads: readonly ClusterWorkload[] = [
   {
@@ -86,6 +106,11 @@ try {
   if (options.only === undefined) {
     startCluster(3, 3);
     results.push(timeToRunning());
+    stopCluster();
+  }
+  if (options.only === undefined || options.only === 'recovery') {
+    startCluster(3, 3);
+    results.push(await recovery());
   }
 } finally {
   stopCluster();
@@ -146,6 +171,216 @@ function timeToRunning(): object {
   );
   millrace('cancel', id);
   return { name: 'time-to-running', ms };
+}
+
+interface RecoveryTold {
+  readonly failedAt: number;
+  readonly phases: readonly {
+    readonly phase: string;
+    readonly startedAt: number;
+    readonly endedAt: number | null;
+  }[];
+}
+
+interface CheckpointTold {
+  readonly id: number;
+  readonly status: string;
+  readonly trigger_timestamp: number;
+  readonly end_to_end_duration: number;
+}
+
+/** Kill by kill: from the signal to the next committed output. Each kill meets a TaskManager that has slots of the job. */
+async function recovery(): Promise<object> {
+  const output = join(folder, 'committed');
+  const id = submit('recovery', [
+    ...['-p', '3', '-Dexecution.checkpointing.interval=500ms'],
+    ...['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=1000'],
+    '-Drestart-strategy.fixed-delay.delay=20ms',
+    ...(options.set ?? []),
+    ...[
+      '--',
+      '--keys',
+      `${RECOVERY_KEYS}`,
+      '--fill',
+      `${RECOVERY_KEYS}`,
+      '--rate',
+      '20000',
+      '--output',
+      output,
+    ],
+  ]);
+  await untilFilled(id, output);
+  const rest = (status().processes as readonly { readonly role: string; readonly rest?: string }[]).find(
+    ({ role }) => role === 'jobmanager',
+  )!.rest!;
+  const times: number[] = [];
+  /** Of the processes that live on: what it would take on a machine that does nothing else, over its cores. */
+  const cpuMs: number[] = [];
+  const parts: Record<string, number>[] = [];
+  /** How long a checkpoint takes while nothing happens, ms. */
+  const undisturbed: number[] = [];
+  let stateBytes = 0;
+  for (let kill = 0; kill < RECOVERY_KILLS; kill++) {
+    const { processes } = status();
+    const hosts = processes.filter(
+      (found) =>
+        found.role === 'taskmanager' &&
+        processes.some((child) => child.role === 'jobprocess' && child.id.startsWith(`${found.id}/`)),
+    );
+    const victim = hosts[kill % hosts.length]!;
+    const before = newestDeployment(output);
+    const checkpoints = await ask<{
+      latest: { completed: { end_to_end_duration: number; state_size: number } };
+    }>(`${rest}/jobs/${id}/checkpoints`);
+    stateBytes = checkpoints.latest.completed.state_size;
+    undisturbed.push(checkpoints.latest.completed.end_to_end_duration);
+    const others = processes.filter(({ id }) => id !== victim.id && !id.startsWith(`${victim.id}/`));
+    const used = cpuMsOf(others);
+    const killedAt = Date.now();
+    process.kill(victim.pid, 'SIGKILL');
+    while (newestDeployment(output) <= before) await new Promise((resolve) => setTimeout(resolve, 5));
+    const committedAt = Date.now();
+    times.push(committedAt - killedAt);
+    cpuMs.push(cpuMsOf(others) - used);
+    const { entries } = await ask<{ entries: readonly RecoveryTold[] }>(`${rest}/x/jobs/${id}/recoveries`);
+    const { history } = await ask<{ history: readonly CheckpointTold[] }>(`${rest}/jobs/${id}/checkpoints`);
+    const part = partsOf(entries.at(-1)!, history, { killedAt, committedAt });
+    parts.push({ ...part.found, ...(await checkpointParts(`${rest}/jobs/${id}/checkpoints`, part.first)) });
+    startTaskManager(victim.id);
+    // Two checkpoints and everybody there again: each kill meets the same cluster.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+  }
+  millrace('cancel', id);
+  const sorted = times.toSorted((a, b) => a - b);
+  const means = Object.fromEntries(
+    Object.keys(parts[0]!).map((name) => [
+      name,
+      Math.round(parts.reduce((sum, each) => sum + (each[name] ?? 0), 0) / parts.length),
+    ]),
+  );
+  const shares = Object.entries(means).map(([name, ms]) => `${name} ${ms}`);
+  console.log(
+    `recovery, ${RECOVERY_KEYS / 1e6} M keys, ${(stateBytes / 2 ** 20).toFixed(1)} MiB of state: kill of a TaskManager to the next committed output, n=${times.length}: p50 ${median(times)} ms, max ${sorted.at(-1)} ms (target 3000); ms on average: ${shares.join(', ')}; a checkpoint before the kill: ${median(undisturbed)} ms; CPU of all processes meanwhile ${median(cpuMs)} ms; load ${loadavg()[0]!.toFixed(1)}`,
+  );
+  return { name: 'recovery', keys: RECOVERY_KEYS, stateBytes, times, means, undisturbed, cpuMs };
+}
+
+/**
+ * What the time went to: `detect` until the job knows, its phases, `trigger` until the first checkpoint begins, `checkpoint`, and
+ * `release` until its output is seen.
+ */
+function partsOf(
+  { failedAt, phases }: RecoveryTold,
+  history: readonly CheckpointTold[],
+  { killedAt, committedAt }: { readonly killedAt: number; readonly committedAt: number },
+): { readonly found: Record<string, number>; readonly first: CheckpointTold | undefined } {
+  const found: Record<string, number> = { detect: failedAt - killedAt };
+  let at = failedAt;
+  for (const { phase, endedAt } of phases) {
+    if (phase === 'replay' || endedAt === null) continue;
+    found[phase] = endedAt - at;
+    at = endedAt;
+  }
+  const first = history.findLast(
+    ({ status, trigger_timestamp: triggered }) => status === 'COMPLETED' && triggered >= at,
+  );
+  if (first === undefined) return { found: { ...found, commit: committedAt - at }, first };
+  const { trigger_timestamp: triggered, end_to_end_duration: checkpoint } = first;
+  const release = committedAt - triggered - checkpoint;
+  return { found: { ...found, trigger: triggered - at, checkpoint, release }, first };
+}
+
+/** What processes have computed so far, ms; by ticks of 10 ms. */
+function cpuMsOf(processes: readonly { readonly pid: number }[]): number {
+  return processes.reduce((sum, { pid }) => {
+    try {
+      const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      return sum + (Number(fields[11]) + Number(fields[12])) * 10;
+    } catch {
+      return sum; // It has ended.
+    }
+  }, 0);
+}
+
+interface SubtasksTold {
+  readonly summary: {
+    readonly checkpoint_duration: Readonly<Record<'sync' | 'async', { readonly max: number }>>;
+    readonly alignment: { readonly duration: { readonly max: number } };
+    readonly start_delay: { readonly max: number };
+  };
+}
+
+/** What that checkpoint went to, of the subtask that took longest. */
+async function checkpointParts(
+  url: string,
+  checkpoint: CheckpointTold | undefined,
+): Promise<Record<string, number>> {
+  if (checkpoint === undefined) return {};
+  const { tasks } = await ask<{ tasks: Readonly<Record<string, unknown>> }>(
+    `${url}/details/${checkpoint.id}`,
+  );
+  const most: Record<string, number> = {};
+  for (const vertex of Object.keys(tasks)) {
+    const { summary } = await ask<SubtasksTold>(`${url}/details/${checkpoint.id}/subtasks/${vertex}`);
+    const { checkpoint_duration: duration, alignment, start_delay: delay } = summary;
+    const told = {
+      delay: delay.max,
+      align: alignment.duration.max,
+      sync: duration.sync.max,
+      async: duration.async.max,
+    };
+    for (const [name, ms] of Object.entries(told))
+      most[`of it ${name}`] = Math.max(most[`of it ${name}`] ?? 0, ms);
+  }
+  return most;
+}
+
+/** Every key is in the state of a complete checkpoint: one that was met twice was committed. */
+async function untilFilled(id: string, output: string): Promise<void> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const job = status().jobs.find(({ jobId }) => jobId === id)!;
+    if (job.outcome !== undefined) throw new Error(`the job has ended: ${JSON.stringify(job)}`);
+    const last = `user-${RECOVERY_KEYS - 64}"`;
+    if (committedFiles(output).some((file) => readFileSync(file, 'utf8').includes(last))) return;
+  }
+}
+
+function committedFiles(output: string): string[] {
+  if (!existsSync(output)) return [];
+  return readdirSync(output, { recursive: true, encoding: 'utf8' })
+    .filter((name) => DEPLOYMENT_OF_FILE.test(name))
+    .map((name) => join(output, name));
+}
+
+function newestDeployment(output: string): number {
+  return Math.max(0, ...committedFiles(output).map((file) => Number(DEPLOYMENT_OF_FILE.exec(file)![1])));
+}
+
+async function ask<T>(url: string): Promise<T> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${response.status} ${url}`);
+  return (await response.json()) as T;
+}
+
+/** One in the place of another that was killed; it ends with the cluster. */
+function startTaskManager(id: string): void {
+  const { address } = (
+    status().processes as readonly { readonly role: string; readonly address?: string }[]
+  ).find(({ role }) => role === 'jobmanager')!;
+  const settings = [
+    `-Djobmanager.rpc.port=${address!.split(':').at(-1)}`,
+    `-Dtaskmanager.resource-id=${id}`,
+    '-Dtaskmanager.numberOfTaskSlots=3',
+    '-Dheartbeat.interval=1s',
+    '-Dheartbeat.timeout=10s',
+  ];
+  spawn(process.execPath, [commandLine, 'taskmanager', '--state', state, ...settings], {
+    cwd: folder,
+    stdio: 'ignore',
+    detached: true,
+  }).unref();
 }
 
 function clustered(job: string, records: number): { readonly elapsedMs: number; readonly checksum: number } {

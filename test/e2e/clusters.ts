@@ -178,8 +178,12 @@ export class TestCluster {
     await started.outputMatches(/the JobManager listens on/, START_MS_MAX);
   }
 
-  /** Adds a TaskManager, in the place of one that was killed. */
-  async addTaskManager(test: Cleaning, id: string, slots = 3): Promise<void> {
+  /** Adds a TaskManager, in the place of one that was killed; `settings` are all that it needs besides those of the cluster. */
+  async addTaskManager(
+    test: Cleaning,
+    id: string,
+    { slots = 3, settings = [] }: { readonly slots?: number; readonly settings?: readonly string[] } = {},
+  ): Promise<void> {
     const [jobManager] = await this.processes('jobmanager');
     const [host, port] = jobManager!.address!.split(':');
     const started = startMillrace(
@@ -188,6 +192,7 @@ export class TestCluster {
         '--state',
         this.state,
         ...this.#options,
+        ...settings,
         `-Djobmanager.rpc.address=${host}`,
         `-Djobmanager.rpc.port=${port}`,
         `-Dtaskmanager.resource-id=${id}`,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { TestCluster } from '../e2e/clusters.ts';
+import { loginsJob } from '../e2e/processes.ts';
 import { FlinkCommand } from './flink.ts';
 
 const job = join(root, 'test', 'flink-tools', 'slow-job.ts');
@@ -60,4 +61,42 @@ it('lists, checkpoints, savepoints, stops and cancels as on a cluster of Flink',
   const { outcome } = await cluster.ended(jobId);
   assert.equal(outcome?.status, 'CANCELED');
   await fails(/Job b{32} not found/, 'cancel', 'b'.repeat(32));
+});
+
+it('lists, savepoints and stops the two main examples, unchanged, and they go on from there', async (test) => {
+  const cluster = await TestCluster.start(test, { taskManagers: 2, settings: ['-Drest.port=0'] });
+  const [jobManager] = await cluster.processes('jobmanager');
+  const flink = new FlinkCommand(test, jobManager!.rest!);
+  const says = async (pattern: RegExp, ...words: string[]): Promise<string> => {
+    const { code, output } = await flink.run(...words);
+    assert.deepEqual({ code, matches: pattern.test(output) }, { code: 0, matches: true }, output);
+    return pattern.exec(output)![1] ?? '';
+  };
+  const saved = join(cluster.cwd, 'saved');
+  const examples = [
+    { name: 'abnormal-logins', file: loginsJob, words: ['--rate', '50'] },
+    { name: 'abnormal-users', file: join(root, 'examples', 'abnormal-users.ts'), words: ['--speed', '20'] },
+  ] as const;
+  const ids = new Map<string, string>();
+  for (const { name, file, words } of examples) {
+    const id = await cluster.submit(file, '-Dexecution.checkpointing.interval=500ms', '--', ...words);
+    ids.set(name, id);
+    await cluster.until(
+      id,
+      'it runs and has a checkpoint',
+      ({ state, checkpoints }) => state === 'RUNNING' && (checkpoints ?? 0) > 0,
+    );
+  }
+  for (const [name, id] of ids) await says(new RegExp(`${id} : ${name} \\(RUNNING\\)`), 'list', '--running');
+  for (const { name, file, words } of examples) {
+    const id = ids.get(name)!;
+    const savepoint = await says(/Savepoint completed\. Path: (\S+)/, 'savepoint', id, saved);
+    assert.ok(existsSync(join(savepoint, '_metadata')), savepoint);
+    const last = await says(/Savepoint completed\. Path: (\S+)/, 'stop', '-p', saved, id);
+    assert.ok(existsSync(join(last, '_metadata')), last);
+    await says(new RegExp(`${id} : ${name} \\(FINISHED\\)`), 'list', '-a');
+    await cluster.submit(file, '-s', last, '--', ...words);
+    await cluster.until(id, 'it goes on', ({ state }) => state === 'RUNNING');
+    await says(/Cancelled job/, 'cancel', id);
+  }
 });

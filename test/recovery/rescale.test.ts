@@ -139,12 +139,12 @@ it('an adaptive job goes on with the slots that are left, and takes new ones whe
       (job) => job.subtasks === subtasks && job.subtasksRunning === subtasks && (job.checkpoints ?? 0) > 0,
     );
   await runsWith(4, 'it asks for three slots, and runs in two');
-  await cluster.addTaskManager(test, 'taskmanager-3', 1);
+  await cluster.addTaskManager(test, 'taskmanager-3', { slots: 1 });
   await runsWith(6, 'it has taken the third');
   const [victim] = await cluster.processes('taskmanager');
   await cluster.kill(victim!.pid);
   await runsWith(4, 'it goes on in two');
-  await cluster.addTaskManager(test, 'taskmanager-4', 1);
+  await cluster.addTaskManager(test, 'taskmanager-4', { slots: 1 });
   await runsWith(6, 'it has all that it asks for again');
 
   assert.equal((await cluster.run('stop', id)).code, 0);
