@@ -15,6 +15,8 @@ import { CHECKPOINTS_MIN, ROUNDS, RUN_MS, START_RECORDS, type Workload, workload
 
 /** A limit that is slower here than in a process of its own would flatter the job. */
 const LIMIT_SHARE_MIN = 0.9;
+/** Of a trial run. */
+const TRIAL_MS = 1_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -105,11 +107,18 @@ async function measure(workload: Workload): Promise<Result> {
   };
 }
 
-/** Even, so that two splits share them; the first run also warms up the disk cache and the loader. */
+/**
+ * Even, so that two splits share them. What the start takes is no measure of the records, so a trial is long enough to tell
+ * them apart; the first run also warms up the disk cache and the loader.
+ */
 async function recordsFor({ name, records }: Workload): Promise<number> {
-  const { elapsedMs } = await runJob(name, records);
-  const needed = records * ((RUN_MS * 1.5) / elapsedMs);
-  return Math.max(records, Math.ceil(needed / 1_000_000) * 1_000_000);
+  const start = await runJob(name, START_RECORDS);
+  for (let tried = records; ; tried *= 4) {
+    const ms = (await runJob(name, tried)).elapsedMs - start.elapsedMs;
+    if (ms < TRIAL_MS) continue;
+    const needed = tried * ((RUN_MS * 1.5) / ms);
+    return Math.max(records, Math.ceil(needed / 1_000_000) * 1_000_000);
+  }
 }
 
 function aloneRate(name: string, count: number): number {

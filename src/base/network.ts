@@ -13,8 +13,10 @@ export interface NetworkAddress {
 
 /** Who wants to know what happens to a connection; called in turns of their own, never within a call of the connection. */
 export interface ConnectionListener {
-  /** The next bytes; the listener may keep them. */
+  /** The next bytes; the listener may keep them, unless it said that it does not. */
   data(bytes: Uint8Array): void;
+  /** False: `data` is done with its bytes when it returns, so that their memory may be used again at once. Default: true. */
+  readonly keeps?: boolean;
   /** {@link Connection.write} said false, and now there is room again. */
   drained(): void;
   /** Nothing comes any more; once, and not after the own `close`. */
@@ -28,7 +30,7 @@ export interface Connection {
   /** Bytes that were written and have not left this process. */
   readonly waitingBytes: number;
   /**
-   * Sends bytes, which must not be changed afterwards. False when more wait than {@link CONNECTION_WAITING_BYTES}:
+   * Sends bytes, which must not be changed as long as `waitingBytes` are not 0. False when more wait than {@link CONNECTION_WAITING_BYTES}:
    * whoever can should pause until `drained`. Nothing is refused; after `close` nothing is sent.
    */
   write(bytes: Uint8Array): boolean;

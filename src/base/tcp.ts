@@ -1,6 +1,7 @@
 /** The network of the machine: TCP, without a delay for small writes. */
 
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Buffer } from 'node:buffer';
+import { connect, createServer, type Server, Socket } from 'node:net';
 import { MillraceError } from './errors.ts';
 import {
   addressText,
@@ -18,16 +19,53 @@ const BACKLOG = 128;
 /** A peer that was silent for so long is asked whether it is still there. */
 const KEEP_ALIVE_MS = 10_000;
 
+/** What one read takes at most. */
+const READ_BYTES = 256 * 1024;
+/** Into this all sockets of a thread read, one after the other: what a read brought is handed on before the next one. */
+let readInto: Buffer | undefined;
+
+/** How a socket reads into memory that is used again, and who gets what it read. */
+class Reading {
+  readonly onread: { readonly buffer: Buffer; readonly callback: (bytes: number) => boolean };
+  take: ((bytes: Uint8Array) => void) | undefined;
+
+  constructor() {
+    readInto ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    const buffer = readInto;
+    const callback = (bytes: number): boolean => {
+      this.take?.(buffer.subarray(0, bytes));
+      return true;
+    };
+    this.onread = { buffer, callback };
+  }
+}
+
 /** TCP of this machine. Connections and listeners keep the process alive. */
 export function tcpNetwork(): Network {
   return { listen, dial };
 }
 
 function listen(address: NetworkAddress, accept: (connection: Connection) => void): Promise<NetworkListener> {
-  const server = createServer({ noDelay: true, highWaterMark: CONNECTION_WAITING_BYTES }, (socket) => {
-    accept(new TcpConnection(socket));
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+    const reading = new Reading();
+    const taken = takenOver(socket, reading);
+    accept(taken === undefined ? new TcpConnection(socket) : new TcpConnection(taken, { reading }));
   });
   return listening(server, address);
+}
+
+/**
+ * A server gives sockets that make new memory for each read, most of whose cost that is; how a socket reads is said when it
+ * is made. So another one takes over what is connected, as a process does to which a connection is handed. `undefined`
+ * where Node does not show what it would take.
+ */
+function takenOver(socket: Socket, { onread }: Reading): Socket | undefined {
+  const holder = socket as unknown as { _handle: { readonly useUserBuffer?: unknown } | null };
+  const handle = holder._handle;
+  if (typeof handle?.useUserBuffer !== 'function') return undefined;
+  holder._handle = null;
+  const options = { handle, onread, readable: true, writable: true, manualStart: true };
+  return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
 }
 
 /** Resolves when the server listens. Throws NETWORK_FAILED. */
@@ -49,7 +87,10 @@ export function listening(server: Server, address: NetworkAddress): Promise<Netw
 
 function dial(address: NetworkAddress, deadlineMs: number): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address.host, port: address.port, noDelay: true });
+    const reading = new Reading();
+    const { onread } = reading;
+    const socket = connect({ host: address.host, port: address.port, noDelay: true, onread });
+    socket.pause(); // Until somebody listens.
     const fail = (why: string, cause?: unknown): void => {
       socket.destroy();
       reject(new MillraceError('NETWORK_FAILED', `cannot reach ${addressText(address)}: ${why}`, { cause }));
@@ -61,7 +102,7 @@ function dial(address: NetworkAddress, deadlineMs: number): Promise<Connection> 
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');
       socket.off('error', refused);
-      resolve(new TcpConnection(socket));
+      resolve(new TcpConnection(socket, { reading }));
     });
   });
 }
@@ -70,16 +111,27 @@ function dial(address: NetworkAddress, deadlineMs: number): Promise<Connection> 
 export class TcpConnection implements Connection {
   readonly peer: string;
   readonly #socket: Socket;
+  readonly #reading: Reading | undefined;
   readonly #unheard: ((error: Error | undefined) => Error) | undefined;
   #hasHeard = false;
   #listener: ConnectionListener | undefined;
   #error: Error | undefined;
   #closed: 'no' | 'by-peer' | 'by-us' = 'no';
 
-  /** `unheard`: why a peer closes that has never said anything, where that means something. */
-  constructor(socket: Socket, unheard?: (error: Error | undefined) => Error) {
+  /**
+   * `unheard`: why a peer closes that has never said anything, where that means something. Without `reading` each read is in
+   * memory of its own.
+   */
+  constructor(
+    socket: Socket,
+    options: {
+      readonly reading?: Reading;
+      readonly unheard?: (error: Error | undefined) => Error;
+    } = {},
+  ) {
     this.#socket = socket;
-    this.#unheard = unheard;
+    this.#reading = options.reading;
+    this.#unheard = options.unheard;
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.peer = addressText({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
     socket.on('error', (error) => {
@@ -104,13 +156,24 @@ export class TcpConnection implements Connection {
   listen(listener: ConnectionListener): void {
     const isFirst = this.#listener === undefined;
     this.#listener = listener;
-    if (isFirst) {
+    if (isFirst) this.#read();
+    if (this.#closed === 'by-peer') setImmediate(() => this.#tell());
+  }
+
+  #read(): void {
+    if (this.#reading === undefined) {
       this.#socket.on('data', (bytes: Uint8Array) => {
         this.#hasHeard = true;
         this.#listener?.data(bytes);
       });
+    } else {
+      this.#reading.take = (bytes) => {
+        this.#hasHeard = true;
+        const listener = this.#listener!;
+        if (this.#closed !== 'by-us') listener.data(listener.keeps === false ? bytes : new Uint8Array(bytes));
+      };
     }
-    if (this.#closed === 'by-peer') setImmediate(() => this.#tell());
+    this.#socket.resume();
   }
 
   close(): void {

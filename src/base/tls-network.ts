@@ -216,7 +216,7 @@ async function dial(material: Material, address: NetworkAddress, deadlineMs: num
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');
       socket.off('error', failed);
-      resolve(new TcpConnection(socket, (error) => refusedLate(name, error)));
+      resolve(new TcpConnection(socket, { unheard: (error) => refusedLate(name, error) }));
     });
   });
 }

@@ -85,6 +85,7 @@ test('channels that share a connection keep order and barriers, whatever the net
       count,
       windowBytes,
       waitingBytesMax: 1 << (6 + random.int(8)),
+      copiedBytesMax: 1 << random.int(11),
     });
     rings.network.chunkBytesMax = 1 << random.int(10);
     const tracks = rings.channels.map(() => new Track());

@@ -10,8 +10,11 @@
  * LI-3 A channel whose consumer rests has no credit, and stops nobody else.
  * LI-4 Checksums, lengths, types and channels are checked before anything is kept; what is wrong ends the link.
  * LI-5 The end of a link is told once, unless it was closed here.
+ * LI-6 The memory of a chunk is used again only when the connection holds nothing of it any more, and what was received is
+ *      looked at within the call that brings it: neither side makes memory for each write or read.
  */
 
+import { Buffer } from 'node:buffer';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Connection } from '../base/network.ts';
 import {
@@ -32,6 +35,9 @@ import {
 import type { RingInlet } from './ring-inlet.ts';
 import type { RingOutlet } from './ring-outlet.ts';
 
+/** Less is copied for the connection, so that the memory of a whole chunk does not wait with it. */
+const COPIED_BYTES_MAX = 16 * 1024;
+
 /** What a link is made of; channels by their index. */
 export interface LinkParts {
   readonly connection: Connection;
@@ -41,20 +47,24 @@ export interface LinkParts {
   readonly inlets: ReadonlyMap<number, RingInlet>;
   /** The largest payload that the peer may send: a window. */
   readonly payloadBytesMax: number;
+  /** Writes of fewer bytes are copied; default {@link COPIED_BYTES_MAX}. */
+  readonly copiedBytesMax?: number;
   /** LI-5; EXCHANGE_LOST, EXCHANGE_DAMAGED or EXCHANGE_PROTOCOL. */
   readonly onLost: (error: MillraceError) => void;
 }
 
 /** Bytes that are put together for one write. */
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+/** A message ends with the piece that reaches so many bytes: the consumer reads the first ones while the others come. */
+const MESSAGE_BYTES = 64 * 1024;
 
 /** See the head of the file. */
 export class Link {
   readonly #parts: LinkParts;
   readonly #outlets: readonly RingOutlet[];
   readonly #inlets: readonly (readonly [number, RingInlet])[];
-  readonly #chunk: Uint8Array;
-  readonly #fullAt: number;
+  /** What goes out in one write; messages are written behind each other up to {@link CHUNK_BYTES}. */
+  #chunk: Uint8Array;
   #at = 0;
   #first = 0;
   #isWritable = true;
@@ -71,10 +81,10 @@ export class Link {
     this.#outlets = [...parts.outlets.values()];
     this.#inlets = [...parts.inlets];
     const messageMax = this.#outlets.reduce((max, outlet) => Math.max(max, outlet.messageBytesMax), 0);
-    this.#chunk = new Uint8Array(CHUNK_BYTES + messageMax);
-    this.#fullAt = CHUNK_BYTES;
+    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES + messageMax);
     parts.connection.listen({
       data: (bytes) => this.#receive(bytes),
+      keeps: false,
       drained: () => {
         this.#isWritable = true;
         this.#pump();
@@ -127,16 +137,21 @@ export class Link {
   }
 
   #pull(outlet: RingOutlet): boolean {
-    const bytes = outlet.pull(this.#chunk, this.#at);
+    const bytes = outlet.pull(this.#chunk, this.#at, MESSAGE_BYTES);
     this.#at += bytes;
-    if (this.#at >= this.#fullAt) this.#flush();
+    if (this.#at >= CHUNK_BYTES) this.#flush();
     return bytes > 0;
   }
 
   #flush(): void {
     if (this.#at === 0) return;
-    this.#isWritable = this.#parts.connection.write(this.#chunk.slice(0, this.#at)); // LI-2
+    const { connection, copiedBytesMax = COPIED_BYTES_MAX } = this.#parts;
+    const isSmall = this.#at < copiedBytesMax || connection.waitingBytes > 0;
+    const bytes = isSmall ? copyOf(this.#chunk, this.#at) : this.#chunk.subarray(0, this.#at);
+    this.#isWritable = connection.write(bytes); // LI-2
     this.#at = 0;
+    // LI-6: what has left is written over, what waits is not.
+    if (!isSmall && connection.waitingBytes > 0) this.#chunk = Buffer.allocUnsafeSlow(this.#chunk.length);
   }
 
   #giveCredit(channel: number, inlet: RingInlet): void {
@@ -215,6 +230,12 @@ export class Link {
         return this.#parts.outlets.get(channel)!.credit(readCreditPayload(payload));
     }
   }
+}
+
+function copyOf(chunk: Uint8Array, length: number): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(length);
+  copy.set(chunk.subarray(0, length));
+  return copy;
 }
 
 function lost(peer: string, why: string): MillraceError {

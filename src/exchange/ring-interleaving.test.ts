@@ -370,7 +370,7 @@ function forwarding(count: number, last: number, saw: (log: string[]) => void): 
     let frames = 0;
     let barrier = 0;
     untilQuiet(party, () => {
-      for (let bytes = outlet.pull(out, 0); bytes > 0; bytes = outlet.pull(out, 0)) {
+      for (let bytes = outlet.pull(out, 0, out.length); bytes > 0; bytes = outlet.pull(out, 0, out.length)) {
         const { type, length } = readLinkHeader(out);
         const payload = out.slice(LINK_HEADER_BYTES, LINK_HEADER_BYTES + length);
         if (type !== DATA) {

@@ -67,13 +67,16 @@ export class RingOutlet {
     this.#outstanding -= bytes;
   }
 
-  /** Writes the next message into `out` from `at` on; gives the bytes that it took, 0 when there is none to send now. */
-  pull(out: Uint8Array, at: number): number {
+  /**
+   * Writes the next message into `out` from `at` on, which ends with the piece that reaches `enough` bytes; gives the bytes
+   * that it took, 0 when there is none to send now.
+   */
+  pull(out: Uint8Array, at: number, enough: number): number {
     let written = this.#memory.load(WRITTEN);
     if (this.#findBarrier()) written = this.#memory.load(WRITTEN); // All that it overtook is there.
     if (this.#barrier !== undefined && this.#frames >= this.#barrier.position)
       return this.#pullBarrier(out, at);
-    const bytes = this.#wholePieces(written, out.length - at - LINK_HEADER_BYTES);
+    const bytes = this.#wholePieces(written, out.length - at - LINK_HEADER_BYTES, enough);
     if (bytes === 0) return 0;
     this.#copyOut(this.#read, out.subarray(at + LINK_HEADER_BYTES, at + LINK_HEADER_BYTES + bytes));
     this.#release(bytes);
@@ -104,13 +107,13 @@ export class RingOutlet {
   }
 
   /** How many bytes of whole pieces may go now; counts their frames. */
-  #wholePieces(written: number, space: number): number {
+  #wholePieces(written: number, space: number, enough: number): number {
     const { capacity } = this.#memory;
     const window = this.#barrier === undefined ? capacity : 2 * capacity;
     const room = Math.min(space, window - this.#outstanding); // RO-1
     const end = (written - this.#read) >>> 0;
     let bytes = 0;
-    while (bytes < end && this.#frames !== this.#barrier?.position) {
+    while (bytes < end && bytes < enough && this.#frames !== this.#barrier?.position) {
       this.#copyOut((this.#read + bytes) | 0, this.#header);
       const piece = FRAME_HEADER_BYTES + lengthOf(this.#header);
       if (bytes + piece > room) break;

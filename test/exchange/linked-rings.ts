@@ -36,6 +36,7 @@ export function linkRings(options: {
   readonly windowBytes: number;
   readonly codec?: BatchCodec;
   readonly waitingBytesMax?: number;
+  readonly copiedBytesMax?: number;
 }): LinkedRings {
   const network = new MemoryNetwork(seededRandom(options.seed), options.waitingBytesMax);
   let rung = false;
@@ -60,6 +61,7 @@ export function linkRings(options: {
   const parts = {
     rest: new Uint8Array(0),
     payloadBytesMax: options.windowBytes,
+    ...(options.copiedBytesMax === undefined ? {} : { copiedBytesMax: options.copiedBytesMax }),
     onLost: (error: Error) => void lost.push(error),
   };
   const [near, far] = network.pair();

@@ -35,7 +35,8 @@ class End implements Connection {
 
   write(bytes: Uint8Array): boolean {
     if (this.state !== 'open' || bytes.length === 0) return true;
-    this.out.push(bytes.slice());
+    // Not a copy: whoever changes what waits is found out.
+    this.out.push(bytes);
     this.needsDrain = this.waitingBytes > this.#network.waitingBytesMax;
     return !this.needsDrain;
   }
@@ -142,7 +143,10 @@ export class MemoryNetwork implements Network {
     const count = 1 + this.#random.int(Math.min(next.length, this.chunkBytesMax));
     other!.out[0] = next.subarray(count);
     if (count === next.length) other!.out.shift();
-    listener!.data(next.subarray(0, count));
+    const part = new Uint8Array(next.subarray(0, count));
+    listener!.data(part);
+    // Whoever keeps what it said it does not is found out.
+    if (listener!.keeps === false) part.fill(0xdd);
     if (other!.needsDrain && other!.state === 'open' && other!.waitingBytes <= this.waitingBytesMax / 2) {
       other!.needsDrain = false;
       other!.listener?.drained();

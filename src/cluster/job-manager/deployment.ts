@@ -14,7 +14,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { type JobGraph, slotOf } from '../../graph/job-graph.ts';
-import type { SlotCommand, SlotGateway, TaskDeployment } from '../../hosts/messages.ts';
+import type { SlotCommand, SlotGateway, SlotReport, TaskDeployment } from '../../hosts/messages.ts';
 import { type Execution, ExecutionGraph, isOver, type SubtaskId } from './execution-graph.ts';
 import type { Inbox } from './inbox.ts';
 import type { SourceCoordinator } from './source-coordinator.ts';
@@ -162,6 +162,20 @@ export class Deployment {
       ),
     );
     for (const slot of this.#slots.keys()) if (slots.has(slot)) this.send(slot, command);
+  }
+
+  /** Sends a source subtask what its coordinator has for it (SC-1). Throws what its enumerator does. */
+  assignSplit({ vertex, subtask }: SubtaskId): void {
+    const { slot } = this.executions.get({ vertex, subtask });
+    this.send(slot, this.source(vertex).answer(subtask));
+  }
+
+  /** Takes in how far a source subtask has come, and tells those whose limit that moves. */
+  align(report: SlotReport & { readonly kind: 'watermark' }): void {
+    for (const limit of this.alignment.report(report, report)) {
+      const { slot } = this.executions.get(limit);
+      this.send(slot, { kind: 'max-watermark', ...limit });
+    }
   }
 
   /** The coordinator of a source vertex. */

@@ -49,7 +49,7 @@ import {
   terminateAll,
 } from './deployment.ts';
 import { hasUnionState, prepareDeployment, prepareRegion } from './deployment-preparation.ts';
-import { type ExceptionEntry, ExceptionHistory } from './exception-history.ts';
+import type { ExceptionEntry } from './exception-history.ts';
 import { FileCache } from './file-cache.ts';
 import { type Execution, isOver, type SubtaskId } from './execution-graph.ts';
 import { Inbox } from './inbox.ts';
@@ -66,7 +66,6 @@ import {
   FATAL_REASON,
   type Intent,
   isFatal,
-  isOfCluster,
   REASONS,
   TERMINATIONS,
 } from './job-intent.ts';
@@ -83,7 +82,7 @@ import type { ResourceRequirements } from './resource-requirements.ts';
 import { Scaling } from './scaling.ts';
 import { SavepointOperations } from './savepoint-operations.ts';
 import { SavepointStop } from './savepoint-stop.ts';
-import { decideRestart, NO_FAILURES, type RestartMemory } from './restart-strategy.ts';
+import { JobFailures } from './job-failures.ts';
 
 /** A slot that answers at all answers between two turns. */
 const INSPECTION_TIMEOUT_MS = 10_000;
@@ -110,7 +109,7 @@ export class JobMaster {
   readonly #checkpoints: CheckpointDriver;
   readonly #continuation: JobContinuation;
   readonly #results: ClientResults;
-  readonly #exceptions = new ExceptionHistory();
+  readonly #failures: JobFailures;
   readonly #fileCache: FileCache;
   readonly #observations: JobObservations;
   readonly #listeners: JobListeners;
@@ -137,7 +136,6 @@ export class JobMaster {
   #preparation: AbortController | undefined;
   #lostWhilePreparing: Error | undefined;
   #timer: Timer | undefined;
-  #restarts: RestartMemory = NO_FAILURES;
   /** A stop, or a cancel, was asked for while something else had to end first. */
   #stopAfterwards = false;
   #cancelAfterwards = false;
@@ -148,6 +146,7 @@ export class JobMaster {
     this.#env = options.env;
     this.#continuation = new JobContinuation(options.storage);
     this.#listeners = new JobListeners(options.env, options.listener);
+    this.#failures = new JobFailures(options.env, options.restartStrategy, this.#listeners);
     this.#observations = new JobObservations(options.env, options.compiled, this.#listeners);
     this.startedAt = options.env.clock.now();
     this.#stateTimes.INITIALIZING = this.startedAt;
@@ -429,7 +428,7 @@ export class JobMaster {
 
   /** The last failures. */
   exceptions(): readonly ExceptionEntry[] {
-    return this.#exceptions.entries();
+    return this.#failures.entries();
   }
 
   // ---- from the start to a running deployment ----
@@ -644,7 +643,7 @@ export class JobMaster {
       case 'request-split':
         return this.#assignSplit(deployment, report);
       case 'watermark':
-        return this.#align(deployment, report);
+        return deployment.align(report);
     }
   }
 
@@ -661,17 +660,9 @@ export class JobMaster {
 
   #assignSplit(deployment: Deployment, { vertex, subtask }: SubtaskId): void {
     try {
-      const { slot } = deployment.executions.get({ vertex, subtask });
-      deployment.send(slot, deployment.source(vertex).answer(subtask)); // SC-1
+      deployment.assignSplit({ vertex, subtask });
     } catch (error) {
       this.#taskFailed(deployment, { vertex, subtask }, error);
-    }
-  }
-
-  #align(deployment: Deployment, report: SlotReport & { readonly kind: 'watermark' }): void {
-    for (const limit of deployment.alignment.report(report, report)) {
-      const { slot } = deployment.executions.get(limit);
-      deployment.send(slot, { kind: 'max-watermark', ...limit });
     }
   }
 
@@ -959,31 +950,15 @@ export class JobMaster {
   }
 
   #intentAfter(error: Error): Intent {
-    if (isFatal(error)) return { kind: 'fail', error, reason: FATAL_REASON };
-    if (this.#scaling.isWithoutSlots(error))
-      return { kind: 'fail', error, reason: 'the slots that it needs at least did not come' };
-    const hasStarted = this.#attempt > 1 || this.#deployment !== undefined || isOfCluster(error);
-    if (!hasStarted) return { kind: 'fail', error, reason: 'the job could not be started' };
-    const now = this.#env.clock.monotonic();
-    const failure = { now, chance: this.#env.random.float() };
-    const decision = decideRestart(this.#options.restartStrategy, this.#restarts, failure);
-    if (decision.kind === 'fail') return { kind: 'fail', error, reason: decision.reason };
-    this.#restarts = decision.memory;
-    if (this.#stopAfterwards) return { kind: 'suspend', error }; // JM-6
-    return { kind: 'restart', at: now + decision.delayMs, error };
+    return this.#failures.intentAfter(error, {
+      hasStarted: this.#attempt > 1 || this.#deployment !== undefined,
+      isWithoutSlots: this.#scaling.isWithoutSlots(error),
+      isStopping: this.#stopAfterwards,
+    });
   }
 
   #note(error: unknown, task: SubtaskId | undefined, outcome: string): void {
-    const entry: ExceptionEntry = {
-      at: this.#env.clock.now(),
-      attempt: this.#attempt,
-      task: task === undefined ? undefined : { vertex: task.vertex, subtask: task.subtask },
-      error: serializeError(error),
-      consequence: outcome,
-    };
-    this.#exceptions.add(entry);
-    this.#env.log.warn('a failure', { ...entry });
-    this.#listeners.tell((listener) => listener.onFailure?.(entry));
+    this.#failures.note(error, { attempt: this.#attempt, task, outcome });
   }
 
   /** A handler of the inbox threw: a bug, or an error of user code that runs in this thread. */
@@ -1171,7 +1146,7 @@ export class JobMaster {
       savepoint:
         status === 'FINISHED' || status === 'STOPPED' ? this.#ending.savepointStop?.savepoint : undefined,
       error,
-      exceptions: this.#exceptions.entries(),
+      exceptions: this.#failures.entries(),
       figures: this.figures(),
       accumulators: this.#continuation.recovery === undefined ? {} : this.accumulators(),
     };

@@ -6,6 +6,8 @@ import { recordingLog } from '../../base/log.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import type { JobOrder } from '../messages.ts';
 import type { ProcessStart } from '../processes.ts';
+import { memoryFiles } from '../../testing/simulated-files.ts';
+import { LocalState } from './local-state.ts';
 import { JOB_PROCESS_MOVES, JobProcesses, moveJobProcess } from './job-processes.ts';
 
 test('every cell of the table of a job process is what its drawing says', () => {
@@ -27,7 +29,10 @@ interface Bundles {
   pathOf: () => Promise<string>;
 }
 
-function processes(bundles: Bundles = { pathOf: () => Promise.resolve('/bundle.mjs') }): {
+function processes(
+  bundles: Bundles = { pathOf: () => Promise.resolve('/bundle.mjs') },
+  localState?: LocalState,
+): {
   readonly jobs: JobProcesses;
   readonly clock: ManualClock;
   readonly children: Child[];
@@ -59,6 +64,7 @@ function processes(bundles: Bundles = { pathOf: () => Promise.resolve('/bundle.m
     onChange: () => {
       changes++;
     },
+    localState,
   });
   return { jobs, clock, children, changes: () => changes, released };
 }
@@ -204,4 +210,35 @@ test('the bundle of a job is held until its process is gone, and is asked for ag
   jobs.follow([]);
   children[1]!.exit('exit code 0');
   assert.equal(new Set(released).size, 2, 'each order has its own');
+});
+
+test('local copies of a job outlive its process, and go when no process of it is ordered any more', async () => {
+  const files = memoryFiles();
+  const { jobs, children, clock } = processes(
+    undefined,
+    new LocalState({ files, log: recordingLog() }, '/local'),
+  );
+  const kept = async (): Promise<string[]> => {
+    await turns();
+    return files.list('/local');
+  };
+  jobs.follow([order('a'), order('b')]);
+  await turns();
+  const directories = children.map(({ start }) =>
+    start.kind === 'job-process' ? start.start.localStateDirectory : undefined,
+  );
+  assert.deepEqual(directories, ['/local/a', '/local/b']);
+  for (const directory of directories) await files.makeDirectory(`${directory}/chk-1`);
+  children[0]!.exit('signal SIGKILL');
+  clock.advance(60_000);
+  assert.deepEqual(await kept(), ['a', 'b']);
+  assert.equal(children.length, 3, 'it was started again');
+  // Another allocation of the same job: its process begins before the former one is gone.
+  jobs.follow([order('a', 'second'), order('b')]);
+  await turns();
+  children[2]!.exit('signal SIGKILL');
+  assert.deepEqual(await kept(), ['a', 'b']);
+  jobs.follow([order('b')]);
+  children[3]!.exit('signal SIGKILL');
+  assert.deepEqual(await kept(), ['b']);
 });
