@@ -354,7 +354,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'state-changes-after-barrier',
     teaches: 'I-X1: the bytes of a key group are of a later moment than the barrier',
     file: 'src/state/memory/key-group-copy.ts',
-    from: 'if (this.#isRead || this.#over.has(cell)) return;',
+    from: 'if (this.#entries.isOver(entry)) return;',
     to: 'return;',
   },
   {

@@ -9,8 +9,9 @@ export interface Keyed {
 
 /** Fewer are sorted as they are. */
 const APART_MIN = 24;
-/** So many whole numbers can be told apart together with their keys in one number. */
-const PACKED_MAX = 2 ** 20;
+/** What is sorted by is looked at in digits of so many bits. */
+const DIGIT_BITS = 11;
+const DIGITS = 2 ** DIGIT_BITS;
 const HALF_A_SURROGATE = /[\ud800-\udfff]/;
 
 /** Sorts in place where it can; all keys are what {@link compareKeys} compares. */
@@ -20,7 +21,7 @@ export function sortByKey<T extends { readonly key: Key }>(things: T[]): T[] {
 
 /** The same for keys of which some may be something else, which only `compare` knows. */
 export function sortBySomeKey<T extends Keyed>(things: T[], compare: (left: T, right: T) => number): T[] {
-  if (things.length >= APART_MIN && things.length < PACKED_MAX) {
+  if (things.length >= APART_MIN) {
     if (things.every(hasInteger)) return isAscending(things) ? things : sortedByInteger(things);
     if (things.every(hasPlainString)) return things.sort(compareStrings);
   }
@@ -48,13 +49,43 @@ function isAscending(things: readonly Keyed[]): boolean {
   return true;
 }
 
+/** Digit by digit, from the last one on: things with an equal digit keep their order. */
 function sortedByInteger<T extends Keyed>(things: readonly T[]): T[] {
-  const packed = new Float64Array(things.length);
-  for (let index = 0; index < packed.length; index++) {
-    packed[index] = (things[index]!.key as number) * PACKED_MAX + index;
+  const { length } = things;
+  let keys = new Int32Array(length);
+  let order = new Int32Array(length);
+  let [least, most] = [0x7fffffff, -0x80000000];
+  for (let index = 0; index < length; index++) {
+    const key = things[index]!.key as number;
+    if (key < least) least = key;
+    if (key > most) most = key;
+    keys[index] = key;
+    order[index] = index;
   }
-  packed.sort();
+  let nextKeys = new Int32Array(length);
+  let nextOrder = new Int32Array(length);
+  const starts = new Int32Array(DIGITS);
+  // Less than 2^32: what is above the least key, as an unsigned number.
+  const range = most - least;
+  for (let shift = 0; shift < 32 && range >= 2 ** shift; shift += DIGIT_BITS) {
+    starts.fill(0);
+    for (let index = 0; index < length; index++) starts[((keys[index]! - least) >>> shift) & (DIGITS - 1)]!++;
+    let start = 0;
+    for (let digit = 0; digit < DIGITS; digit++) {
+      const count = starts[digit]!;
+      starts[digit] = start;
+      start += count;
+    }
+    for (let index = 0; index < length; index++) {
+      const key = keys[index]!;
+      const to = starts[((key - least) >>> shift) & (DIGITS - 1)]!++;
+      nextKeys[to] = key;
+      nextOrder[to] = order[index]!;
+    }
+    [keys, nextKeys] = [nextKeys, keys];
+    [order, nextOrder] = [nextOrder, order];
+  }
   const sorted: T[] = [];
-  for (const each of packed) sorted.push(things[each - Math.floor(each / PACKED_MAX) * PACKED_MAX]!);
+  for (const index of order) sorted.push(things[index]!);
   return sorted;
 }

@@ -50,6 +50,11 @@ export class TimeHeap<T> {
     return first;
   }
 
+  /** Calls back for each thing, in no order, for whoever changes nothing meanwhile. */
+  visit(each: (time: number, thing: T) => void): void {
+    for (let index = 0; index < this.#times.length; index++) each(this.#times[index]!, this.#things[index]!);
+  }
+
   // The hole at the top takes what was last, further down.
   #fill(time: number, thing: T): void {
     const times = this.#times;

@@ -37,7 +37,8 @@ import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
 import { changeHeld, heldState, type InspectedState } from './key-inspection.ts';
 import { decodeKeyGroup } from './key-group-bytes.ts';
-import { KeyGroupState } from './key-group-state.ts';
+import { IdleEntries } from './idle-entries.ts';
+import { ABSENT, KeyGroupState } from './key-group-state.ts';
 import { KeysAhead } from './keys-ahead.ts';
 import { MemoryNumberState } from './number-state.ts';
 import { type OwnedState, OwnRows, restoredValue } from './own-rows.ts';
@@ -63,6 +64,8 @@ export interface MemoryStateBackendOptions {
   readonly memory?: MemoryBudget | undefined;
   /** ms since the epoch: the time by which state with a time to live expires. */
   readonly now: () => number;
+  /** Entries of keys that hold nothing any more and are kept for a while; tests keep few. */
+  readonly idleEntriesMax?: number;
 }
 
 interface DeclaredState extends InspectedState {
@@ -74,6 +77,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly timers: MemoryTimers;
   readonly #options: MemoryStateBackendOptions;
   readonly #context: KeyContext;
+  readonly #idle: IdleEntries;
   readonly #memory: MemoryBudget;
   /** By key group minus start of the range; a hole holds nothing. */
   readonly #groups: (KeyGroupState | undefined)[];
@@ -94,6 +98,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     this.#options = options;
     this.#memory = options.memory ?? new MemoryBudget();
     this.#context = new KeyContext(options.operatorUid);
+    this.#idle = new IdleEntries(this.#context, options.idleEntriesMax);
     this.#groups = new Array<KeyGroupState | undefined>(Math.max(0, end - start + 1)).fill(undefined);
     this.timers = new MemoryTimers(this.#context);
   }
@@ -194,7 +199,10 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const keys: Key[] = [];
     for (const group of this.#groups) {
       if (group === undefined) continue;
-      for (const { key } of table.tableOf(group).values()) keys.push(keyOf(key));
+      table.bind(group);
+      for (const entry of group.entries.values()) {
+        if (table.heldBy(entry) !== ABSENT) keys.push(keyOf(entry.key));
+      }
       table.numbersOf(group)?.visit((key) => keys.push(key));
     }
     return keys;
@@ -275,9 +283,13 @@ export class MemoryStateBackend implements KeyedStateBackend {
   rollback(): void {
     const { journal } = this.#context;
     assert(journal !== undefined, 'rollback follows beginUndo');
-    this.#context.journal = undefined;
-    journal.rollback();
-    this.#context.generation++;
+    try {
+      journal.rollback();
+    } finally {
+      // Not before: no entry that a step gives something back to is forgotten meanwhile (I1 of idle-entries.ts).
+      this.#context.journal = undefined;
+      this.#context.forgetEntries();
+    }
   }
 
   size(): number {
@@ -299,7 +311,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     if (index < 0 || index >= this.#groups.length) return undefined;
     let group = this.#groups[index];
     if (group === undefined) {
-      group = new KeyGroupState(keyGroup);
+      group = new KeyGroupState(keyGroup, this.#idle);
       this.#groups[index] = group;
     }
     return group;
@@ -339,7 +351,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const { ttl: rules } = table.layout;
     if (rules === undefined) return handleOf(descriptor, table, this.#context);
     const { now } = this.#options;
-    const parts = { groups: this.#groups, table, rules, context: this.#context, now };
+    const parts = { groups: this.#groups, table, rules, now };
     const sweep = rules.sweptEntries > 0 ? new TtlSweep(parts) : undefined;
     if (sweep !== undefined && rules.sweepsEveryRecord) this.#sweeps.push(sweep);
     return ttlHandleOf(descriptor, table, new TtlAccess(rules, now, sweep));

@@ -10,9 +10,9 @@ import type {
   ReducingState,
   ValueState,
 } from '../descriptors.ts';
-import type { Cell } from './key-group-state.ts';
+import { ABSENT } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
-import { canonicalMapKey, MapBuffer } from './map-buffer.ts';
+import { canonicalMapKey, type MapBuffer } from './map-buffer.ts';
 import type { StateTable } from './state-table.ts';
 import type { UndoJournal } from './undo-journal.ts';
 
@@ -29,8 +29,8 @@ export class MemoryValueState<T> implements ValueState<T> {
   }
 
   value(): T {
-    const cell = this.#table.cell();
-    return cell === undefined ? this.#initial : (cell.value as T);
+    const held = this.#table.held();
+    return held === ABSENT ? this.#initial : (held as T);
   }
 
   update(value: T): void {
@@ -52,28 +52,28 @@ export class MemoryListState<T> implements ListState<T> {
   }
 
   get(): readonly T[] {
-    const cell = this.#table.cell();
-    if (cell === undefined) return EMPTY_LIST;
-    return (cell.value as ListBuffer).read(this.#table.freezeValues) as readonly T[];
+    const held = this.#table.held();
+    if (held === ABSENT) return EMPTY_LIST;
+    return (held as ListBuffer).read(this.#table.freezeValues) as readonly T[];
   }
 
   add(value: T): void {
-    const cell = this.#table.cell();
+    const held = this.#table.held();
     const journal = this.#table.change();
     if (this.#table.freezeValues) deepFreeze(value);
-    if (cell === undefined) this.#table.storeMutable(new ListBuffer([value]));
-    else push(cell.value as ListBuffer, [value], journal);
+    if (held === ABSENT) this.#table.storeMutable(new ListBuffer([value]));
+    else push(held as ListBuffer, [value], journal);
   }
 
   addAll(values: Iterable<T>): void {
     // Taken first: the values may come from code that throws, or that uses this very state.
     const added = [...values];
     if (added.length === 0) return;
-    const cell = this.#table.cell();
+    const held = this.#table.held();
     const journal = this.#table.change();
     if (this.#table.freezeValues) added.forEach(deepFreeze);
-    if (cell === undefined) this.#table.storeMutable(new ListBuffer(added));
-    else push(cell.value as ListBuffer, added, journal);
+    if (held === ABSENT) this.#table.storeMutable(new ListBuffer(added));
+    else push(held as ListBuffer, added, journal);
   }
 
   update(values: Iterable<T>): void {
@@ -104,14 +104,18 @@ export class MemoryMapState<K, V> implements MapState<K, V> {
     return this.#map()?.has(this.#canonical(key)) ?? false;
   }
 
+  // Hot path: the entry of the key is asked for once.
   set(key: K, value: V): void {
+    const table = this.#table;
     const canonical = this.#canonical(key);
-    const journal = this.#table.change();
-    if (this.#table.freezeValues) {
+    if (table.freezeValues) {
       deepFreeze(key);
       deepFreeze(value);
     }
-    const map = this.#map() ?? this.#create();
+    const held = table.heldForChange();
+    if (held === ABSENT) return this.#create(canonical, key, value);
+    const map = held as MapBuffer;
+    const { journal } = table;
     if (journal !== undefined) journal.add(undoEntry(map, canonical));
     map.set(canonical, key, value);
   }
@@ -123,7 +127,7 @@ export class MemoryMapState<K, V> implements MapState<K, V> {
     const journal = this.#table.change();
     if (journal !== undefined) journal.add(undoEntry(map, canonical));
     map.delete(canonical);
-    if (map.size === 0) this.#table.remove();
+    if (map.size === 0) this.#table.removeMap(map);
   }
 
   entries(): IterableIterator<[K, V]> {
@@ -147,13 +151,14 @@ export class MemoryMapState<K, V> implements MapState<K, V> {
   }
 
   #map(): MapBuffer | undefined {
-    return this.#table.cell()?.value as MapBuffer | undefined;
+    const held = this.#table.held();
+    return held === ABSENT ? undefined : (held as MapBuffer);
   }
 
-  #create(): MapBuffer {
-    const map = new MapBuffer();
+  #create(canonical: unknown, key: K, value: V): void {
+    const map = this.#table.newMap();
+    map.set(canonical, key, value);
     this.#table.storeMutable(map);
-    return map;
   }
 
   #canonical(key: K): unknown {
@@ -172,14 +177,15 @@ export class MemoryReducingState<T> implements ReducingState<T> {
   }
 
   get(): T | undefined {
-    return this.#table.cell()?.value as T | undefined;
+    const held = this.#table.held();
+    return held === ABSENT ? undefined : (held as T);
   }
 
   add(value: T): void {
-    const cell = this.#table.cell();
+    const held = this.#table.held();
     // Before the function runs: one that changes its argument, which it must not, at least harms no snapshot.
     this.#table.change();
-    this.#table.store(cell === undefined ? value : this.#reduce(cell.value as T, value));
+    this.#table.store(held === ABSENT ? value : this.#reduce(held as T, value));
   }
 
   clear(): void {
@@ -198,15 +204,15 @@ export class MemoryAggregatingState<In, Acc, Out> implements AggregatingState<In
   }
 
   get(): Out | undefined {
-    const cell = this.#table.cell();
-    return cell === undefined ? undefined : this.#aggregate.result(cell.value as Acc);
+    const held = this.#table.held();
+    return held === ABSENT ? undefined : this.#aggregate.result(held as Acc);
   }
 
   add(value: In): void {
-    const cell = this.#table.cell();
+    const held = this.#table.held();
     const journal = this.#table.change();
-    if (cell !== undefined && journal !== undefined) this.#keep(cell, journal);
-    const before = cell === undefined ? this.#aggregate.createAccumulator() : (cell.value as Acc);
+    if (held !== ABSENT && journal !== undefined) this.#keep(held, journal);
+    const before = held === ABSENT ? this.#aggregate.createAccumulator() : (held as Acc);
     this.#table.storeMutable(this.#aggregate.add(value, before));
   }
 
@@ -215,13 +221,12 @@ export class MemoryAggregatingState<In, Acc, Out> implements AggregatingState<In
   }
 
   // Only a copy by its codec is sure to share nothing with the accumulator.
-  #keep(cell: Cell, journal: UndoJournal): void {
-    if (!journal.keepOnce(cell)) return;
+  #keep(held: unknown, journal: UndoJournal): void {
     const { codec } = this.#table.layout;
-    const out = new BinaryWriter();
-    codec.encode(cell.value, out);
-    journal.add(() => {
-      cell.value = codec.decode(new BinaryReader(out.peek()));
+    this.#table.keepOnce(journal, () => {
+      const out = new BinaryWriter();
+      codec.encode(held, out);
+      return () => codec.decode(new BinaryReader(out.peek()));
     });
   }
 }

@@ -1,12 +1,16 @@
 /**
- * Whose turn it is: the current key, with its namespace and key group, and the journal of the current record.
+ * Whose turn it is: the current key, with its namespace and key group, the entry of what it has, and the journal of the
+ * current record.
  *
  * Owner: the backend. Read by every handle; a handle that cached something of a key compares `generation`.
+ *
+ * K1 The entry of the current key is looked up once, by whoever asks first, and is that of the directory until the key
+ *    changes: nobody forgets it meanwhile (I2 of idle-entries.ts).
  */
 
 import { type Key, keyHash } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
-import type { KeyGroupState } from './key-group-state.ts';
+import type { KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { canonicalKey, canonicalPair } from './canonical-key.ts';
 import { NamespacedKey, type ScopedKey } from './scoped-key.ts';
 import type { UndoJournal } from './undo-journal.ts';
@@ -16,8 +20,6 @@ export class KeyContext {
   readonly operatorUid: string;
   key: Key | undefined = undefined;
   canonical: unknown = undefined;
-  /** `keyHash` of the key. */
-  hash = 0;
   /** The current namespace of the key, or the key itself when there is none: what timers and namespaced state are held under. */
   scoped: ScopedKey | undefined = undefined;
   scopedCanonical: unknown = undefined;
@@ -27,21 +29,29 @@ export class KeyContext {
   ahead = -1;
   /** Grows whenever what handles have cached is no longer true. */
   generation = 0;
+  /** K1; only as far as they were asked for. */
+  entry: KeyEntry | undefined = undefined;
+  scopedEntry: KeyEntry | undefined = undefined;
+  #isEntryKnown = false;
+  #isScopedEntryKnown = false;
+  #isNamespaced = false;
+  #hash: number | undefined = undefined;
 
   constructor(operatorUid: string) {
     this.operatorUid = operatorUid;
   }
 
-  /** A key without a namespace. */
-  set(key: Key, canonical: unknown, hash: number, group: KeyGroupState): void {
+  /** A key without a namespace; without its hash where nobody may need that. */
+  set(key: Key, canonical: unknown, hash: number | undefined, group: KeyGroupState): void {
     this.key = key;
-    this.hash = hash;
+    this.#hash = hash;
     this.canonical = canonical;
     this.scoped = key;
     this.scopedCanonical = canonical;
     this.group = group;
     this.ahead = -1;
-    this.generation++;
+    this.#isNamespaced = false;
+    this.forgetEntries();
   }
 
   /** One of the keys ahead. */
@@ -50,12 +60,21 @@ export class KeyContext {
     this.ahead = index;
   }
 
-  /** The key and the namespace of a timer. */
-  setScoped(scoped: ScopedKey, canonical: unknown, group: KeyGroupState): void {
-    if (!(scoped instanceof NamespacedKey)) return this.set(scoped, canonical, keyHash(scoped), group);
-    this.set(scoped.key, canonicalKey(scoped.key), keyHash(scoped.key), group);
+  /** The key, and the namespace, of an entry. */
+  setEntry(entry: KeyEntry): void {
+    const { key: scoped, group } = entry;
+    if (!(scoped instanceof NamespacedKey)) {
+      this.set(scoped, canonicalKey(scoped), undefined, group);
+      this.entry = entry;
+      this.#isEntryKnown = true;
+      return;
+    }
+    this.set(scoped.key, canonicalKey(scoped.key), undefined, group);
     this.scoped = scoped;
-    this.scopedCanonical = canonical;
+    this.scopedCanonical = canonicalPair(scoped.key, scoped.namespace);
+    this.#isNamespaced = true;
+    this.scopedEntry = entry;
+    this.#isScopedEntryKnown = true;
   }
 
   /** Moves to a namespace of the current key. */
@@ -63,7 +82,8 @@ export class KeyContext {
     this.requireGroup();
     this.scoped = new NamespacedKey(this.key!, namespace);
     this.scopedCanonical = canonicalPair(this.key!, namespace);
-    this.generation++;
+    this.#isNamespaced = true;
+    this.forgetEntries();
   }
 
   clear(): void {
@@ -72,7 +92,47 @@ export class KeyContext {
     this.scoped = undefined;
     this.scopedCanonical = undefined;
     this.group = undefined;
-    this.generation++;
+    this.#isNamespaced = false;
+    this.forgetEntries();
+  }
+
+  /** `keyHash` of the key. */
+  get hash(): number {
+    this.#hash ??= keyHash(this.key!);
+    return this.#hash;
+  }
+
+  /** What the key has; `undefined` while it has nothing. Hot path: once per use of a state. */
+  entryOfKey(): KeyEntry | undefined {
+    if (this.#isEntryKnown) return this.entry;
+    this.entry = this.requireGroup().entries.get(this.canonical);
+    this.#isEntryKnown = true;
+    return this.entry;
+  }
+
+  /** What the namespace of the key has, or the key itself when there is none. */
+  entryOfScope(): KeyEntry | undefined {
+    if (!this.#isNamespaced) return this.entryOfKey();
+    if (this.#isScopedEntryKnown) return this.scopedEntry;
+    this.scopedEntry = this.requireGroup().entries.get(this.scopedCanonical);
+    this.#isScopedEntryKnown = true;
+    return this.scopedEntry;
+  }
+
+  /** The same for whoever is about to store something. */
+  entryOfKeyForChange(): KeyEntry {
+    const entry = this.entryOfKey();
+    if (entry !== undefined) return entry;
+    this.entry = this.requireGroup().addEntry(this.canonical, this.key!);
+    return this.entry;
+  }
+
+  entryOfScopeForChange(): KeyEntry {
+    if (!this.#isNamespaced) return this.entryOfKeyForChange();
+    const entry = this.entryOfScope();
+    if (entry !== undefined) return entry;
+    this.scopedEntry = this.requireGroup().addEntry(this.scopedCanonical, this.scoped!);
+    return this.scopedEntry;
   }
 
   /** The key group of the current key; throws STATE_WITHOUT_KEY when there is none. */
@@ -85,5 +145,14 @@ export class KeyContext {
         where: { uid: this.operatorUid },
       },
     );
+  }
+
+  /** After entries were made by somebody else. */
+  forgetEntries(): void {
+    this.generation++;
+    this.entry = undefined;
+    this.scopedEntry = undefined;
+    this.#isEntryKnown = false;
+    this.#isScopedEntryKnown = false;
   }
 }

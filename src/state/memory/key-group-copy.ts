@@ -4,30 +4,40 @@
  * Owner: the snapshot. Partners: the key group, which calls before it changes (G1 of key-group-state.ts), and typed tables,
  * whose numbers the snapshot copies itself.
  *
- * C1 A cell is written once: when its turn comes, or before it changes. While a table is being read, the cells that are
- *    not to be written any more are known; before, those that have changed since.
- * C2 What cannot be changed in place (the values of a value state, timers) is kept as it is and becomes bytes later;
- *    everything else becomes bytes before it changes.
- * C3 What had not been read of restored bytes when the snapshot was taken is written as it was restored.
+ * C1 What a key has is written once, all of it: when its turn comes, or before it changes. An entry bears the mark of the
+ *    snapshot that it is over for; entries that were added since bear it from the start, and lie behind all others.
+ * C2 What cannot be changed in place (the values of a value state, times of timers) is kept as it is and becomes bytes
+ *    later; everything else becomes bytes before it changes.
+ * C3 What had not been read of restored bytes when the snapshot was taken is written as it was restored, whatever entries
+ *    hold of that state by then.
  * C4 A value that cannot become bytes fails the snapshot, not the record that came after the barrier.
  */
 
 import { BinaryWriter } from '../../codecs/binary.ts';
 import { GENERIC_CODEC_ID } from '../../codecs/generic.ts';
-import type { TimerDomain } from '../backend.ts';
 import type { PlainColumns, WrittenKeyGroup, WrittenSection } from '../written-key-group.ts';
 import { codecFailed, KINDS } from './key-group-bytes.ts';
-import type { Cell, CopyBeforeChange, KeyGroupState, Table, Timer } from './key-group-state.ts';
+import {
+  ABSENT,
+  type CopyBeforeChange,
+  type KeyEntry,
+  type KeyGroupState,
+  type Table,
+} from './key-group-state.ts';
+import type { KeyTimes } from './key-times.ts';
 import type { OwnRows, WrittenTimer } from './own-rows.ts';
 import { encodeScopedKey, type ScopedKey } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
 import { TableColumns } from './table-columns.ts';
 import { writtenValue } from './unexpired.ts';
 
-/** Cells in one piece at most. */
-const CELLS_PER_PIECE = 128;
+/** Entries in one piece at most. */
+const ENTRIES_PER_PIECE = 128;
 /** Bytes after which a piece ends. */
 const BYTES_PER_PIECE = 65_536;
+
+/** Of the last key group that was copied: each copy has marks of its own (C1). */
+let lastMark = 0;
 
 /** How key groups are written. */
 export interface KeyGroupWriting {
@@ -51,16 +61,13 @@ export interface CopiedNumbers {
 export class KeyGroupCopy implements CopyBeforeChange {
   readonly group: KeyGroupState;
   readonly #writing: KeyGroupWriting;
-  /** By index of the state. */
-  readonly #tables: (TableCopy | undefined)[];
   readonly #restored: readonly RestoredSection[];
   readonly #numbers: readonly (CopiedNumbers | undefined)[];
-  #timers: Readonly<Record<TimerDomain, readonly Timer[]>> | undefined;
+  readonly #entries: EntriesCopy;
   #ownSections: WrittenSection[] | undefined;
-  #ownTimers: Readonly<Record<TimerDomain, readonly WrittenTimer[]>> = { event: [], processing: [] };
+  #ownTimers: readonly [readonly WrittenTimer[], readonly WrittenTimer[]] = [[], []];
   #failure: { readonly error: unknown } | undefined;
   #written: WrittenKeyGroup | undefined;
-  #next = 0;
 
   /** `numbers`: by index of the state. */
   constructor(
@@ -72,35 +79,23 @@ export class KeyGroupCopy implements CopyBeforeChange {
     this.#writing = writing;
     this.#numbers = numbers;
     this.#restored = [...group.restored.values()];
-    this.#tables = writing.layouts.map((layout, index) => {
-      const table = group.tables[index];
-      return table === undefined || table.size === 0
-        ? undefined
-        : new TableCopy(layout, table, { first: numbers[index]?.count ?? 0, frozenAt: writing.frozenAt });
-    });
+    this.#entries = new EntriesCopy(group, writing, numbers);
     group.awaitedBy = this;
   }
 
   // ---- before a change (C1) ----
 
   own(): void {
-    this.#attempt('', () => this.#writeOwn());
+    this.#attempt(() => this.#writeOwn());
   }
 
-  timers(): void {
-    this.#timers ??= {
-      event: this.group.eventTimers.slice(),
-      processing: this.group.processingTimers.slice(),
-    };
+  entry(entry: KeyEntry): void {
+    if (this.#entries.isOver(entry)) return;
+    this.#attempt(() => this.#entries.before(entry));
   }
 
-  cell(state: number, cell: Cell): void {
-    const table = this.#tables[state];
-    if (table !== undefined) this.#attempt(table.layout.name, () => table.before(cell));
-  }
-
-  added(state: number, cell: Cell): void {
-    this.#tables[state]?.leaveOut(cell);
+  added(entry: KeyEntry): void {
+    this.#entries.leaveOut(entry);
   }
 
   // ---- its turn ----
@@ -108,14 +103,9 @@ export class KeyGroupCopy implements CopyBeforeChange {
   /** Reads a piece; false when nothing is left. */
   advance(): boolean {
     if (this.#written !== undefined || this.#failure !== undefined) return false;
-    const table = this.#tables[this.#next];
-    if (this.#next < this.#tables.length) {
-      if (table === undefined || !this.#attempt(table.layout.name, () => table.advance())) this.#next++;
-      return true;
-    }
+    if (this.#attempt(() => this.#entries.advance())) return true;
     this.own();
-    this.timers();
-    this.#attempt('', () => {
+    this.#attempt(() => {
       this.#written = this.#result();
     });
     this.release();
@@ -133,12 +123,11 @@ export class KeyGroupCopy implements CopyBeforeChange {
   }
 
   /** C4. What `work` returns; false after a failure. */
-  #attempt(state: string, work: () => boolean | void): boolean {
+  #attempt(work: () => boolean | void): boolean {
     if (this.#failure !== undefined) return false;
     try {
       return work() === true;
-    } catch (cause) {
-      const error = state === '' ? cause : codecFailed(this.#writing.operatorUid, state, cause);
+    } catch (error) {
       this.#failure = { error };
       this.release();
       return false;
@@ -162,23 +151,23 @@ export class KeyGroupCopy implements CopyBeforeChange {
       }
       this.#ownSections.push(tableSection(layout, columns));
     }
-    this.#ownTimers = { event: rows.timersOf('event'), processing: rows.timersOf('processing') };
+    this.#ownTimers = [rows.timersOf('event'), rows.timersOf('processing')];
   }
 
   #result(): WrittenKeyGroup {
     const { layouts } = this.#writing;
     const sections = [...this.#ownSections!, ...this.#restored.flatMap((section) => this.#again(section))];
     for (const [index, layout] of layouts.entries()) {
-      const columns = this.#tables[index]?.columns;
+      const columns = this.#entries.columns[index];
       const numbers = this.#numbers[index];
       if (numbers !== undefined) sections.push(numbersSection(layout, numbers, columns));
       else if (columns !== undefined && columns.count > 0) sections.push(tableSection(layout, columns));
     }
     sections.sort((left, right) => (left.name < right.name ? -1 : 1));
     const out = new BinaryWriter();
-    for (const domain of ['event', 'processing'] as const) {
-      encodeTimers(this.#timers![domain], this.#ownTimers[domain], out);
-    }
+    const { event, processing } = this.#entries;
+    event.writeTo(out, this.#ownTimers[0]);
+    processing.writeTo(out, this.#ownTimers[1]);
     return { keyGroup: this.group.keyGroup, sections, timers: out.finish() };
   }
 
@@ -191,85 +180,172 @@ export class KeyGroupCopy implements CopyBeforeChange {
       const table = { kind: 'bytes', bytes: body, isOwn: false } as const;
       return [{ name, kind: KINDS.indexOf(kind), codecId, keyCodecId, table }];
     }
-    const copy = new TableCopy(layout, read(this.group, section), { first: 0, frozenAt });
-    while (copy.advance());
-    return copy.columns.count === 0 ? [] : [tableSection(layout, copy.columns)];
+    const columns = new TableColumns(layout);
+    for (const { key, value } of read(this.group, section).values()) {
+      const written = writtenValue(layout, value, frozenAt);
+      if (written !== undefined) columns.add(key, written);
+    }
+    return columns.count === 0 ? [] : [tableSection(layout, columns)];
   }
 }
 
-/** The cells of one state of a key group (C1). */
-class TableCopy {
-  readonly layout: StateLayout;
-  readonly columns: TableColumns;
-  readonly #table: Table;
-  readonly #frozenAt: number;
-  /** C2. */
-  readonly #keeps: boolean;
-  /** Written, kept, or added since. */
-  readonly #over = new Set<Cell>();
-  /** They lie behind all that were there, so that reading ends at the first of them, however many come meanwhile. */
-  readonly #added = new Set<Cell>();
-  /** Keys and values by turns. */
-  readonly #kept: unknown[] = [];
-  #rest: Iterator<Cell> | undefined;
+/** What was kept of one key (C2). */
+type Kept =
+  | { readonly kind: 'value'; readonly key: ScopedKey; readonly state: number; readonly value: unknown }
+  | {
+      readonly kind: 'times';
+      readonly key: ScopedKey;
+      readonly to: TimerColumn;
+      readonly times: Float64Array;
+    };
+
+/** What the keys of a key group have (C1). */
+class EntriesCopy {
+  /** By index of the state; a hole is one of which nothing was written. */
+  readonly columns: (TableColumns | undefined)[] = [];
+  readonly event = new TimerColumn();
+  readonly processing = new TimerColumn();
+  readonly #group: KeyGroupState;
+  readonly #writing: KeyGroupWriting;
+  readonly #numbers: readonly (CopiedNumbers | undefined)[];
+  readonly #mark = ++lastMark;
+  /** By index of the state: what entries hold of it is written (C3). */
+  readonly #writes: readonly boolean[];
+  /** By index of the state (C2). */
+  readonly #keeps: readonly boolean[];
+  readonly #kept: Kept[] = [];
+  #rest: Iterator<KeyEntry> | undefined;
   #isRead = false;
 
-  constructor(layout: StateLayout, table: Table, { first, frozenAt }: { first: number; frozenAt: number }) {
-    this.layout = layout;
-    this.columns = new TableColumns(layout, first);
-    this.#table = table;
-    this.#frozenAt = frozenAt;
-    this.#keeps = layout.kind === 'value' && layout.ttl === undefined;
+  constructor(
+    group: KeyGroupState,
+    writing: KeyGroupWriting,
+    numbers: readonly (CopiedNumbers | undefined)[],
+  ) {
+    this.#group = group;
+    this.#writing = writing;
+    this.#keeps = writing.layouts.map(({ kind, ttl }) => kind === 'value' && ttl === undefined);
+    this.#numbers = numbers;
+    this.#writes = writing.layouts.map(({ name }) => !group.restored.has(name));
   }
 
-  before(cell: Cell): void {
-    if (this.#isRead || this.#over.has(cell)) return;
-    this.#over.add(cell);
-    if (this.#keeps) this.#kept.push(cell.key, cell.value);
-    else this.#write(cell.key, cell.value);
+  isOver({ seen }: KeyEntry): boolean {
+    return seen === this.#mark || seen === -this.#mark;
   }
 
-  leaveOut(cell: Cell): void {
-    if (this.#isRead) return;
-    this.#over.add(cell);
-    this.#added.add(cell);
+  before(entry: KeyEntry): void {
+    entry.seen = this.#mark;
+    this.#write(entry, true);
+  }
+
+  leaveOut(entry: KeyEntry): void {
+    entry.seen = -this.#mark;
   }
 
   /** False when all is written. */
   advance(): boolean {
-    const until = this.columns.bytes + BYTES_PER_PIECE;
-    for (let cells = 0; cells < CELLS_PER_PIECE && this.columns.bytes < until; cells++) {
+    const until = this.#bytes() + BYTES_PER_PIECE;
+    for (let entries = 0; entries < ENTRIES_PER_PIECE && this.#bytes() < until; entries++) {
       if (!this.#next()) return false;
     }
     return true;
   }
 
+  #bytes(): number {
+    let bytes = this.event.bytes + this.processing.bytes;
+    for (const columns of this.columns) bytes += columns?.bytes ?? 0;
+    return bytes;
+  }
+
   #next(): boolean {
-    if (!this.#isRead) {
-      this.#rest ??= this.#table.values();
-      const next = this.#rest.next();
-      if (next.done !== true && !this.#added.has(next.value)) {
-        const cell = next.value;
-        if (this.#over.has(cell)) return true;
-        this.#over.add(cell);
-        this.#write(cell.key, cell.value);
-        return true;
-      }
+    if (this.#isRead) return this.#nextKept();
+    this.#rest ??= this.#group.entries.values();
+    const next = this.#rest.next();
+    // However many are added meanwhile, reading ends at the first of them.
+    if (next.done === true || next.value.seen === -this.#mark) {
       this.#isRead = true;
       this.#rest = undefined;
-      this.#over.clear();
-      this.#added.clear();
+      return this.#nextKept();
     }
-    if (this.#kept.length === 0) return false;
-    const value = this.#kept.pop();
-    this.#write(this.#kept.pop() as ScopedKey, value);
+    const entry = next.value;
+    if (entry.seen === this.#mark) return true;
+    entry.seen = this.#mark;
+    this.#write(entry, false);
     return true;
   }
 
-  #write(key: ScopedKey, value: unknown): void {
-    const written = writtenValue(this.layout, value, this.#frozenAt);
-    if (written !== undefined) this.columns.add(key, written);
+  #nextKept(): boolean {
+    const kept = this.#kept.pop();
+    if (kept === undefined) return false;
+    if (kept.kind === 'value') this.#writeValue(kept.state, kept.key, kept.value);
+    else for (const time of kept.times) kept.to.add(time, kept.key);
+    return true;
   }
+
+  #write(entry: KeyEntry, isLater: boolean): void {
+    const { key } = entry;
+    if (entry.isEmpty) return;
+    const writes = this.#writes;
+    for (let state = 0; state < writes.length; state++) {
+      if (writes[state] !== true) continue;
+      const value = entry.at(state);
+      if (value === ABSENT) continue;
+      if (isLater && this.#keeps[state] === true) this.#kept.push({ kind: 'value', key, state, value });
+      else this.#writeValue(state, key, value);
+    }
+    this.#writeTimes(entry.times('event'), key, isLater, this.event);
+    this.#writeTimes(entry.times('processing'), key, isLater, this.processing);
+  }
+
+  #writeTimes(times: KeyTimes | undefined, key: ScopedKey, isLater: boolean, to: TimerColumn): void {
+    if (times === undefined || times.live === 0) return;
+    if (isLater && times.live >= KEPT_TIMES_MIN) {
+      this.#kept.push({ kind: 'times', key, to, times: times.toArray() });
+    } else times.visit((time) => to.add(time, key));
+  }
+
+  #writeValue(state: number, key: ScopedKey, value: unknown): void {
+    const { layouts, frozenAt, operatorUid } = this.#writing;
+    const layout = layouts[state]!;
+    try {
+      const written = writtenValue(layout, value, frozenAt);
+      if (written === undefined) return;
+      this.columns[state] ??= new TableColumns(layout, this.#numbers[state]?.count ?? 0);
+      this.columns[state].add(key, written);
+    } catch (cause) {
+      throw codecFailed(operatorUid, layout.name, cause);
+    }
+  }
+}
+
+/** So many times of a key are kept before one changes (C2). */
+const KEPT_TIMES_MIN = 16;
+
+/** Timers of one domain as they are written. */
+class TimerColumn {
+  readonly #out = new BinaryWriter(16);
+  #count = 0;
+
+  get bytes(): number {
+    return this.#out.length;
+  }
+
+  add(time: number, key: ScopedKey): void {
+    encodeTimer(time, key, this.#out);
+    this.#count++;
+  }
+
+  /** All of them, and those that an operator keeps in a form of its own. */
+  writeTo(out: BinaryWriter, own: readonly WrittenTimer[]): void {
+    out.varint(this.#count + own.length);
+    out.raw(this.#out.peek());
+    for (const { time, key } of own) encodeTimer(time, key, out);
+  }
+}
+
+function encodeTimer(time: number, key: ScopedKey, out: BinaryWriter): void {
+  out.zigzag(time);
+  encodeScopedKey(key, out);
 }
 
 function headerOf({ name, kind, codec, keyCodec }: StateLayout): Omit<WrittenSection, 'table'> {
@@ -296,18 +372,3 @@ function numbersSection(
 }
 
 const NOTHING = new Uint8Array();
-
-function encodeTimers(
-  timers: readonly WrittenTimer[],
-  own: readonly WrittenTimer[],
-  out: BinaryWriter,
-): void {
-  out.varint(timers.length + own.length);
-  for (const timer of timers) encodeTimer(timer, out);
-  for (const timer of own) encodeTimer(timer, out);
-}
-
-function encodeTimer({ time, key }: WrittenTimer, out: BinaryWriter): void {
-  out.zigzag(time);
-  encodeScopedKey(key, out);
-}

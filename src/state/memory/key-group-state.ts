@@ -1,64 +1,169 @@
 /**
- * All that one key group holds: a table per state, timers, and restored bytes that nobody has read yet.
+ * All that one key group holds: what each key has, typed tables, and restored bytes that nobody has read yet.
  *
- * G1 While a snapshot waits for this key group, one of `before…` runs before anything in it changes, so that what the
- *    snapshot reads is that of the barrier. Typed tables look after themselves (P5 of number-table.ts).
- * G2 Restored bytes of a state stay until its table takes their place; a state that no operator declares
+ * A key, or a namespace of one, has one entry: the values of all its states and the times of its timers. It is found once
+ * for each record, by whoever asks first (key-context.ts).
+ *
+ * G1 While a snapshot waits for this key group, `beforeEntryChange` or `beforeChange` runs before anything in it changes,
+ *    so that what the snapshot reads is that of the barrier. Typed tables look after themselves (P5 of number-table.ts).
+ * G2 Restored bytes of a state stay until its values take their place; a state that no operator declares
  *    keeps them, and each snapshot writes them again.
+ * G3 An entry that holds nothing stays for a while (idle-entries.ts): many keys get something again soon.
  */
 
-import type { PackedNumbers } from './packed-numbers.ts';
 import type { OwnEntry } from '../own-state.ts';
-import type { ScopedKey } from './scoped-key.ts';
+import type { TimerDomain } from '../timer-domain.ts';
+import type { IdleEntries, IdleEntry } from './idle-entries.ts';
+import { KeyTimes } from './key-times.ts';
+import type { MapBuffer } from './map-buffer.ts';
+import type { PackedNumbers } from './packed-numbers.ts';
+import { canonicalScopedKey, type ScopedKey } from './scoped-key.ts';
 import type { RestoredSection } from './state-layout.ts';
 
-/** What one key holds in one state. */
+/** What one key holds in one state, as it is read and written. */
 export interface Cell {
   readonly key: ScopedKey;
-  value: unknown;
+  readonly value: unknown;
 }
 
-/** One state of one key group, by canonical key. */
+/** One state of one key group as it was stored, by canonical key. */
 export type Table = Map<unknown, Cell>;
 
-/** A registered timer. */
-export interface Timer {
-  readonly time: number;
-  readonly key: ScopedKey;
-  readonly canonical: unknown;
-  readonly group: KeyGroupState;
-  /** Where it is in the list of its key group; -1: it is not registered. Only MemoryTimers writes it. */
-  position: number;
-}
+/** Stands for a value that is not there. */
+export const ABSENT = Symbol('absent');
 
 /** Who must see a part of a key group before it changes. */
 export interface CopyBeforeChange {
   /** What an operator keeps in a form of its own. */
   own(): void;
-  timers(): void;
-  cell(state: number, cell: Cell): void;
-  /** A cell is added that was not there. */
-  added(state: number, cell: Cell): void;
+  entry(entry: KeyEntry): void;
+  /** An entry that was not there. */
+  added(entry: KeyEntry): void;
+}
+
+/** What one key, or one namespace of a key, has. */
+export class KeyEntry implements IdleEntry {
+  readonly key: ScopedKey;
+  readonly group: KeyGroupState;
+  /** Values of states that are there, and timers. */
+  #held = 0;
+  /** Of the state with the index 0, which most often is the only one. */
+  #first: unknown = ABSENT;
+  #others: unknown[] | undefined = undefined;
+  #event: KeyTimes | undefined = undefined;
+  #processing: KeyTimes | undefined = undefined;
+  /** An empty map that the next one of this key can be. */
+  spareMap: MapBuffer | undefined = undefined;
+  /** The last snapshot that this entry is over for; only key-group-copy.ts knows what that means. */
+  seen = 0;
+  /** Only idle-entries.ts writes it. */
+  isIdle = false;
+
+  constructor(key: ScopedKey, group: KeyGroupState) {
+    this.key = key;
+    this.group = group;
+  }
+
+  get isEmpty(): boolean {
+    return this.#held === 0;
+  }
+
+  /** What it holds in a state; `ABSENT`: nothing. Hot path: once per use of a state. */
+  at(state: number): unknown {
+    if (state === 0) return this.#first;
+    const others = this.#others;
+    return others === undefined || state > others.length ? ABSENT : others[state - 1];
+  }
+
+  /** Stores a value, or `ABSENT`; G1 comes before. */
+  put(state: number, value: unknown): void {
+    const wasAbsent = this.at(state) === ABSENT;
+    if (state === 0) this.#first = value;
+    else {
+      this.#others ??= [];
+      const others = this.#others;
+      while (others.length < state) others.push(ABSENT);
+      others[state - 1] = value;
+    }
+    if (wasAbsent === (value === ABSENT)) return;
+    if (wasAbsent) this.#hold();
+    else this.#release();
+  }
+
+  /** Its timers of a domain; `undefined` when it never had any. */
+  times(domain: TimerDomain): KeyTimes | undefined {
+    return domain === 'event' ? this.#event : this.#processing;
+  }
+
+  timesFor(domain: TimerDomain): KeyTimes {
+    if (domain === 'event') {
+      this.#event ??= new KeyTimes();
+      return this.#event;
+    }
+    this.#processing ??= new KeyTimes();
+    return this.#processing;
+  }
+
+  /** Only timer-queue.ts calls these two. */
+  timerAdded(): void {
+    this.#held++;
+    this.group.timers++;
+  }
+
+  timerRemoved(): void {
+    this.group.timers--;
+    if (--this.#held === 0) this.group.idle.add(this);
+  }
+
+  /** G3. */
+  drop(): void {
+    this.group.entries.delete(canonicalScopedKey(this.key));
+  }
+
+  #hold(): void {
+    this.#held++;
+    this.group.values++;
+  }
+
+  #release(): void {
+    this.group.values--;
+    if (--this.#held === 0) this.group.idle.add(this);
+  }
 }
 
 /** One key group of one operator. */
 export class KeyGroupState {
   readonly keyGroup: number;
-  /** By index of the state; a hole is a state that was not touched here. */
-  readonly tables: (Table | undefined)[] = [];
-  /** By index of the state: what is in typed tables, and not in `tables`. */
+  /** By canonical key. */
+  readonly entries = new Map<unknown, KeyEntry>();
+  /** By index of the state: what is in typed tables, and not in `entries`. */
   readonly numbers: (PackedNumbers | undefined)[] = [];
   /** What an operator keeps in a form of its own; see own-state.ts. */
   readonly own: OwnEntry[] = [];
   readonly restored = new Map<string, RestoredSection>();
-  /** In no order. */
-  readonly eventTimers: Timer[] = [];
-  readonly processingTimers: Timer[] = [];
+  readonly idle: IdleEntries;
+  /** In all entries. */
+  values = 0;
+  timers = 0;
   /** The snapshot that has yet to see some of this key group. */
   awaitedBy: CopyBeforeChange | undefined = undefined;
 
-  constructor(keyGroup: number) {
+  constructor(keyGroup: number, idle: IdleEntries) {
     this.keyGroup = keyGroup;
+    this.idle = idle;
+  }
+
+  /** The entry of a key, which has none yet. */
+  addEntry(canonical: unknown, key: ScopedKey): KeyEntry {
+    const entry = new KeyEntry(key, this);
+    this.entries.set(canonical, entry);
+    if (this.awaitedBy !== undefined) this.awaitedBy.added(entry);
+    return entry;
+  }
+
+  /** The entry of a key, which may have one. */
+  entryOf(canonical: unknown, key: ScopedKey): KeyEntry {
+    return this.entries.get(canonical) ?? this.addEntry(canonical, key);
   }
 
   /** G1, before an entry of an operator's own changes. Hot path: one comparison when no snapshot waits. */
@@ -66,31 +171,20 @@ export class KeyGroupState {
     if (this.awaitedBy !== undefined) this.awaitedBy.own();
   }
 
-  /** G1. */
-  beforeTimerChange(): void {
-    if (this.awaitedBy !== undefined) this.awaitedBy.timers();
+  /** G1, before anything that a key has changes. Hot path: one comparison when no snapshot waits. */
+  beforeEntryChange(entry: KeyEntry): void {
+    if (this.awaitedBy !== undefined) this.awaitedBy.entry(entry);
   }
 
-  /** G1, before the value of a cell changes, or the cell goes. Hot path: one comparison when no snapshot waits. */
-  beforeCellChange(state: number, cell: Cell | undefined): void {
-    if (this.awaitedBy !== undefined && cell !== undefined) this.awaitedBy.cell(state, cell);
-  }
-
-  /** G1, after a cell was added. */
-  cellAdded(state: number, cell: Cell): void {
-    if (this.awaitedBy !== undefined) this.awaitedBy.added(state, cell);
-  }
-
-  /** Entries over all states. */
+  /** Values over all states. */
   size(): number {
-    let size = 0;
-    for (const table of this.tables) size += table?.size ?? 0;
+    let size = this.values;
     for (const numbers of this.numbers) size += numbers?.size ?? 0;
     for (const section of this.restored.values()) size += section.count;
     return size + this.own.length;
   }
 
   isEmpty(): boolean {
-    return this.size() === 0 && this.eventTimers.length === 0 && this.processingTimers.length === 0;
+    return this.timers === 0 && this.size() === 0;
   }
 }

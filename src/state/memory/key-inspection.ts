@@ -16,6 +16,7 @@ import { genericCodec } from '../../codecs/generic.ts';
 import { isPlain, isSamePlain, shapeDifference } from '../../base/plain-json.ts';
 import type { FixedReason, HeldChange, HeldState } from '../held-state.ts';
 import type { ListState, MapState, StateDescriptor, ValueState } from '../descriptors.ts';
+import { ABSENT } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { MapBuffer } from './map-buffer.ts';
 import { MemoryNumberState } from './number-state.ts';
@@ -34,7 +35,7 @@ export interface InspectedState {
 export function heldState({ descriptor, table, handle }: InspectedState): HeldState {
   const { name, kind, ttl } = table.layout;
   const held = heldValue(table, handle);
-  const stamps = ttl === undefined ? [] : stampsOf(table.cell()?.value);
+  const stamps = ttl === undefined ? [] : stampsOf(table.held());
   const value = held.isHeld ? held.value : initialOf(descriptor);
   const shown = shownValue(value);
   return {
@@ -91,8 +92,8 @@ function heldValue(
   if (handle instanceof MemoryNumberState) {
     return handle.isHeld() ? { isHeld: true, value: handle.value() as unknown } : { isHeld: false };
   }
-  const cell = table.cell();
-  return cell === undefined ? { isHeld: false } : { isHeld: true, value: plainHeld(cell.value) };
+  const held = table.held();
+  return held === ABSENT ? { isHeld: false } : { isHeld: true, value: plainHeld(held) };
 }
 
 function initialOf(descriptor: StateDescriptor): unknown {

@@ -8,6 +8,7 @@ import { checkKey, type Key, keyHash } from '../../base/key-groups.ts';
 import type { ValueState } from '../descriptors.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import { MemoryStateBackend } from './backend.ts';
+import { IdleEntries } from './idle-entries.ts';
 import { KeyGroupState } from './key-group-state.ts';
 import { KeysAhead, TablesAhead } from './keys-ahead.ts';
 import { NumbersByNumber } from './number-table.ts';
@@ -122,7 +123,12 @@ test('the memory of a table that has got another is not held by keys that were p
   const table = new NumbersByNumber(new MemoryBudget());
   const all = Array.from({ length: 3_000 }, (_, key) => key);
   const keysAhead = new KeysAhead();
-  keysAhead.prepare(all.slice(0, 10), 1, () => new KeyGroupState(0));
+  keysAhead.prepare(
+    all.slice(0, 10),
+    1,
+    () =>
+      new KeyGroupState(0, new IdleEntries({ journal: undefined, entry: undefined, scopedEntry: undefined })),
+  );
   const tables = new TablesAhead();
   tables.touch(keysAhead, { knownNumbersOf: () => ({ tableOf: () => table }) } as unknown as StateTable);
   assert.equal(tables.tables[9], table);

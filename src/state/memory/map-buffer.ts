@@ -1,11 +1,13 @@
 /**
  * The map that one key holds: values by canonical map key, and the keys that are not canonical themselves.
  *
- * Many maps of a key have an entry or two (by the end of a window, say), and a `Map` costs several times what is in it.
- * Up to two entries lie in fields; a third makes a `Map`.
+ * Most maps of a key have few entries, in which the newest is looked for first (counts by the end of a window, say), and a
+ * `Map` costs several times what is in it. The newest entry lies in fields, a few older ones in an array; more make a
+ * `Map`.
  *
  * M1 Entries are in the order in which their keys first came, as in a `Map`.
  * M2 Who walks over a map may change it meanwhile, and sees what a `Map` shows: it is one before it is walked over.
+ * M3 There are older entries only behind a newest one. They are keys and values by turns, from `#first` on.
  */
 
 import { Buffer } from 'node:buffer';
@@ -16,30 +18,41 @@ import { isMarked, markOther, markString } from './canonical-key.ts';
 /** Stands for a key that is not there. */
 const NO_KEY = Symbol('no key');
 
+/** So many older entries are looked through, as long as all keys are numbers, which are compared at once; else so few. */
+const OLDER_MAX = 63;
+const OLDER_MAX_OF_ANY = 7;
+
 /** One map of a map state. */
 export class MapBuffer {
-  /** As long as there is no `#large`; the second only behind the first. */
+  /** As long as there is no `#large`: the newest entry. */
   #key: unknown = NO_KEY;
   #value: unknown = undefined;
-  #secondKey: unknown = NO_KEY;
-  #secondValue: unknown = undefined;
+  #older: unknown[] | undefined = undefined;
+  #first = 0;
   #large: Map<unknown, unknown> | undefined = undefined;
   #originals: Map<unknown, unknown> | undefined = undefined;
 
   get size(): number {
     if (this.#large !== undefined) return this.#large.size;
-    return Number(this.#key !== NO_KEY) + Number(this.#secondKey !== NO_KEY);
+    return this.#key === NO_KEY ? 0 : 1 + this.#olderCount();
   }
 
+  /** It has no `Map`, and its keys are canonical. */
+  get isSmall(): boolean {
+    return this.#large === undefined && this.#originals === undefined;
+  }
+
+  // Hot path: once per record.
   get(canonical: unknown): unknown {
     if (this.#large !== undefined) return this.#large.get(canonical);
     if (isSame(this.#key, canonical)) return this.#value;
-    return isSame(this.#secondKey, canonical) ? this.#secondValue : undefined;
+    const index = this.#indexOf(canonical);
+    return index < 0 ? undefined : this.#older![index + 1];
   }
 
   has(canonical: unknown): boolean {
     if (this.#large !== undefined) return this.#large.has(canonical);
-    return isSame(this.#key, canonical) || isSame(this.#secondKey, canonical);
+    return isSame(this.#key, canonical) || this.#indexOf(canonical) >= 0;
   }
 
   set(canonical: unknown, key: unknown, value: unknown): void {
@@ -49,6 +62,7 @@ export class MapBuffer {
       if (!this.#originals.has(canonical)) this.#originals.set(canonical, key);
     }
     if (this.#large !== undefined) this.#large.set(canonical, value);
+    else if (isSame(this.#key, canonical)) this.#value = value;
     // A `Map` makes 0 of -0.
     else this.#setSmall(canonical === 0 ? 0 : canonical, value);
   }
@@ -59,12 +73,9 @@ export class MapBuffer {
       this.#large.delete(canonical);
       return;
     }
-    if (isSame(this.#key, canonical)) {
-      this.#key = this.#secondKey;
-      this.#value = this.#secondValue;
-    } else if (!isSame(this.#secondKey, canonical)) return;
-    this.#secondKey = NO_KEY;
-    this.#secondValue = undefined;
+    if (isSame(this.#key, canonical)) return this.#deleteNewest();
+    const index = this.#indexOf(canonical);
+    if (index >= 0) this.#deleteOlder(index);
   }
 
   /** The key as it was set. */
@@ -79,8 +90,9 @@ export class MapBuffer {
       for (const [canonical, value] of this.#large) each(this.original(canonical), value);
       return;
     }
+    const older = this.#older ?? [];
+    for (let at = this.#first; at < older.length; at += 2) each(this.original(older[at]), older[at + 1]);
     if (this.#key !== NO_KEY) each(this.original(this.#key), this.#value);
-    if (this.#secondKey !== NO_KEY) each(this.original(this.#secondKey), this.#secondValue);
   }
 
   keys(): IterableIterator<unknown> {
@@ -105,23 +117,88 @@ export class MapBuffer {
     for (const [canonical, value] of large) yield [this.original(canonical), value];
   }
 
+  #olderCount(): number {
+    return this.#older === undefined ? 0 : (this.#older.length - this.#first) / 2;
+  }
+
+  /** Where the key of an older entry is; -1: nowhere. */
+  #indexOf(canonical: unknown): number {
+    const older = this.#older;
+    if (older === undefined) return -1;
+    for (let at = this.#first; at < older.length; at += 2) if (isSame(older[at], canonical)) return at;
+    return -1;
+  }
+
+  /** Of a key that the newest entry has not. */
   #setSmall(canonical: unknown, value: unknown): void {
-    if (this.#key === NO_KEY || isSame(this.#key, canonical)) {
+    const index = this.#indexOf(canonical);
+    if (index >= 0) this.#older![index + 1] = value;
+    else if (this.#isFull(canonical)) this.#enlarged().set(canonical, value);
+    else {
+      // M3.
+      if (this.#key !== NO_KEY) {
+        this.#older ??= [];
+        this.#older.push(this.#key, this.#value);
+      }
       this.#key = canonical;
       this.#value = value;
-    } else if (this.#secondKey === NO_KEY || isSame(this.#secondKey, canonical)) {
-      this.#secondKey = canonical;
-      this.#secondValue = value;
-    } else this.#enlarged().set(canonical, value);
+    }
+  }
+
+  #isFull(canonical: unknown): boolean {
+    const count = this.#olderCount();
+    if (count < OLDER_MAX_OF_ANY) return false;
+    if (count >= OLDER_MAX || typeof canonical !== 'number' || typeof this.#key !== 'number') return true;
+    // Beyond the few, all are numbers.
+    if (count > OLDER_MAX_OF_ANY) return false;
+    const older = this.#older!;
+    for (let at = this.#first; at < older.length; at += 2) if (typeof older[at] !== 'number') return true;
+    return false;
+  }
+
+  #deleteNewest(): void {
+    const older = this.#older;
+    if (older === undefined || older.length === this.#first) {
+      this.#key = NO_KEY;
+      this.#value = undefined;
+      return;
+    }
+    this.#value = older.pop();
+    this.#key = older.pop();
+    this.#forgetIfEmpty(older);
+  }
+
+  // The oldest one often goes first, and nothing has to be moved for it.
+  #deleteOlder(index: number): void {
+    const older = this.#older!;
+    if (index > this.#first) {
+      older.splice(index, 2);
+      return;
+    }
+    // A number, so that an array of numbers stays one.
+    older[index] = older[index + 1] = 0;
+    this.#first += 2;
+    if (this.#first > OLDER_MAX * 2) {
+      older.splice(0, this.#first);
+      this.#first = 0;
+    }
+    this.#forgetIfEmpty(older);
+  }
+
+  #forgetIfEmpty(older: unknown[]): void {
+    if (this.#first < older.length) return;
+    older.length = 0;
+    this.#first = 0;
   }
 
   #enlarged(): Map<unknown, unknown> {
     if (this.#large !== undefined) return this.#large;
     const large = new Map<unknown, unknown>();
+    const older = this.#older ?? [];
+    for (let at = this.#first; at < older.length; at += 2) large.set(older[at], older[at + 1]);
     if (this.#key !== NO_KEY) large.set(this.#key, this.#value);
-    if (this.#secondKey !== NO_KEY) large.set(this.#secondKey, this.#secondValue);
     this.#large = large;
-    this.#key = this.#value = this.#secondKey = this.#secondValue = undefined;
+    this.#key = this.#value = this.#older = undefined;
     return large;
   }
 }

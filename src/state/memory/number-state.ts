@@ -2,18 +2,18 @@
  * A value state that begins as a number, held in typed tables as long as key and value allow it.
  *
  * Hot path: nothing is allocated for a key that has a number. What a typed table does not take (another value, a key
- * that is a tuple, a long string, a key too many of one hash) is held in a cell, as in every other state.
+ * that is a tuple, a long string, a key too many of one hash) is held in the entry of the key, as in every other state.
  *
- * N1 A key has a place in a typed table or a cell, never both.
+ * N1 A key has a place in a typed table or a value in its entry, never both.
  * N2 The cached place is that of the current key: it is found again when the generation of the context grows.
- * N3 A change of a cell passes `change` of the table (S1 of state-table.ts); a typed table keeps what it must itself.
+ * N3 A change of an entry passes `change` of the table (S1 of state-table.ts); a typed table keeps what it must itself.
  */
 
 import type { Key } from '../../base/key-groups.ts';
 import type { ValueState } from '../descriptors.ts';
 import { type KeysAhead, TablesAhead } from './keys-ahead.ts';
 import type { KeyContext } from './key-context.ts';
-import type { KeyGroupState } from './key-group-state.ts';
+import { ABSENT, type KeyGroupState } from './key-group-state.ts';
 import type { NumberTable } from './number-table.ts';
 import type { StateTable } from './state-table.ts';
 
@@ -46,14 +46,14 @@ export class MemoryNumberState<T> implements ValueState<T> {
   value(): T {
     if (this.#generation !== this.#context.generation) this.#find();
     if (this.#place >= 0) return this.#numbers!.at(this.#place) as T;
-    const cell = this.#table.cell();
-    return cell === undefined ? this.#initial : (cell.value as T);
+    const held = this.#table.held();
+    return held === ABSENT ? this.#initial : (held as T);
   }
 
   /** Whether the current key holds a value of its own. */
   isHeld(): boolean {
     if (this.#generation !== this.#context.generation) this.#find();
-    return this.#place >= 0 || this.#table.cell() !== undefined;
+    return this.#place >= 0 || this.#table.held() !== ABSENT;
   }
 
   update(value: T): void {
@@ -76,14 +76,15 @@ export class MemoryNumberState<T> implements ValueState<T> {
   }
 
   #find(): void {
+    const group = this.#context.requireGroup();
     const { key, hash, generation, ahead } = this.#context;
     const known = ahead < 0 ? undefined : this.#ahead.tables[ahead];
-    this.#numbers = known ?? this.#table.numbersOf(this.#context.requireGroup())!.tableOf(key!);
+    this.#numbers = known ?? this.#table.numbersOf(group)!.tableOf(key!);
     this.#place = this.#numbers === undefined ? -1 : this.#numbers.find(key!, hash);
     this.#generation = generation;
   }
 
-  /** False when the number must go into a cell. */
+  /** False when the number must go into the entry. */
   #updateNumber(value: number): boolean {
     const numbers = this.#numbers;
     const place = this.#place;
@@ -98,7 +99,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
       numbers.set(place, value);
       return true;
     }
-    if (this.#table.cell() !== undefined) return false;
+    if (this.#table.held() !== ABSENT) return false;
     const { journal } = this.#table;
     this.#place = numbers.add(this.#context.key!, this.#context.hash, value);
     if (this.#place < 0) return false;
@@ -109,7 +110,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
     return true;
   }
 
-  /** N1: makes way for a cell, or for nothing. */
+  /** N1: makes way for a value in the entry, or for nothing. */
   #takeNumber(): void {
     if (this.#place < 0) return;
     const numbers = this.#numbers!;
@@ -129,22 +130,19 @@ export class MemoryNumberState<T> implements ValueState<T> {
   }
 }
 
-// A place that was given away may be too far off now: then a cell holds what it held.
+// A place that was given away may be too far off now: then the entry holds what it held.
 function giveBack({ key, hash, canonical, numbers, table, group }: Target, value: number): void {
   const place = numbers.find(key, hash);
   if (place >= 0) return numbers.set(place, value);
-  const cell = table.tableOf(group).get(canonical);
-  if (cell === undefined && numbers.add(key, hash, value) >= 0) return;
-  if (cell !== undefined) table.beforeChangeOf(group, cell);
-  table.addCell(group, canonical, { key, value });
+  const entry = group.entries.get(canonical);
+  const isHeld = entry !== undefined && table.heldBy(entry) !== ABSENT;
+  if (!isHeld && numbers.add(key, hash, value) >= 0) return;
+  table.giveBack(group, canonical, { key, value });
 }
 
 function takeBack({ key, hash, canonical, numbers, table, group }: Target): void {
   const place = numbers.find(key, hash);
   if (place >= 0) return numbers.remove(place);
-  const cells = table.tableOf(group);
-  const cell = cells.get(canonical);
-  if (cell === undefined) return;
-  table.beforeChangeOf(group, cell);
-  cells.delete(canonical);
+  const entry = group.entries.get(canonical);
+  if (entry !== undefined) table.giveBack(group, canonical, { key, value: ABSENT });
 }

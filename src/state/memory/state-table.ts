@@ -1,11 +1,10 @@
 /**
- * One declared state over all key groups, as its handle sees it: the cell of the current key.
+ * One declared state over all key groups, as its handle sees it: what the entry of the current key holds of it.
  *
- * Hot path: the cell is looked up once per key and then kept; nothing is allocated for a key that has one.
+ * Hot path: nothing is allocated for a key that has a value.
  *
- * S1 Every change of a cell passes `change` first: a waiting snapshot sees the key group before it (G1 of
- *    key-group-state.ts), and the journal learns how to take it back (U1 of undo-journal.ts).
- * S2 The cached cell is that of the current key: it is dropped when the generation of the context grows.
+ * S1 Every change passes `change` first: a waiting snapshot sees the entry before it (G1 of key-group-state.ts), and the
+ *    journal learns how to take it back (U1 of undo-journal.ts).
  */
 
 import { keyGroupOf, keyHash } from '../../base/key-groups.ts';
@@ -17,15 +16,14 @@ import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import { checkStored } from './declared-layout.ts';
 import type { KeyContext } from './key-context.ts';
-import type { Cell, KeyGroupState, Table } from './key-group-state.ts';
+import { ABSENT, type Cell, type KeyEntry, type KeyGroupState, type Table } from './key-group-state.ts';
+import { MapBuffer } from './map-buffer.ts';
 import { PackedNumbers } from './packed-numbers.ts';
 import { keyOf, NamespacedKey } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
 import { stampedCodec } from './stored-codec.ts';
 import { decodeTable, type StoredTable } from './table-bytes.ts';
 import type { UndoJournal } from './undo-journal.ts';
-
-const NOTHING: Table = new Map();
 
 /** What a state table is made of. */
 export interface StateTableParts {
@@ -45,7 +43,7 @@ export interface StateTableParts {
   readonly now: () => number;
 }
 
-/** The cells of one state. */
+/** What keys hold in one state. */
 export class StateTable {
   readonly layout: StateLayout;
   readonly freezeValues: boolean;
@@ -56,9 +54,6 @@ export class StateTable {
   readonly #isNamespaced: boolean;
   readonly #memory: MemoryBudget;
   readonly #now: () => number;
-  #generation = -1;
-  #table: Table = NOTHING;
-  #cell: Cell | undefined = undefined;
 
   constructor(parts: StateTableParts) {
     this.layout = parts.layout;
@@ -72,59 +67,90 @@ export class StateTable {
     this.#now = parts.now;
   }
 
-  /** What the current key holds. */
-  cell(): Cell | undefined {
-    if (this.#generation !== this.#context.generation) this.#find();
-    return this.#cell;
+  /** What the current key holds; `ABSENT`: nothing. */
+  held(): unknown {
+    const entry = this.#entry();
+    return entry === undefined ? ABSENT : entry.at(this.#index);
   }
 
   /** Stores a value for the current key. */
   store(value: unknown): void {
-    const cell = this.cell();
     const journal = this.change();
     if (this.freezeValues) deepFreeze(value);
-    this.#put(cell, value, journal);
+    this.#put(value, journal);
   }
 
   /** Stores what only its owner may see, such as an accumulator, which is never frozen. */
   storeMutable(value: unknown): void {
-    const cell = this.cell();
-    this.#put(cell, value, this.change());
+    this.#put(value, this.change());
   }
 
   /** Forgets what the current key holds. */
   remove(): void {
-    const cell = this.cell();
-    if (cell === undefined) return;
-    const journal = this.change();
-    const canonical = this.#canonical();
-    const table = this.#table;
-    table.delete(canonical);
-    this.#cell = undefined;
-    if (journal !== undefined) journal.add(() => table.set(canonical, cell));
+    if (this.held() === ABSENT) return;
+    this.#put(ABSENT, this.change());
   }
 
   /** S1; to be called before a value is changed in place. Returns the journal that must learn of it. */
   change(): UndoJournal | undefined {
-    const cell = this.cell();
-    this.#context.requireGroup().beforeCellChange(this.#index, cell);
+    const entry = this.#entry();
+    if (entry !== undefined) entry.group.beforeEntryChange(entry);
     return this.#context.journal;
   }
 
-  /** S1, of any cell. */
-  beforeChangeOf(group: KeyGroupState, cell: Cell): void {
-    group.beforeCellChange(this.#index, cell);
+  /** What the current key holds is given back as it was copied, once per record and key; `copy` gives what reads the copy. */
+  keepOnce(journal: UndoJournal, copy: () => () => unknown): void {
+    const entry = this.#entry()!;
+    if (!journal.keepOnce(entry, this.#index)) return;
+    const read = copy();
+    journal.add(() => entry.put(this.#index, read()));
   }
 
-  /** The journal of the record, for whoever changes what is in no cell. */
+  /** A map for the current key, which has none. */
+  newMap(): MapBuffer {
+    const entry = this.#entryForChange();
+    const spare = entry.spareMap;
+    if (spare === undefined) return new MapBuffer();
+    entry.spareMap = undefined;
+    return spare;
+  }
+
+  /** Forgets the map of the current key, which is empty. */
+  removeMap(map: MapBuffer): void {
+    // What the journal takes back fills this very map again.
+    if (this.#context.journal === undefined && map.isSmall) this.#entry()!.spareMap = map;
+    this.remove();
+  }
+
+  /** What the current key holds, which is about to be changed in place (S1). */
+  heldForChange(): unknown {
+    const entry = this.#entry();
+    if (entry === undefined) return ABSENT;
+    entry.group.beforeEntryChange(entry);
+    return entry.at(this.#index);
+  }
+
+  /** What any key holds; the key group was asked for before. */
+  heldBy(entry: KeyEntry): unknown {
+    return entry.at(this.#index);
+  }
+
+  /** S1, of any key: stores a value, or `ABSENT`. */
+  putOf(entry: KeyEntry, value: unknown): void {
+    entry.group.beforeEntryChange(entry);
+    this.#putInto(entry, value, this.#context.journal);
+  }
+
+  /** As the journal gives it back, without a step of its own. */
+  giveBack(group: KeyGroupState, canonical: unknown, cell: Cell): void {
+    const entry = group.entryOf(canonical, cell.key);
+    group.beforeEntryChange(entry);
+    entry.put(this.#index, cell.value);
+  }
+
+  /** The journal of the record, for whoever changes what is in no entry. */
   get journal(): UndoJournal | undefined {
     return this.#context.journal;
-  }
-
-  /** Adds a cell that a key has no other of. */
-  addCell(group: KeyGroupState, canonical: unknown, cell: Cell): void {
-    this.tableOf(group).set(canonical, cell);
-    group.cellAdded(this.#index, cell);
   }
 
   /** Throws unless restored bytes can be read as this state is declared. */
@@ -132,34 +158,28 @@ export class StateTable {
     checkStored(this.layout, section, this.#context.operatorUid);
   }
 
-  #canonical(): unknown {
-    return this.#isNamespaced ? this.#context.scopedCanonical : this.#context.canonical;
-  }
-
-  #find(): void {
-    const canonical = this.#canonical();
+  #entry(): KeyEntry | undefined {
     const group = this.#context.requireGroup();
-    this.#table = this.tableOf(group);
-    this.#cell = this.#table.get(canonical);
-    this.#generation = this.#context.generation;
+    if (group.restored.size > 0) this.bind(group);
+    return this.#isNamespaced ? this.#context.entryOfScope() : this.#context.entryOfKey();
   }
 
-  /** All cells of this state in a key group. */
-  tableOf(group: KeyGroupState): Table {
-    return group.tables[this.#index] ?? this.#bind(group);
+  #entryForChange(): KeyEntry {
+    return this.#isNamespaced ? this.#context.entryOfScopeForChange() : this.#context.entryOfKeyForChange();
   }
 
-  /** All cells of a key group, which are not here any more. */
+  /** All restored cells of a key group, which are not here any more. */
   takeOut(group: KeyGroupState): readonly Cell[] {
-    if (!group.restored.has(this.layout.name)) return [];
-    const cells = [...this.tableOf(group).values()];
-    group.tables[this.#index] = undefined;
+    const section = group.restored.get(this.layout.name);
+    if (section === undefined) return [];
+    const cells = [...this.#decode(group, section).values()];
+    group.restored.delete(this.layout.name);
     return cells;
   }
 
   /** What typed tables hold of this state in a key group; `undefined` when it has none. */
   numbersOf(group: KeyGroupState): PackedNumbers | undefined {
-    if (group.tables[this.#index] === undefined) this.#bind(group);
+    if (this.packsNumbers && group.numbers[this.#index] === undefined) this.bind(group);
     return group.numbers[this.#index];
   }
 
@@ -168,16 +188,18 @@ export class StateTable {
     return group.numbers[this.#index];
   }
 
-  // G2: takes the place of the restored bytes, which are read only when the first key of the group comes. They stay when
-  // that fails, whatever a function that catches the error does next.
-  #bind(group: KeyGroupState): Table {
+  // G2: values take the place of the restored bytes, which are read only when the first key of the group comes. They stay
+  // when that fails, whatever a function that catches the error does next.
+  bind(group: KeyGroupState): void {
     const section = group.restored.get(this.layout.name);
-    const table = section === undefined ? new Map<unknown, Cell>() : this.#decode(group, section);
+    if (section === undefined && (!this.packsNumbers || group.numbers[this.#index] !== undefined)) return;
+    const table: Table = section === undefined ? new Map() : this.#decode(group, section);
     const numbers = this.packsNumbers ? packed(table, this.#memory) : undefined;
     group.restored.delete(this.layout.name);
     if (numbers !== undefined) group.numbers[this.#index] = numbers;
-    group.tables[this.#index] = table;
-    return table;
+    // A snapshot that waits writes the restored bytes.
+    for (const [canonical, { key, value }] of table) group.entryOf(canonical, key).put(this.#index, value);
+    this.#context.forgetEntries();
   }
 
   /** What restored bytes hold, for whoever only looks. */
@@ -207,26 +229,16 @@ export class StateTable {
     }
   }
 
-  #put(cell: Cell | undefined, value: unknown, journal: UndoJournal | undefined): void {
-    if (cell === undefined) this.#create(value, journal);
-    else {
-      if (journal !== undefined) {
-        const before = cell.value;
-        journal.add(() => {
-          cell.value = before;
-        });
-      }
-      cell.value = value;
-    }
+  #put(value: unknown, journal: UndoJournal | undefined): void {
+    this.#putInto(this.#entryForChange(), value, journal);
   }
 
-  #create(value: unknown, journal: UndoJournal | undefined): void {
-    const canonical = this.#canonical();
-    const table = this.#table;
-    this.#cell = { key: this.#isNamespaced ? this.#context.scoped! : this.#context.key!, value };
-    table.set(canonical, this.#cell);
-    this.#context.requireGroup().cellAdded(this.#index, this.#cell);
-    if (journal !== undefined) journal.add(() => table.delete(canonical));
+  #putInto(entry: KeyEntry, value: unknown, journal: UndoJournal | undefined): void {
+    if (journal !== undefined) {
+      const before = entry.at(this.#index);
+      journal.add(() => entry.put(this.#index, before));
+    }
+    entry.put(this.#index, value);
   }
 
   #storedCodec(id: string, declared: Codec<unknown>): Codec<unknown> {

@@ -1,9 +1,9 @@
 /**
- * The timers of one keyed operator: buckets per domain over all its key groups, a list per key group.
+ * The timers of one keyed operator: which there are, the entries of the keys know; a queue per domain knows when.
  *
- * T1 A timer is in the buckets of its domain exactly when it is in the list of its key group, and then it has a position.
- * T2 Timers fire in the order of time, then of key bytes and namespace, which timer-buckets.ts keeps: the same before and
+ * T1 Timers fire in the order of time, then of key bytes and namespace, which timer-queue.ts keeps: the same before and
  *    after a restore (I-T1).
+ * T2 Every change of the timers of a key passes `beforeEntryChange` first (G1 of key-group-state.ts).
  * T3 What an operator keeps in a form of its own is due in the same order of time; of equal times it comes last.
  */
 
@@ -14,15 +14,15 @@ import type { KeyedTimers, TimerDomain } from '../backend.ts';
 import type { OwnKeyedState } from '../own-state.ts';
 import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
-import type { KeyGroupState, Timer } from './key-group-state.ts';
+import type { KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { canonicalScopedKey, keyOf, namespaceOf, type ScopedKey } from './scoped-key.ts';
-import { TimerBuckets } from './timer-buckets.ts';
+import { TimerQueue } from './timer-queue.ts';
 
 /** Timers whose keys live in the same backend. */
 export class MemoryTimers implements KeyedTimers {
   readonly #context: KeyContext;
-  readonly #event = new TimerBuckets();
-  readonly #processing = new TimerBuckets();
+  readonly #event = new TimerQueue('event');
+  readonly #processing = new TimerQueue('processing');
 
   /** T3. */
   #own: OwnKeyedState | undefined;
@@ -31,33 +31,38 @@ export class MemoryTimers implements KeyedTimers {
     this.#context = context;
   }
 
+  // Hot path: once per timer; a second registration costs a comparison or two.
   register(domain: TimerDomain, time: number): void {
-    const group = this.#context.requireGroup();
+    const context = this.#context;
+    const known = context.entryOfScope();
     if (!Number.isSafeInteger(time)) throw this.#invalid(time);
-    const { scoped, scopedCanonical: canonical, journal } = this.#context;
-    if (this.#buckets(domain).find(canonical, time) !== undefined) return;
-    group.beforeTimerChange();
+    if (known?.times(domain)?.isLive(time) === true) return;
+    const entry = context.entryOfScopeForChange();
+    entry.group.beforeEntryChange(entry);
     // -0 would make another timer of the same time once it is bytes.
-    const timer: Timer = { time: time === 0 ? 0 : time, key: scoped!, canonical, group, position: -1 };
-    this.#add(domain, timer);
-    if (journal !== undefined) journal.add(() => this.#remove(domain, timer));
+    this.#queue(domain).add(entry, time === 0 ? 0 : time);
+    const { journal } = context;
+    if (journal !== undefined) journal.add(() => this.#queue(domain).delete(entry, time));
   }
 
   delete(domain: TimerDomain, time: number): void {
-    this.#context.requireGroup();
-    const timer = this.#buckets(domain).find(this.#context.scopedCanonical, time);
-    if (timer !== undefined) this.#take(domain, timer);
+    const entry = this.#context.entryOfScope();
+    if (entry?.times(domain)?.isLive(time) !== true) return;
+    entry.group.beforeEntryChange(entry);
+    this.#queue(domain).delete(entry, time);
+    const { journal } = this.#context;
+    if (journal !== undefined) journal.add(() => this.#queue(domain).add(entry, time));
   }
 
   next(domain: TimerDomain): number | undefined {
-    const time = this.#buckets(domain).next();
+    const time = this.#queue(domain).next();
     const own = this.#own?.domain === domain ? this.#own.next() : undefined;
     return own === undefined || (time !== undefined && time <= own) ? time : own;
   }
 
   poll(domain: TimerDomain, upTo: number): number | undefined {
-    const buckets = this.#buckets(domain);
-    const time = buckets.next();
+    const queue = this.#queue(domain);
+    const time = queue.next();
     const own = this.#own;
     if (own?.domain === domain) {
       const ownTime = own.next();
@@ -67,15 +72,18 @@ export class MemoryTimers implements KeyedTimers {
       }
     }
     if (time === undefined || time > upTo) return undefined;
-    const timer = buckets.first(time);
-    this.#take(domain, timer);
-    this.#context.setScoped(timer.key, timer.canonical, timer.group);
+    const entry = queue.first(time);
+    entry.group.beforeEntryChange(entry);
+    this.#context.setEntry(entry);
+    queue.takeFirst(entry, time);
+    const { journal } = this.#context;
+    if (journal !== undefined) journal.add(() => queue.add(entry, time));
     return time;
   }
 
   /** Those that were registered; what an operator keeps in a form of its own is not counted among them. */
   size(domain: TimerDomain): number {
-    return this.#buckets(domain).size;
+    return this.#queue(domain).size;
   }
 
   #enter(own: OwnKeyedState): void {
@@ -88,48 +96,24 @@ export class MemoryTimers implements KeyedTimers {
     this.#own = own;
     for (const place of groups) {
       if (place === undefined) continue;
-      for (const timer of [...timersOf(place, own.domain)]) {
-        const owner = { key: keyOf(timer.key), namespace: namespaceOf(timer.key), place };
-        if (own.restoreTimer(timer.time, owner)) this.#remove(own.domain, timer);
-      }
+      for (const entry of place.entries.values()) this.#handOver(own, entry);
     }
+  }
+
+  #handOver(own: OwnKeyedState, entry: KeyEntry): void {
+    const times: number[] = [];
+    entry.times(own.domain)?.visit((time) => times.push(time));
+    const owner = { key: keyOf(entry.key), namespace: namespaceOf(entry.key), place: entry.group };
+    for (const time of times) if (own.restoreTimer(time, owner)) this.#queue(own.domain).delete(entry, time);
   }
 
   /** Adds a timer of a snapshot, which holds each once. */
   restore(domain: TimerDomain, time: number, key: ScopedKey, group: KeyGroupState): void {
-    const canonical = canonicalScopedKey(key);
-    const isNew = this.#buckets(domain).find(canonical, time) === undefined;
-    assert(isNew, 'T1: a snapshot holds a timer once');
-    this.#add(domain, { time, key, canonical, group, position: -1 });
+    const isNew = this.#queue(domain).add(group.entryOf(canonicalScopedKey(key), key), time);
+    assert(isNew, 'a snapshot holds a timer once');
   }
 
-  #take(domain: TimerDomain, timer: Timer): void {
-    timer.group.beforeTimerChange();
-    this.#remove(domain, timer);
-    const { journal } = this.#context;
-    if (journal !== undefined) journal.add(() => this.#add(domain, timer));
-  }
-
-  // T1: these two are the only ones that touch buckets or lists.
-  #add(domain: TimerDomain, timer: Timer): void {
-    const timers = timersOf(timer.group, domain);
-    timer.position = timers.length;
-    timers.push(timer);
-    this.#buckets(domain).add(timer);
-  }
-
-  #remove(domain: TimerDomain, timer: Timer): void {
-    const timers = timersOf(timer.group, domain);
-    const last = timers.pop()!;
-    if (last !== timer) {
-      timers[timer.position] = last;
-      last.position = timer.position;
-    }
-    timer.position = -1;
-    this.#buckets(domain).remove(timer);
-  }
-
-  #buckets(domain: TimerDomain): TimerBuckets {
+  #queue(domain: TimerDomain): TimerQueue {
     return domain === 'event' ? this.#event : this.#processing;
   }
 
@@ -138,8 +122,4 @@ export class MemoryTimers implements KeyedTimers {
       where: { uid: this.#context.operatorUid },
     });
   }
-}
-
-function timersOf(group: KeyGroupState, domain: TimerDomain): Timer[] {
-  return domain === 'event' ? group.eventTimers : group.processingTimers;
 }

@@ -6,8 +6,7 @@
  */
 
 import { hasExpired, type TtlRules } from '../ttl.ts';
-import type { KeyContext } from './key-context.ts';
-import type { Cell, KeyGroupState } from './key-group-state.ts';
+import { ABSENT, type KeyEntry, type KeyGroupState } from './key-group-state.ts';
 import type { StateTable } from './state-table.ts';
 import { unexpired } from './unexpired.ts';
 
@@ -16,15 +15,17 @@ export interface TtlSweepParts {
   readonly groups: readonly (KeyGroupState | undefined)[];
   readonly table: StateTable;
   readonly rules: TtlRules;
-  readonly context: KeyContext;
   readonly now: () => number;
 }
+
+/** So many entries that hold nothing in this state are passed over for each that does. */
+const PASSED_MAX = 16;
 
 /** Walks over all keys of one state, a few steps at a time, again and again. */
 export class TtlSweep {
   readonly #parts: TtlSweepParts;
   #group = -1;
-  #rest: MapIterator<[unknown, Cell]> | undefined = undefined;
+  #rest: MapIterator<KeyEntry> | undefined = undefined;
 
   constructor(parts: TtlSweepParts) {
     this.#parts = parts;
@@ -32,16 +33,22 @@ export class TtlSweep {
 
   /** Looks at the next keys; at the last one this round is over, and the next call begins another. */
   step(): void {
-    const { rules } = this.#parts;
+    const { rules, table } = this.#parts;
     const now = this.#parts.now();
-    for (let left = rules.sweptEntries; left > 0; left--) {
+    let passed = rules.sweptEntries * PASSED_MAX;
+    for (let left = rules.sweptEntries; left > 0 && passed > 0; ) {
       const entry = this.#next();
       if (entry === undefined) return;
-      this.#clean(entry[0], entry[1], now);
+      const held = table.heldBy(entry);
+      if (held === ABSENT) passed--;
+      else {
+        this.#clean(entry, held, now);
+        left--;
+      }
     }
   }
 
-  #next(): [unknown, Cell] | undefined {
+  #next(): KeyEntry | undefined {
     const { groups, table } = this.#parts;
     for (;;) {
       const next = this.#rest?.next();
@@ -52,28 +59,16 @@ export class TtlSweep {
         return undefined;
       }
       const group = groups[this.#group];
-      if (group !== undefined) this.#rest = table.tableOf(group).entries();
+      if (group === undefined) continue;
+      table.bind(group);
+      this.#rest = group.entries.values();
     }
   }
 
   // C1.
-  #clean(canonical: unknown, cell: Cell, now: number): void {
-    const { table, rules, context } = this.#parts;
-    const before = cell.value;
+  #clean(entry: KeyEntry, before: unknown, now: number): void {
+    const { table, rules } = this.#parts;
     const after = unexpired(table.layout, before, (time) => hasExpired(rules, time, now));
-    if (after === before) return;
-    const group = this.#parts.groups[this.#group]!;
-    table.beforeChangeOf(group, cell);
-    const cells = table.tableOf(group);
-    if (after !== undefined) {
-      cell.value = after;
-      context.journal?.add(() => {
-        cell.value = before;
-      });
-      return;
-    }
-    cells.delete(canonical);
-    context.generation++;
-    context.journal?.add(() => cells.set(canonical, cell));
+    if (after !== before) table.putOf(entry, after === undefined ? ABSENT : after);
   }
 }

@@ -9,17 +9,18 @@
 /** The steps of one record. */
 export class UndoJournal {
   readonly #steps: (() => void)[] = [];
-  readonly #kept = new Set<object>();
+  readonly #kept = new Map<object, Set<number>>();
 
   /** Adds the step that takes the next change back. */
   add(step: () => void): void {
     this.#steps.push(step);
   }
 
-  /** True once per object: what is copied whole need not be copied again. */
-  keepOnce(object: object): boolean {
-    if (this.#kept.has(object)) return false;
-    this.#kept.add(object);
+  /** True once per object and part of it: what is copied whole need not be copied again. */
+  keepOnce(object: object, part: number): boolean {
+    const parts = this.#kept.get(object) ?? new Set();
+    if (parts.has(part)) return false;
+    this.#kept.set(object, parts.add(part));
     return true;
   }
 
