@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { goToPane, layoutShift, openPage, seriousFindings } from './browser.ts';
+import { cutOff, goToPane, layoutShift, openPage, seriousFindings } from './browser.ts';
 import { openBrowser } from './chromium.ts';
 import { type RunningJob, startJob, startJobInCluster } from './running-job.ts';
 
@@ -96,6 +96,7 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       const alert = page.locator('[data-kind="job-alert"]').last();
       assert.match(await alert.innerText(), /user\d: abnormal \d+ times in a row/);
       await alert.getByText(/What led to it: the last \d records of user\d/).click();
+      assert.deepEqual(await cutOff(page), [], 'the state behind each record is in sight');
       const steps = await alert.locator('tbody tr').allInnerTexts();
       const counts = steps.map((step) => Number(/abnormal: (\d+)/.exec(step)?.[1]));
       const [told] = /(?<=abnormal )\d+/.exec(await alert.innerText())!;
@@ -144,6 +145,8 @@ describe('the page of a job that runs', { concurrency: false }, () => {
 
       await goToPane(page, 'recovery');
       await concludes(page, 'recovery.caught-up', /State and positions came from checkpoint \d+/);
+      await page.getByRole('link', { name: 'Open the exception' }).first().click();
+      await page.locator('article[data-code="WORKER_LOST"]').waitFor();
       await goToPane(page, 'home');
       await page.getByText('It was restarted 1 time in this run').waitFor();
       assert.deepEqual(await seriousFindings(page), []);

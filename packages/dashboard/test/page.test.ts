@@ -15,6 +15,7 @@ import type {
   HistoryAnswer,
   HistoryPoint,
   LogLine,
+  StateEntry,
 } from '../../../src/rest/contract.ts';
 import { checkpoint, demo, description, figures, hello, jobId, raised, startedAt } from './scripted-job.ts';
 import { ScriptedServer } from './scripted-server.ts';
@@ -693,6 +694,27 @@ describe('the page', () => {
     assert.equal(await counted.count(), 0);
     await page.getByLabel('Which').selectOption('Not acknowledged');
     await page.locator('[data-kind="back-pressure"]').waitFor({ state: 'detached' });
+  });
+
+  it('gives the keys that are kept as a file, with their states', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/state');
+    const coming = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download as JSON lines' }).click();
+    const file = await coming;
+    assert.equal(file.suggestedFilename(), 'millrace-state-abnormal-in-a-row.jsonl');
+    const lines = readFileSync(await file.path(), 'utf8')
+      .trimEnd()
+      .split('\n');
+    const entries = lines.map((line) => JSON.parse(line) as StateEntry);
+    assert.deepEqual(
+      entries.map(({ key, values }) => [key, values['abnormal']]),
+      [
+        ['user1', 2],
+        ['user2', 0],
+        ['user3', 3],
+      ],
+    );
   });
 
   it('looks a key up in the state', async () => {

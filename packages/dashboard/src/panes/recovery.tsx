@@ -45,7 +45,15 @@ function Recoveries({ job }: { readonly job: ReadyJob }): ReactNode {
           <RecoveryLine recovery={recovery} />
           <dl className="facts-list">
             <dt>{t('recovery.cause')}</dt>
-            <dd>{recovery.cause}</dd>
+            <dd>
+              {recovery.cause}
+              {recovery.exceptionId !== null && (
+                <>
+                  {' '}
+                  <a href="#/exceptions">{t('recovery.exception')}</a>
+                </>
+              )}
+            </dd>
             <Moved job={job} recovery={recovery} />
             {recovery.restoredFromPath !== null && (
               <>

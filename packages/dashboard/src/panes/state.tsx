@@ -5,7 +5,9 @@ import type { StateAnswer, StateEntry, StateOverview } from '../../../../src/res
 import { labelOf } from '../conclusions/names.ts';
 import { addressValue } from '../live/address.ts';
 import { useLive } from '../live/hooks.ts';
+import { download } from '../live/download.ts';
 import { ask } from '../live/server.ts';
+import { Action } from '../parts/action.tsx';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
 import { Ago, Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
 import { KeyLens } from '../parts/key-lens.tsx';
@@ -13,6 +15,8 @@ import { useText } from '../settings.tsx';
 import { bytes, count, joined } from '../text/units.ts';
 
 const entriesShown = 50;
+/** Keys that are downloaded at once: what the server gives at most. */
+const exportedMax = 200;
 
 /** The pane. */
 export function StatePane(): ReactNode {
@@ -182,6 +186,18 @@ function Keys({
           <Entries entries={entries} choose={look} />
         )}
         {found.data?.hasMore === true && <p className="soft">{t('state.more')}</p>}
+        {entries.length > 0 && (
+          <div className="row">
+            <Action
+              name={t('state.download')}
+              run={async () => {
+                const all = key === '' ? await ask<StateAnswer>(`${path}?limit=${exportedMax}`) : found.data;
+                download(`millrace-state-${uid}.jsonl`, linesOf(all?.entries ?? []), 'application/x-ndjson');
+              }}
+            />
+            <span className="soft small">{t('state.download.how', { n: String(exportedMax) })}</span>
+          </div>
+        )}
       </section>
       {key !== '' && only !== undefined && entries.length === 1 && last !== undefined && (
         <KeyLens key={only.keyText} job={job} uid={uid} entry={only} checkpointId={last} />
@@ -250,6 +266,11 @@ function ownValues({ values }: StateEntry): [string, unknown][] {
 
 function isOfEngine(name: string): boolean {
   return name.startsWith('$');
+}
+
+/** One line of JSON for each key. */
+function linesOf(entries: readonly StateEntry[]): string {
+  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
 }
 
 /** What a person types is JSON, or else a text without its quotes. */

@@ -60,7 +60,7 @@ function TrailRow({ moment }: { readonly moment: KeyMoment }): ReactNode {
         <Moment at={step.at} />
       </td>
       <td>{step.timestamp === null ? '–' : <Moment at={step.timestamp} />}</td>
-      <td>
+      <td className="trail-record">
         <code>{JSON.stringify(step.record)}</code>
       </td>
       <td className="nowrap">

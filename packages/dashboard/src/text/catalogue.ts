@@ -813,6 +813,7 @@ export const catalogue = {
   },
   'recovery.none.how': { en: 'Kill a worker and watch', ko: '워커를 죽이고 지켜보기' },
   'recovery.attempt': { en: 'Attempt {attempt}', ko: '시도 {attempt}' },
+  'recovery.exception': { en: 'Open the exception', ko: '예외 보기' },
   'recovery.cause': { en: 'Cause', ko: '원인' },
   'recovery.restored-from': { en: 'Restored from', ko: '복원 위치' },
   'recovery.moved': { en: 'Old and new place', ko: '이전 위치와 새 위치' },
@@ -1207,6 +1208,11 @@ export const catalogue = {
   'state.more': {
     en: 'There are more keys; look one up by its value.',
     ko: '키가 더 있습니다. 값으로 찾아보세요.',
+  },
+  'state.download': { en: 'Download as JSON lines', ko: 'JSON Lines로 내려받기' },
+  'state.download.how': {
+    en: '{n} keys at most; all of them: millrace state',
+    ko: '최대 {n}개의 키. 전체는 millrace state로 볼 수 있습니다',
   },
   'state.place': { en: 'Where', ko: '위치' },
   'state.place.value': {
