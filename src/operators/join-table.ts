@@ -131,6 +131,8 @@ export class JoinTable<T> {
   #moment = 0;
   /** By side (B2). */
   readonly #gone = new Float64Array(2).fill(NEVER);
+  /** What was read ahead comes to this, so that it is read. */
+  touched = 0;
   /** What was found: in a block, so much behind its first entry. */
   #foundBlock = 0;
   #foundMask = 0;
@@ -411,10 +413,18 @@ export class JoinTable<T> {
     const end = this.#keyWords[key * KEY_WORDS + COUNT + side]!;
     const gone = moment.gone[side]!;
     const begin = this.#upTo(key, side, gone - 1, end);
-    let index = this.#notGone(key, side, { begin, end, gone, moment: moment.number });
-    for (; index < end; index++) {
+    const from = this.#notGone(key, side, { begin, end, gone, moment: moment.number });
+    // All are read before the work on the first begins, so that the waits for memory pass at the same time.
+    const values: unknown[] = [];
+    for (let index = from; index < end; index++) {
       const entry = this.#entryAt(key, side, index);
-      each(this.#doubles[entry * ENTRY_DOUBLES]!, this.#values[this.#words[entry * ENTRY_WORDS + RECORD]!]);
+      values.push(this.#values[this.#words[entry * ENTRY_WORDS + RECORD]!]);
+    }
+    let touched = 0;
+    for (let index = 0; index < values.length; index++) if (typeof values[index] === 'object') touched++;
+    this.touched = touched;
+    for (let index = 0; index < values.length; index++) {
+      each(this.#doubles[this.#entryAt(key, side, from + index) * ENTRY_DOUBLES]!, values[index]);
     }
   }
 
