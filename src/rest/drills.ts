@@ -5,7 +5,8 @@
  *
  * DR-1 No drill changes a record: what it costs is time, and what is read again.
  * DR-2 At most one drill of a job is under way: what two have cost cannot be told apart.
- * DR-3 A drill is over by its own conclusion, or with the job.
+ * DR-3 A drill is over by its own conclusion, with the job, or after DRILL_MS_MAX: none keeps others away for ever.
+ * DR-4 What fails after a drill is over is not its doing.
  */
 
 import { assert } from '../base/assert.ts';
@@ -18,6 +19,8 @@ import type { JobWatch } from './job-watch.ts';
 import { LoadDrill, type Slowness } from './load-drill.ts';
 import { Refusal } from './router.ts';
 
+/** DR-3; slowness and its relief take less, and a recovery that takes longer has failed for whoever waits. */
+const DRILL_MS_MAX = 600_000;
 /** Drills that are kept. */
 const DRILLS_KEPT = 100;
 const KINDS: readonly DrillKind[] = [
@@ -45,7 +48,7 @@ interface Entry {
   readonly completedAt: number | null;
   readonly load: LoadDrill | undefined;
   /** Of a dropped checkpoint, once that has failed. */
-  dropped?: { readonly checkpointId: number; readonly failure: string };
+  dropped?: { readonly checkpointId: number; readonly failure: string; readonly at: number };
 }
 
 /** The drills of all jobs; see the head of the file. */
@@ -76,12 +79,14 @@ export class DrillBook {
     const entry = await this.#begin(watch, kind, body);
     this.#entries.push(entry);
     if (this.#entries.length > DRILLS_KEPT) this.#entries.shift();
-    return drillOf(entry, watch);
+    return drillOf(entry, watch, this.#watch.cluster.env.clock.now());
   }
 
   /** Oldest first. */
   ofJob(watch: JobWatch): readonly Drill[] {
-    return this.#entries.filter(({ jobId }) => jobId === watch.jobId).map((entry) => drillOf(entry, watch));
+    return this.#entries
+      .filter(({ jobId }) => jobId === watch.jobId)
+      .map((entry) => drillOf(entry, watch, this.#watch.cluster.env.clock.now()));
   }
 
   async #begin(watch: JobWatch, kind: DrillKind, body: unknown): Promise<Entry> {
@@ -152,7 +157,8 @@ export class DrillBook {
         if (progress.kind !== 'ended' || progress.record.outcome === 'completed') return;
         if (entry.dropped !== undefined || progress.record.triggeredAt < entry.startedAt) return;
         const message = watch.checkpoints.get(progress.record.id);
-        entry.dropped = { checkpointId: progress.record.id, failure: message?.failure ?? '' };
+        const at = this.#watch.cluster.env.clock.now();
+        entry.dropped = { checkpointId: progress.record.id, failure: message?.failure ?? '', at };
         stop();
       },
     });
@@ -244,14 +250,14 @@ function numberIn(body: unknown, name: string, { min, max, ...rest }: typeof REC
   return value;
 }
 
-function drillOf(entry: Entry, watch: JobWatch): Drill {
-  const { attempt, startedAt, completedAt: _completedAt, load, dropped: _dropped, ...told } = entry;
-  const recovery = watch.recoveries().find((each) => each.attempt > attempt && each.failedAt >= startedAt);
-  const checkpoint = checkpointScore(entry, watch);
+function drillOf(entry: Entry, watch: JobWatch, now: number): Drill {
+  const { attempt: _attempt, startedAt, completedAt: _completedAt, load, dropped: _dropped, ...told } = entry;
+  const recovery = recoveryOf(entry, watch);
+  const checkpoint = checkpointScore(entry, recovery, watch);
   return {
     ...told,
     startedAt,
-    status: statusOf(entry, { recovery, checkpoint }, watch),
+    status: statusOf(entry, { recovery, checkpoint, now }, watch),
     attempt: recovery?.attempt ?? null,
     scorecard: recovery === undefined ? null : scorecardOf(entry, recovery, watch),
     checkpoint,
@@ -259,12 +265,31 @@ function drillOf(entry: Entry, watch: JobWatch): Drill {
   };
 }
 
+/** A job is restarted at once where a failed checkpoint is one too many. */
+const RESTART_MS_MAX = 2_000;
+
+/** DR-4. */
+function recoveryOf(
+  { attempt, startedAt, kind, load, dropped }: Entry,
+  watch: JobWatch,
+): Recovery | undefined {
+  const droppedUntil =
+    kind === 'drop-checkpoint' && dropped !== undefined ? dropped.at + RESTART_MS_MAX : undefined;
+  const until = load?.endedAt ?? droppedUntil ?? Number.POSITIVE_INFINITY;
+  return watch
+    .recoveries()
+    .find((each) => each.attempt > attempt && each.failedAt >= startedAt && each.failedAt <= until);
+}
+
+interface Outcome {
+  readonly recovery: Recovery | undefined;
+  readonly checkpoint: CheckpointScorecard | null;
+  readonly now: number;
+}
+
 function statusOf(
-  { load, kind }: Entry,
-  {
-    recovery,
-    checkpoint,
-  }: { readonly recovery: Recovery | undefined; readonly checkpoint: CheckpointScorecard | null },
+  { load, kind, startedAt }: Entry,
+  { recovery, checkpoint, now }: Outcome,
   { job }: JobWatch,
 ): Drill['status'] {
   if (recovery?.outcome === 'failed' || (recovery === undefined && job.source.state === 'FAILED')) {
@@ -278,11 +303,13 @@ function statusOf(
         ? recovery !== undefined && isRecovered
         : load.isOver;
   // DR-3
-  return isOver || isTerminal(job.source.state) ? 'COMPLETED' : 'IN_PROGRESS';
+  if (isOver || isTerminal(job.source.state)) return 'COMPLETED';
+  return now - startedAt > DRILL_MS_MAX ? 'FAILED' : 'IN_PROGRESS';
 }
 
 function checkpointScore(
-  { kind, dropped, completedAt, startedAt, attempt }: Entry,
+  { kind, dropped, completedAt, startedAt }: Entry,
+  recovery: Recovery | undefined,
   watch: JobWatch,
 ): CheckpointScorecard | null {
   if (kind !== 'drop-checkpoint' || dropped === undefined) return null;
@@ -290,8 +317,9 @@ function checkpointScore(
     .summaries()
     .find(({ checkpointId, status }) => status === 'COMPLETED' && checkpointId > dropped.checkpointId);
   return {
-    ...dropped,
-    isRestarted: watch.recoveries().some((each) => each.attempt > attempt && each.failedAt >= startedAt),
+    checkpointId: dropped.checkpointId,
+    failure: dropped.failure,
+    isRestarted: recovery !== undefined,
     nextCheckpointId: next?.checkpointId ?? null,
     exposedMs:
       next === undefined ? null : Math.round(next.triggeredAt + next.durationMs - (completedAt ?? startedAt)),

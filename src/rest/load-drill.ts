@@ -36,7 +36,8 @@ export class LoadDrill {
   #least: number | undefined;
   #named: Pick<LoadScorecard, 'namedAfterMs' | 'namedAs'> = { namedAfterMs: null, namedAs: null };
   #relievedAfterMs: number | null = null;
-  #isOver = false;
+  #endedAt: number | undefined;
+  #isRestarted = false;
 
   constructor(
     watch: JobWatch,
@@ -59,12 +60,18 @@ export class LoadDrill {
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#endedAt !== undefined;
+  }
+
+  /** When it was over; `undefined` until then. */
+  get endedAt(): number | undefined {
+    return this.#endedAt;
   }
 
   /** At each tick. */
   look(): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
+    this.#isRestarted ||= this.#watch.job.source.attempt > this.#attempt;
     const sinceMs = this.#now() - this.#startedAt;
     const figures = this.#watch.figures();
     const { culprit } = figures;
@@ -80,8 +87,8 @@ export class LoadDrill {
     }
     if (!isNamed) {
       this.#relievedAfterMs = this.#named.namedAs === null ? 0 : sinceMs - forMs;
-      this.#isOver = true;
-    } else if (sinceMs - forMs > RELIEF_MS_MAX) this.#isOver = true;
+      this.#endedAt = this.#now();
+    } else if (sinceMs - forMs > RELIEF_MS_MAX) this.#endedAt = this.#now();
   }
 
   score(): LoadScorecard {
@@ -91,7 +98,7 @@ export class LoadDrill {
       readPerSecondLeast: this.#least ?? this.#before,
       ...this.#named,
       relievedAfterMs: this.#relievedAfterMs,
-      isRestarted: this.#watch.job.source.attempt > this.#attempt,
+      isRestarted: this.#isRestarted,
     };
   }
 }

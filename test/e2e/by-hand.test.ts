@@ -208,6 +208,19 @@ describe('a job that somebody touches', () => {
     assert.equal(load!.namedAs, 'slow-sink');
     assert.ok(load!.readPerSecondLeast < load!.readPerSecondBefore / 2, JSON.stringify(load));
     assert.ok(load!.relievedAfterMs !== null && !load!.isRestarted, JSON.stringify(load));
+    const failing: DrillRequest = { kind: 'fail-task', vertex, subtask: 0 };
+    assert.equal((await post(`${own}/drills`, failing)).status, 202);
+    const later = await until(
+      () => ask<{ entries: Drill[] }>(`${own}/drills`),
+      ({ entries: [, second] }) => second?.status === 'COMPLETED',
+      'the task is back',
+    );
+    const [first, second] = later.entries;
+    assert.deepEqual(
+      [first!.load!.isRestarted, first!.scorecard, first!.attempt, second!.attempt],
+      [false, null, null, 2],
+      'what fails after a drill is not its doing',
+    );
   });
 
   it('names the subtask to which a drill skews the keys', async (test) => {
