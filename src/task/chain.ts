@@ -49,6 +49,8 @@ export class Chain {
   readonly #vertex: JobVertex;
   /** Every line says whose it is. */
   readonly #log: Log;
+  /** The source has ended: what comes now is of no record that it is at. */
+  #isBehindSource = false;
 
   constructor(parts: ChainParts) {
     this.#parts = parts;
@@ -63,6 +65,11 @@ export class Chain {
     for (const [index, link] of this.links.entries()) this.#connect(index, link);
     this.#fuse(source);
     if (source) this.links[0]!.output.runInline();
+  }
+
+  /** All that the source has read is done; what operators kept until the end comes now. */
+  sourceEnded(): void {
+    this.#isBehindSource = true;
   }
 
   get head(): ChainLink {
@@ -242,7 +249,7 @@ export class Chain {
         jobParameters: compiled.declarations.jobParameters,
         cachedFiles: host.cachedFiles,
         // Asked for when somebody calls it, and not for each record.
-        sourcePosition: () => this.#position(),
+        sourcePosition: () => (this.#isBehindSource ? undefined : this.#position()),
       }),
       restored: restored.get(link.planned.uid)?.sections ?? new Map(),
       currentWatermark: () => link.currentWatermark,

@@ -86,4 +86,22 @@ describe('the position in the source', () => {
     for (const { value, place, behind } of records)
       assert.deepEqual([place, behind], [`record ${value}`, undefined]);
   });
+
+  it('is not that of the last record for what comes of all of them at the end', async () => {
+    const records = await told((take) =>
+      job((env) => {
+        env
+          .fromSource(
+            generatorSource((index) => index, { count: 20 }),
+            { uid: 'numbers', parallelism: 1 },
+          )
+          .fullWindowPartition()
+          .mapPartition((values) => values, { uid: 'all', parallelism: 1 })
+          .map((value, { runtime }) => ({ value, place: runtime.sourcePosition() }), { parallelism: 1 })
+          .process({ uid: 'told', parallelism: 1, process: (record) => take(record) });
+      }),
+    );
+    assert.equal(records.length, 20);
+    for (const { value, place } of records) assert.equal(place, undefined, `${value} at ${place}`);
+  });
 });

@@ -322,6 +322,7 @@ export class StreamTask {
   }
 
   *#walkSourceEnd(): Generator<void, void> {
+    this.chain.sourceEnded();
     yield* this.chain.head.output.walkWatermark(MAX_TIMESTAMP);
     yield* this.#walkEnd();
   }
