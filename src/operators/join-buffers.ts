@@ -185,6 +185,10 @@ export class JoinBuffers implements OwnKeyedState<JoinKey> {
     this.#isTaken = false;
     this.#table.moveTo(this.#now());
     this.#table.forgetSome(this.#forgetting);
+    const { keysUsed } = this.#table;
+    if (this.#entries.length <= keysUsed) return;
+    this.#entries.length = keysUsed;
+    this.#known.length = keysUsed;
   }
 
   // ---- for the backend ----

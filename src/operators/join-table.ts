@@ -149,6 +149,11 @@ export class JoinTable<T> {
     return this.#size;
   }
 
+  /** The numbers of all keys are below this. */
+  get keysUsed(): number {
+    return this.#keysUsed;
+  }
+
   /** Of all tables, without the records themselves. */
   get placesBytes(): number {
     return this.#keyDoubles.byteLength + this.#doubles.byteLength + this.#records.byteLength;
