@@ -48,6 +48,8 @@ export class TimerQueue {
     undefined,
   );
   readonly #levels: Level[] = [];
+  /** What `first` gave was in no level, and is in the heap no more. */
+  #isAlone = false;
   #live = 0;
   #deleted = 0;
 
@@ -94,19 +96,31 @@ export class TimerQueue {
     return time !== undefined && time < level.time ? time : level.time;
   }
 
-  /** Whose timer of the time that `next` gave comes first; it stays registered. */
+  /** Whose timer of the time that `next` gave comes first; it stays registered, and `takeFirst` follows. */
   first(time: number): KeyEntry {
     const level = this.#levels.at(-1);
     if (level?.time === time) return level.entries[level.next]!;
-    const opened = this.#open(time);
+    const heap = this.#heap;
+    const entries: KeyEntry[] = [];
+    if (!(heap.first instanceof TimerBucket)) {
+      const entry = heap.first!;
+      heap.pop();
+      if (heap.peek() !== time) {
+        // Alone at its time: nothing is to be sorted.
+        this.#isAlone = true;
+        return entry;
+      }
+      entries.push(entry);
+    }
+    const opened = this.#open(time, entries);
     this.#levels.push(opened);
     return opened.entries[opened.next]!;
   }
 
   /** Takes out the timer that `first` gave. */
   takeFirst(entry: KeyEntry, time: number): void {
-    const level = this.#levels.at(-1)!;
-    level.next++;
+    if (this.#isAlone) this.#isAlone = false;
+    else this.#levels.at(-1)!.next++;
     entry.timesFor(this.#domain).take(time);
     this.#live--;
     entry.timerRemoved();
@@ -186,10 +200,10 @@ export class TimerQueue {
     return true;
   }
 
-  /** Q3: all of a time that the heap has. */
-  #open(time: number): Level {
+  /** Q3: all of a time that the heap has, and those that are taken out of it already. */
+  #open(time: number, first: KeyEntry[]): Level {
     const heap = this.#heap;
-    let entries: KeyEntry[] = [];
+    let entries = first;
     while (heap.peek() === time) {
       const taken = heap.pop()!;
       if (!(taken instanceof TimerBucket)) entries.push(taken);
