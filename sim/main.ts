@@ -114,9 +114,11 @@ async function many({ from, to, jobs, minutes, folder }: Many): Promise<number> 
   let lastSeed = from;
   const failures: Failure[] = [];
   const marks = new Map<string, number>();
+  const cpuMs: number[] = [];
   const hear = (progress: Progress): void => {
     totals = addTotals(totals, progress.totals);
     lastSeed = Math.max(lastSeed, progress.lastSeed);
+    cpuMs.push(...progress.cpuMs);
     for (const failure of progress.failures) {
       failures.push(failure);
       if (failures.length <= FAILURES_SHOWN) console.log(failureText(failure));
@@ -137,6 +139,7 @@ async function many({ from, to, jobs, minutes, folder }: Many): Promise<number> 
   const seconds = (Date.now() - started) / 1_000;
   const isWhole = codes.every((code) => code === 0);
   console.log(`${sentence(totals)} ${(totals.worlds / seconds).toFixed(1)} worlds/s.`);
+  console.log(speed(cpuMs));
   console.log(`${marks.size} marks: ${[...marks].map(([mark, seed]) => `${mark} (${seed})`).join(', ')}`);
   if (!isWhole) console.log('a process ended before its seeds were through');
   if (folder !== undefined && isWhole) record(folder, { from, to: lastSeed, totals, seconds, failures });
@@ -158,6 +161,14 @@ function startRange(
     child.on('close', (code) => resolve(code));
   });
   return { child, ended };
+}
+
+/** Of processors, so that it is the same beside other programs; the first worlds of a process are slower. */
+function speed(cpuMs: readonly number[]): string {
+  const sorted = cpuMs.toSorted((left, right) => left - right);
+  const at = (share: number): number => sorted[Math.floor(share * sorted.length)] ?? Number.NaN;
+  const perSecond = (1_000 / at(0.5)).toFixed(1);
+  return `The median world takes ${at(0.5).toFixed(1)} ms of a processor (${perSecond}/s), one of ten more than ${at(0.9).toFixed(1)} ms.`;
 }
 
 function failureText({ seed, check, message }: Failure): string {

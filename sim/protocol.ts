@@ -23,6 +23,8 @@ export interface Progress {
   readonly failures: readonly Failure[];
   /** Marks that were first hit, by the seed that hit them. */
   readonly marks: Readonly<Record<string, number>>;
+  /** CPU time of each world that ended, ms. */
+  readonly cpuMs: readonly number[];
 }
 
 export const NOTHING: Totals = {

@@ -15,6 +15,7 @@ const [from = 1, to = 1, step = 1] = process.argv.slice(2).map(Number);
 let totals = NOTHING;
 let failures: Failure[] = [];
 let marks: Record<string, number> = {};
+let cpuMs: number[] = [];
 let lastSeed = from;
 let isEnough = false;
 const seen = new Set<string>();
@@ -26,7 +27,10 @@ process.on('message', () => {
   isEnough = true;
 });
 for (let seed = from; seed <= to && !isEnough; seed += step) {
+  const before = process.cpuUsage();
   const outcome = await runWorld(worldOf(seed));
+  const { user, system } = process.cpuUsage(before);
+  cpuMs.push((user + system) / 1_000);
   totals = addTotals(totals, totalsOf(outcome));
   for (const mark of outcome.marks) {
     if (seen.has(mark)) continue;
@@ -60,7 +64,7 @@ async function failureOfRepeating(seed: number, { hash }: Outcome): Promise<Fail
 }
 
 function tell(): void {
-  const progress: Progress = { lastSeed, totals, failures, marks };
+  const progress: Progress = { lastSeed, totals, failures, marks, cpuMs };
   console.log(JSON.stringify(progress));
-  [totals, failures, marks] = [NOTHING, [], {}];
+  [totals, failures, marks, cpuMs] = [NOTHING, [], {}, []];
 }
