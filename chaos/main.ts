@@ -19,16 +19,22 @@ import { commitNow } from '../sim/record.ts';
 import { TestCluster } from '../test/e2e/clusters.ts';
 import { type Cleaning, cleanUp, temporaryFolder } from '../test/e2e/processes.ts';
 import { SmallDisk } from './disk.ts';
+import { entered, hostOf, MANAGER_HOST, OwnNetwork } from './network.ts';
 import { planOf } from './plan.ts';
 import { Reader, Violation } from './reader.ts';
 import { SPLITS } from './records.ts';
 import { ChaosRun } from './run.ts';
 
 /** Counts up when jobs, checks or what happens change; sums are over one version. */
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 const TASK_MANAGERS = 3;
 const JOB = fileURLToPath(new URL('job.ts', import.meta.url));
-const SETTINGS = ['-Dheartbeat.interval=500ms', '-Dheartbeat.timeout=10s'];
+const SETTINGS = [
+  '-Dheartbeat.interval=500ms',
+  '-Dheartbeat.timeout=10s',
+  `-Djobmanager.rpc.address=${MANAGER_HOST}`,
+  `-Dtaskmanager.host=${hostOf('taskmanager-1')}`,
+];
 const RESTARTS = [
   '-Dexecution.checkpointing.interval=500ms',
   '-Dexecution.checkpointing.tolerable-failed-checkpoints=1000000',
@@ -75,7 +81,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 try {
-  process.exitCode = await main(readArguments());
+  const settings = readArguments();
+  process.exitCode = (await entered())?.code ?? (await main(settings));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(`${error.message}\n${USAGE}`);
@@ -93,7 +100,9 @@ async function main({ seed, minutes, everyMs, rate, folder }: Settings): Promise
   const disk = new SmallDisk(join(temporaryFolder(ending), 'disk'), sizeMb);
   cleanUp(ending, () => disk.unmount());
   if (disk.refused !== undefined) console.log(`the disk is never full in this run: ${disk.refused}`);
-  const cluster = await TestCluster.start(ending, { taskManagers: TASK_MANAGERS, settings: SETTINGS });
+  const network = new OwnNetwork();
+  if (network.refused !== undefined) console.log(`nobody is cut off in this run: ${network.refused}`);
+  const cluster = await TestCluster.start(ending, { taskManagers: 1, settings: SETTINGS });
   const output = join(disk.path, 'output');
   const words = ['--output', output, '--per-split', `${perSplit}`, '--rate', `${rate}`];
   const where = [
@@ -101,11 +110,16 @@ async function main({ seed, minutes, everyMs, rate, folder }: Settings): Promise
     // Savepoints may be nowhere else.
     `-Dexecution.checkpointing.savepoint-dir=${join(disk.path, 'savepoints')}`,
   ];
+  for (let number = 2; number <= TASK_MANAGERS; number++) {
+    const id = `taskmanager-${number}`;
+    await cluster.addTaskManager(ending, id, { settings: [`-Dtaskmanager.host=${hostOf(id)}`] });
+  }
   const job = await cluster.submit(JOB, '-p', '4', ...where, ...RESTARTS, '--', ...words);
   const run = new ChaosRun({
     cluster,
     job,
     disk,
+    network,
     reader: new Reader(output, perSplit),
     records: join(output, 'each'),
     ending,

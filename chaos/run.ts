@@ -5,7 +5,9 @@ import process from 'node:process';
 import type { ClusterProcess, TestCluster } from '../test/e2e/clusters.ts';
 import { type Cleaning, cleanUp, pause } from '../test/e2e/processes.ts';
 import { Deployments } from '../test/recovery/deployments.ts';
+import { type BrokenCalls, breakCalls, brokenCallsRefused } from './calls.ts';
 import type { SmallDisk } from './disk.ts';
+import { hostOf, MANAGER_HOST, type OwnNetwork } from './network.ts';
 import type { Action, Victim } from './plan.ts';
 import { type Reader, Violation } from './reader.ts';
 
@@ -20,12 +22,22 @@ const OUTPUT_SHOWN = 500;
 /** One run: strikes one after the other, and looks at the output all the time. */
 export class ChaosRun {
   readonly violations: string[] = [];
-  readonly counts = { kills: 0, pauses: 0, fullDisks: 0, savepoints: 0, savepointsRefused: 0 };
+  readonly counts = {
+    kills: 0,
+    pauses: 0,
+    fullDisks: 0,
+    cuts: 0,
+    brokenCalls: 0,
+    savepoints: 0,
+    savepointsRefused: 0,
+  };
   /** ms from a kill to the first record that a later deployment has committed, whatever happened meanwhile. */
   readonly recoveries: number[] = [];
   readonly #cluster: TestCluster;
   readonly #job: string;
   readonly #disk: SmallDisk;
+  readonly #network: OwnNetwork;
+  readonly #callsRefused = brokenCallsRefused();
   readonly #reader: Reader;
   readonly #deployments: Deployments;
   readonly #ending: Cleaning;
@@ -40,6 +52,7 @@ export class ChaosRun {
     readonly cluster: TestCluster;
     readonly job: string;
     readonly disk: SmallDisk;
+    readonly network: OwnNetwork;
     readonly reader: Reader;
     /** Where the job writes its records. */
     readonly records: string;
@@ -49,6 +62,8 @@ export class ChaosRun {
     this.#cluster = parts.cluster;
     this.#job = parts.job;
     this.#disk = parts.disk;
+    this.#network = parts.network;
+    if (this.#callsRefused !== undefined) console.log(`no call fails in this run: ${this.#callsRefused}`);
     this.#reader = parts.reader;
     this.#deployments = new Deployments(parts.records);
     this.#ending = parts.ending;
@@ -110,6 +125,10 @@ export class ChaosRun {
         return await this.#pause(action.victim, action.ms);
       case 'disk-full':
         return await this.#fill(action.ms);
+      case 'cut':
+        return await this.#cut(action.victim, action.ms);
+      case 'calls':
+        return await this.#break(action.victim, action.how, action.ms);
       case 'savepoint':
         return await this.#savepoint();
     }
@@ -122,12 +141,12 @@ export class ChaosRun {
   }
 
   sentence(seconds: number): string {
-    const { kills, pauses, fullDisks, savepoints, savepointsRefused } = this.counts;
+    const { kills, pauses, fullDisks, cuts, brokenCalls, savepoints, savepointsRefused } = this.counts;
     const sorted = this.recoveries.toSorted((left, right) => left - right);
     const at = (share: number): number =>
       Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
     return (
-      `${seconds} s, ${kills} kills, ${pauses} pauses, ${fullDisks} full disks, ${savepoints} savepoints (and ${savepointsRefused} that were refused); ` +
+      `${seconds} s, ${kills} kills, ${pauses} pauses, ${fullDisks} full disks, ${cuts} cuts, ${brokenCalls} times broken calls, ${savepoints} savepoints (and ${savepointsRefused} that were refused); ` +
       `${this.records} records and ${this.windows} windows committed; ` +
       `from ${sorted.length} kills to what the next deployment committed p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; ${this.violations.length} violations.`
     );
@@ -152,9 +171,7 @@ export class ChaosRun {
       this.#killed ??= { at, before };
     await Promise.all([
       this.untilMore(`a kill of ${struck.length} × ${victim}`),
-      ...struck
-        .filter(({ role }) => role === 'taskmanager')
-        .map(({ id }) => this.#cluster.addTaskManager(this.#ending, id)),
+      ...struck.filter(({ role }) => role === 'taskmanager').map(({ id }) => this.#addTaskManager(id)),
     ]);
   }
 
@@ -176,6 +193,39 @@ export class ChaosRun {
     await this.wait(ms);
     this.#disk.empty();
     await this.untilMore(`a disk that was full for ${ms} ms`);
+  }
+
+  /** Adds a TaskManager, at the address of its name. */
+  #addTaskManager(id: string): Promise<void> {
+    return this.#cluster.addTaskManager(this.#ending, id, { settings: [`-Dtaskmanager.host=${hostOf(id)}`] });
+  }
+
+  async #cut(victim: 'taskmanager' | 'jobmanager', ms: number): Promise<void> {
+    if (this.#network.refused !== undefined) return;
+    const [struck] = victim === 'jobmanager' ? [] : await this.#victims('taskmanager');
+    const host = struck === undefined ? MANAGER_HOST : hostOf(struck.id);
+    this.counts.cuts++;
+    this.#network.cut(host);
+    try {
+      await this.wait(ms);
+    } finally {
+      this.#network.heal(host);
+    }
+    await this.untilMore(`${ms} ms in which nothing came to ${struck?.id ?? victim}`);
+  }
+
+  async #break(victim: Victim, how: BrokenCalls, ms: number): Promise<void> {
+    if (this.#callsRefused !== undefined) return;
+    const [struck] = await this.#victims(victim);
+    const mend = struck && (await breakCalls(struck.pid, how));
+    if (mend === undefined) return;
+    this.counts.brokenCalls++;
+    try {
+      await this.wait(ms);
+    } finally {
+      await mend();
+    }
+    await this.untilMore(`${ms} ms in which calls of a ${victim} were ${how}`);
   }
 
   async #savepoint(): Promise<void> {

@@ -131,6 +131,6 @@ describe('the reader of a chaos run', () => {
       kinds.add(planned.action.kind);
       assert.deepEqual(other.next().value, planned);
     }
-    assert.deepEqual([...kinds].sort(), ['disk-full', 'kill', 'pause', 'savepoint']);
+    assert.deepEqual([...kinds].sort(), ['calls', 'cut', 'disk-full', 'kill', 'pause', 'savepoint']);
   });
 });
