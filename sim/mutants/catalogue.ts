@@ -488,6 +488,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: START,
     from: 'if (checkpoint === undefined || choice.claim !== true ||',
     to: "if (checkpoint === undefined || choice.kind === 'path' ||",
+    rare: { fromSeed: 1_001 },
   },
   {
     name: 'savepoint-is-the-jobs',
