@@ -278,6 +278,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   commit(): void {
     assert(this.#context.journal !== undefined, 'commit follows beginUndo');
     this.#context.journal = undefined;
+    this.#idle.settle();
   }
 
   rollback(): void {
@@ -289,6 +290,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
       // Not before: no entry that a step gives something back to is forgotten meanwhile (I1 of idle-entries.ts).
       this.#context.journal = undefined;
       this.#context.forgetEntries();
+      this.#idle.settle();
     }
   }
 

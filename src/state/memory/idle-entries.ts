@@ -3,7 +3,8 @@
  * the next one, and to make its entry anew costs more than to keep it.
  *
  * Owner: the backend; all its key groups add to this.
- * I1 What waits here is bounded by {@link IDLE_MAX}, but for a while where the journal needs what a record has touched.
+ * I1 What waits here is bounded by {@link IDLE_MAX}, but where the journal needs what a record has touched: until that is
+ *    over, and `settle` is called.
  * I2 An entry is forgotten only while it holds nothing, and never that of the current key, which handles have found.
  */
 
@@ -45,15 +46,25 @@ export class IdleEntries {
   /** An entry holds nothing any more. Hot path: once per timer, where nothing but timers is held. */
   add(entry: IdleEntry): void {
     if (entry.isIdle) return;
+    this.#push(entry);
+    if (this.#size > this.#max && this.#context.journal === undefined) this.#drop(STEP);
+  }
+
+  /** I1, after a record with a journal. Hot path: one comparison. */
+  settle(): void {
+    if (this.#size > this.#max) this.#drop(this.#size - this.#max);
+  }
+
+  #push(entry: IdleEntry): void {
     entry.isIdle = true;
     if (this.#size === this.#ring.length) this.#grow();
     this.#ring[(this.#first + this.#size++) & (this.#ring.length - 1)] = entry;
-    if (this.#size > this.#max && this.#context.journal === undefined) this.#drop();
   }
 
-  #drop(): void {
+  /** Looks at so many. */
+  #drop(count: number): void {
     const { entry: current, scopedEntry } = this.#context;
-    for (let left = STEP; left > 0 && this.#size > this.#max; left--) {
+    for (let left = count; left > 0 && this.#size > this.#max; left--) {
       const entry = this.#ring[this.#first]!;
       this.#ring[this.#first] = undefined;
       this.#first = (this.#first + 1) & (this.#ring.length - 1);
@@ -61,7 +72,7 @@ export class IdleEntries {
       entry.isIdle = false;
       if (!entry.isEmpty) continue;
       // I2: it comes again when another key is current.
-      if (entry === current || entry === scopedEntry) this.add(entry);
+      if (entry === current || entry === scopedEntry) this.#push(entry);
       else entry.drop();
     }
   }
