@@ -81,3 +81,14 @@ test('keys that stand for others come back as they were set', () => {
   map.delete('{1}');
   assert.deepEqual([map.size, [...map.keys()]], [0, []]);
 });
+
+test('a key that stands for another one is itself to who walks since before it came', () => {
+  const map = new MapBuffer();
+  map.set(1, 1, 'one');
+  const [keys, entries] = [map.keys(), map.entries()];
+  assert.deepEqual([keys.next().value, entries.next().value], [1, [1, 'one']]);
+  const key = { id: 2 };
+  map.set('{2}', key, 'two');
+  assert.equal(keys.next().value, key);
+  assert.deepEqual(entries.next().value, [key, 'two']);
+});

@@ -96,8 +96,7 @@ export class MapBuffer {
   }
 
   keys(): IterableIterator<unknown> {
-    const large = this.#enlarged(); // M2; so below.
-    return this.#originals === undefined ? large.keys() : this.#originalKeys(large);
+    return this.#keysOf(this.#enlarged()); // M2, before the first step; so below.
   }
 
   values(): IterableIterator<unknown> {
@@ -105,16 +104,19 @@ export class MapBuffer {
   }
 
   entries(): IterableIterator<[unknown, unknown]> {
-    const large = this.#enlarged();
-    return this.#originals === undefined ? large.entries() : this.#originalEntries(large);
+    return this.#entriesOf(this.#enlarged());
   }
 
-  *#originalKeys(large: ReadonlyMap<unknown, unknown>): Generator<unknown> {
+  // A key that stands for another one may come while somebody walks: each is asked for when it is its turn.
+  *#keysOf(large: ReadonlyMap<unknown, unknown>): Generator<unknown> {
     for (const canonical of large.keys()) yield this.original(canonical);
   }
 
-  *#originalEntries(large: ReadonlyMap<unknown, unknown>): Generator<[unknown, unknown]> {
-    for (const [canonical, value] of large) yield [this.original(canonical), value];
+  *#entriesOf(large: ReadonlyMap<unknown, unknown>): Generator<[unknown, unknown]> {
+    for (const entry of large) {
+      if (this.#originals !== undefined) entry[0] = this.original(entry[0]);
+      yield entry;
+    }
   }
 
   #olderCount(): number {
