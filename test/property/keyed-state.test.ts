@@ -187,7 +187,7 @@ class Life {
         freezeValues: this.#freezes,
         operatorUid: 'life',
         now: () => this.#now,
-        idleEntriesMax: 2,
+        idleEntriesMax: this.#random(3),
       });
       for (const [keyGroup, bytes] of this.#stored.groups) {
         if (keyGroup >= keyGroupRange.start && keyGroup <= keyGroupRange.end)
