@@ -51,7 +51,9 @@ export function provedSentence(runs: readonly Recorded[]): string {
     Math.max(totals?.['violations'] ?? 0, failures?.length ?? 0, violations?.length ?? 0),
   );
   const verdict =
-    broken === 0 ? 'no record was lost, and none came twice' : `${count(broken)} rules were broken`;
+    broken === 0
+      ? 'no record was lost, and none came twice'
+      : `${count(broken)} ${broken === 1 ? 'rule was' : 'rules were'} broken`;
   return `Recorded so far: ${told.join('; ')}: ${verdict} ([how, and what is not proved](docs/internals/proof.md)).`;
 }
 
