@@ -35,7 +35,7 @@ describe('recorded runs', () => {
 
   it('that broke a rule say so', () => {
     assert.match(provedSentence([sim(3), sim(3, 2)]), /: 2 rules were broken/);
-    assert.match(provedSentence([{ ...chaos, violations: ['gone'] }]), /: 1 rules were broken/);
+    assert.match(provedSentence([{ ...chaos, violations: ['gone'] }]), /: 1 rule was broken/);
     assert.equal(provedSentence([]), 'No run is recorded.');
   });
 
