@@ -8,3 +8,9 @@ export function download(name: string, text: string, type: string): void {
   link.click();
   URL.revokeObjectURL(link.href);
 }
+
+/** Downloads entries, one line of JSON each. */
+export function downloadLines(name: string, entries: readonly unknown[]): void {
+  const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
+  download(name, lines.join(''), 'application/x-ndjson');
+}

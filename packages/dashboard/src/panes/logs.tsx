@@ -2,7 +2,7 @@
 import { type ReactNode, useMemo, useState } from 'react';
 import type { LogLine } from '../../../../src/rest/contract.ts';
 import { addressValue } from '../live/address.ts';
-import { download } from '../live/download.ts';
+import { downloadLines } from '../live/download.ts';
 import { useLive, useTopics } from '../live/hooks.ts';
 import { Empty, PaneHead, Scroll } from '../parts/basic.tsx';
 import { Moment } from '../parts/job.tsx';
@@ -88,11 +88,7 @@ export function LogsPane(): ReactNode {
         >
           {t(paused === undefined ? 'logs.pause' : 'logs.resume')}
         </button>
-        <button
-          type="button"
-          className="button"
-          onClick={() => download('millrace-log.jsonl', linesOf(fitting), 'application/x-ndjson')}
-        >
+        <button type="button" className="button" onClick={() => downloadLines('millrace-log.jsonl', fitting)}>
           {t('logs.download')}
         </button>
         <span className="soft number">
@@ -153,9 +149,4 @@ function shownField(value: unknown): string {
 
 function textOf(line: LogLine): string {
   return `${line.message} ${line.code ?? ''} ${line.vertex ?? ''} ${line.uid ?? ''} ${JSON.stringify(line.fields)}`;
-}
-
-/** One line of JSON each. */
-function linesOf(lines: readonly LogLine[]): string {
-  return `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
 }

@@ -5,7 +5,7 @@ import type { StateAnswer, StateEntry, StateOverview } from '../../../../src/res
 import { labelOf } from '../conclusions/names.ts';
 import { addressValue } from '../live/address.ts';
 import { useLive } from '../live/hooks.ts';
-import { download } from '../live/download.ts';
+import { downloadLines } from '../live/download.ts';
 import { ask } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
@@ -192,7 +192,7 @@ function Keys({
               name={t('state.download')}
               run={async () => {
                 const all = key === '' ? await ask<StateAnswer>(`${path}?limit=${exportedMax}`) : found.data;
-                download(`millrace-state-${uid}.jsonl`, linesOf(all?.entries ?? []), 'application/x-ndjson');
+                downloadLines(`millrace-state-${uid}.jsonl`, all?.entries ?? []);
               }}
             />
             <span className="soft small">{t('state.download.how', { n: String(exportedMax) })}</span>
@@ -266,11 +266,6 @@ function ownValues({ values }: StateEntry): [string, unknown][] {
 
 function isOfEngine(name: string): boolean {
   return name.startsWith('$');
-}
-
-/** One line of JSON for each key. */
-function linesOf(entries: readonly StateEntry[]): string {
-  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
 }
 
 /** What a person types is JSON, or else a text without its quotes. */
