@@ -1,5 +1,6 @@
 // What a viewer chose: language, colours, time zone. Kept in this browser only.
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
+import { createContext, type ReactNode, useContext, useEffect, useMemo } from 'react';
+import { Kept, useKept } from './live/kept.ts';
 import { catalogue, type Language, type TextKey } from './text/catalogue.ts';
 import { type Filling, type MessagePart, messageParts, type Quantity } from './text/message.ts';
 import * as units from './text/units.ts';
@@ -31,12 +32,12 @@ interface Chosen {
   readonly text: Text;
 }
 
-const storageKey = 'millrace.settings';
+const known = new Kept('settings', readSettings);
 const SettingsContext = createContext<Chosen | undefined>(undefined);
 
 /** Gives the settings to everything inside. */
 export function SettingsProvider({ children }: { readonly children: ReactNode }): ReactNode {
-  const [settings, setSettings] = useState(readSettings);
+  const settings = useKept(known);
   useEffect(() => {
     document.documentElement.lang = settings.language;
     if (settings.scheme === 'auto') delete document.documentElement.dataset['scheme'];
@@ -46,15 +47,7 @@ export function SettingsProvider({ children }: { readonly children: ReactNode })
     () => ({
       settings,
       text: textOf(settings),
-      choose(change) {
-        const next = { ...settings, ...change };
-        setSettings(next);
-        try {
-          localStorage.setItem(storageKey, JSON.stringify(next));
-        } catch {
-          // A browser that keeps nothing shows the choice until the page is closed.
-        }
-      },
+      choose: (change) => known.change({ ...settings, ...change }),
     }),
     [settings],
   );
@@ -73,22 +66,14 @@ export function useText(): Text {
   return useSettings().text;
 }
 
-function readSettings(): Settings {
-  const byDefault: Settings = {
-    language: navigator.language.toLowerCase().startsWith('ko') ? 'ko' : 'en',
-    scheme: 'auto',
-    zone: 'local',
+function readSettings(stored: unknown): Settings {
+  const { language, scheme, zone } = (stored ?? {}) as Partial<Record<keyof Settings, unknown>>;
+  const ownLanguage = navigator.language.toLowerCase().startsWith('ko') ? 'ko' : 'en';
+  return {
+    language: language === 'en' || language === 'ko' ? language : ownLanguage,
+    scheme: scheme === 'light' || scheme === 'dark' ? scheme : 'auto',
+    zone: zone === 'UTC' ? 'UTC' : 'local',
   };
-  try {
-    const stored = JSON.parse(localStorage.getItem(storageKey) ?? '{}') as Partial<Settings>;
-    return {
-      language: stored.language === 'en' || stored.language === 'ko' ? stored.language : byDefault.language,
-      scheme: stored.scheme === 'light' || stored.scheme === 'dark' ? stored.scheme : 'auto',
-      zone: stored.zone === 'UTC' ? 'UTC' : 'local',
-    };
-  } catch {
-    return byDefault;
-  }
 }
 
 function textOf({ language, zone }: Settings): Text {

@@ -1,18 +1,5 @@
 // Saved views of metrics: what is plotted, how far back, and whether the overview shows it; kept in this browser.
-import { useSyncExternalStore } from 'react';
-import { shortReachMs } from './history.ts';
-
-/** How far back a plot may go, ms. */
-export const reaches = { '15m': shortReachMs, '2h': 8 * shortReachMs, '24h': 96 * shortReachMs } as const;
-/** The name of one of {@link reaches}. */
-export type Reach = keyof typeof reaches;
-/** The shortest first. */
-export const reachNames: readonly Reach[] = ['15m', '2h', '24h'];
-
-/** What is the name of no reach is the shortest. */
-export function reachOf(name: string): Reach {
-  return reachNames.find((each) => each === name) ?? '15m';
-}
+import { Kept, listOf, useKept } from './kept.ts';
 
 /** A metric of the job, of the JobManager, or of a vertex (of which the highest subtask is drawn). */
 export interface MetricPick {
@@ -30,11 +17,9 @@ export interface MetricView {
   readonly isOnOverview: boolean;
 }
 
-const storageKey = 'millrace.metric-views';
 const viewsMax = 20;
 
-const listeners = new Set<() => void>();
-let known: readonly MetricView[] = read();
+const known = new Kept('metric-views', (stored) => listOf(stored, isView));
 
 /** The views, and how they change; one of the same name takes the place of the other. */
 export function useViews(): {
@@ -42,36 +27,19 @@ export function useViews(): {
   readonly save: (view: MetricView) => void;
   readonly remove: (name: string) => void;
 } {
-  const views = useSyncExternalStore(subscribe, () => known);
-  return {
-    views,
-    save: (view) => change([...known.filter(({ name }) => name !== view.name), view].slice(-viewsMax)),
-    remove: (name) => change(known.filter((view) => view.name !== name)),
-  };
+  return { views: useKept(known), save, remove };
 }
 
-function change(views: readonly MetricView[]): void {
-  known = views;
-  try {
-    localStorage.setItem(storageKey, JSON.stringify(views));
-  } catch {
-    // A browser that keeps nothing knows them until the page is closed.
-  }
-  for (const listener of listeners) listener();
+function save(view: MetricView): void {
+  known.change([...without(view.name), view].slice(-viewsMax));
 }
 
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
+function remove(name: string): void {
+  known.change(without(name));
 }
 
-function read(): readonly MetricView[] {
-  try {
-    const stored: unknown = JSON.parse(localStorage.getItem(storageKey) ?? '[]');
-    return Array.isArray(stored) ? stored.filter(isView).slice(-viewsMax) : [];
-  } catch {
-    return [];
-  }
+function without(name: string): readonly MetricView[] {
+  return known.current().filter((view) => view.name !== name);
 }
 
 function isView(value: unknown): value is MetricView {

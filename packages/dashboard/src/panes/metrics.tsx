@@ -4,16 +4,9 @@ import { type ReactNode, useState } from 'react';
 import type { HistoryPoint, JobFiguresMessage } from '../../../../src/rest/contract.ts';
 import { labelOf, vertexLabel } from '../conclusions/names.ts';
 import { useHistory } from '../live/history.ts';
-import {
-  type MetricPick,
-  type MetricView,
-  type Reach,
-  reaches,
-  reachNames,
-  reachOf,
-  useViews,
-} from '../live/metric-views.ts';
+import { type MetricPick, type MetricView, useViews } from '../live/metric-views.ts';
 import { metricsEveryMs, metricsPath, readMetrics } from '../live/metrics.ts';
+import { type Reach, reaches, reachNames, reachOf } from '../live/reach.ts';
 import { PaneHead, Scroll } from '../parts/basic.tsx';
 import { Choices } from '../parts/choices.tsx';
 import { Copy } from '../parts/copy.tsx';

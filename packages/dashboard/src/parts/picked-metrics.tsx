@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useState } from 'react';
 import { vertexLabel } from '../conclusions/names.ts';
+import { Kept, listOf, useKept } from '../live/kept.ts';
 import { isPick, type MetricPick } from '../live/metric-views.ts';
 import { metricsEveryMs, metricsPath, readMetrics, written } from '../live/metrics.ts';
 import { thinned } from '../live/thinned.ts';
@@ -9,9 +10,10 @@ import { useText } from '../settings.tsx';
 import type { ReadyJob } from './job.tsx';
 import { Plot } from './plot.tsx';
 
-const storageKey = 'millrace.metrics';
 /** More lines than colours cannot be told apart. */
 const picksMax = 6;
+
+const known = new Kept<readonly MetricPick[]>('metrics', (stored) => listOf(stored, isPick).slice(-picksMax));
 
 /** Whether a metric is chosen. */
 export function isPicked(picks: readonly MetricPick[], { scope, id }: MetricPick): boolean {
@@ -24,21 +26,13 @@ export function usePicks(): {
   readonly toggle: (pick: MetricPick) => void;
   readonly take: (picks: readonly MetricPick[]) => void;
 } {
-  const [picks, setPicks] = useState(readPicks);
-  const take = (next: readonly MetricPick[]): void => {
-    setPicks(next);
-    try {
-      localStorage.setItem(storageKey, JSON.stringify(next));
-    } catch {
-      // A browser that keeps nothing shows the choice until the page is closed.
-    }
-  };
+  const picks = useKept(known);
   return {
     picks,
-    take,
+    take: (next) => known.change(next),
     toggle(pick) {
       const others = picks.filter(({ scope, id }) => scope !== pick.scope || id !== pick.id);
-      take(others.length < picks.length ? others : [...others, pick].slice(-picksMax));
+      known.change(others.length < picks.length ? others : [...others, pick].slice(-picksMax));
     },
   };
 }
@@ -136,13 +130,4 @@ function keyOf({ scope, id }: MetricPick): string {
 function nameOf({ description }: ReadyJob, { scope, id }: MetricPick): string {
   const vertex = description.vertices.find(({ vertexId }) => vertexId === scope);
   return vertex === undefined ? id : `${vertexLabel(vertex)}: ${id}`;
-}
-
-function readPicks(): readonly MetricPick[] {
-  try {
-    const stored: unknown = JSON.parse(localStorage.getItem(storageKey) ?? '[]');
-    return Array.isArray(stored) ? stored.filter(isPick).slice(-picksMax) : [];
-  } catch {
-    return [];
-  }
 }
