@@ -9,7 +9,10 @@ import type { StateHandle } from './state-handle.ts';
 
 const HANDLE: StateHandle = { file: 'x.state', inline: undefined, length: 1, sha256: 'x', alone: true };
 
-function plan(parallelism = 2, changes: Partial<CheckpointedPlan> = {}): CheckpointedPlan {
+function plan(
+  parallelism = 2,
+  changes: Partial<Omit<CheckpointedPlan, 'fingerprint'>> = {},
+): CheckpointedPlan {
   const operator = (
     uid: string,
     keyed: boolean,
@@ -27,14 +30,15 @@ function plan(parallelism = 2, changes: Partial<CheckpointedPlan> = {}): Checkpo
     maxParallelism: 8,
     operators: [operator(id, keyed)],
   });
-  return {
-    fingerprint: 'f',
+  const made = {
     vertices: [vertex('read', false), vertex('count', true)],
     edges: [
       { index: 0, from: 0, fromOperator: 0, tag: undefined, to: 1, input: 0, partitioner: 'key-group' },
     ],
     ...changes,
   };
+  // Over all of it, as that of a compiled plan is (graph/fingerprint.ts).
+  return { ...made, fingerprint: JSON.stringify(made) };
 }
 
 /** As it is read back. */

@@ -4,16 +4,16 @@
  * Nothing has to be compared or dealt out then, and so nobody has to read the state of the whole job. It is the way after a
  * failure; a start, another parallelism and what subtasks share (union lists, records queued by a producer) go by restore.ts.
  *
- * 1. The checkpoint was published by the same process, of the same plan: what it holds was declared by the same program.
+ * 1. The checkpoint was published by the same process, of the same plan (a rescale changes its fingerprint): what it holds was
+ *    declared by the same program.
  * 2. Every subtask has said that its bytes are enough (`StateHandle.alone`).
  * 3. Bytes are believed when they have the length and the SHA-256 of the metadata, wherever they were found (I-R1).
  */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { ObjectStore } from '../base/object-store.ts';
 import { fileOf, readState } from './load.ts';
 import type { LocalCopies } from './local-copies.ts';
-import { type CheckpointMetadata, describeEdges } from './metadata.ts';
+import type { CheckpointMetadata } from './metadata.ts';
 import type { CheckpointedPlan } from './plan.ts';
 import type { RestoreAssignment } from './restore.ts';
 import { decodeSubtaskSnapshot } from './snapshot-file.ts';
@@ -26,7 +26,7 @@ export interface StateSource {
   readonly bytes: number;
 }
 
-/** Where each subtask finds its state; `undefined` where it has to be dealt out. */
+/** Where each subtask finds its state; `undefined` where it has to be dealt out. Who has published it the caller knows (1). */
 export function assignInPlace(
   directory: string,
   metadata: CheckpointMetadata,
@@ -34,7 +34,7 @@ export function assignInPlace(
 ): RestoreAssignment<StoredRestore> | undefined {
   const { checkpointId, vertices } = metadata;
   const isAlone = vertices.every(({ subtasks }) => subtasks.every(({ alone }) => alone === true));
-  if (!isAlone || !isOfPlan(metadata, plan)) return undefined;
+  if (!isAlone || metadata.fingerprint !== plan.fingerprint) return undefined;
   return {
     checkpointId,
     vertices: vertices.map(({ name, subtasks }) =>
@@ -83,24 +83,6 @@ interface Sections {
   readonly operators: readonly {
     readonly sections: readonly { readonly redistribution: 'split' | 'union' | 'broadcast' }[];
   }[];
-}
-
-function isOfPlan({ vertices, edges }: CheckpointMetadata, plan: CheckpointedPlan): boolean {
-  const isSame = vertices.every(({ id, parallelism, maxParallelism, operators }, index) => {
-    const now = plan.vertices[index];
-    if (now?.id !== id || now.parallelism !== parallelism || now.maxParallelism !== maxParallelism)
-      return false;
-    return isDeepStrictEqual(
-      operators.map(({ uid }) => uid),
-      now.operators.map(({ uid }) => uid),
-    );
-  });
-  return isSame && vertices.length === plan.vertices.length && sameEdges(edges, describeEdges(plan));
-}
-
-/** What was written as JSON lacks the fields that were undefined. */
-function sameEdges(stored: CheckpointMetadata['edges'], now: CheckpointMetadata['edges']): boolean {
-  return isDeepStrictEqual(stored, JSON.parse(JSON.stringify(now)));
 }
 
 /** What the consumer itself has recorded of its channels, in the order in which they are dealt out elsewhere. */
