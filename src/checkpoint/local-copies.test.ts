@@ -63,6 +63,10 @@ test('a copy that is absent, or of another checkpoint only, is not used, and why
   assert.equal(await copies().read(stored(3)), 'there is no local copy');
   await copies().keep(2, 'v-0-1-1.state', BYTES);
   assert.equal(await copies().read(stored(3)), 'there is no local copy of checkpoint 3, only of 2');
+  // A subtask that has come here from elsewhere finds those of its neighbours.
+  await copies().confirmed(3);
+  await copies().keep(3, 'v-1-1-1.state', BYTES);
+  assert.equal(await copies().read(stored(3)), 'there is no local copy');
 });
 
 test('every change of one byte, and every length that a write may stop at, is found', async () => {

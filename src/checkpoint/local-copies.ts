@@ -61,7 +61,8 @@ export class LocalCopies {
       bytes = await this.#files.read(path);
     } catch (error) {
       if (!isFilesError(error, 'absent')) return `the local copy could not be read: ${String(error)}`;
-      const others = await this.#ids();
+      // That of this checkpoint may be there, of other subtasks.
+      const others = (await this.#ids()).filter((id) => id !== checkpointId);
       return others.length === 0
         ? 'there is no local copy'
         : `there is no local copy of checkpoint ${checkpointId}, only of ${others.join(', ')}`;
