@@ -52,10 +52,12 @@ export function assignInPlace(
 
 /** True when a snapshot is all that its subtask needs, as long as the plan stays what it is. */
 export function standsAlone({ operators, outputs }: Pick<SubtaskSnapshot, 'outputs'> & Sections): boolean {
-  const isShared = operators.some(({ sections }) =>
-    sections.some(({ redistribution }) => redistribution === 'union'),
-  );
-  return !isShared && outputs.every(({ frames }) => frames.length === 0);
+  return !hasUnion(operators) && outputs.every(({ frames }) => frames.length === 0);
+}
+
+/** True where lists are of all subtasks. */
+export function hasUnion(operators: Sections['operators']): boolean {
+  return operators.some(({ sections }) => sections.some(({ redistribution }) => redistribution === 'union'));
 }
 
 /** Reads and verifies the state of one subtask. Throws CHECKPOINT_CORRUPT with the name of the file. */

@@ -5,6 +5,7 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env.ts';
+import { hasUnion } from '../../checkpoint/in-place.ts';
 import { fencedFirst } from '../../checkpoint/ownership.ts';
 import type { RestoreAssignment } from '../../checkpoint/restore.ts';
 import type { StoredRestore, SubtaskRestore } from '../../checkpoint/state-handle.ts';
@@ -110,11 +111,7 @@ export function hasUnionState(
     tasksOfSlot(graph, slot, state).some(
       ({ restore }) =>
         // What a subtask finds itself is its own alone.
-        restore !== undefined &&
-        'operators' in restore &&
-        restore.operators.some(({ sections }) =>
-          sections.some(({ redistribution }) => redistribution === 'union'),
-        ),
+        restore !== undefined && 'operators' in restore && hasUnion(restore.operators),
     ),
   );
 }
