@@ -22,8 +22,7 @@ export interface ChosenCheckpoint {
 export class JobContinuation {
   readonly #storage: JobStorage;
   #recovery: ReadyRecovery | undefined;
-  /** What the job can be continued from. */
-  latest: CheckpointReference | undefined;
+  #latest: CheckpointReference | undefined;
 
   constructor(storage: JobStorage) {
     this.#storage = storage;
@@ -32,7 +31,30 @@ export class JobContinuation {
   /** The start has found this. */
   found(recovery: ReadyRecovery): void {
     this.#recovery = recovery;
-    this.latest = recovery.base;
+    this.#latest = recovery.base;
+  }
+
+  /** What the job can be continued from. */
+  get latest(): CheckpointReference | undefined {
+    return this.#latest;
+  }
+
+  /** Subtasks begin anew with this one. */
+  restored(checkpoint: CheckpointReference | undefined): void {
+    this.#latest = checkpoint ?? this.#latest;
+  }
+
+  /** Checkpoint `id` of this run is complete; returns it, where checkpoints are stored. */
+  completed(id: number): CheckpointReference | undefined {
+    if (!this.isStored) return undefined;
+    this.#latest = this.#storage.reference(id);
+    return this.#latest;
+  }
+
+  /** The job has ended: `point` is what its checkpoints have come to, and may be all removed. */
+  ended(point: RestorePoint, isRemoved: boolean): void {
+    if (point.kind === 'checkpoint') this.#latest = this.own(point.checkpointId);
+    if (isRemoved) this.#latest = undefined;
   }
 
   /** `undefined` until the start has found something. */
@@ -69,6 +91,6 @@ export class JobContinuation {
   held(retained: readonly number[]): string | undefined {
     const base = this.#recovery?.base;
     if (base === undefined) return undefined;
-    return this.latest === base || retained.includes(base.id) ? base.path : undefined;
+    return this.#latest === base || retained.includes(base.id) ? base.path : undefined;
   }
 }

@@ -16,6 +16,7 @@
 
 import type { Clock, Log, Timer } from '../../base/env.ts';
 import type { MillraceError } from '../../base/errors.ts';
+import type { CheckpointKind } from '../../checkpoint/coordinator-messages.ts';
 import type { CheckpointDriver } from './checkpoint-driver.ts';
 import type { ClientResults } from './client-results.ts';
 import type { Deployment } from './deployment.ts';
@@ -78,9 +79,9 @@ export class JobEnding {
     this.#parts = parts;
   }
 
-  /** The last checkpoint is under way, or what follows it. */
+  /** The last checkpoint is under way, or what follows it; or the job is asked to stop with a savepoint. */
   get isUnderWay(): boolean {
-    return this.#ending !== undefined;
+    return this.#ending !== undefined || this.#savepointStop !== undefined;
   }
 
   /** JM-4. */
@@ -88,9 +89,9 @@ export class JobEnding {
     return this.#ending?.step === 'recording';
   }
 
-  /** The job is asked to stop with it; until that has an answer. */
-  get savepointStop(): SavepointStop | undefined {
-    return this.#savepointStop;
+  /** What the job was asked to stop with, once it is complete. */
+  get savepoint(): CheckpointReference | undefined {
+    return this.#savepointStop?.savepoint;
   }
 
   /** The job begins anew: nothing of a former end is left. */
@@ -147,8 +148,7 @@ export class JobEnding {
       return stop.fail(
         port.notRunning(deployment === undefined ? undefined : 'not all of its subtasks run yet'),
       );
-    if (this.#ending !== undefined || this.#savepointStop !== undefined)
-      return stop.fail(port.notRunning('the job is stopping already'));
+    if (this.isUnderWay) return stop.fail(port.notRunning('the job is stopping already'));
     this.#savepointStop = stop;
     port.stopping(true);
     if (!stop.drain) return this.begin('stop');
@@ -166,6 +166,11 @@ export class JobEnding {
     );
   }
 
+  /** A barrier goes to the sources: behind that of a stop they read nothing more. */
+  barrierSent(kind: CheckpointKind): void {
+    if (kind === 'stop' && this.#savepointStop !== undefined) this.#savepointStop.hasReachedSources = true;
+  }
+
   /** JM-7. */
   #stopFailed(stop: SavepointStop, error: Error): void {
     const { port } = this.#parts;
@@ -178,13 +183,18 @@ export class JobEnding {
     port.givenUp();
   }
 
-  /** The job has left and comes to something else than what was asked for. */
+  /** The job comes to something else than the savepoint that it was asked to stop with. */
   giveUpSavepoint(intent: Intent): void {
     const stop = this.#savepointStop;
     if (stop === undefined || intent.kind === 'finish') return;
     if (intent.kind === 'suspend' && intent.savepoint !== undefined) return;
     this.#savepointStop = undefined;
     stop.giveUp(REASONS[intent.kind], intent.kind === 'cancel' ? undefined : intent.error);
+  }
+
+  /** The job has ended with the savepoint that it was asked to stop with, if it was. */
+  succeed(savepoint: CheckpointReference | undefined): void {
+    if (savepoint !== undefined) this.#savepointStop?.succeed(savepoint);
   }
 
   /** A subtask has confirmed commits. */
@@ -198,7 +208,7 @@ export class JobEnding {
       inbox.post('all is committed', () => {
         if (!this.#isCurrent(ending)) return;
         if (ending.kind === 'final') return this.#record(ending);
-        const savepoint = this.#savepointStop?.savepoint;
+        const { savepoint } = this;
         port.leave({ kind: 'suspend', error: undefined, ...(savepoint === undefined ? {} : { savepoint }) });
       });
     });

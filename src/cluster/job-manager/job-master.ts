@@ -24,11 +24,11 @@
  * JM-7 A stop with a savepoint ends the job with it, or not at all (savepoint-stop.ts): a failure in between is answered
  *      with an error, and the job goes on. The last checkpoint that is taken with it makes it a part of what the job
  *      continues from.
+ * JM-8 A job that is rescaled (scaling.ts) goes on: with the new numbers of subtasks once all of them run, else with the
+ *      former ones.
  * JM-9 A failure restarts the failover regions that it touches, where there are several and nothing else is under way
  *      (region-failover.ts); else, and whenever that cannot be done, the whole deployment. To the outside the phase stays
  *      `running` meanwhile, and the state goes from RESTARTING by CREATED to RUNNING.
- * JM-8 A job that is rescaled (scaling.ts) goes on: with the new numbers of subtasks once all of them run, else with the
- *      former ones.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -59,7 +59,7 @@ import type { Inspection } from '../../hosts/inspection.ts';
 import { JobListeners, type JobListener } from './job-listener.ts';
 import type { JobMasterOptions, SavepointRequest } from './job-master-options.ts';
 import { isObserved, JobObservations, type ObservedReport, type ThreadReport } from './job-observations.ts';
-import { jobFailed, type JobResult, type JobStatus, outcomeOf, rescaleReasonOf } from './job-result.ts';
+import { jobFailed, type JobResult, type JobStatus, outcomeOf } from './job-result.ts';
 import {
   asError,
   consequence,
@@ -72,10 +72,9 @@ import {
 import { type ChosenCheckpoint, JobContinuation } from './job-continuation.ts';
 import { JobEnding } from './job-ending.ts';
 import { addCounters, checkpointCounts, type JobFigures } from './job-figures.ts';
-
 import { isTerminal, type JobState, moveJob } from './job-states.ts';
 import type { CheckpointReference, Recovery } from './job-storage.ts';
-import type { RescaleRecord } from './rescale-history.ts';
+import { type RescaleRecord, rescaleReasonOf } from './rescale-history.ts';
 import type { Rescaling } from './rescaling.ts';
 import { type NotAlone, RegionFailover } from './region-failover.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
@@ -572,7 +571,7 @@ export class JobMaster {
       this.#listeners.tell((listener) => listener.onExecution?.(execution)),
     );
     this.#deployment = deployment;
-    this.#continuation.latest = restored ?? this.#continuation.latest;
+    this.#continuation.restored(restored);
     if (this.#attempt > 1) {
       this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
     }
@@ -706,23 +705,16 @@ export class JobMaster {
     const snapshots = new Map(deployment.sources.map((source) => [source.uid, source.snapshot(barrier.id)]));
     if (savepoint !== undefined)
       deployment.broadcast({ kind: 'savepoint', checkpointId: barrier.id, directory: savepoint });
-    const { savepointStop } = this.#ending;
-    if (barrier.kind === 'stop' && savepointStop !== undefined) savepointStop.hasReachedSources = true;
+    this.#ending.barrierSent(barrier.kind);
     deployment.sendToSources({ kind: 'trigger', barrier }); // SC-2
     return snapshots;
   }
 
   #complete(checkpointId: number): void {
-    this.#latestIs(checkpointId);
+    const latest = this.#continuation.completed(checkpointId);
+    if (latest !== undefined) this.#listeners.tell((listener) => listener.onCheckpoint?.(latest));
     for (const source of this.#deployment?.sources ?? []) source.completed(checkpointId);
     this.#deployment?.broadcast({ kind: 'complete', checkpointId });
-  }
-
-  #latestIs(checkpointId: number): void {
-    if (!this.#continuation.isStored) return;
-    this.#continuation.latest = this.#options.storage.reference(checkpointId);
-    const latest = this.#continuation.latest;
-    this.#listeners.tell((listener) => listener.onCheckpoint?.(latest));
   }
 
   #savepointTaken(id: number, path: string | undefined): CheckpointReference {
@@ -744,7 +736,7 @@ export class JobMaster {
   #obstacle(): MillraceError | undefined {
     const runs = this.#phase === 'running' && this.#deployment?.executions.allIn('RUNNING') === true;
     if (!runs) return this.#notRunning('rescaling');
-    if (!this.#isEnding) return undefined;
+    if (!this.#ending.isUnderWay) return undefined;
     return this.#notRunning('rescaling', 'the job is stopping');
   }
 
@@ -754,11 +746,6 @@ export class JobMaster {
   }
 
   // ---- the end ----
-
-  /** Its last checkpoint is under way, or it is asked to stop with a savepoint. */
-  get #isEnding(): boolean {
-    return this.#ending.isUnderWay || this.#ending.savepointStop !== undefined;
-  }
 
   /** JM-7: the restart is the way back to reading, not the consequence of a failure; no strategy is asked. */
   #savepointStopFailed(error: Error): void {
@@ -796,7 +783,7 @@ export class JobMaster {
 
   #stopRunning(): void {
     // It finishes, or stops already.
-    if (this.#isEnding) return;
+    if (this.#ending.isUnderWay) return;
     if (!this.#continuation.isStored) return this.#cancel();
     if (this.#deployment?.executions.allIn('RUNNING') === true) return this.#ending.begin('stop');
     this.#leave({ kind: 'suspend', error: undefined });
@@ -870,7 +857,10 @@ export class JobMaster {
   /** The slot of a task whose region may be restarted alone (RF-5). */
   #regionalSlot(cause: Error, task: SubtaskId | undefined): number | undefined {
     const isBusy =
-      this.#phase !== 'running' || this.#isEnding || this.#stopAfterwards || this.#scaling.isRescaling;
+      this.#phase !== 'running' ||
+      this.#ending.isUnderWay ||
+      this.#stopAfterwards ||
+      this.#scaling.isRescaling;
     if (isBusy || isFatal(cause) || task === undefined) return undefined;
     return this.#deployment?.executions.get(task).slot;
   }
@@ -928,7 +918,7 @@ export class JobMaster {
     const deployment = this.#deployment;
     assert(deployment !== undefined, 'a region is a part of a deployment');
     const isRenewed = (id: SubtaskId): boolean => slots.has(deployment.executions.get(id).slot);
-    this.#continuation.latest = restored ?? this.#continuation.latest;
+    this.#continuation.restored(restored);
     this.#checkpoints.tell({ kind: 'restored', checkpointId: restored?.id, nextId: 0, ...found });
     this.#observations.renew(slots, isRenewed);
     this.#move('RUNNING');
@@ -976,7 +966,7 @@ export class JobMaster {
   #collapse(error: Error): void {
     this.#phase = 'over';
     this.#checkpoints.close();
-    this.#ending.savepointStop?.giveUp(REASONS.fail, error);
+    this.#ending.giveUpSavepoint({ kind: 'fail', error, reason: REASONS.fail });
     this.#scaling.end(REASONS.fail, error, 'JOB_FAILED');
     const result = this.#result('FAILED', error);
     const resolve = (): void => this.#withoutCache(() => this.#resolveEnded(result));
@@ -1075,13 +1065,12 @@ export class JobMaster {
     this.#scaling.on('end');
     this.#scaling.end(`the job is ${state}`, undefined, rescaleReasonOf(state));
     const point = this.#checkpoints.restorePoint();
-    if (point.kind === 'checkpoint') this.#continuation.latest = this.#continuation.own(point.checkpointId);
     this.#checkpoints.close();
     // A stop with a savepoint ends the job for whoever asks, and keeps what a stop keeps.
     const termination = this.#intent?.kind === 'suspend' ? 'stopped' : TERMINATIONS[state];
     const discards =
       this.#continuation.recovery !== undefined && discardsAtEnd(this.#options.retention, termination);
-    if (discards && state !== 'FINISHED') this.#continuation.latest = undefined;
+    this.#continuation.ended(point, discards && state !== 'FINISHED');
     const result = this.#resultOf(state);
     this.#inbox.follow(
       'the end of the job is written down',
@@ -1100,7 +1089,7 @@ export class JobMaster {
     this.#checkpoints.whenSettled(() =>
       this.#withoutCache(() => {
         this.#resolveEnded(result);
-        if (result.savepoint !== undefined) this.#ending.savepointStop?.succeed(result.savepoint);
+        this.#ending.succeed(result.savepoint);
       }),
     );
   }
@@ -1143,8 +1132,7 @@ export class JobMaster {
       jobName: this.#options.compiled.graph.name,
       checkpoint: this.#continuation.latest,
       restoredFrom: this.#continuation.recovery?.base,
-      savepoint:
-        status === 'FINISHED' || status === 'STOPPED' ? this.#ending.savepointStop?.savepoint : undefined,
+      savepoint: status === 'FINISHED' || status === 'STOPPED' ? this.#ending.savepoint : undefined,
       error,
       exceptions: this.#failures.entries(),
       figures: this.figures(),

@@ -4,9 +4,7 @@ import { isMillraceError, MillraceError, serializeError } from '../../base/error
 import type { ExceptionEntry } from './exception-history.ts';
 import type { JobOutcome } from './job-authority.ts';
 import type { JobFigures } from './job-figures.ts';
-import type { JobState } from './job-states.ts';
 import type { CheckpointReference } from './job-storage.ts';
-import type { RescaleReason } from './rescale-history.ts';
 
 /** How a job ended. */
 export type JobStatus = 'FINISHED' | 'STOPPED' | 'CANCELED' | 'FAILED' | 'ALREADY_FINISHED';
@@ -37,12 +35,6 @@ export function jobFailed(name: string, cause: Error, reason: string): MillraceE
     ...(isMillraceError(cause) ? { remedy: cause.remedy } : {}),
     cause,
   });
-}
-
-/** How a rescale ended that was under way when the job did. */
-export function rescaleReasonOf(state: JobState): RescaleReason {
-  if (state === 'FAILED') return 'JOB_FAILED';
-  return state === 'CANCELED' ? 'JOB_CANCELED' : 'JOB_FINISHED';
 }
 
 /** How a job ended, as others are told. */

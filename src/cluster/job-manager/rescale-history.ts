@@ -2,6 +2,7 @@
 
 import type { SerializedError } from '../../base/errors.ts';
 import type { VertexParallelism } from '../../graph/rescale.ts';
+import type { JobState } from './job-states.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 
 /** Rescales that are kept. */
@@ -18,6 +19,12 @@ export type RescaleReason =
   | 'JOB_FINISHED'
   | 'JOB_FAILED'
   | 'JOB_CANCELED';
+
+/** How a rescale ended that was under way when the job did. */
+export function rescaleReasonOf(state: JobState): RescaleReason {
+  if (state === 'FAILED') return 'JOB_FAILED';
+  return state === 'CANCELED' ? 'JOB_CANCELED' : 'JOB_FINISHED';
+}
 
 /** How far a rescale has come: see the drawing in `rescaling.ts`. */
 export type RescaleStep = 'reserving' | 'checkpointing' | 'deploying';

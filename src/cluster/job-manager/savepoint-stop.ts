@@ -16,7 +16,7 @@
 import { MillraceError } from '../../base/errors.ts';
 import type { CheckpointReference } from './job-storage.ts';
 
-/** One request; written by the job master only. */
+/** One request; written by the end of the job (job-ending.ts) only. */
 export class SavepointStop {
   /** Resolved when the job has stopped; rejected with SAVEPOINT_FAILED, SAVEPOINT_STOP_FAILED or JOB_NOT_RUNNING. */
   readonly promise: Promise<CheckpointReference>;
