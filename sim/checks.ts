@@ -157,7 +157,8 @@ export function checkFork(
 
 /**
  * I-D5, I-C6: a job that has finished, and was not killed at its end and met no failing disk, leaves no checkpoint behind; and no transaction
- * is open, unless a process that slept opened one when it woke up. `owned`: directories under which nothing may be left.
+ * is open, unless a process that slept opened one when it woke up. `owned`: directories under which nothing may be left but
+ * what is in `kept`.
  */
 export function checkNoLeak(
   kernel: Kernel,
@@ -166,14 +167,25 @@ export function checkNoLeak(
     removalFailed,
     slept,
     owned,
-  }: { readonly removalFailed: boolean; readonly slept: boolean; readonly owned: readonly string[] },
+    kept,
+  }: {
+    readonly removalFailed: boolean;
+    readonly slept: boolean;
+    readonly owned: readonly string[];
+    readonly kept: ReadonlySet<string>;
+  },
 ): void {
   if (!slept && store.open > 0) throw new Violation('I-C6', `${store.open} transactions are open at the end`);
   if (removalFailed) return;
-  const left = [...kernel.disk.contents().keys()].filter(
-    (path) => path.endsWith('/_metadata') && owned.some((each) => path.startsWith(`${each}/`)),
-  );
+  const left = metadataUnder(kernel, owned).filter((path) => !kept.has(path));
   if (left.length > 0) throw new Violation('I-D5', `the job has finished and left ${left.join(', ')}`);
+}
+
+/** Metadata of the checkpoints and savepoints in these directories. */
+export function metadataUnder(kernel: Kernel, directories: readonly string[]): readonly string[] {
+  return [...kernel.disk.contents().keys()].filter(
+    (path) => path.endsWith('/_metadata') && directories.some((each) => path.startsWith(`${each}/`)),
+  );
 }
 
 const isEqual = (left: readonly string[], right: readonly string[]): boolean =>

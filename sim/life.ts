@@ -15,7 +15,7 @@ import type { FileCall, FileFault } from '../src/testing/simulated-files.ts';
 import { chance } from '../test/property/job-spec.ts';
 import { JOB_DIRECTORY, SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
 import { DiskWitness } from '../test/simulation/disk-witness.ts';
-import { checkFork, checkNoLeak, OutputCheck, Violation } from './checks.ts';
+import { checkFork, checkNoLeak, metadataUnder, OutputCheck, Violation } from './checks.ts';
 import { runCluster } from './cluster-life.ts';
 import type { ClusterSpec } from './cluster-world.ts';
 import { TransactionStore } from './transactions.ts';
@@ -151,6 +151,8 @@ class WorldRun {
   #lookAt = 0;
   /** What a start begins with, and the run that it is a part of. */
   #origin: Pick<SimulatedOptions, 'choice' | 'run'> = {};
+  /** Metadata of checkpoints that were there when the job went on from a savepoint: they are its user's from then on. */
+  readonly #kept = new Set<string>();
   /** Savepoints that were answered and belong to nobody. */
   readonly #savepoints: string[] = [];
   /** Savepoints that became the job's own. */
@@ -219,8 +221,8 @@ class WorldRun {
     checkNoLeak(this.#kernel, this.#store, {
       removalFailed: diskFailed || wasCutOff,
       slept: this.#slept,
-      // Checkpoints that were kept when the job went on from elsewhere are its user's.
-      owned: this.#origin.choice === undefined ? [...this.#claimed, JOB_DIRECTORY] : this.#claimed,
+      owned: [...this.#claimed, JOB_DIRECTORY],
+      kept: this.#kept,
     });
     for (const [index, path] of this.#savepoints.slice(-FORKS_MAX).entries()) await this.#fork(index, path);
   }
@@ -399,6 +401,8 @@ class WorldRun {
       );
     this.marks.add(`stopped with a savepoint, goes on from ${from}`);
     this.#startsAgain(result, { quietly: true });
+    if (from !== 'latest')
+      for (const left of metadataUnder(this.#kernel, [JOB_DIRECTORY])) this.#kept.add(left);
     this.#origin =
       from === 'latest'
         ? {}
