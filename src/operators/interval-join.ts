@@ -22,7 +22,7 @@ import type { Key } from '../base/key-groups.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { KeyedStateBackend, TimerDomain } from '../state/backend.ts';
 import { type FunctionLife, FunctionOperator } from './function-operator.ts';
-import { AHEAD, JoinBuffers, UNKNOWN } from './join-buffers.ts';
+import { JoinBuffers, type JoinKey, type SortedRecords, STEP } from './join-buffers.ts';
 import type { OperatorContext, OperatorStateWriter, Output, Pull, RecordRun } from './operator.ts';
 import { type ProcessContext, RecordContext } from './process-context.ts';
 import { handOn, pullOf, type Results } from './results.ts';
@@ -61,6 +61,9 @@ const LATE = 'lateRecordsDropped';
 /** Pairs of one record that are made at once; the others are pulled as the receivers have room. */
 const EAGER_PAIRS = 64;
 
+/** Keys that are looked for before their records come. */
+const AHEAD = 32;
+
 /** One stream of the two. */
 interface Side {
   /** Partners of a record of time t have the times t + from to t + to. */
@@ -69,19 +72,21 @@ interface Side {
   readonly lateTag: string | undefined;
 }
 
-/** A record and how many partners were found for it; they stay while it is worked on. */
-interface Found {
+/** What a record is paired with: a stretch of the other side, which nobody changes meanwhile. */
+interface Partners {
   readonly isLeft: boolean;
   readonly time: number;
   readonly value: unknown;
-  readonly count: number;
+  readonly records: SortedRecords;
+  /** From where the records count their times. */
+  readonly base: number;
+  readonly end: number;
 }
 
 /** What the record before has added (N4). */
 interface Added {
-  readonly number: number;
-  readonly input: number;
-  readonly time: number;
+  readonly records: SortedRecords;
+  readonly index: number;
 }
 
 /** One subtask of an interval join. */
@@ -95,10 +100,6 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   #output!: Output;
   #buffers!: JoinBuffers;
   #context: PairContext<O, L> | undefined;
-  /** Event time, as of the record that is worked on. */
-  #watermark = MIN_TIMESTAMP;
-  /** In processing time, when the last record came. */
-  #arrivedAt = Number.NEGATIVE_INFINITY;
   #isUndoable = false;
   #added: Added | undefined;
   /** The record before has made a pair, or it was late. */
@@ -126,7 +127,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     this.#buffers = new JoinBuffers({
       domain: time,
       keepMs: [Math.max(upper, 0) + more, Math.max(-lower, 0) + more],
-      now: this.#isEventTime ? () => context.currentWatermark() : () => this.#arrival(),
+      now: this.#isEventTime ? () => context.currentWatermark() : () => context.clock.now(),
     });
     context.keyed.own(this.#buffers);
     this.#context = new PairContext(context, this.#function.outputs, local);
@@ -134,15 +135,13 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   }
 
   record(input: number, value: unknown, timestamp: number): void | Pull {
-    this.#watermark = this.#operator.currentWatermark();
-    return this.#take(input, this.#keyed.currentKey(), value, timestamp, UNKNOWN);
+    return this.#take(input, this.#keyed.currentKey(), value, timestamp);
   }
 
   batch(run: RecordRun): void | Pull {
     const { input, values, timestamps } = run;
     const keys = run.keys!;
     const buffers = this.#buffers;
-    this.#watermark = this.#operator.currentWatermark();
     // What was looked for ahead: from the first to below the second.
     let from = run.position;
     let to = from;
@@ -167,31 +166,30 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     }
   }
 
-  // Hot path: once per record. `known`: the number of the key, where that was looked for.
-  #take(input: number, key: Key, value: unknown, timestamp: number, known: number): void | Pull {
+  // Hot path: once per record. `known`: what waits of the key, where that was looked for.
+  #take(input: number, key: Key, value: unknown, timestamp: number, known?: JoinKey): void | Pull {
     const side = this.#sides[input]!;
-    const buffers = this.#buffers;
     const time = this.#timeOf(timestamp);
-    // N3.
-    if (this.#isEventTime && time < this.#watermark) return this.#giveUp(side, value, timestamp);
-    buffers.moveTo(this.#isEventTime ? this.#watermark : time);
-    const number = buffers.numberOf(key, known);
-    buffers.add(number, input, time, value);
-    if (this.#isUndoable) this.#added = { number, input, time };
-    const count = buffers.find(number, 1 - input, time + side.from, time + side.to);
-    if (count > 0) return this.#join({ isLeft: input === 0, time, value, count });
+    if (this.#isLate(time)) return this.#giveUp(side, value, timestamp);
+    const waiting = this.#buffers.of(key, known);
+    const index = this.#buffers.add(waiting, input, time, value);
+    if (this.#isUndoable) this.#added = { records: waiting.side(input), index };
+    const records = waiting.side(1 - input);
+    const base = this.#buffers.base(time);
+    const end = records.firstAfter(time - base + side.to);
+    const first = records.firstAfter(time - base + side.from - 1, end);
+    if (first < end) return this.#join({ isLeft: input === 0, time, value, records, base, end }, first);
   }
 
   #timeOf(timestamp: number): number {
-    if (!this.#isEventTime) return this.#arrival();
+    if (!this.#isEventTime) return this.#operator.clock.now();
     if (timestamp === MIN_TIMESTAMP) throw withoutTimestamp();
     return timestamp;
   }
 
-  /** The clock may go back, and what counts here does not. */
-  #arrival(): number {
-    this.#arrivedAt = Math.max(this.#arrivedAt, this.#operator.clock.now());
-    return this.#arrivedAt;
+  /** N3. */
+  #isLate(time: number): boolean {
+    return this.#isEventTime && time < this.#operator.currentWatermark();
   }
 
   #giveUp(side: Side, value: unknown, timestamp: number): void {
@@ -200,20 +198,20 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     else this.#output.side(side.lateTag, value, timestamp);
   }
 
-  #join(found: Found): void | Pull {
+  #join(partners: Partners, first: number): void | Pull {
     const context = this.#context!;
-    const eager = Math.min(found.count, EAGER_PAIRS);
+    const eager = Math.min(partners.end, first + EAGER_PAIRS * STEP);
     this.#hasEmitted = true;
-    for (let index = 0; index < eager; index++) {
-      const pull = handOn(this.#call(found, index), context.emitted, this.#output);
-      if (pull !== undefined) return this.#rest(found, index + 1, pull);
+    for (let index = first; index < eager; index += STEP) {
+      const pull = handOn(this.#call(partners, index), context.emitted, this.#output);
+      if (pull !== undefined) return this.#rest(partners, index + STEP, pull);
     }
-    if (eager < found.count) return this.#rest(found, eager, undefined);
+    if (eager < partners.end) return this.#rest(partners, eager, undefined);
   }
 
-  #call({ isLeft, time, value }: Found, index: number): unknown {
-    const other = this.#buffers.valueAt(index);
-    const otherTime = this.#buffers.timeAt(index);
+  #call({ isLeft, time, value, records, base }: Partners, index: number): unknown {
+    const other = records.valueAt(index);
+    const otherTime = records.timeAt(index) + base;
     const context = this.#context!;
     if (isLeft) {
       context.moveToPair(time, otherTime, this.#isEventTime);
@@ -224,11 +222,11 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
   }
 
   /** The pairs that are left, as they are pulled. */
-  #rest(found: Found, from: number, first: Pull | undefined): Pull {
+  #rest(partners: Partners, from: number, first: Pull | undefined): Pull {
     const context = this.#context!;
     return new PairPull(first, {
-      count: found.count - from,
-      call: (pair) => this.#call(found, from + pair),
+      count: (partners.end - from) / STEP,
+      call: (pair) => this.#call(partners, from + pair * STEP),
       timestamp: () => context.emitted,
     });
   }
@@ -254,7 +252,7 @@ export class IntervalJoinOperator<A, B, O, L> extends FunctionOperator<L> {
     super.undo();
     const added = this.#added;
     this.#added = undefined;
-    if (added !== undefined) this.#buffers.undo(added.number, added.input, added.time);
+    added?.records.remove(added.index);
   }
 }
 
