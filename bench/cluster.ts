@@ -4,21 +4,15 @@
 // time from the submission of a job of 100 subtasks in 9 slots until all of them run. `recovery`: TaskManagers of a job with 1 M
 // keys are killed, with the heartbeats of `cluster start`; how long it takes until something is committed again, and what with.
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execute } from 'millrace';
+import { committedFiles } from '../test/e2e/committed.ts';
+import { Deployments } from '../test/recovery/deployments.ts';
 import { sinkTotals } from './jobs/checksum-sink.ts';
 import { runLimit } from './limit.ts';
 import { CHECKPOINT_INTERVAL, START_RECORDS } from './workloads.ts';
@@ -42,8 +36,17 @@ interface ListedJob {
   readonly outcome?: { readonly status: string };
 }
 
+interface ListedProcess {
+  readonly role: string;
+  readonly id: string;
+  readonly pid: number;
+  /** Of a JobManager: where other processes reach it, and its REST interface. */
+  readonly address?: string;
+  readonly rest?: string;
+}
+
 interface Status {
-  readonly processes: readonly { readonly role: string; readonly id: string; readonly pid: number }[];
+  readonly processes: readonly ListedProcess[];
   readonly jobs: readonly ListedJob[];
 }
 
@@ -63,9 +66,11 @@ const commandLine = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url
 const checkpoints = `execution.checkpointing.interval=${CHECKPOINT_INTERVAL.replace(' ', '')}`;
 
 const RECOVERY_KEYS = 1_000_000;
+/** The counts of every so many-th key are committed. */
+const RECOVERY_REPORTED = 64;
 const RECOVERY_KILLS = 7;
-/** Of committed output; the sink names its files `<subtask>-<job master>-<deployment>-<part>.jsonl`. */
-const DEPLOYMENT_OF_FILE = /-(\d+)-\d+\.jsonl$/;
+/** More than any recovery takes, ms. */
+const RECOVERY_MS_MAX = 120_000;
 
 const workloads: readonly ClusterWorkload[] = [
   {
@@ -198,22 +203,12 @@ async function recovery(): Promise<object> {
     ...['-Drestart-strategy.type=fixed-delay', '-Drestart-strategy.fixed-delay.attempts=1000'],
     '-Drestart-strategy.fixed-delay.delay=20ms',
     ...(options.set ?? []),
-    ...[
-      '--',
-      '--keys',
-      `${RECOVERY_KEYS}`,
-      '--fill',
-      `${RECOVERY_KEYS}`,
-      '--rate',
-      '20000',
-      '--output',
-      output,
-    ],
+    ...['--', '--keys', `${RECOVERY_KEYS}`, '--reported', `${RECOVERY_REPORTED}`],
+    ...['--rate', '20000', '--output', output],
   ]);
   await untilFilled(id, output);
-  const rest = (status().processes as readonly { readonly role: string; readonly rest?: string }[]).find(
-    ({ role }) => role === 'jobmanager',
-  )!.rest!;
+  const deployments = new Deployments(output);
+  const rest = jobManager().rest!;
   const times: number[] = [];
   /** Of the processes that live on: what it would take on a machine that does nothing else, over its cores. */
   const cpuMs: number[] = [];
@@ -229,7 +224,7 @@ async function recovery(): Promise<object> {
         processes.some((child) => child.role === 'jobprocess' && child.id.startsWith(`${found.id}/`)),
     );
     const victim = hosts[kill % hosts.length]!;
-    const before = newestDeployment(output);
+    const before = deployments.newest();
     const checkpoints = await ask<{
       latest: { completed: { end_to_end_duration: number; state_size: number } };
     }>(`${rest}/jobs/${id}/checkpoints`);
@@ -239,7 +234,7 @@ async function recovery(): Promise<object> {
     const used = cpuMsOf(others);
     const killedAt = Date.now();
     process.kill(victim.pid, 'SIGKILL');
-    while (newestDeployment(output) <= before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await deployments.nextAfter(before, RECOVERY_MS_MAX);
     const committedAt = Date.now();
     times.push(committedAt - killedAt);
     cpuMs.push(cpuMsOf(others) - used);
@@ -343,20 +338,9 @@ async function untilFilled(id: string, output: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 500));
     const job = status().jobs.find(({ jobId }) => jobId === id)!;
     if (job.outcome !== undefined) throw new Error(`the job has ended: ${JSON.stringify(job)}`);
-    const last = `user-${RECOVERY_KEYS - 64}"`;
+    const last = `user-${RECOVERY_KEYS - RECOVERY_REPORTED}"`;
     if (committedFiles(output).some((file) => readFileSync(file, 'utf8').includes(last))) return;
   }
-}
-
-function committedFiles(output: string): string[] {
-  if (!existsSync(output)) return [];
-  return readdirSync(output, { recursive: true, encoding: 'utf8' })
-    .filter((name) => DEPLOYMENT_OF_FILE.test(name))
-    .map((name) => join(output, name));
-}
-
-function newestDeployment(output: string): number {
-  return Math.max(0, ...committedFiles(output).map((file) => Number(DEPLOYMENT_OF_FILE.exec(file)![1])));
 }
 
 async function ask<T>(url: string): Promise<T> {
@@ -365,11 +349,13 @@ async function ask<T>(url: string): Promise<T> {
   return (await response.json()) as T;
 }
 
+function jobManager(): ListedProcess {
+  return status().processes.find(({ role }) => role === 'jobmanager')!;
+}
+
 /** One in the place of another that was killed; it ends with the cluster. */
 function startTaskManager(id: string): void {
-  const { address } = (
-    status().processes as readonly { readonly role: string; readonly address?: string }[]
-  ).find(({ role }) => role === 'jobmanager')!;
+  const { address } = jobManager();
   const settings = [
     `-Djobmanager.rpc.port=${address!.split(':').at(-1)}`,
     `-Dtaskmanager.resource-id=${id}`,

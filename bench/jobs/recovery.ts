@@ -1,4 +1,4 @@
-// The job of `recovery`: counts by so many keys, each of which is met in turn, and commits every 64th of them.
+// Counts by so many keys, all of which are met at once and then in turn, and commits the counts of every so many-th of them.
 import { files, generatorSource, job, state } from 'millrace';
 
 /** Parts of each source; a part counts its records from 0 on. */
@@ -6,14 +6,15 @@ const SPLITS = 3;
 
 export default job((env, args) => {
   const keys = args.number('keys');
-  // The first round over the keys as fast as it goes, the others at a rate that a machine holds while it restarts.
-  const fill = args.number('fill');
+  const reported = args.number('reported');
   const key = (part: number, { split }: { readonly split: number }): number => (part * SPLITS + split) % keys;
-  const ratePerSecond = args.number('rate');
+  // The first round over the keys as fast as it goes, the others at a rate that a machine holds while it restarts.
+  const steady = args.number('steady', 1_000_000_000);
+  const ratePerSecond = args.number('rate', 1_000_000);
   env
-    .fromSource(generatorSource(key, { count: fill, splits: SPLITS }), { uid: 'fill' })
+    .fromSource(generatorSource(key, { count: keys, splits: SPLITS }), { uid: 'fill' })
     .union(
-      env.fromSource(generatorSource(key, { count: 1_000_000_000, splits: SPLITS, ratePerSecond }), {
+      env.fromSource(generatorSource(key, { count: steady, splits: SPLITS, ratePerSecond }), {
         uid: 'steady',
       }),
     )
@@ -24,7 +25,7 @@ export default job((env, args) => {
       state: { count: state.value(0) },
       process({ key, index }, { state: { count: counted } }) {
         counted.update(counted.value() + 1);
-        return index % 64 === 0 ? [{ key, count: counted.value() }] : [];
+        return index % reported === 0 ? [{ key, count: counted.value() }] : [];
       },
     })
     .sinkTo(files.jsonLinesSink(args.string('output')), { uid: 'out' });

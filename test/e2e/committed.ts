@@ -1,4 +1,4 @@
-// Reads the committed output of a file sink, and holds alerts against the known answer.
+// Reads the committed output of a file sink, and holds alerts against the known answer, and counts against what was counted.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
@@ -51,6 +51,23 @@ export function assertPrefix(folder: string, answer: readonly Alert[]): number {
 /** All of the answer, nothing else. */
 export function assertComplete(folder: string, answer: readonly Alert[]): void {
   assert.equal(assertPrefix(folder, answer), answer.length, 'every alert was committed once');
+}
+
+/** Of a count by `keys` keys, `count` records in all: each count of each key once. */
+export function assertCounts(
+  folder: string,
+  { keys, count }: { readonly keys: number; readonly count: number },
+): void {
+  const counts = new Map<string, Set<number>>();
+  let records = 0;
+  for (const { key, count: counted } of committedRecords<{ key: string; count: number }>(folder)) {
+    records++;
+    const seen = counts.get(key) ?? new Set();
+    assert.ok(!seen.has(counted), `${key} was counted to ${counted} twice`);
+    counts.set(key, seen.add(counted));
+  }
+  assert.equal(records, count);
+  assert.equal(counts.size, keys);
 }
 
 // Equal alerts of a key (a repeated line) may stand for each other, so that only the way forward counts.

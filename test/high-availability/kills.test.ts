@@ -5,21 +5,19 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { it, type TestContext } from 'node:test';
-import { root } from '../architecture/read.ts';
-import { type ClusterProcess, TestCluster } from '../e2e/clusters.ts';
+import type { ClusterProcess, TestCluster } from '../e2e/clusters.ts';
 import { assertComplete, assertPrefix } from '../e2e/committed.ts';
 import { alertsOf } from '../e2e/known-answer.ts';
 import { eventually, loginsJob, pause, seededChance } from '../e2e/processes.ts';
 import { Deployments, printTimes } from '../recovery/deployments.ts';
-import { heartbeats, leaderOf, lines, restarts } from '../recovery/leader-kills.ts';
-import { MillionKeys } from '../recovery/million-keys.ts';
-import { startZooKeeper } from './services.ts';
+import { leaderOf, lines, onService, restarts } from '../recovery/leader-kills.ts';
+import { millionKeys, MillionKeys, millionKeysJob } from '../recovery/million-keys.ts';
+import { startZooKeeper, zooKeeperSettings } from './services.ts';
 
 const VICTIMS = ['TaskManager', 'leading JobManager', 'leading JobManager and a TaskManager'] as const;
 const KILLS = 21;
 /** The log is read so often: alerts come all the time, and until the last kill. */
 const TIMES = 12;
-const millionKeysJob = join(root, 'test', 'recovery', 'million-keys-job.ts');
 
 interface Worker {
   readonly process: ClusterProcess;
@@ -57,15 +55,7 @@ it('kills of TaskManagers, of the leader and of both lose and double nothing of 
   const seed = Number(process.env['SEED'] ?? 31_415);
   test.diagnostic(`SEED=${seed}`);
   const chance = seededChance(seed);
-  const { address } = await startZooKeeper(test);
-  const service = [
-    '-Dhigh-availability.type=zookeeper',
-    `-Dhigh-availability.zookeeper.quorum=${address}`,
-    '-Dhigh-availability.zookeeper.client.session-timeout=2s',
-    '-Dhigh-availability.zookeeper.client.retry-wait=100ms',
-  ];
-  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
-  const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
+  const { cluster, settings } = await onService(test, zooKeeperSettings(await startZooKeeper(test)));
   const input = join(cluster.cwd, 'log');
   const log = Array.from({ length: TIMES }, () => lines.join('\n')).join('\n');
   const answer = alertsOf(log, 'address');
@@ -75,7 +65,7 @@ it('kills of TaskManagers, of the leader and of both lose and double nothing of 
   const submitLogins = (...words: string[]): Promise<string> =>
     cluster.submit(loginsJob, ...common, ...words, '--input', input, '--output', alerts);
   const submitCounts = (...words: string[]): Promise<string> =>
-    cluster.submit(millionKeysJob, ...common, ...words, '--output', counts);
+    cluster.submit(millionKeysJob, ...common, ...words, ...millionKeys, '--output', counts);
   // Slow enough to be there until the last kill; what is left then is read as fast as it goes.
   const logins = await submitLogins('--', '--rate', `${lines.length / 150}`);
   const million = await submitCounts('--', '--rate', '1000');

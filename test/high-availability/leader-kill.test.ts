@@ -1,26 +1,16 @@
 // The leading JobManager is killed on a real ZooKeeper, on a real etcd and on Kubernetes'
 // interface, while jobs run.
-import { join } from 'node:path';
 import { it } from 'node:test';
-import { TestCluster } from '../e2e/clusters.ts';
-import { heartbeats, killsWhileKeysAreCounted, killsWhileLoginsRun } from '../recovery/leader-kills.ts';
+import { killsWhileKeysAreCounted, killsWhileLoginsRun, onService } from '../recovery/leader-kills.ts';
 import { FakeApiServer } from './fake-api-server.ts';
-import { startEtcd, startZooKeeper } from './services.ts';
+import { startEtcd, startZooKeeper, zooKeeperSettings } from './services.ts';
 
 it('a leader that is killed is followed by another one, which goes on with its jobs: on ZooKeeper', {
   timeout: 900_000,
 }, async (test) => {
-  const { address } = await startZooKeeper(test);
-  const service = [
-    '-Dhigh-availability.type=zookeeper',
-    `-Dhigh-availability.zookeeper.quorum=${address}`,
-    '-Dhigh-availability.zookeeper.client.session-timeout=2s',
-    '-Dhigh-availability.zookeeper.client.retry-wait=100ms',
-  ];
-  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
-  const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
-  await killsWhileLoginsRun(test, { cluster, settings }, 3);
-  await killsWhileKeysAreCounted(test, { cluster, settings }, 2);
+  const turns = await onService(test, zooKeeperSettings(await startZooKeeper(test)));
+  await killsWhileLoginsRun(test, turns, 3);
+  await killsWhileKeysAreCounted(test, turns, 2);
 });
 
 it('a leader that is killed is followed by another one, which goes on with its jobs: on etcd', {
@@ -33,9 +23,8 @@ it('a leader that is killed is followed by another one, which goes on with its j
     '-Dhigh-availability.etcd.lease-duration=2s',
     '-Dhigh-availability.etcd.client.retry-wait=100ms',
   ];
-  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
-  const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
-  await killsWhileLoginsRun(test, { cluster, settings }, 2);
+  const turns = await onService(test, service);
+  await killsWhileLoginsRun(test, turns, 2);
 });
 
 it('a leader that is killed is followed by another one, which goes on with its jobs: on Kubernetes', {
@@ -51,7 +40,6 @@ it('a leader that is killed is followed by another one, which goes on with its j
     '-Dhigh-availability.kubernetes.leader-election.renew-deadline=1500ms',
     '-Dhigh-availability.kubernetes.leader-election.retry-period=300ms',
   ];
-  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
-  const settings = [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`];
-  await killsWhileLoginsRun(test, { cluster, settings }, 2);
+  const turns = await onService(test, service);
+  await killsWhileLoginsRun(test, turns, 2);
 });

@@ -7,7 +7,7 @@ import process from 'node:process';
 import { it, type TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { type ClusterProcess, haltBoth, TestCluster } from '../e2e/clusters.ts';
-import { assertComplete, assertPrefix, committedRecords } from '../e2e/committed.ts';
+import { assertComplete, assertCounts, assertPrefix } from '../e2e/committed.ts';
 import { authentications, bundledLog, knownAnswer } from '../e2e/known-answer.ts';
 import { loginsJob, pause, seededChance } from '../e2e/processes.ts';
 import { Deployments, printTimes } from './deployments.ts';
@@ -123,16 +123,7 @@ it('a keyed count whose TaskManagers are killed counts every key right', {
   printTimes('keyed count', times);
   const ended = await cluster.ended(id, 200_000);
   assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
-  const counts = new Map<string, Set<number>>();
-  let records = 0;
-  for (const { key, count: counted } of committedRecords<{ key: string; count: number }>(output)) {
-    records++;
-    const seen = counts.get(key) ?? new Set();
-    assert.ok(!seen.has(counted), `${key} was counted to ${counted} twice`);
-    counts.set(key, seen.add(counted));
-  }
-  assert.equal(records, count);
-  assert.equal(counts.size, keys);
+  assertCounts(output, { keys, count });
 });
 
 it('a JobManager that is killed takes all of its processes with it, and the next one continues', {

@@ -7,7 +7,7 @@ import process from 'node:process';
 import type { TestContext } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { type ClusterProcess, TestCluster } from '../e2e/clusters.ts';
-import { assertComplete, assertPrefix, committedRecords } from '../e2e/committed.ts';
+import { assertComplete, assertCounts, assertPrefix } from '../e2e/committed.ts';
 import { authentications, bundledLog, knownAnswer } from '../e2e/known-answer.ts';
 import { loginsJob, pause, seededChance } from '../e2e/processes.ts';
 import { Deployments, printTimes } from './deployments.ts';
@@ -49,6 +49,12 @@ export async function onFiles(test: TestContext, options: { taskManagers?: numbe
       `-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`,
     ],
   };
+}
+
+/** Two JobManagers that take turns by a service. */
+export async function onService(test: TestContext, service: readonly string[]): Promise<Turns> {
+  const cluster = await TestCluster.start(test, { jobManagers: 2, settings: [...heartbeats, ...service] });
+  return { cluster, settings: [`-Dhigh-availability.storageDir=${join(cluster.state, 'ha')}`] };
 }
 
 export async function leaderOf(cluster: TestCluster): Promise<ClusterProcess> {
@@ -138,14 +144,5 @@ export async function killsWhileKeysAreCounted(
   printTimes('keyed count', new Map([['leading JobManager', times]]));
   const ended = await cluster.ended(id, 200_000);
   assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
-  const counts = new Map<string, Set<number>>();
-  let records = 0;
-  for (const { key, count: counted } of committedRecords<{ key: string; count: number }>(output)) {
-    records++;
-    const seen = counts.get(key) ?? new Set();
-    assert.ok(!seen.has(counted), `${key} was counted to ${counted} twice`);
-    counts.set(key, seen.add(counted));
-  }
-  assert.equal(records, count);
-  assert.equal(counts.size, keys);
+  assertCounts(output, { keys, count });
 }

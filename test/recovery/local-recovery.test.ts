@@ -6,21 +6,12 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { type ClusterJob, TestCluster } from '../e2e/clusters.ts';
-import { committedRecords } from '../e2e/committed.ts';
-import { pause } from '../e2e/processes.ts';
+import { assertCounts } from '../e2e/committed.ts';
+import { eventually, pause } from '../e2e/processes.ts';
 import { Deployments } from './deployments.ts';
 
 const countingJob = join(root, 'test', 'e2e', 'misbehaving-job.ts');
 const settings = ['-Dheartbeat.interval=500ms', '-Dheartbeat.timeout=5s', '-Drest.port=0'];
-
-/** Waits until something holds, for 20 s at most. */
-async function within(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 20_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < until, `in time: ${what}`);
-    await pause(50);
-  }
-}
 
 interface Restores {
   readonly local: number;
@@ -58,11 +49,15 @@ it('a job whose processes are killed reads copies where their machine lives, and
     await cluster.kill(pid);
     await cluster.until(id, 'it runs again', (job) => (job.attempt ?? 0) > attempt && runs(job));
     let told = { local: 0, storage: 0 };
-    await within('the restores are told', async () => {
-      const now = await restores();
-      told = { local: now.local - before.local, storage: now.storage - before.storage };
-      return told.local + told.storage >= 3;
-    });
+    await eventually(
+      async () => {
+        const now = await restores();
+        told = { local: now.local - before.local, storage: now.storage - before.storage };
+        return told.local + told.storage >= 3;
+      },
+      'the restores are told',
+      20_000,
+    );
     return told;
   };
   const deployments = new Deployments(output);
@@ -84,15 +79,7 @@ it('a job whose processes are killed reads copies where their machine lives, and
 
   const ended = await cluster.ended(id, 200_000);
   assert.equal(ended.outcome?.status, 'FINISHED', JSON.stringify(ended));
-  const counts = new Map<string, Set<number>>();
-  let records = 0;
-  for (const { key, count: counted } of committedRecords<{ key: string; count: number }>(output)) {
-    records++;
-    const seen = counts.get(key) ?? new Set();
-    assert.ok(!seen.has(counted), `${key} was counted to ${counted} twice`);
-    counts.set(key, seen.add(counted));
-  }
-  assert.deepEqual([records, counts.size], [count, keys]);
+  assertCounts(output, { keys, count });
   // What the job had kept goes with it, and what the TaskManager that was killed had kept is what its successor removes.
   const kept = (taskManager: string): readonly string[] => {
     const folder = join(cluster.state, `tm_${taskManager}`, 'localState');
@@ -100,8 +87,12 @@ it('a job whose processes are killed reads copies where their machine lives, and
   };
   const living = (await cluster.processes('taskmanager')).map((each) => each.id);
   assert.ok(!living.includes(victim.id));
-  await within('the copies of the job are removed', () => living.every((each) => kept(each).length === 0));
+  await eventually(
+    () => living.every((each) => kept(each).length === 0),
+    'the copies of the job are removed',
+    20_000,
+  );
   assert.equal(kept(victim.id).length, 1);
   await cluster.addTaskManager(test, victim.id);
-  await within('what the dead one had kept is removed', () => kept(victim.id).length === 0);
+  await eventually(() => kept(victim.id).length === 0, 'what the dead one had kept is removed', 20_000);
 });

@@ -1,13 +1,19 @@
 // What the job that counts by a million keys has to commit, and whether what it has committed is right as far as it goes.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../architecture/read.ts';
 import { committedFiles } from '../e2e/committed.ts';
 
-export const KEYS = 1_000_000;
+const KEYS = 1_000_000;
 /** Records after the first round over all keys. */
-export const STEADY = 1_500_000;
+const STEADY = 1_500_000;
 /** The counts of each key whose number it divides are committed. */
-export const REPORTED = 50;
+const REPORTED = 50;
+
+/** The job, and what it is told besides its rate and its output. */
+export const millionKeysJob = join(root, 'bench', 'jobs', 'recovery.ts');
+export const millionKeys = ['--keys', KEYS, '--steady', STEADY, '--reported', REPORTED].map(String);
 
 /** How often a key is met in the end. */
 function timesOf(index: number): number {

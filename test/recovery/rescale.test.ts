@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { root } from '../architecture/read.ts';
 import { TestCluster } from '../e2e/clusters.ts';
-import { committedRecords } from '../e2e/committed.ts';
+import { assertCounts } from '../e2e/committed.ts';
 
 const countingJob = join(root, 'test', 'e2e', 'misbehaving-job.ts');
 const fast = '-Dexecution.checkpointing.interval=100ms';
@@ -12,22 +12,6 @@ const fast = '-Dexecution.checkpointing.interval=100ms';
 interface Vertex {
   readonly id: string;
   readonly parallelism: number;
-}
-
-function assertCounts(
-  output: string,
-  { keys, count }: { readonly keys: number; readonly count: number },
-): void {
-  const counts = new Map<string, Set<number>>();
-  let records = 0;
-  for (const { key, count: counted } of committedRecords<{ key: string; count: number }>(output)) {
-    records++;
-    const seen = counts.get(key) ?? new Set();
-    assert.ok(!seen.has(counted), `${key} was counted to ${counted} twice`);
-    counts.set(key, seen.add(counted));
-  }
-  assert.equal(records, count);
-  assert.equal(counts.size, keys);
 }
 
 it('a keyed count goes from one subtask to three to two, and counts every key right', async (test) => {
