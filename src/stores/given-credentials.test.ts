@@ -104,8 +104,9 @@ test('a container shows the token of its environment, or that of a file as it is
   for (const token of ['first', 'second']) {
     metadata.expects = token;
     await write(`${token}\n`);
-    giver.refused();
-    await giver.current();
+    const { accessKey } = await giver.current();
+    assert.equal(accessKey, `KEY${metadata.given}`);
+    giver.refused(await giver.current());
   }
   assert.equal(metadata.given, 3);
 });
@@ -123,6 +124,18 @@ test('all who need credentials at once wait for one answer, and they are renewed
   metadata.now += 2 * MINUTE;
   assert.deepEqual(await keys(), ['KEY2', 'KEY2', 'KEY2']);
   assert.equal(metadata.asked.length, 2);
+});
+
+test('many whom S3 does not believe the same credentials ask for others once', async () => {
+  const metadata = new Metadata();
+  const { giver } = giverOf(metadata, CONTAINER);
+  const before = await giver.current();
+  giver.refused(before);
+  const after = await giver.current();
+  giver.refused(before); // Its answer comes late.
+  assert.equal(await giver.current(), after);
+  giver.refused(after);
+  assert.equal((await giver.current()).accessKey, 'KEY3');
 });
 
 test('what cannot be renewed is used until it is over, and not a moment longer', async () => {
@@ -212,6 +225,10 @@ test('a store signs with what its container is given, and asks again when S3 doe
   over.add('KEY2').add('KEY3').add('KEY4');
   const error = (await store.read('s3://bucket/b').catch((reason: unknown) => reason)) as FilesError;
   assert.equal(error.kind, 'denied');
+  assert.match(
+    error.because ?? '',
+    /does not accept the credentials \(s3\.credentials-provider\): ExpiredToken/,
+  );
   assert.deepEqual(seen.slice(4), ['KEY2', 'KEY3']);
 });
 
@@ -252,6 +269,11 @@ test("settings decide who is asked, and an address that is not the platform's is
   );
   for (const url of ['http://evil.example/creds', 'ftp://127.0.0.1/', 'nothing'])
     assert.match(await asked(WITHOUT_KEYS, { AWS_CONTAINER_CREDENTIALS_FULL_URI: url }), /is not one that/);
+  for (const path of ['//evil.example/creds', 'http://['])
+    assert.match(
+      await asked(WITHOUT_KEYS, { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: path }),
+      /is not one that/,
+    );
   assert.equal(
     await asked(WITHOUT_KEYS, { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'https://creds.example/x' }),
     'creds.example',

@@ -67,9 +67,9 @@ export class CredentialsGiver {
     return this.#kept!.credentials;
   }
 
-  /** S3 does not believe them any more: the next request asks for others. */
-  refused(): void {
-    this.#kept = undefined;
+  /** S3 does not believe these any more: the next request asks for others, unless somebody has done so (GC-1). */
+  refused(credentials: S3Credentials | undefined): void {
+    if (this.#kept?.credentials === credentials) this.#kept = undefined;
   }
 
   async #renew(): Promise<void> {

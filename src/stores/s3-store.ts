@@ -290,29 +290,36 @@ export class S3Store implements ObjectStore {
   #send(place: S3Place, call: S3Call): Promise<Exchange> {
     const { env, transport, access } = this.#parts;
     let renewals = 0;
+    let used: S3Credentials | undefined;
     const mayPass = ({ status, body }: HttpAnswer): boolean => {
       if (status >= 500 || status === 429) return true;
       const code = status < 400 ? undefined : errorCode(body);
       if (code === undefined) return false;
       if (PASSING.has(code)) return true;
       // Credentials of the machine may be over before it was said (GC-2): others are asked for, once.
-      if (this.#giver === undefined || !UNTRUSTED.has(code) || ++renewals > 1) return false;
-      this.#giver.refused();
-      return true;
+      if (this.#giver === undefined || !UNTRUSTED.has(code)) return false;
+      this.#giver.refused(used);
+      return ++renewals === 1;
     };
     const { clock, random } = env;
     const retries = { transport, clock, random, retriesMax: access.retriesMax, mayPass };
-    return sendWithRetries(retries, () => this.#signed(place, call));
+    return sendWithRetries(retries, async () => {
+      used = await this.#credentials();
+      return this.#signed(place, call, used);
+    });
   }
 
-  async #signed(place: S3Place, { method, query = {}, headers = {}, body }: S3Call): Promise<HttpRequest> {
+  async #signed(
+    place: S3Place,
+    { method, query = {}, headers = {}, body }: S3Call,
+    credentials: S3Credentials | undefined,
+  ): Promise<HttpRequest> {
     const { env, access } = this.#parts;
     const url = this.#urlOf(place);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The signer and the server read "+" in a query as what it is.
     url.search = url.search.replaceAll('+', '%20');
     const { timeoutMs } = access;
-    const credentials = await this.#credentials();
     const withBody = body === undefined ? {} : { body };
     if (credentials === undefined) return { method, url, headers, timeoutMs, ...withBody };
     const signer = new AwsV4Signer({
@@ -363,6 +370,7 @@ export class S3Store implements ObjectStore {
     const { endpoint, region } = this.#parts.access;
     const at = `${new URL(endpoint).origin} (s3.endpoint)`;
     const code = answer === undefined ? undefined : (errorCode(answer.body) ?? `HTTP ${answer.status}`);
+    const provider = this.#giver && 's3.credentials-provider';
     let kind: FilesErrorKind = 'io';
     let because: string;
     if (failure instanceof NoCredentials) because = failure.message;
@@ -371,11 +379,10 @@ export class S3Store implements ObjectStore {
     else if (code === 'NoSuchBucket') because = `there is no bucket "${bucket}" at ${at}`;
     else if (code !== undefined && UNTRUSTED.has(code)) {
       kind = 'denied';
-      this.#giver?.refused();
-      because = `${at} does not accept the credentials (s3.access-key, s3.secret-key): ${code}`;
+      because = `${at} does not accept the credentials (${provider ?? 's3.access-key, s3.secret-key'}): ${code}`;
     } else if (answer.status === 403 && code !== 'RequestTimeTooSkewed') {
       kind = 'denied';
-      because = `${at} does not allow it to these credentials (s3.access-key): ${code}`;
+      because = `${at} does not allow it to these credentials (${provider ?? 's3.access-key'}): ${code}`;
     } else if (code === 'AuthorizationHeaderMalformed' || answer.status === 301 || answer.status === 307)
       because = `the bucket "${bucket}" is in another region than ${region} (s3.region), or not at ${at}: ${code}`;
     else because = `${at} refused it: ${code}`;

@@ -101,7 +101,7 @@ function containerOf(set: (name: string) => string | undefined): GivenCredential
   const url =
     relative === undefined
       ? set('AWS_CONTAINER_CREDENTIALS_FULL_URI')
-      : new URL(relative, `http://${CONTAINER_HOST}`).href;
+      : (URL.parse(relative, `http://${CONTAINER_HOST}`)?.href ?? relative);
   if (url === undefined) return undefined;
   return {
     kind: 'container',
