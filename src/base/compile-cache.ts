@@ -27,9 +27,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * What this thread loads from now on comes from the cache, and goes there with {@link writeCompileCache}. Whoever has one
  * already, by `NODE_COMPILE_CACHE` or otherwise, keeps it.
  */
-export function useCompileCache(env: Environment = process.env): void {
+export function useCompileCache(): void {
   if (getCompileCacheDir() !== undefined) return;
-  const folder = safeFolder(folderFor(env));
+  const folder = safeFolder(folderFor(process.env));
   if (folder !== undefined) enableCompileCache(folder);
 }
 

@@ -62,6 +62,7 @@ export class StringWriter {
     if (this.looks(strings.length)) {
       if (this.#find(strings)) return this.#writeDifferent(strings.length, out);
       this.#skip = SKIPPED;
+      this.#different = []; // What the search has seen is not kept alive.
     } else this.#skipOne();
     this.#join(strings, out);
   }
