@@ -162,6 +162,37 @@ it('a job whose processes are killed reads the state of those that live on from 
   console.log(`cases: restarts without a read of the storage ${cases} (minimum ${Math.min(seeds, 10)})`);
 });
 
+it('state that is damaged where a subtask reads it fails the job, which names the file and takes nothing older', async () => {
+  let cases = 0;
+  for (let seed = first; seed < first + Math.min(seeds, 10); seed++) {
+    const { cluster, reads } = await begin(seed, { 'execution.state-recovery.from-local': false });
+    const { kernel } = cluster;
+    const { disk } = kernel;
+    await kernel.run({ until: () => (cluster.listing()?.checkpoints ?? 0) > 1, maxVirtualMs: 10_000 });
+    for (const [path, bytes] of disk.contents('/checkpoints')) {
+      if (bytes === 'directory' || !path.endsWith('.state') || bytes.length === 0) continue;
+      const changed = Uint8Array.from(bytes);
+      changed[kernel.random.int(changed.length)]! ^= 1;
+      disk.remove(path);
+      disk.append(disk.create(path), changed, path);
+    }
+    cluster.crash(cluster.alive('job-process')[0]!);
+    await kernel.run({ until: () => cluster.listing()?.outcome !== undefined, maxVirtualMs: 60_000 });
+    const { outcome } = cluster.listing()!;
+    assert.equal(outcome!.status, 'FAILED', `seed ${seed}`);
+    assert.match(
+      JSON.stringify(outcome),
+      /CHECKPOINT_CORRUPT.*chk-\d+\/[^ ]+\.state is damaged: its SHA-256 is not that of the metadata \(state of /,
+    );
+    assert.ok(reads.checkpoints > 0 && reads.copies === 0);
+    const failed = cluster.mirror()!.exceptions().at(-1)!;
+    assert.ok(failed.task !== undefined, `seed ${seed}: a subtask has read it: ${JSON.stringify(failed)}`);
+    assertWithin(committed(kernel, '/output'));
+    cases++;
+  }
+  console.log(`cases: jobs whose state was damaged ${cases} (minimum ${Math.min(seeds, 10)})`);
+});
+
 it('another parallelism is dealt out by the job master, and no copy is looked at', async () => {
   const { cluster, reads } = await begin(first);
   const { kernel } = cluster;
