@@ -93,15 +93,12 @@ export class CredentialsGiver {
   }
 
   async #ofContainer(): Promise<HttpAnswer> {
-    const { url, token, tokenFile } = this.#source;
-    const headers = { ...(await this.#authorization(token, tokenFile)) };
-    return this.#ask({ method: 'GET', url: new URL(url), headers });
+    const headers = await this.#authorization();
+    return this.#ask({ method: 'GET', url: new URL(this.#source.url), headers });
   }
 
-  async #authorization(
-    token: string | undefined,
-    tokenFile: string | undefined,
-  ): Promise<Record<string, string>> {
+  async #authorization(): Promise<Record<string, string>> {
+    const { token, tokenFile } = this.#source;
     let text = token;
     if (tokenFile !== undefined) {
       try {
