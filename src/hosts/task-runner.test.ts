@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { Env } from '../base/env.ts';
+import type { ChannelWriter } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import { InputGate } from '../exchange/input.ts';
 import { createLocalChannel } from '../exchange/local.ts';
@@ -101,6 +102,39 @@ function rig(
   return { runner, reports };
 }
 
+interface Single extends Rig {
+  readonly clock: ManualClock;
+  readonly writer: ChannelWriter;
+  /** What the operator got. */
+  readonly done: unknown[];
+  readonly give: (values: readonly string[]) => void;
+}
+
+/** A task that runs, with one input channel; within each record so much time passes. */
+async function single({ recordMs = 0 }: { readonly recordMs?: number } = {}): Promise<Single> {
+  const clock = new ManualClock();
+  const { reader, writer } = createLocalChannel();
+  const gate = new InputGate({
+    consumer: 0,
+    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader }],
+  });
+  const done: unknown[] = [];
+  const operator: Operator = {
+    open: () => undefined,
+    record: (_input, value) => {
+      clock.skip(recordMs);
+      done.push(value);
+    },
+  };
+  const { runner, reports } = rig(gate, operator, { ...new Kernel({ seed: 1 }).env('node'), clock });
+  await runner.open();
+  const give = (values: readonly string[]): void => {
+    const timestamps = values.map(() => MIN_TIMESTAMP);
+    writer.tryWrite({ kind: 'batch', batch: { values: [...values], timestamps } });
+  };
+  return { runner, reports, clock, writer, done, give };
+}
+
 test('a checkpoint whose in-flight data is too much is declined at once, and the next one can succeed', async () => {
   const [fast, slow] = [createLocalChannel(), createLocalChannel()];
   const channel = { edge: 0, input: 0, unaligned: true };
@@ -136,29 +170,10 @@ test('a checkpoint whose in-flight data is too much is declined at once, and the
 });
 
 test('an unaligned barrier does not wait for the batch that a slow function has before it', async () => {
-  const clock = new ManualClock();
-  const channel = createLocalChannel();
-  const gate = new InputGate({
-    consumer: 0,
-    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader: channel.reader }],
-  });
-  const done: unknown[] = [];
-  const slow: Operator = {
-    open: () => undefined,
-    record: (_input, value) => {
-      clock.skip(10);
-      done.push(value);
-    },
-  };
-  const { runner, reports } = rig(gate, slow, { ...new Kernel({ seed: 1 }).env('node'), clock });
-  await runner.open();
-  const values = ['a', 'b', 'c', 'd'];
-  channel.writer.tryWrite({
-    kind: 'batch',
-    batch: { values, timestamps: values.map(() => MIN_TIMESTAMP) },
-  });
+  const { runner, reports, clock, writer, done, give } = await single({ recordMs: 10 });
+  give(['a', 'b', 'c', 'd']);
   runner.step(clock.monotonic() + 2);
-  channel.writer.writePriority(barrierOf(1));
+  writer.writePriority(barrierOf(1));
   runner.step(clock.monotonic() + 2);
   await new Promise(setImmediate);
   assert.ok(done.length < 4, `the function has done ${done.join(' ')}`);
@@ -202,44 +217,13 @@ test('the times of a checkpoint lie one after the other: no part of it is counte
   await runner.close();
 });
 
-interface Slowed {
-  readonly runner: TaskRunner;
-  readonly clock: ManualClock;
-  readonly done: unknown[];
-  readonly give: (values: readonly string[]) => void;
-}
-
-async function slowed(record: (value: unknown, clock: ManualClock) => void): Promise<Slowed> {
-  const clock = new ManualClock();
-  const channel = createLocalChannel();
-  const gate = new InputGate({
-    consumer: 0,
-    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader: channel.reader }],
-  });
-  const done: unknown[] = [];
-  const operator: Operator = {
-    open: () => undefined,
-    record: (_input, value) => {
-      done.push(value);
-      record(value, clock);
-    },
-  };
-  const { runner } = rig(gate, operator, { ...new Kernel({ seed: 1 }).env('node'), clock });
-  await runner.open();
-  const give = (values: readonly string[]): void => {
-    const timestamps = values.map(() => MIN_TIMESTAMP);
-    channel.writer.tryWrite({ kind: 'batch', batch: { values: [...values], timestamps } });
-  };
-  return { runner, clock, done, give };
-}
-
 test('a task that a drill slows down does one record after the other, as work or as a wait, and is itself again', async () => {
   // The first step takes the batch, the second its first record.
   for (const [as, busyMs, blockedMs] of [
     ['work', 99, 0],
     ['wait', 0, 99],
   ] as const) {
-    const { runner, clock, done, give } = await slowed(() => undefined);
+    const { runner, clock, done, give } = await single();
     runner.disturb({ kind: 'slow', recordMs: 20, forMs: 100, as });
     give(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
     const step = (): void => void runner.step(clock.monotonic() + 2);
@@ -260,16 +244,10 @@ test('a task that a drill slows down does one record after the other, as work or
 });
 
 test('a part of a checkpoint that a drill drops is declined, and the next one is not', async () => {
-  const channel = createLocalChannel();
-  const gate = new InputGate({
-    consumer: 0,
-    channels: [{ edge: 0, input: 0, unaligned: true, producer: 0, reader: channel.reader }],
-  });
-  const { runner, reports } = rig(gate);
-  await runner.open();
+  const { runner, reports, writer } = await single();
   runner.disturb({ kind: 'decline-checkpoint' });
   for (const id of [1, 2]) {
-    channel.writer.writePriority(barrierOf(id));
+    writer.writePriority(barrierOf(id));
     while (runner.step(Number.POSITIVE_INFINITY) === 'more');
     await new Promise(setImmediate);
   }

@@ -7,7 +7,7 @@ import { encodeSubtaskSnapshot } from '../../src/checkpoint/snapshot-file.ts';
 import type { StoredRestore } from '../../src/checkpoint/state-handle.ts';
 import type { StoreEnv } from '../../src/checkpoint/stores.ts';
 import type { SlotSettings } from '../../src/hosts/messages.ts';
-import { createSlotStorage, type SlotStorage } from '../../src/hosts/slot-storage.ts';
+import { createSlotStorage, type SlotStorage, type SubtaskBytes } from '../../src/hosts/slot-storage.ts';
 import { NaiveS3 } from '../stores/naive-s3.ts';
 import { envOver } from '../stores/stores-in-memory.ts';
 
@@ -21,6 +21,38 @@ const snapshot = encodeSubtaskSnapshot({
   outputs: [],
 });
 
+/** What is stored of checkpoint 5. */
+const part: SubtaskBytes = {
+  checkpointId: 5,
+  savepoint: 'none',
+  vertexId: 'v1',
+  subtask: 0,
+  attempt: '3-1',
+  snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
+};
+
+function settingsWith(settings: Partial<SlotSettings>): SlotSettings {
+  return {
+    checkpointDirectory: JOB,
+    processAttempt: 3,
+    inlineThresholdBytes: 100,
+    restoresInPlace: true,
+    localStateDirectory: '/local/job',
+    ...settings,
+  } as SlotSettings;
+}
+
+/** Folders are made as `makeDirectory` says. */
+function makingDirectories(env: StoreEnv, makeDirectory: () => Promise<void>): StoreEnv {
+  const files = new Proxy(env.files, {
+    get: (target, name) =>
+      name === 'makeDirectory'
+        ? makeDirectory
+        : (target[name as keyof typeof target] as () => unknown).bind(target),
+  });
+  return { ...env, files };
+}
+
 interface Slot {
   readonly env: StoreEnv;
   readonly storage: SlotStorage;
@@ -32,23 +64,8 @@ interface Slot {
 async function slot(settings: Partial<SlotSettings>): Promise<Slot> {
   const requests: string[] = [];
   const env = envOver(new NaiveS3().transport((request) => void requests.push(request)));
-  const all = {
-    checkpointDirectory: JOB,
-    processAttempt: 3,
-    inlineThresholdBytes: 100,
-    restoresInPlace: true,
-    localStateDirectory: '/local/job',
-    ...settings,
-  } as SlotSettings;
-  const storage = createSlotStorage(all, env);
-  const handle = await storage.store({
-    checkpointId: 5,
-    savepoint: 'none',
-    vertexId: 'v1',
-    subtask: 0,
-    attempt: '3-1',
-    snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
-  });
+  const storage = createSlotStorage(settingsWith(settings), env);
+  const handle = await storage.store(part);
   assert.equal(handle.alone, true);
   const written = requests.splice(0);
   assert.deepEqual(written, ['PUT /bucket/checkpoints/job/chk-5/v1-0-3-1.state']);
@@ -101,61 +118,22 @@ it('keeps no copies where nobody wants them, and does not look at them where nob
 });
 
 it('a copy that cannot be written does not hold a checkpoint up', async () => {
-  const requests: string[] = [];
-  const env = envOver(new NaiveS3().transport((request) => void requests.push(request)));
-  const files = new Proxy(env.files, {
-    get: (target, name) =>
-      name === 'makeDirectory'
-        ? () => Promise.reject(new Error('no space'))
-        : (target[name as keyof typeof target] as () => unknown).bind(target),
-  });
-  const settings = {
-    checkpointDirectory: JOB,
-    processAttempt: 3,
-    inlineThresholdBytes: 100,
-    restoresInPlace: true,
-    localStateDirectory: '/local/job',
-    ...RECOVERY,
-  } as SlotSettings;
-  const storage = createSlotStorage(settings, { ...env, files });
-  const handle = await storage.store({
-    checkpointId: 5,
-    savepoint: 'none',
-    vertexId: 'v1',
-    subtask: 0,
-    attempt: '3-1',
-    snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
-  });
+  const env = makingDirectories(envOver(new NaiveS3().transport()), () =>
+    Promise.reject(new Error('no space')),
+  );
+  const handle = await createSlotStorage(settingsWith(RECOVERY), env).store(part);
   assert.equal(handle.file, 'v1-0-3-1.state');
 });
 
 it('a store that refuses while the copy is still being written fails the checkpoint, and nothing else', async () => {
-  const env = envOver(() => Promise.resolve({ status: 403, headers: {}, body: new Uint8Array() }));
+  const refusing = envOver(() => Promise.resolve({ status: 403, headers: {}, body: new Uint8Array() }));
   const copy = Promise.withResolvers<void>();
-  const files = new Proxy(env.files, {
-    get: (target, name) =>
-      name === 'makeDirectory'
-        ? () => copy.promise
-        : (target[name as keyof typeof target] as () => unknown).bind(target),
-  });
-  const settings = {
-    checkpointDirectory: JOB,
-    processAttempt: 3,
-    inlineThresholdBytes: 100,
-    restoresInPlace: true,
-    localStateDirectory: '/local/job',
-    ...RECOVERY,
-  } as SlotSettings;
   let isOver = false;
-  const stored = createSlotStorage(settings, { ...env, files })
-    .store({
-      checkpointId: 5,
-      savepoint: 'none',
-      vertexId: 'v1',
-      subtask: 0,
-      attempt: '3-1',
-      snapshot: { bytes: snapshot, sha256: sha256Hex(snapshot), alone: true },
-    })
+  const stored = createSlotStorage(
+    settingsWith(RECOVERY),
+    makingDirectories(refusing, () => copy.promise),
+  )
+    .store(part)
     .finally(() => {
       isOver = true;
     });
