@@ -7,9 +7,9 @@
  * X2  Work happens in turns of at most TURN_MS; between two turns the thread returns to its event loop.
  * X3  Every runner gets its step in every turn, so that a barrier passes however busy a neighbour is; who begins takes
  *     turns, so that the time of the first ones is not the hunger of the last.
+ * X4  After `cancel` or `finish` every operator is closed once, then the slot says so, and reports nothing more.
  * X5  A subtask that reads its state itself is made when all of the slot have theirs; a slot that is to close meanwhile makes
  *     none.
- * X4  After `cancel` or `finish` every operator is closed once, then the slot says so, and reports nothing more.
  */
 
 import type { Env, Timer } from '../base/env.ts';

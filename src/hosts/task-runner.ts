@@ -27,19 +27,19 @@ import { callAs, callerAs, type CallOrigin } from '../base/call-origin.ts';
 import { makeCode } from '../base/made-code.ts';
 import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
 import type { Env, Timer } from '../base/env.ts';
+import type { Key } from '../base/key-groups.ts';
 import { addBytes, addPools } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { GateElement, InputGate } from '../exchange/input.ts';
 import type { OutputPort } from '../exchange/output.ts';
 import type { SourceFigures } from '../metrics/source-figures.ts';
+import type { HeldChange } from '../state/held-state.ts';
 import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
 import { BetweenRecords } from './between-records.ts';
 import { type Disturbance, Slowdown } from './disturbance.ts';
 import type { KeyAnswer } from './inspection.ts';
-import type { Key } from '../base/key-groups.ts';
-import { shownValue } from '../base/shown-value.ts';
-import type { HeldChange, HeldState } from '../state/held-state.ts';
+import { keyAnswer } from './key-answer.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
 import type { EncodedSnapshot, SnapshotEncoder } from './snapshot-encoder.ts';
 import type { TappedSubtask } from './slot-taps.ts';
@@ -134,13 +134,13 @@ export class TaskRunner {
   /** Sources: when figures last came with a record that was not read before. */
   #lastRead: { readonly records: number; readonly at: number };
   #gateTimer: Timer | undefined;
+  #gateDeadline: number | undefined;
   /** R13. */
   readonly #questions: BetweenRecords;
   /** For drills. */
   #slowdown: Slowdown | undefined;
   #slowTimer: Timer | undefined;
   #declinesNext = false;
-  #gateDeadline: number | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -187,10 +187,6 @@ export class TaskRunner {
     };
   }
 
-  get subtask(): number {
-    return this.#parts.subtask;
-  }
-
   /** What a key holds in the state of an operator, after `change`; soon, between two records (R13). */
   async keyState(operator: number, key: Key, change: HeldChange | undefined): Promise<KeyAnswer> {
     const link = this.task.chain.links[operator];
@@ -198,28 +194,10 @@ export class TaskRunner {
     if (link === undefined || backend === undefined)
       throw new RangeError(`operator ${operator} keeps no keyed state`);
     this.#parts.wakeUp();
-    return this.#questions.ask(() => {
-      const before = backend.held(key);
-      const answer = {
-        at: this.#parts.env.clock.now(),
-        before: before.find(({ name }) => name === change?.state),
-      };
-      if (change === undefined) return { ...answer, states: before };
-      backend.change(key, change);
-      const states = backend.held(key);
-      const { uid } = link.planned;
-      this.#parts.env.log.warn('state was changed by hand', {
-        ...{
-          uid,
-          subtask: this.#parts.subtask,
-          state: change.state,
-          change: change.kind,
-          key: shownValue(key).value,
-        },
-        ...{ before: logged(before, change.state), after: logged(states, change.state) },
-      });
-      return { ...answer, states };
-    });
+    const { env, subtask } = this.#parts;
+    return this.#questions.ask(() =>
+      keyAnswer(backend, { key, change, env, where: { uid: link.planned.uid, subtask } }),
+    );
   }
 
   /** For drills. */
@@ -765,15 +743,6 @@ export class TaskRunner {
     };
   }
 }
-
-/** For the log: short. */
-function logged(states: readonly HeldState[], name: string): unknown {
-  const held = states.find((state) => state.name === name);
-  if (held === undefined || !held.isHeld) return null;
-  return shownValue(held.value, undefined, LOGGED_BOUNDS).value;
-}
-
-const LOGGED_BOUNDS = { depth: 4, breadth: 10, textLength: 100, values: 50 };
 
 function savepointPart({ kind, savepoint }: CheckpointBarrier): SavepointPart {
   if (savepoint !== true) return 'none';
