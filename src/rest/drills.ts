@@ -10,8 +10,9 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { isMillraceError } from '../base/errors.ts';
+import type { Inspection } from '../cluster/job-manager/inspections.ts';
 import { isTerminal } from '../cluster/job-manager/job-states.ts';
+import { askSubtask } from './ask-subtask.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { badRequest, field } from './context.ts';
 import type { CheckpointScorecard, Drill, DrillKind, Recovery, Scorecard } from './contract.ts';
@@ -55,6 +56,8 @@ interface Entry {
 export class DrillBook {
   readonly #watch: ClusterWatch;
   readonly #entries: Entry[] = [];
+  /** DR-2: jobs of which a task is asked, of a drill that is no entry yet. */
+  readonly #beginning = new Set<string>();
 
   constructor(watch: ClusterWatch) {
     this.#watch = watch;
@@ -73,10 +76,12 @@ export class DrillBook {
     if (watch.job.source.state !== 'RUNNING') {
       throw new Refusal(409, `There is nothing to disturb: the job is ${watch.job.source.state}.`);
     }
-    const isBusy = this.ofJob(watch).some(({ status }) => status === 'IN_PROGRESS');
+    const isBusy =
+      this.#beginning.has(watch.jobId) || this.ofJob(watch).some(({ status }) => status === 'IN_PROGRESS');
     if (isBusy)
       throw new Refusal(409, 'A drill of this job is under way: what two have cost cannot be told apart.');
-    const entry = await this.#begin(watch, kind, body);
+    this.#beginning.add(watch.jobId);
+    const entry = await this.#begin(watch, kind, body).finally(() => this.#beginning.delete(watch.jobId));
     this.#entries.push(entry);
     if (this.#entries.length > DRILLS_KEPT) this.#entries.shift();
     return drillOf(entry, watch, this.#watch.cluster.env.clock.now());
@@ -151,17 +156,23 @@ export class DrillBook {
     const { source } = watch.job;
     const vertex = source.compiled.graph.vertices.length - 1;
     const entry = this.#entry(watch, 'drop-checkpoint', { vertex, subtask: 0 });
-    await disturb(watch, { vertex, subtask: 0 }, { kind: 'decline-checkpoint' });
+    // Of checkpoints that are under way it may be the next one that this task is asked for, or a later one.
     const stop = source.observe({
       onCheckpointProgress: (progress) => {
         if (progress.kind !== 'ended' || progress.record.outcome === 'completed') return;
-        if (entry.dropped !== undefined || progress.record.triggeredAt < entry.startedAt) return;
+        if (entry.dropped !== undefined) return;
         const message = watch.checkpoints.get(progress.record.id);
         const at = this.#watch.cluster.env.clock.now();
         entry.dropped = { checkpointId: progress.record.id, failure: message?.failure ?? '', at };
         stop();
       },
     });
+    try {
+      await disturb(watch, { vertex, subtask: 0 }, { kind: 'decline-checkpoint' });
+    } catch (error) {
+      stop();
+      throw error;
+    }
     // It is told by the listener above; the next periodic one is dropped where none can be taken now.
     source.triggerCheckpoint().catch(() => {});
     return entry;
@@ -204,25 +215,14 @@ export class DrillBook {
   }
 }
 
-type Disturbance = Extract<
-  Parameters<JobWatch['job']['source']['inspect']>[1],
-  { kind: 'disturb' }
->['disturbance'];
+type Disturbance = Extract<Inspection, { kind: 'disturb' }>['disturbance'];
 
 async function disturb(
-  { job: { source } }: JobWatch,
-  { vertex, subtask }: { readonly vertex: number; readonly subtask: number },
+  watch: JobWatch,
+  place: { readonly vertex: number; readonly subtask: number },
   disturbance: Disturbance,
 ): Promise<void> {
-  const slot = source
-    .executions()
-    .find((each) => each.vertex === vertex && each.subtask === subtask && each.state === 'RUNNING')?.slot;
-  if (slot === undefined) throw new Refusal(409, `Subtask ${subtask} of vertex ${vertex} does not run.`);
-  try {
-    await source.inspect(slot, { kind: 'disturb', vertex, subtask, disturbance });
-  } catch (error) {
-    throw new Refusal(409, isMillraceError(error) ? `${error.code}: ${error.message}` : String(error));
-  }
+  await askSubtask(watch, { kind: 'disturb', ...place, disturbance });
 }
 
 function vertexOf(watch: JobWatch, body: unknown): number {

@@ -6,9 +6,9 @@
  */
 
 import type { Env } from '../base/env.ts';
-import { checkKey, type Key, keyGroupOf } from '../base/key-groups.ts';
-import { isMillraceError } from '../base/errors.ts';
+import { checkKey, type Key, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import type { KeyAnswer } from '../cluster/job-manager/inspections.ts';
+import { askSubtask } from './ask-subtask.ts';
 import { badRequest, field } from './context.ts';
 import type { LiveState, LiveStateValue } from './contract.ts';
 import type { JobWatch } from './job-watch.ts';
@@ -62,21 +62,11 @@ async function askTask(
   change: Change | undefined,
 ): Promise<{ readonly answer: KeyAnswer; readonly subtask: number }> {
   const { vertex, operator } = placeOfUid(watch, uid);
-  const { source } = watch.job;
-  const { parallelism, maxParallelism } = source.compiled.graph.vertices[vertex]!;
+  const { parallelism, maxParallelism } = watch.job.source.compiled.graph.vertices[vertex]!;
   const key = await keyOf(watch, env, { uid, key: wanted });
-  const subtask = Math.floor((keyGroupOf(key, maxParallelism) * parallelism) / maxParallelism);
-  const slot = source
-    .executions()
-    .find((each) => each.vertex === vertex && each.subtask === subtask && each.state === 'RUNNING')?.slot;
-  if (slot === undefined)
-    throw new Refusal(409, `Subtask ${subtask} of "${uid}" does not run: the job is ${source.state}.`);
-  try {
-    const answer = await source.inspect(slot, { kind: 'key-state', vertex, subtask, operator, key, change });
-    return { answer: answer as KeyAnswer, subtask };
-  } catch (error) {
-    throw new Refusal(409, isMillraceError(error) ? `${error.code}: ${error.message}` : String(error));
-  }
+  const subtask = subtaskOfKeyGroup(keyGroupOf(key, maxParallelism), parallelism, maxParallelism);
+  const answer = await askSubtask(watch, { kind: 'key-state', vertex, subtask, operator, key, change });
+  return { answer: answer as KeyAnswer, subtask };
 }
 
 /** LS-1; a key that no checkpoint has yet is what JSON says. */

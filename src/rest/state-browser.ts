@@ -10,7 +10,7 @@
 
 import { isMillraceError } from '../base/errors.ts';
 import { compareKeys } from '../base/key.ts';
-import { type Key, keyGroupOf } from '../base/key-groups.ts';
+import { type Key, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import { shownValue } from '../base/shown-value.ts';
 import { openSavepoint, type Savepoint, type StateEntry as Stored } from '../savepoints/savepoint.ts';
 import type { Env } from '../base/env.ts';
@@ -41,7 +41,8 @@ export async function stateOverview(watch: JobWatch, env: Env): Promise<StateOve
           for await (const { state, kind, key } of entriesOf(savepoint, uid)) {
             const known = states.get(state) ?? { kind, keysBySubtask: Array<number>(parallelism).fill(0) };
             states.set(state, known);
-            known.keysBySubtask[subtaskOf(key, maxParallelism, parallelism)]! += 1;
+            const keyGroup = keyGroupOf(key, maxParallelism);
+            known.keysBySubtask[subtaskOfKeyGroup(keyGroup, parallelism, maxParallelism)]! += 1;
           }
         }
         operators.push({
@@ -89,7 +90,7 @@ export async function stateOfKeys(watch: JobWatch, env: Env, query: StateQuery):
       const keyText = textOfKey(shownValue(key).value);
       if (wanted !== undefined && keyText !== wanted) return undefined;
       const keyGroup = keyGroupOf(key, maxParallelism);
-      const subtask = Math.floor((keyGroup * parallelism) / maxParallelism);
+      const subtask = subtaskOfKeyGroup(keyGroup, parallelism, maxParallelism);
       if (query.subtask !== undefined && subtask !== query.subtask) return undefined;
       const known = found.get(keyText);
       if (known !== undefined) return known;
@@ -186,10 +187,6 @@ export function placeOfUid(watch: JobWatch, uid: string): OperatorPlace {
 
 function bytesOf({ subtasks }: CheckpointMessage, vertex: number): number {
   return subtasks.reduce((sum, part) => sum + (part.vertex === vertex ? part.stateBytes : 0), 0);
-}
-
-function subtaskOf(key: Key, maxParallelism: number, parallelism: number): number {
-  return Math.floor((keyGroupOf(key, maxParallelism) * parallelism) / maxParallelism);
 }
 
 function textOfKey(key: unknown): string {
