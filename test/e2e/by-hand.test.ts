@@ -231,7 +231,9 @@ describe('a job that somebody touches', () => {
     const { own } = await serve(test, 'test/e2e/fast-job.ts', ['-p', '2']);
     const { job } = await ask<{ job: { vertices: { operators: { isKeyed: boolean }[] }[] } }>(own);
     const vertex = job.vertices.findIndex(({ operators }) => operators.some(({ isKeyed }) => isKeyed));
-    const request: DrillRequest = { kind: 'skewed-keys', vertex, subtask: 1, recordMs: 20, forMs: 15_000 };
+    const request: DrillRequest = { kind: 'skewed-keys', vertex, subtask: 1, recordMs: 20, forMs: 120_000 };
+    const source = await post<{ errors: string[] }>(`${own}/drills`, { ...request, vertex: 0 });
+    assert.equal(source.status, 409);
     const begun = await post<Drill>(`${own}/drills`, request);
     assert.equal(begun.status, 202, JSON.stringify(begun.body));
     const { culprit } = await until(
@@ -240,7 +242,5 @@ describe('a job that somebody touches', () => {
       'a hot key is the culprit',
     );
     assert.deepEqual([culprit!.vertex, culprit!.subtask], [vertex, 1]);
-    const source = await post<{ errors: string[] }>(`${own}/drills`, { ...request, vertex: 0 });
-    assert.equal(source.status, 409);
   });
 });
