@@ -69,6 +69,8 @@ const RECOVERY_KEYS = 1_000_000;
 /** The counts of every so many-th key are committed. */
 const RECOVERY_REPORTED = 64;
 const RECOVERY_KILLS = 7;
+/** A job that is measured is asked after so rarely, ms: each question is a process, and the job tells its own times. */
+const ASKED_EVERY_MS = 1_000;
 /** More than any recovery takes, ms. */
 const RECOVERY_MS_MAX = 120_000;
 
@@ -129,8 +131,8 @@ async function measure({ name, job, target, records, beside }: ClusterWorkload):
   const others: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const other = await beside(records);
-    const short = clustered(job, START_RECORDS);
-    const long = clustered(job, records);
+    const short = await clustered(job, START_RECORDS);
+    const long = await clustered(job, records);
     if (long.checksum !== other.checksum) {
       throw new Error(
         `${name}: the checksum in the cluster is ${long.checksum}, beside it ${other.checksum}`,
@@ -376,7 +378,10 @@ function startTaskManager(id: string): void {
   }).unref();
 }
 
-function clustered(job: string, records: number): { readonly elapsedMs: number; readonly checksum: number } {
+async function clustered(
+  job: string,
+  records: number,
+): Promise<{ readonly elapsedMs: number; readonly checksum: number }> {
   const report = emptyReport();
   const id = submit(job, [
     '-p',
@@ -391,7 +396,10 @@ function clustered(job: string, records: number): { readonly elapsedMs: number; 
   ]);
   for (;;) {
     const found = status().jobs.find(({ jobId }) => jobId === id)!;
-    if (found.outcome === undefined) continue;
+    if (found.outcome === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, ASKED_EVERY_MS));
+      continue;
+    }
     if (found.outcome.status !== 'FINISHED') throw new Error(JSON.stringify(found));
     return { elapsedMs: found.endedAt! - found.startedAt, checksum: sinkTotals(report).checksum };
   }
