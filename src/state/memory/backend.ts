@@ -36,9 +36,10 @@ import {
 import { layoutOf } from './declared-layout.ts';
 import { KeyContext } from './key-context.ts';
 import { changeHeld, heldState, type InspectedState } from './key-inspection.ts';
+import { KeyDirectory } from './key-directory.ts';
 import { decodeKeyGroup } from './key-group-bytes.ts';
 import { IdleEntries } from './idle-entries.ts';
-import { ABSENT, KeyGroupState } from './key-group-state.ts';
+import { ABSENT, type KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { KeysAhead } from './keys-ahead.ts';
 import { MemoryNumberState } from './number-state.ts';
 import { type OwnedState, OwnRows, restoredValue } from './own-rows.ts';
@@ -76,6 +77,7 @@ interface DeclaredState extends InspectedState {
 export class MemoryStateBackend implements KeyedStateBackend {
   readonly timers: MemoryTimers;
   readonly #options: MemoryStateBackendOptions;
+  readonly #directory = new KeyDirectory<KeyEntry>();
   readonly #context: KeyContext;
   readonly #idle: IdleEntries;
   readonly #memory: MemoryBudget;
@@ -97,7 +99,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const { start, end } = options.keyGroupRange;
     this.#options = options;
     this.#memory = options.memory ?? new MemoryBudget();
-    this.#context = new KeyContext(options.operatorUid);
+    this.#context = new KeyContext(options.operatorUid, this.#directory);
     this.#idle = new IdleEntries(this.#context, options.idleEntriesMax);
     this.#groups = new Array<KeyGroupState | undefined>(Math.max(0, end - start + 1)).fill(undefined);
     this.timers = new MemoryTimers(this.#context);
@@ -313,7 +315,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     if (index < 0 || index >= this.#groups.length) return undefined;
     let group = this.#groups[index];
     if (group === undefined) {
-      group = new KeyGroupState(keyGroup, this.#idle);
+      group = new KeyGroupState(keyGroup, this.#directory, this.#idle);
       this.#groups[index] = group;
     }
     return group;

@@ -10,10 +10,14 @@
 
 import { type Key, keyHash } from '../../base/key-groups.ts';
 import { MillraceError } from '../../base/errors.ts';
+import type { KeyDirectory } from './key-directory.ts';
 import type { KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { canonicalKey, canonicalPair } from './canonical-key.ts';
 import { NamespacedKey, type ScopedKey } from './scoped-key.ts';
 import type { UndoJournal } from './undo-journal.ts';
+
+/** No row was looked for yet. */
+const UNKNOWN = -2;
 
 /** The current key of one backend. */
 export class KeyContext {
@@ -34,11 +38,16 @@ export class KeyContext {
   scopedEntry: KeyEntry | undefined = undefined;
   #isEntryKnown = false;
   #isScopedEntryKnown = false;
+  /** K1. */
+  #row = UNKNOWN;
   #isNamespaced = false;
   #hash: number | undefined = undefined;
 
-  constructor(operatorUid: string) {
+  readonly #directory: KeyDirectory<KeyEntry>;
+
+  constructor(operatorUid: string, directory: KeyDirectory<KeyEntry>) {
     this.operatorUid = operatorUid;
+    this.#directory = directory;
   }
 
   /** A key without a namespace; without its hash where nobody may need that. */
@@ -67,6 +76,7 @@ export class KeyContext {
       this.set(scoped, canonicalKey(scoped), undefined, group);
       this.entry = entry;
       this.#isEntryKnown = true;
+      this.#row = entry.row;
       return;
     }
     this.set(scoped.key, canonicalKey(scoped.key), undefined, group);
@@ -105,16 +115,25 @@ export class KeyContext {
   /** What the key has; `undefined` while it has nothing. Hot path: once per use of a state. */
   entryOfKey(): KeyEntry | undefined {
     if (this.#isEntryKnown) return this.entry;
-    this.entry = this.requireGroup().entries.get(this.canonical);
+    const row = this.rowOfKey();
+    this.entry = row < 0 ? undefined : this.#directory.at(row);
     this.#isEntryKnown = true;
     return this.entry;
+  }
+
+  /** Where the entry of the key is in the directory; -1: nowhere. Hot path: once per record, or more. */
+  rowOfKey(): number {
+    if (this.#row !== UNKNOWN) return this.#row;
+    this.requireGroup();
+    this.#row = this.#directory.find(this.canonical, this.hash);
+    return this.#row;
   }
 
   /** What the namespace of the key has, or the key itself when there is none. */
   entryOfScope(): KeyEntry | undefined {
     if (!this.#isNamespaced) return this.entryOfKey();
     if (this.#isScopedEntryKnown) return this.scopedEntry;
-    this.scopedEntry = this.requireGroup().entries.get(this.scopedCanonical);
+    this.scopedEntry = this.#directory.getNamespace(this.scopedCanonical);
     this.#isScopedEntryKnown = true;
     return this.scopedEntry;
   }
@@ -124,6 +143,7 @@ export class KeyContext {
     const entry = this.entryOfKey();
     if (entry !== undefined) return entry;
     this.entry = this.requireGroup().addEntry(this.canonical, this.key!);
+    this.#row = this.entry.row;
     return this.entry;
   }
 
@@ -154,5 +174,6 @@ export class KeyContext {
     this.scopedEntry = undefined;
     this.#isEntryKnown = false;
     this.#isScopedEntryKnown = false;
+    this.#row = UNKNOWN;
   }
 }

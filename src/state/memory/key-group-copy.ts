@@ -5,7 +5,7 @@
  * whose numbers the snapshot copies itself.
  *
  * C1 What a key has is written once, all of it: when its turn comes, or before it changes. An entry bears the mark of the
- *    snapshot that it is over for; entries that were added since bear it from the start, and lie behind all others.
+ *    snapshot that it is over for; entries that were added since bear it from the start.
  * C2 What cannot be changed in place (the values of a value state, times of timers) is kept as it is and becomes bytes
  *    later; everything else becomes bytes before it changes.
  * C3 What had not been read of restored bytes when the snapshot was taken is written as it was restored, whatever entries
@@ -24,6 +24,7 @@ import {
   type KeyGroupState,
   type Table,
 } from './key-group-state.ts';
+import type { EntryCursor } from './entry-list.ts';
 import type { KeyTimes } from './key-times.ts';
 import type { OwnRows, WrittenTimer } from './own-rows.ts';
 import { encodeScopedKey, type ScopedKey } from './scoped-key.ts';
@@ -214,7 +215,7 @@ class EntriesCopy {
   /** By index of the state (C2). */
   readonly #keeps: readonly boolean[];
   readonly #kept: Kept[] = [];
-  #rest: Iterator<KeyEntry> | undefined;
+  #rest: EntryCursor<KeyEntry> | undefined;
   #isRead = false;
 
   constructor(
@@ -259,16 +260,14 @@ class EntriesCopy {
 
   #next(): boolean {
     if (this.#isRead) return this.#nextKept();
-    this.#rest ??= this.#group.entries.values();
-    const next = this.#rest.next();
-    // However many are added meanwhile, reading ends at the first of them.
-    if (next.done === true || next.value.seen === -this.#mark) {
+    this.#rest ??= this.#group.entries.cursor();
+    const entry = this.#rest.next();
+    if (entry === undefined) {
       this.#isRead = true;
       this.#rest = undefined;
       return this.#nextKept();
     }
-    const entry = next.value;
-    if (entry.seen === this.#mark) return true;
+    if (this.isOver(entry)) return true;
     entry.seen = this.#mark;
     this.#write(entry, false);
     return true;

@@ -17,7 +17,10 @@ import type { IdleEntries, IdleEntry } from './idle-entries.ts';
 import { KeyTimes } from './key-times.ts';
 import type { MapBuffer } from './map-buffer.ts';
 import type { PackedNumbers } from './packed-numbers.ts';
-import { canonicalScopedKey, type ScopedKey } from './scoped-key.ts';
+import { keyHash } from '../../base/key-groups.ts';
+import { EntryList, type ListedEntry } from './entry-list.ts';
+import type { DirectoryEntry, KeyDirectory } from './key-directory.ts';
+import { canonicalScopedKey, NamespacedKey, type ScopedKey } from './scoped-key.ts';
 import type { RestoredSection } from './state-layout.ts';
 
 /** What one key holds in one state, as it is read and written. */
@@ -42,9 +45,11 @@ export interface CopyBeforeChange {
 }
 
 /** What one key, or one namespace of a key, has. */
-export class KeyEntry implements IdleEntry {
+export class KeyEntry implements DirectoryEntry, IdleEntry, ListedEntry {
   readonly key: ScopedKey;
   readonly group: KeyGroupState;
+  row = -1;
+  position = -1;
   /** Values of states that are there, and timers. */
   #held = 0;
   /** Of the state with the index 0, which most often is the only one. */
@@ -117,7 +122,8 @@ export class KeyEntry implements IdleEntry {
 
   /** G3. */
   drop(): void {
-    this.group.entries.delete(canonicalScopedKey(this.key));
+    this.group.directory.remove(canonicalScopedKey(this.key), this);
+    this.group.entries.remove(this);
   }
 
   #hold(): void {
@@ -134,13 +140,14 @@ export class KeyEntry implements IdleEntry {
 /** One key group of one operator. */
 export class KeyGroupState {
   readonly keyGroup: number;
-  /** By canonical key. */
-  readonly entries = new Map<unknown, KeyEntry>();
+  readonly entries = new EntryList<KeyEntry>();
   /** By index of the state: what is in typed tables, and not in `entries`. */
   readonly numbers: (PackedNumbers | undefined)[] = [];
   /** What an operator keeps in a form of its own; see own-state.ts. */
   readonly own: OwnEntry[] = [];
   readonly restored = new Map<string, RestoredSection>();
+  /** That of all key groups. */
+  readonly directory: KeyDirectory<KeyEntry>;
   readonly idle: IdleEntries;
   /** In all entries. */
   values = 0;
@@ -148,22 +155,36 @@ export class KeyGroupState {
   /** The snapshot that has yet to see some of this key group. */
   awaitedBy: CopyBeforeChange | undefined = undefined;
 
-  constructor(keyGroup: number, idle: IdleEntries) {
+  constructor(keyGroup: number, directory: KeyDirectory<KeyEntry>, idle: IdleEntries) {
     this.keyGroup = keyGroup;
+    this.directory = directory;
     this.idle = idle;
   }
 
   /** The entry of a key, which has none yet. */
   addEntry(canonical: unknown, key: ScopedKey): KeyEntry {
     const entry = new KeyEntry(key, this);
-    this.entries.set(canonical, entry);
+    this.directory.add(canonical, entry);
+    this.entries.add(entry);
     if (this.awaitedBy !== undefined) this.awaitedBy.added(entry);
     return entry;
   }
 
   /** The entry of a key, which may have one. */
-  entryOf(canonical: unknown, key: ScopedKey): KeyEntry {
-    return this.entries.get(canonical) ?? this.addEntry(canonical, key);
+  entryOf(key: ScopedKey): KeyEntry {
+    const canonical = canonicalScopedKey(key);
+    return this.#entry(canonical, key) ?? this.addEntry(canonical, key);
+  }
+
+  /** The entry of a key; `undefined` when it has none. */
+  knownEntryOf(key: ScopedKey): KeyEntry | undefined {
+    return this.#entry(canonicalScopedKey(key), key);
+  }
+
+  #entry(canonical: unknown, key: ScopedKey): KeyEntry | undefined {
+    return key instanceof NamespacedKey
+      ? this.directory.getNamespace(canonical)
+      : this.directory.get(canonical, keyHash(key));
   }
 
   /** G1, before an entry of an operator's own changes. Hot path: one comparison when no snapshot waits. */

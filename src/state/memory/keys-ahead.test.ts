@@ -9,7 +9,8 @@ import type { ValueState } from '../descriptors.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import { MemoryStateBackend } from './backend.ts';
 import { IdleEntries } from './idle-entries.ts';
-import { KeyGroupState } from './key-group-state.ts';
+import { KeyDirectory } from './key-directory.ts';
+import { type KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { KeysAhead, TablesAhead } from './keys-ahead.ts';
 import { NumbersByNumber } from './number-table.ts';
 import type { StateTable } from './state-table.ts';
@@ -127,7 +128,11 @@ test('the memory of a table that has got another is not held by keys that were p
     all.slice(0, 10),
     1,
     () =>
-      new KeyGroupState(0, new IdleEntries({ journal: undefined, entry: undefined, scopedEntry: undefined })),
+      new KeyGroupState(
+        0,
+        new KeyDirectory<KeyEntry>(),
+        new IdleEntries({ journal: undefined, entry: undefined, scopedEntry: undefined }),
+      ),
   );
   const tables = new TablesAhead();
   tables.touch(keysAhead, { knownNumbersOf: () => ({ tableOf: () => table }) } as unknown as StateTable);

@@ -21,7 +21,6 @@ import type { StateTable } from './state-table.ts';
 interface Target {
   readonly key: Key;
   readonly hash: number;
-  readonly canonical: unknown;
   readonly numbers: NumberTable;
   readonly table: StateTable;
   readonly group: KeyGroupState;
@@ -125,24 +124,24 @@ export class MemoryNumberState<T> implements ValueState<T> {
   }
 
   #target(numbers: NumberTable): Target {
-    const { key, hash, canonical } = this.#context;
-    return { key: key!, hash, canonical, numbers, table: this.#table, group: this.#context.requireGroup() };
+    const { key, hash } = this.#context;
+    return { key: key!, hash, numbers, table: this.#table, group: this.#context.requireGroup() };
   }
 }
 
 // A place that was given away may be too far off now: then the entry holds what it held.
-function giveBack({ key, hash, canonical, numbers, table, group }: Target, value: number): void {
+function giveBack({ key, hash, numbers, table, group }: Target, value: number): void {
   const place = numbers.find(key, hash);
   if (place >= 0) return numbers.set(place, value);
-  const entry = group.entries.get(canonical);
+  const entry = group.knownEntryOf(key);
   const isHeld = entry !== undefined && table.heldBy(entry) !== ABSENT;
   if (!isHeld && numbers.add(key, hash, value) >= 0) return;
-  table.giveBack(group, canonical, { key, value });
+  table.giveBack(group, { key, value });
 }
 
-function takeBack({ key, hash, canonical, numbers, table, group }: Target): void {
+function takeBack({ key, hash, numbers, table, group }: Target): void {
   const place = numbers.find(key, hash);
   if (place >= 0) return numbers.remove(place);
-  const entry = group.entries.get(canonical);
-  if (entry !== undefined) table.giveBack(group, canonical, { key, value: ABSENT });
+  const entry = group.knownEntryOf(key);
+  if (entry !== undefined) table.giveBack(group, { key, value: ABSENT });
 }

@@ -142,8 +142,8 @@ export class StateTable {
   }
 
   /** As the journal gives it back, without a step of its own. */
-  giveBack(group: KeyGroupState, canonical: unknown, cell: Cell): void {
-    const entry = group.entryOf(canonical, cell.key);
+  giveBack(group: KeyGroupState, cell: Cell): void {
+    const entry = group.entryOf(cell.key);
     group.beforeEntryChange(entry);
     entry.put(this.#index, cell.value);
   }
@@ -198,7 +198,7 @@ export class StateTable {
     group.restored.delete(this.layout.name);
     if (numbers !== undefined) group.numbers[this.#index] = numbers;
     // A snapshot that waits writes the restored bytes.
-    for (const [canonical, { key, value }] of table) group.entryOf(canonical, key).put(this.#index, value);
+    for (const { key, value } of table.values()) group.entryOf(key).put(this.#index, value);
     this.#context.forgetEntries();
   }
 

@@ -15,7 +15,7 @@ import type { OwnKeyedState } from '../own-state.ts';
 import { canonicalKey } from './canonical-key.ts';
 import type { KeyContext } from './key-context.ts';
 import type { KeyEntry, KeyGroupState } from './key-group-state.ts';
-import { canonicalScopedKey, keyOf, namespaceOf, type ScopedKey } from './scoped-key.ts';
+import { keyOf, namespaceOf, type ScopedKey } from './scoped-key.ts';
 import { TimerQueue } from './timer-queue.ts';
 
 /** Timers whose keys live in the same backend. */
@@ -109,7 +109,7 @@ export class MemoryTimers implements KeyedTimers {
 
   /** Adds a timer of a snapshot, which holds each once. */
   restore(domain: TimerDomain, time: number, key: ScopedKey, group: KeyGroupState): void {
-    const isNew = this.#queue(domain).add(group.entryOf(canonicalScopedKey(key), key), time);
+    const isNew = this.#queue(domain).add(group.entryOf(key), time);
     assert(isNew, 'a snapshot holds a timer once');
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { hasExpired, type TtlRules } from '../ttl.ts';
+import type { EntryCursor } from './entry-list.ts';
 import { ABSENT, type KeyEntry, type KeyGroupState } from './key-group-state.ts';
 import type { StateTable } from './state-table.ts';
 import { unexpired } from './unexpired.ts';
@@ -25,7 +26,7 @@ const PASSED_MAX = 16;
 export class TtlSweep {
   readonly #parts: TtlSweepParts;
   #group = -1;
-  #rest: MapIterator<KeyEntry> | undefined = undefined;
+  #rest: EntryCursor<KeyEntry> | undefined = undefined;
 
   constructor(parts: TtlSweepParts) {
     this.#parts = parts;
@@ -52,7 +53,7 @@ export class TtlSweep {
     const { groups, table } = this.#parts;
     for (;;) {
       const next = this.#rest?.next();
-      if (next !== undefined && next.done !== true) return next.value;
+      if (next !== undefined) return next;
       this.#rest = undefined;
       if (++this.#group >= groups.length) {
         this.#group = -1;
@@ -61,7 +62,7 @@ export class TtlSweep {
       const group = groups[this.#group];
       if (group === undefined) continue;
       table.bind(group);
-      this.#rest = group.entries.values();
+      this.#rest = group.entries.cursor();
     }
   }
 
