@@ -21,6 +21,19 @@ export type Inspection =
   | { readonly kind: 'latency-markers'; readonly intervalMs: number }
   /** What the thread computes in the next milliseconds; the answer is a CPU profile as the tools of Node read it, JSON. */
   | { readonly kind: 'profile'; readonly durationMs: number }
+  /**
+   * Which keys the records have that an operator hands on in the next milliseconds, all of them; the answer is a
+   * {@link KeyCounts} with the `keysMax` most frequent ones.
+   */
+  | {
+      readonly kind: 'count-keys';
+      readonly vertex: number;
+      readonly operator: number;
+      /** Of whoever gets them: for key groups. */
+      readonly maxParallelism: number;
+      readonly durationMs: number;
+      readonly keysMax: number;
+    }
   /** What a key holds, after `change` where there is one; taken between two records. The answer is a {@link KeyAnswer}. */
   | {
       readonly kind: 'key-state';
@@ -45,6 +58,15 @@ export interface KeyAnswer {
   readonly states: readonly HeldState[];
   /** What was held before the change. */
   readonly before: HeldState | undefined;
+}
+
+/** How often keys came in one slot. */
+export interface KeyCounts {
+  readonly records: number;
+  /** A count may be too low by so much. */
+  readonly missedMax: number;
+  /** The most frequent first; `keyText` is JSON. */
+  readonly keys: readonly { readonly keyText: string; readonly keyGroup: number; readonly records: number }[];
 }
 
 /** A record as it left an operator. */

@@ -21,7 +21,8 @@ import type { ChannelEnds } from './channels.ts';
 import { CreditedClientPort } from './client-port.ts';
 import type { AccumulatorReport, SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
 import type { Inspection } from './inspection.ts';
-import { SlotTaps } from './slot-taps.ts';
+import { countKeys } from './key-count.ts';
+import { SlotTaps, type TappedSubtask } from './slot-taps.ts';
 import { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskRunner } from './task-runner.ts';
 import { encodingHere, type SnapshotEncoder } from './snapshot-encoder.ts';
@@ -257,16 +258,8 @@ export class SlotExecutor {
   // Asynchronous so that whatever is thrown becomes the answer.
   async #lookAt(inspection: Inspection): Promise<unknown> {
     switch (inspection.kind) {
-      case 'tap': {
-        const { vertex, operator } = inspection;
-        const keySelector = keySelectorBehind(this.#parts.compiled, vertex, operator);
-        const runners = this.#runners.filter((runner) => runner.vertex === vertex);
-        this.#taps.begin(
-          inspection,
-          runners.flatMap((runner) => runner.tapped(operator, keySelector) ?? []),
-        );
-        return undefined;
-      }
+      case 'tap':
+        return this.#taps.begin(inspection, this.#tapped(inspection));
       case 'untap':
         return this.#taps.end(inspection.tapId);
       case 'latency-markers':
@@ -276,6 +269,8 @@ export class SlotExecutor {
         if (threadProfile === undefined) throw new Error('the slot has no thread of its own');
         return await threadProfile(inspection.durationMs);
       }
+      case 'count-keys':
+        return await countKeys(inspection, this.#tapped(inspection), this.#parts.env.clock);
       case 'key-state':
         return await this.#required(inspection).keyState(
           inspection.operator,
@@ -285,6 +280,12 @@ export class SlotExecutor {
       case 'disturb':
         return this.#required(inspection).disturb(inspection.disturbance);
     }
+  }
+
+  #tapped({ vertex, operator }: { readonly vertex: number; readonly operator: number }): TappedSubtask[] {
+    const keySelector = keySelectorBehind(this.#parts.compiled, vertex, operator);
+    const runners = this.#runners.filter((runner) => runner.vertex === vertex);
+    return runners.flatMap((runner) => runner.tapped(operator, keySelector) ?? []);
   }
 
   #required({ vertex, subtask }: { readonly vertex: number; readonly subtask: number }): TaskRunner {

@@ -682,6 +682,26 @@ export interface AlertEvidence {
   readonly trail: EvidenceTrail | null;
 }
 
+/** `GET /v1/x/alerts/rules`: when there is an alert of each kind, the gravest first. */
+export interface AlertRulesAnswer {
+  readonly entries: readonly AlertRule[];
+}
+
+/** When there is an alert of a kind. */
+export interface AlertRule {
+  readonly kind: AlertKind;
+  /** `null`: whoever raises it says so. */
+  readonly severity: Alert['severity'] | null;
+  /** It lasts until its cause is gone; false: it is told of once. */
+  readonly isLasting: boolean;
+  /** From where on, in the unit of the kind: a share, ms, or intervals between checkpoints. */
+  readonly limit: number | null;
+  /** For how long it has to be so; of `records-late`, how long until it is over. */
+  readonly afterMs: number | null;
+  /** The rule of `deploy/prometheus` about the same. */
+  readonly prometheus: string | null;
+}
+
 /** The last records of a key before an alert. */
 export interface EvidenceTrail {
   /** The operator that kept it. */
@@ -819,6 +839,14 @@ export interface StateOverview {
       readonly keys: number;
       /** By subtask. */
       readonly keysBySubtask: readonly number[];
+      /** What it takes in the checkpoint, by subtask. */
+      readonly bytesBySubtask: readonly number[];
+    }[];
+    /** The keys that take most, over all states, the largest first; about, because keys of a key group lie together. */
+    readonly largestKeys: readonly {
+      readonly keyText: string;
+      readonly subtask: number;
+      readonly bytes: number;
     }[];
     /** Bytes of all operators of its vertex in that checkpoint. */
     readonly stateBytes: number | null;
@@ -845,6 +873,40 @@ export interface StateEntry {
   /** By name of the state; plain JSON, bounded. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly timers: readonly { readonly domain: 'event' | 'processing'; readonly at: number }[];
+}
+
+/**
+ * `POST /v1/x/jobs/:jobid/state/:uid/hot-keys` has every record counted by key that comes to a keyed operator in the next
+ * `durationMs` (500 to 60,000; default 5,000), and answers 202 with {@link HotKeys}; `GET` of the same path answers with a
+ * {@link HotKeysAnswer}. Nothing is counted otherwise.
+ */
+export interface HotKeysRequest {
+  readonly durationMs?: number;
+}
+
+/** The last count, or how far it is; `null` before the first. */
+export interface HotKeysAnswer {
+  readonly counted: HotKeys | null;
+}
+
+/** Which keys most records have. */
+export interface HotKeys {
+  readonly uid: string;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly status: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+  readonly failure: string | null;
+  /** All that came. */
+  readonly records: number;
+  /** With a thousand keys and more, counts may be too low by so much. */
+  readonly missedMax: number;
+  /** The most frequent first. */
+  readonly keys: readonly {
+    readonly keyText: string;
+    readonly keyGroup: number;
+    readonly subtask: number;
+    readonly records: number;
+  }[];
 }
 
 /**

@@ -4,7 +4,8 @@ import type { RaisedAlert } from '../cluster/job-manager/job-listener.ts';
 import { AlertLog } from './alert-log.ts';
 import type { CheckpointLog } from './checkpoint-log.ts';
 import type { JobDescription, JobFiguresMessage } from './contract.ts';
-import { DRAIN_LIMIT_MS, JobAlerts, RAISED_PER_SECOND } from './job-alerts.ts';
+import { DRAIN_LIMIT_MS, RAISED_PER_SECOND } from './alert-rules.ts';
+import { JobAlerts } from './job-alerts.ts';
 import type { ServedJob } from './served.ts';
 
 test('of what a job raises no more is shown in a second than a person can read, and the rest is counted', () => {

@@ -5,30 +5,24 @@ import type { RaisedAlert } from '../cluster/job-manager/job-listener.ts';
 import type { JobState } from '../cluster/job-manager/job-states.ts';
 import { isTerminal } from '../cluster/job-manager/job-states.ts';
 import type { AlertLog, Raised } from './alert-log.ts';
+import {
+  BACK_PRESSURE_AFTER_MS,
+  DRAIN_LIMIT_MS,
+  EVENT_LOOP_BLOCKED_MS,
+  HEAP_FULL_SHARE,
+  LATE_QUIET_MS,
+  MISSING_INTERVALS,
+  MISSING_SLACK_MS,
+  RAISED_PER_SECOND,
+  SILENT_THREAD_MS,
+  WATERMARK_STUCK_AFTER_MS,
+} from './alert-rules.ts';
 import type { CheckpointLog } from './checkpoint-log.ts';
 import type { ExceptionMessage, JobDescription, JobFiguresMessage, WatermarkValue } from './contract.ts';
 import { BACK_PRESSURE_HIGH } from './culprit.ts';
 import { DrainTime } from './drain-time.ts';
 import type { ServedJob } from './served.ts';
 
-/** Back pressure that lasts so long is told. */
-export const BACK_PRESSURE_AFTER_MS = 10_000;
-/** Event time that stands still so long while records come. */
-export const WATERMARK_STUCK_AFTER_MS = 60_000;
-/** A source that needs longer to read what is left, at the pace of the last minute. */
-export const DRAIN_LIMIT_MS = 3_600_000;
-/** Without a late record for so long, lateness is over. */
-const LATE_QUIET_MS = 60_000;
-/** So many intervals without a complete checkpoint, and this much besides. */
-const MISSING_INTERVALS = 3;
-const MISSING_SLACK_MS = 10_000;
-/** A thread whose event loop was blocked, or that says nothing, for so long. */
-export const EVENT_LOOP_BLOCKED_MS = 1_000;
-export const SILENT_THREAD_MS = 5_000;
-/** A heap that is so full. */
-export const HEAP_FULL_SHARE = 0.9;
-/** Alerts of a job that are shown in one second. */
-export const RAISED_PER_SECOND = 50;
 /** How the coordinator calls the end of a checkpoint that nobody is to blame for. */
 const TASKS_STOPPED = 'the tasks have stopped';
 

@@ -2,10 +2,12 @@
 
 import { CONFIG_OPTIONS } from '../base/config-options.ts';
 import type { ConfigOption } from '../base/config-values.ts';
+import { ALERT_RULES } from './alert-rules.ts';
 import { jobOf, listOf, numberOf, type RestContext, vertexOf } from './context.ts';
 import { type ConfigAnswer, STREAM_TOPICS, type StreamTopic } from './contract.ts';
 import { DrillBook } from './drills.ts';
 import { FlameBook, type FlameSubject } from './flame-book.ts';
+import { HotKeyBook } from './hot-keys.ts';
 import { LatencyBook } from './latency-book.ts';
 import { ProfileBook } from './profiles.ts';
 import { TapBook } from './taps.ts';
@@ -21,6 +23,7 @@ export function ownRoutes(context: RestContext): Route[] {
   const drills = new DrillBook(watch);
   const taps = new TapBook(watch);
   const profiles = new ProfileBook(watch);
+  const hotKeys = new HotKeyBook(watch);
   const latency = new LatencyBook(watch);
   const flames = new FlameBook(watch);
   const flamed = (request: RouteRequest, name: string): FlameSubject => {
@@ -51,6 +54,12 @@ export function ownRoutes(context: RestContext): Route[] {
       path: '/x/alerts',
       summary: 'The alerts that are kept, oldest first.',
       handle: () => ok({ entries: watch.alerts.all() }),
+    },
+    {
+      ...view,
+      path: '/x/alerts/rules',
+      summary: 'When there is an alert of each kind.',
+      handle: () => ok({ entries: ALERT_RULES }),
     },
     {
       ...view,
@@ -160,6 +169,22 @@ export function ownRoutes(context: RestContext): Route[] {
         const change = { uid: request.params['uid'] ?? '', body: request.body };
         return ok(await changeState(jobOf(context, request), watch.cluster.env, change));
       },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/state/:uid/hot-keys',
+      summary: 'Has the records of a keyed operator counted by key for a while.',
+      handle: (request) => {
+        const { params, body } = request;
+        return accepted(hotKeys.begin(jobOf(context, request), params['uid'] ?? '', body));
+      },
+    },
+    {
+      ...view,
+      path: '/x/jobs/:jobid/state/:uid/hot-keys',
+      summary: 'The last count of its keys, or how far it is.',
+      handle: (request) => ok(hotKeys.get(jobOf(context, request), request.params['uid'] ?? '')),
     },
     {
       method: 'POST',

@@ -12,16 +12,20 @@ import { isMillraceError } from '../base/errors.ts';
 import { compareKeys } from '../base/key.ts';
 import { type Key, keyGroupOf, subtaskOfKeyGroup } from '../base/key-groups.ts';
 import { shownValue } from '../base/shown-value.ts';
+import { type KeyGroupContents, keyGroupContents } from '../savepoints/key-group-contents.ts';
 import { openSavepoint, type Savepoint, type StateEntry as Stored } from '../savepoints/savepoint.ts';
 import type { Env } from '../base/env.ts';
 import type { CheckpointMessage, StateAnswer, StateEntry, StateOverview } from './contract.ts';
 import type { JobWatch } from './job-watch.ts';
 import { Refusal } from './router.ts';
+import { type KeyWeight, keyWeights } from './state-weights.ts';
 
 /** SB-1. */
 export const STATE_BYTES_MAX = 32 << 20;
 /** Keys of one answer at most. */
 export const KEYS_MAX = 200;
+/** Keys that are told because of their size. */
+const LARGEST_KEYS = 5;
 /** How often a checkpoint that has gone is followed by the next newest. */
 const TRIES_MAX = 3;
 
@@ -36,24 +40,11 @@ export async function stateOverview(watch: JobWatch, env: Env): Promise<StateOve
       const stateBytes = bytesOf(checkpoint, vertex);
       for (const [operator, { uid, name, keyed }] of planned.entries()) {
         if (!keyed) continue;
-        const states = new Map<string, { kind: string; keysBySubtask: number[] }>();
+        const counted = new OperatorCounts(parallelism, maxParallelism);
         if (stateBytes <= STATE_BYTES_MAX) {
-          for await (const { state, kind, key } of entriesOf(savepoint, uid)) {
-            const known = states.get(state) ?? { kind, keysBySubtask: Array<number>(parallelism).fill(0) };
-            states.set(state, known);
-            const keyGroup = keyGroupOf(key, maxParallelism);
-            known.keysBySubtask[subtaskOfKeyGroup(keyGroup, parallelism, maxParallelism)]! += 1;
-          }
+          for await (const group of readable(() => keyGroupContents(savepoint, uid))) counted.add(group);
         }
-        operators.push({
-          ...{ vertex, operator, uid, name, stateBytes },
-          states: [...states].map(([state, { kind, keysBySubtask }]) => ({
-            name: state,
-            kind,
-            keys: keysBySubtask.reduce((sum, count) => sum + count, 0),
-            keysBySubtask,
-          })),
-        });
+        operators.push({ ...{ vertex, operator, uid, name, stateBytes }, ...counted.told() });
       }
     }
     return { checkpointId: checkpoint.checkpointId, checkpointAt: checkpoint.triggeredAt, operators };
@@ -144,14 +135,65 @@ function nameOf({ state, namespace }: Stored): string {
   return namespace === undefined ? state : `${state} ${textOfKey(shownValue(namespace).value)}`;
 }
 
+function entriesOf(savepoint: Savepoint, uid: string): AsyncGenerator<Stored, void> {
+  return readable(() => savepoint.entries(uid));
+}
+
 /** A key of a state that only the job's own codec can read is no reason to show none of the others. */
-async function* entriesOf(savepoint: Savepoint, uid: string): AsyncGenerator<Stored, void> {
+async function* readable<T>(read: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
   try {
-    yield* savepoint.entries(uid);
+    yield* read();
   } catch (error) {
     if (isMillraceError(error, 'STATE_CODEC_CHANGED')) throw new Refusal(409, error.message);
     // An operator that holds nothing is not in the checkpoint.
     if (!isMillraceError(error, 'SAVEPOINT_OPERATOR_UNKNOWN')) throw error;
+  }
+}
+
+/** Keys and bytes of the states of one operator, and its largest keys. */
+class OperatorCounts {
+  readonly #parallelism: number;
+  readonly #maxParallelism: number;
+  readonly #states = new Map<string, { kind: string; keys: number[]; bytes: number[] }>();
+  #largest: KeyWeight<Key>[] = [];
+
+  constructor(parallelism: number, maxParallelism: number) {
+    this.#parallelism = parallelism;
+    this.#maxParallelism = maxParallelism;
+  }
+
+  add(group: KeyGroupContents): void {
+    const subtask = this.#subtaskOf(group.keyGroup);
+    for (const { name, kind, bytes, entries } of group.states) {
+      const none = (): number[] => Array<number>(this.#parallelism).fill(0);
+      const known = this.#states.get(name) ?? { kind, keys: none(), bytes: none() };
+      this.#states.set(name, known);
+      known.keys[subtask]! += entries.length;
+      known.bytes[subtask]! += bytes;
+    }
+    // All of a key lies in one group.
+    const weights = keyWeights(group, (key) => textOfKey(shownValue(key).value));
+    this.#largest = [...this.#largest, ...weights]
+      .sort((left, right) => right.bytes - left.bytes)
+      .slice(0, LARGEST_KEYS);
+  }
+
+  told(): Pick<StateOverview['operators'][number], 'states' | 'largestKeys'> {
+    return {
+      states: [...this.#states].map(([name, { kind, keys, bytes }]) => ({
+        ...{ name, kind, keys: keys.reduce((sum, count) => sum + count, 0) },
+        ...{ keysBySubtask: keys, bytesBySubtask: bytes },
+      })),
+      largestKeys: this.#largest.map(({ key, bytes }) => ({
+        keyText: textOfKey(shownValue(key).value),
+        subtask: this.#subtaskOf(keyGroupOf(key, this.#maxParallelism)),
+        bytes: Math.round(bytes),
+      })),
+    };
+  }
+
+  #subtaskOf(keyGroup: number): number {
+    return subtaskOfKeyGroup(keyGroup, this.#parallelism, this.#maxParallelism);
   }
 }
 

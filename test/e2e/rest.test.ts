@@ -7,6 +7,8 @@ import type {
   FlameGraph,
   FlameGraphAnswer,
   FlameNode,
+  HotKeys,
+  HotKeysAnswer,
   JobDescription,
   JobFiguresMessage,
   LatencyWatch,
@@ -439,6 +441,21 @@ describe('a job with --ui', () => {
     const [operator] = overview.operators;
     const [first] = operator!.states;
     assert.equal(first!.keysBySubtask.length, 2);
+    for (const { keysBySubtask, bytesBySubtask } of operator!.states) {
+      assert.deepEqual(
+        bytesBySubtask.map((bytes) => bytes > 0),
+        keysBySubtask.map((keys) => keys > 0),
+      );
+    }
+    const inAll = operator!.states.flatMap(({ bytesBySubtask }) => bytesBySubtask);
+    const bytes = inAll.reduce((sum, each) => sum + each, 0);
+    assert.ok(bytes <= operator!.stateBytes!, `${bytes} of ${operator!.stateBytes}`);
+    const largest = operator!.largestKeys.map((each) => each.bytes);
+    assert.equal(largest.length, Math.min(5, first!.keys));
+    assert.deepEqual(
+      largest,
+      [...largest].sort((left, right) => right - left),
+    );
     const path = `/v1/x/jobs/${jid}/state/${encodeURIComponent(operator!.uid)}`;
     const some = await json<StateAnswer>(base, `${path}?limit=2`);
     assert.equal(some.entries.length, 2);
@@ -452,6 +469,51 @@ describe('a job with --ui', () => {
     );
     assert.deepEqual((await json<StateAnswer>(base, `${path}?key=nobody`)).entries, []);
     assert.equal((await get(base, `/v1/x/jobs/${jid}/state/nothing`)).status, 404);
+  });
+
+  it('counts by key what comes to a keyed operator, while it is asked to and no longer', async (test) => {
+    const { base } = await serve(test, ['--rate', '800']);
+    const { jid } = await until(
+      () => onlyJob(base),
+      ({ state }) => state === 'RUNNING',
+      'the job runs',
+    );
+    const overview = await until(
+      async () => (await get(base, `/v1/x/jobs/${jid}/state`)).body as StateOverview,
+      ({ operators }) => (operators?.[0]?.states[0]?.keys ?? 0) > 2,
+      'there are keys with state',
+    );
+    const { uid } = overview.operators[0]!;
+    const path = `/v1/x/jobs/${jid}/state/${encodeURIComponent(uid)}/hot-keys`;
+    assert.deepEqual(await json(base, path), { counted: null });
+    const begun = await post<HotKeys>(base, path, { durationMs: 1_000 });
+    assert.equal(begun.status, 'IN_PROGRESS');
+    const again = await fetch(`${base}${path}`, { method: 'POST', body: '{}' });
+    assert.equal(again.status, 409, 'one count at a time');
+    const counted = await until(
+      async () => (await json<HotKeysAnswer>(base, path)).counted!,
+      ({ status }) => status !== 'IN_PROGRESS',
+      'the count is over',
+    );
+    assert.equal(counted.status, 'COMPLETED', counted.failure ?? '');
+    const told = counted.keys.map(({ records }) => records);
+    assert.deepEqual(
+      told,
+      [...told].sort((left, right) => right - left),
+    );
+    assert.ok(counted.records > 0 && told.length > 0);
+    if (told.length < 20) {
+      const sum = told.reduce((all, each) => all + each, 0);
+      assert.equal(sum, counted.records, 'no record is counted twice, and none is left out');
+    }
+    for (const { keyText, keyGroup, subtask } of counted.keys.slice(0, 3)) {
+      const state = `/v1/x/jobs/${jid}/state/${encodeURIComponent(uid)}?key=${encodeURIComponent(keyText)}`;
+      for (const entry of (await json<StateAnswer>(base, state)).entries) {
+        assert.deepEqual([entry.keyGroup, entry.subtask], [keyGroup, subtask], 'it is where its state is');
+      }
+    }
+    const refused = await fetch(`${base}${path}`, { method: 'POST', body: '{"durationMs":1}' });
+    assert.equal(refused.status, 400);
   });
 
   it('taps what operators hand on, also behind a restart and into a sink, and profiles a thread', async (test) => {

@@ -1,9 +1,10 @@
 // The frame of the page: navigation, the head with the job and the connection, and the pane that the address names.
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import type { Features } from '../../../src/rest/contract.ts';
+import type { Alert, Features } from '../../../src/rest/contract.ts';
 import { useAcknowledged } from './live/acknowledged.ts';
 import { useMuted } from './live/muted.ts';
 import { ChosenJobContext, useJob, useLive, useNow, useTopics } from './live/hooks.ts';
+import { useSilenced } from './live/silenced.ts';
 import { Badge } from './parts/basic.tsx';
 import { StateBadge } from './parts/job.tsx';
 import { paneGroups, paneOf } from './panes.ts';
@@ -55,13 +56,15 @@ function Side({
   const { t } = useText();
   const { alerts, hello } = useLive();
   const { isAcknowledged } = useAcknowledged();
+  const { silenceOf } = useSilenced();
+  const isLoud = (alert: Alert): boolean => !isAcknowledged(alert) && silenceOf(alert) === undefined;
   const isOffered = (feature: keyof Features | undefined): boolean =>
     feature === undefined || hello === undefined || hello.features[feature];
   const job = useJob();
   const { isMuted } = useMuted(job?.jobId ?? '');
   const { settings, choose } = useSettings();
   const counts: Readonly<Record<string, number>> = {
-    alerts: alerts.filter((alert) => alert.resolvedAt === null && !isAcknowledged(alert)).length,
+    alerts: alerts.filter((alert) => alert.resolvedAt === null && isLoud(alert)).length,
     exceptions: job?.exceptions.filter(({ group }) => !isMuted(group)).length ?? 0,
   };
   return (

@@ -117,7 +117,9 @@ describe('the page of a job that runs', { concurrency: false }, () => {
 
       await goToPane(page, 'state');
       await page.getByRole('row', { name: /"user1".*key group 93, subtask 2.*abnormal: \d/ }).waitFor();
-      await page.getByRole('row', { name: /^abnormal value 3 \[0\] 1 \[1\] 0 \[2\] 2$/ }).waitFor();
+      await page
+        .getByRole('row', { name: /^abnormal value 3 \d+ B \[0\] 1 · \d+ B \[1\] 0 \[2\] 2 · \d+ B$/ })
+        .waitFor();
 
       await goToPane(page, 'tap');
       await page.getByLabel('Behind').selectOption({ label: 'events: events' });
@@ -202,6 +204,13 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       );
       await goToPane(page, 'heat');
       await concludes(page, 'skew.found', /gets [5-9]\d% of all records; an even part would be 33%/);
+      await goToPane(page, 'state');
+      await page.getByRole('button', { name: 'Count keys for 5 s' }).click();
+      await concludes(
+        page,
+        'hot-keys.hot',
+        /A hot key: 90% of the [\d,.]+ records that came to clicks-of-user in 5 s have the key "everybody"/,
+      );
     });
   });
 
@@ -236,7 +245,7 @@ describe('the page of a job that runs', { concurrency: false }, () => {
   it('changes what a key holds while the job runs, and shows the time that it has left', async () => {
     await withJob('test/jobs/visits.ts', [], async (page) => {
       await goToPane(page, 'state');
-      await page.getByRole('button', { name: '"user1"' }).click();
+      await page.locator('[data-part="keys"]').getByRole('button', { name: '"user1"' }).click();
       const live = page.locator('[data-part="live-state"]');
       await live
         .locator('[data-state="devices"]')

@@ -14,6 +14,7 @@ import type {
   ExceptionMessage,
   HistoryAnswer,
   HistoryPoint,
+  HotKeys,
   LogLine,
   StateEntry,
 } from '../../../src/rest/contract.ts';
@@ -94,7 +95,7 @@ describe('the page', () => {
   });
 
   it('teaches in every pane what would be there before a job is', async () => {
-    server.script(demo().slice(0, 1));
+    server.script(demo().slice(0, 1), { 'GET /v1/x/alerts/rules': answers['GET /v1/x/alerts/rules'] });
     const { page, complaints } = await open();
     for (const pane of allPanes) {
       await goToPane(page, pane);
@@ -696,6 +697,120 @@ describe('the page', () => {
     await page.locator('[data-kind="back-pressure"]').waitFor({ state: 'detached' });
   });
 
+  it('silences a kind of alert for a time: it is kept and can be read, but counts nowhere', async () => {
+    const lasting = { ...raised, alertId: 13, kind: 'back-pressure', resolvedAt: null } as const;
+    const other = { ...lasting, alertId: 14, kind: 'watermark-stuck' } as const;
+    const alerts = [lasting, other].map((data) => ({ name: 'alert', data }) as const);
+    server.script(demo(alerts), answers);
+    const { page } = await open({}, '#/alerts');
+    const counted = page.locator('nav a[href="#/alerts"] .badge');
+    await counted.getByText('2').waitFor();
+    const row = page.locator('[data-kind="back-pressure"]');
+    await row.getByRole('button', { name: 'Silence' }).focus();
+    await page.keyboard.press('Enter');
+    await row.getByText('Nothing more about “back pressure” for').waitFor();
+    assert.deepEqual(await seriousFindings(page), []);
+    await row.getByRole('button', { name: '1 h' }).click();
+    await counted.getByText('1').waitFor();
+    assert.equal(await row.isVisible(), false, 'it stands aside');
+    await page.getByText('Silenced alerts (1)').click();
+    await row.waitFor();
+    await page.reload();
+    await counted.getByText('1').waitFor();
+    const silences = page.locator('[data-part="silences"]');
+    assert.match(await silences.innerText(), /back pressure[\s\S]*until \d/);
+    // Time ends it, too: the browser believes that an hour and a minute have gone by.
+    await page.clock.install();
+    await page.clock.fastForward(61 * 60_000);
+    await counted.getByText('2').waitFor();
+    await silences.waitFor({ state: 'detached' });
+  });
+
+  it('ends a silence by hand, and leads from an alert to its rule', async () => {
+    const lasting = { ...raised, alertId: 13, kind: 'back-pressure', resolvedAt: null } as const;
+    server.script(demo([{ name: 'alert', data: lasting }]), answers);
+    const { page } = await open({}, '#/alerts');
+    const row = page.locator('[data-kind="back-pressure"]');
+    await row.getByRole('button', { name: 'Silence' }).click();
+    await row.getByRole('button', { name: '15 min' }).click();
+    await row.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'End the silence' }).click();
+    await row.waitFor();
+    await row.getByRole('link', { name: 'Its rule' }).click();
+    const rule = page.locator('[data-rule="back-pressure"][data-chosen="true"]');
+    await rule.waitFor();
+    assert.match(
+      await rule.innerText(),
+      /warning[\s\S]*when others wait more than 50% of the time for an operator, for 10 s[\s\S]*MillraceBackPressure/,
+    );
+    await page.waitForFunction(() => document.activeElement?.getAttribute('data-rule') === 'back-pressure');
+    assert.deepEqual(await seriousFindings(page), []);
+    assert.deepEqual(await cutOff(page), []);
+  });
+
+  it('leads from a cell of the heat map to that subtask, by keyboard too', async () => {
+    server.script(demo(), answers);
+    const { page } = await open({}, '#/heat');
+    await page.getByRole('button', { name: 'abnormal-in-a-row, subtask 2: 220' }).focus();
+    await page.keyboard.press('Enter');
+    const told = page.locator('[data-part="chosen-subtask"]');
+    assert.match(
+      await told.innerText(),
+      /Subtask 2 runs on local, slot 3, in attempt 1\. It has the key groups 86 to 127 of 128\./,
+    );
+    const row = page.locator('[data-part="vertex-detail"] tr[data-chosen="true"]');
+    assert.match(await row.innerText(), /^2\s+RUNNING\s+slot 3/);
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.getByRole('button', { name: 'events, subtask 0' }).click();
+    await told.filter({ hasText: /It reads 1 split: split-0\./ }).waitFor();
+    await told.getByRole('link', { name: 'What it computes' }).click();
+    await page.locator('main[data-pane="profile"]').waitFor();
+    assert.equal(await page.getByLabel('Subtask').inputValue(), '0');
+  });
+
+  it('tells what states take and which keys are the largest, and counts hot keys when it is asked to', async () => {
+    const path = `/v1/x/jobs/${jobId}/state/abnormal-in-a-row/hot-keys`;
+    const begun: HotKeys = {
+      ...{ uid: 'abnormal-in-a-row', startedAt, durationMs: 5000, status: 'IN_PROGRESS', failure: null },
+      ...{ records: 0, missedMax: 0, keys: [] },
+    };
+    const key = { keyText: '"user3"', keyGroup: 97, subtask: 2 };
+    const others = ['"user1"', '"user2"', '"user4"'].map((keyText) => ({ ...key, keyText, records: 40 }));
+    const done: HotKeys = {
+      ...begun,
+      ...{ status: 'COMPLETED', records: 1000, keys: [{ ...key, records: 880 }, ...others] },
+    };
+    let polls = 0;
+    server.script(demo(), {
+      ...answers,
+      [`POST ${path}`]: begun,
+      [`GET ${path}`]: () => ({ counted: polls++ === 0 ? null : done }),
+    });
+    const { page } = await open({}, '#/state');
+    await page
+      .getByRole('row', { name: /^abnormal value 3 54 B \[0\] 1 · 18 B \[1\] 0 \[2\] 2 · 36 B$/ })
+      .waitFor();
+    assert.match(
+      await page.locator('[data-part="largest-keys"]').innerText(),
+      /"user3" about 1\.31 KB, subtask 2/,
+    );
+    await page.getByText('Nothing is counted before you ask').waitFor();
+    assert.ok(!server.asked.includes(`POST ${path}`));
+    await page.getByRole('button', { name: 'Count keys for 5 s' }).click();
+    const told = page.locator('[data-conclusion="hot-keys.hot"]');
+    await told.waitFor();
+    assert.match(
+      await told.innerText(),
+      /88% of the 1,000 records that came to abnormal-in-a-row in 5 s have the key "user3", which belongs to subtask 2/,
+    );
+    assert.deepEqual(
+      { serious: await seriousFindings(page), cut: await cutOff(page) },
+      { serious: [], cut: [] },
+    );
+    await page.locator('[data-part="hot-keys"]').getByRole('button', { name: '"user3"' }).click();
+    await page.locator('[data-part="key-lens"]').getByRole('heading', { name: 'The key "user3"' }).waitFor();
+  });
+
   it('gives the keys that are kept as a file, with their states', async () => {
     server.script(demo(), answers);
     const { page } = await open({}, '#/state');
@@ -733,7 +848,7 @@ describe('the page', () => {
   it('shows of one key where it lives, what its records did, and the alert that came of them', async () => {
     server.script(demo(), answers);
     const { page } = await open({}, '#/state');
-    await page.getByRole('button', { name: '"user3"' }).click();
+    await page.locator('[data-part="keys"]').getByRole('button', { name: '"user3"' }).click();
     const lens = page.locator('[data-part="key-lens"]');
     await lens
       .getByText(

@@ -3,11 +3,13 @@ import type {
   ConfigAnswer,
   Drill,
   FlameGraph,
+  HotKeys,
   LiveState,
   HistoryAnswer,
   StateAnswer,
   StateOverview,
 } from '../../../src/rest/contract.ts';
+import { ALERT_RULES } from '../../../src/rest/alert-rules.ts';
 import { jobId, raised, startedAt } from './scripted-job.ts';
 import type { Answers } from './scripted-server.ts';
 
@@ -83,7 +85,16 @@ const state: StateOverview = {
       operator: 0,
       uid: 'abnormal-in-a-row',
       name: 'Process',
-      states: [{ name: 'abnormal', kind: 'value', keys: 3, keysBySubtask: [1, 0, 2] }],
+      states: [
+        {
+          ...{ name: 'abnormal', kind: 'value', keys: 3, keysBySubtask: [1, 0, 2] },
+          bytesBySubtask: [18, 0, 36],
+        },
+      ],
+      largestKeys: [
+        { keyText: '"user3"', subtask: 2, bytes: 1340 },
+        { keyText: '"user1"', subtask: 2, bytes: 18 },
+      ],
       stateBytes: 96,
     },
   ],
@@ -99,6 +110,16 @@ const keys: StateAnswer = {
       ...{ key: 'user3', keyText: '"user3"', keyGroup: 97, subtask: 2, timers: [] },
       values: { abnormal: 3, $evidence: raised.evidence.trail?.steps },
     },
+  ],
+};
+
+const hotKeys: HotKeys = {
+  ...{ uid: 'abnormal-in-a-row', startedAt, durationMs: 5000, status: 'COMPLETED', failure: null },
+  ...{ records: 300, missedMax: 0 },
+  keys: [
+    { keyText: '"user1"', keyGroup: 93, subtask: 2, records: 110 },
+    { keyText: '"user3"', keyGroup: 97, subtask: 2, records: 98 },
+    { keyText: '"user2"', keyGroup: 2, subtask: 0, records: 92 },
   ],
 };
 
@@ -177,6 +198,7 @@ const flame: FlameGraph = {
 
 /** By method and path, without the query. */
 export const answers: Answers = {
+  'GET /v1/x/alerts/rules': { entries: ALERT_RULES },
   [`GET /v1/x/jobs/${jobId}/config`]: config,
   [`GET /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph`]: { graph: flame },
   [`GET /v1/x/jobs/${jobId}/vertices/${'0'.repeat(32)}/flamegraph?subtask=1`]: { graph: null },
@@ -186,5 +208,6 @@ export const answers: Answers = {
   [`GET /v1/x/jobs/${jobId}/state`]: state,
   [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row`]: keysAsked,
   [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row/live`]: liveAsked,
+  [`GET /v1/x/jobs/${jobId}/state/abnormal-in-a-row/hot-keys`]: { counted: hotKeys },
   [`GET /v1/jobs/${jobId}/metrics`]: metricsAsked,
 };

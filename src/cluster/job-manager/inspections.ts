@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../../base/env.ts';
 import { deserializeError, MillraceError } from '../../base/errors.ts';
 import type { SlotReport } from '../../hosts/messages.ts';
 
-export type { Inspection, KeyAnswer } from '../../hosts/inspection.ts';
+export type { Inspection, KeyAnswer, KeyCounts } from '../../hosts/inspection.ts';
 
 interface Waiting {
   readonly timer: Timer;

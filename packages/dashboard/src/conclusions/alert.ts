@@ -1,8 +1,29 @@
 // An alert of the server as a sentence in the viewer's language, and the pane that shows its evidence.
-import type { Alert, AlertKind, EvidenceTrail, JobDescription } from '../../../../src/rest/contract.ts';
+import type {
+  Alert,
+  AlertKind,
+  AlertRule,
+  EvidenceTrail,
+  JobDescription,
+} from '../../../../src/rest/contract.ts';
 import type { Quantity } from '../text/message.ts';
-import { type Saying, saying } from './conclusion.ts';
+import { type Saying, saying, type Tone } from './conclusion.ts';
 import { labelOf } from './names.ts';
+
+/** How a severity is shown. */
+export const severityTones: Readonly<Record<Alert['severity'], Tone>> = {
+  info: 'plain',
+  warning: 'warn',
+  critical: 'bad',
+};
+
+/** When there is an alert of a kind, as a sentence. */
+export function ruleSaying({ kind, limit, afterMs }: AlertRule): Saying {
+  return saying(`alert-rule.${kind}`, {
+    limit: kind === 'checkpoints-missing' ? String(limit ?? '') : measured(kind, limit),
+    after: { kind: 'duration', ms: afterMs ?? 0 },
+  });
+}
 
 /** The sentence: made from kind and evidence, because the server's own text is English. */
 export function alertSaying(description: JobDescription | undefined, alert: Alert): Saying {

@@ -1,6 +1,6 @@
 // Keys: which of them most records have, and what happened to one of them, in the order of time.
-import type { Alert, EvidenceTrail, SampledRecord } from '../../../../src/rest/contract.ts';
-import { type Conclusion, conclusion } from './conclusion.ts';
+import type { Alert, EvidenceTrail, HotKeys, SampledRecord } from '../../../../src/rest/contract.ts';
+import { type Conclusion, conclusion, saying } from './conclusion.ts';
 import { trailSteps, type TrailStep } from './alert.ts';
 
 /** Before so many records of a sample nothing is said of their keys. */
@@ -39,6 +39,31 @@ export function keysConclusion(keys: readonly SampledKey[]): Conclusion | undefi
   // Of few keys each has much.
   const isHot = first.share >= hotShare && first.share >= 2 / keys.length;
   return isHot ? conclusion('warn', 'keys.hot', values) : conclusion('good', 'keys.even', values);
+}
+
+/** What a count of all records says of their keys. */
+export function countedConclusion(counted: HotKeys): Conclusion {
+  const { uid: operator, records, keys, durationMs, failure } = counted;
+  const values = {
+    operator,
+    time: { kind: 'duration', ms: durationMs },
+    n: { kind: 'count', value: records },
+  } as const;
+  if (counted.status === 'IN_PROGRESS') return conclusion('plain', 'hot-keys.counting', values);
+  if (failure !== null) return conclusion('bad', 'hot-keys.failed', { operator, reason: failure });
+  const [first] = keys;
+  if (first === undefined) return conclusion('plain', 'hot-keys.none', values);
+  const share = first.records / records;
+  const told = {
+    ...values,
+    key: first.keyText,
+    share: { kind: 'share', value: share },
+    subtask: String(first.subtask),
+  } as const;
+  // Of few keys each has much.
+  return share >= hotShare && share >= 2 / keys.length
+    ? conclusion('warn', 'hot-keys.hot', told, [saying('culprit.hot-key.do')])
+    : conclusion('good', 'hot-keys.even', told);
 }
 
 /** Something that happened to a key. */

@@ -28,7 +28,7 @@ export function HeatPane(): ReactNode {
 function Heat({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t, say } = useText();
   const [measure, setMeasure] = useState<Measure>('records');
-  const [chosen, setChosen] = useState<number>();
+  const [chosen, setChosen] = useState<{ readonly vertex: number; readonly subtask?: number }>();
   const { description, figures } = job;
   const idle = idleSubtasks(description, figures);
   const conclusions = [...skewConclusions(description, figures), ...idleConclusions(description, figures)];
@@ -80,7 +80,7 @@ function Heat({ job }: { readonly job: ReadyJob }): ReactNode {
               {cells.map((row, vertex) => (
                 <tr key={description.vertices[vertex]?.vertexId ?? vertex}>
                   <th scope="row">
-                    <button type="button" className="link" onClick={() => setChosen(vertex)}>
+                    <button type="button" className="link" onClick={() => setChosen({ vertex })}>
                       {labelOf(description, vertex)}
                     </button>
                   </th>
@@ -91,8 +91,20 @@ function Heat({ job }: { readonly job: ReadyJob }): ReactNode {
                       data-idle={cell.isIdle}
                       style={{ ['--heat' as string]: `${top === 0 ? 0 : (cell.number / top) * 100}%` }}
                     >
-                      {say(cell.text)}
-                      {cell.isIdle && <span className="heat-idle">{t('heat.idle')}</span>}
+                      <button
+                        type="button"
+                        aria-pressed={chosen?.vertex === vertex && chosen.subtask === cell.subtask}
+                        onClick={() => setChosen({ vertex, subtask: cell.subtask })}
+                      >
+                        <span className="unseen">
+                          {t('heat.cell', {
+                            operator: labelOf(description, vertex),
+                            subtask: String(cell.subtask),
+                          })}{' '}
+                        </span>
+                        {say(cell.text)}
+                        {cell.isIdle && <span className="heat-idle">{t('heat.idle')}</span>}
+                      </button>
                     </td>
                   ))}
                 </tr>
@@ -100,8 +112,9 @@ function Heat({ job }: { readonly job: ReadyJob }): ReactNode {
             </tbody>
           </table>
         </Scroll>
+        <p className="soft small">{t('heat.choose')}</p>
       </section>
-      {chosen !== undefined && <VertexDetail job={job} vertex={chosen} />}
+      {chosen !== undefined && <VertexDetail job={job} {...chosen} />}
     </>
   );
 }

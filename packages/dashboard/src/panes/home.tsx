@@ -17,6 +17,7 @@ import type { LiveState } from '../live/state.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Figure, PaneHead, Said, Scroll, Verdict } from '../parts/basic.tsx';
 import { Ago, type ReadyJob, StateBadge, WithJob } from '../parts/job.tsx';
+import { useSilenced } from '../live/silenced.ts';
 import { PickedMetrics } from '../parts/picked-metrics.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useText } from '../settings.tsx';
@@ -64,7 +65,10 @@ function ClusterFigures({ job, live }: { readonly job: ReadyJob; readonly live: 
   const { overview } = live;
   const summary = overview?.jobs.find(({ jobId }) => jobId === job.jobId);
   const last = job.checkpoints.findLast(({ status }) => status === 'COMPLETED');
-  const open = live.alerts.filter(({ resolvedAt }) => resolvedAt === null).length;
+  const { silenceOf } = useSilenced();
+  const open = live.alerts.filter(
+    (alert) => alert.resolvedAt === null && silenceOf(alert) === undefined,
+  ).length;
   return (
     <dl className="grid" data-part="cluster">
       <Figure

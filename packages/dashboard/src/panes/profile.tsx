@@ -34,7 +34,7 @@ function Profile({ job }: { readonly job: ReadyJob }): ReactNode {
   const queries = useQueryClient();
   const { description, figures } = job;
   const [vertex, setVertex] = useState(() => addressNumber('vertex') ?? 0);
-  const [subtask, setSubtask] = useState<number | undefined>();
+  const [subtask, setSubtask] = useState(() => addressNumber('subtask'));
   const [durationMs, setDurationMs] = useState<number>(durations[0]);
   const plan = description.vertices[vertex] ?? description.vertices[0];
   const path = `/x/jobs/${job.jobId}/vertices/${plan?.vertexId}/flamegraph`;

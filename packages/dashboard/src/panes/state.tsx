@@ -10,6 +10,7 @@ import { ask } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
 import { Badge, Empty, PaneHead, Scroll } from '../parts/basic.tsx';
 import { Ago, Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
+import { HotKeyCount } from '../parts/hot-keys.tsx';
 import { KeyLens } from '../parts/key-lens.tsx';
 import { useText } from '../settings.tsx';
 import { bytes, count, joined } from '../text/units.ts';
@@ -32,7 +33,10 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
   const { t } = useText();
   const { hello } = useLive();
   const isOffered = hello?.features.stateBrowser === true;
-  const [chosen, setChosen] = useState(() => addressValue('uid'));
+  const [looked, setLooked] = useState(() => ({
+    uid: addressValue('uid'),
+    keyText: addressValue('key') ?? '',
+  }));
   // What is shown is of a checkpoint: the next one brings something new, and nothing else does.
   const last = job.checkpoints.findLast(({ status }) => status === 'COMPLETED')?.checkpointId;
   const overview = useQuery({
@@ -58,7 +62,7 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
       </Empty>
     );
   }
-  const uid = chosen ?? operators[0]?.uid ?? '';
+  const uid = looked.uid ?? operators[0]?.uid ?? '';
   return (
     <>
       {overview.data !== undefined && (
@@ -71,7 +75,11 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
         <section className="card" key={operator.uid} data-state-of={operator.uid}>
           <header>
             <h2>
-              <button type="button" className="link" onClick={() => setChosen(operator.uid)}>
+              <button
+                type="button"
+                className="link"
+                onClick={() => setLooked({ uid: operator.uid, keyText: '' })}
+              >
                 {operator.uid}
               </button>
             </h2>
@@ -81,9 +89,14 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
             </span>
           </header>
           <States states={operator.states.filter(({ name }) => !isOfEngine(name))} />
+          <Largest
+            keys={operator.largestKeys}
+            choose={(keyText) => setLooked({ uid: operator.uid, keyText })}
+          />
         </section>
       ))}
-      <Keys key={uid} job={job} uid={uid} last={last} />
+      <HotKeyCount key={`hot ${uid}`} job={job} uid={uid} choose={(keyText) => setLooked({ uid, keyText })} />
+      <Keys key={`${uid} ${looked.keyText}`} job={job} uid={uid} last={last} first={looked.keyText} />
     </>
   );
 }
@@ -98,23 +111,28 @@ function States({ states }: { readonly states: StateOverview['operators'][number
             <th>{t('state.name')}</th>
             <th>{t('detail.kind')}</th>
             <th className="number">{t('state.keys')}</th>
+            <th className="number">{t('state.size')}</th>
             <th>{t('state.by-subtask')}</th>
           </tr>
         </thead>
         <tbody>
-          {states.map(({ name, kind, keys, keysBySubtask }) => (
+          {states.map(({ name, kind, keys, keysBySubtask, bytesBySubtask }) => (
             <tr key={name}>
               <th scope="row">
                 <code>{name}</code>
               </th>
               <td>{kind}</td>
               <td className="number">{count(keys, language)}</td>
+              <td className="number nowrap">
+                {joined(bytes(bytesBySubtask.reduce((sum, own) => sum + own, 0)))}
+              </td>
               <td>
                 <span className="row">
                   {keysBySubtask.map((own, subtask) => (
                     // biome-ignore lint/suspicious/noArrayIndexKey: the index is the subtask
                     <Badge key={subtask} tone={own === 0 ? 'warn' : 'plain'}>
                       [{subtask}] {count(own, language)}
+                      {own > 0 && ` · ${joined(bytes(bytesBySubtask[subtask] ?? 0))}`}
                     </Badge>
                   ))}
                 </span>
@@ -127,18 +145,53 @@ function States({ states }: { readonly states: StateOverview['operators'][number
   );
 }
 
+/** The keys that take most: one that grows without end is seen here first. */
+function Largest({
+  keys,
+  choose,
+}: {
+  readonly keys: StateOverview['operators'][number]['largestKeys'];
+  readonly choose: (keyText: string) => void;
+}): ReactNode {
+  const { t } = useText();
+  if (keys.length === 0) return null;
+  return (
+    <div data-part="largest-keys">
+      <h3>{t('state.largest')}</h3>
+      <ul className="row">
+        {keys.map(({ keyText, subtask, bytes: size }) => (
+          <li key={keyText}>
+            <button type="button" className="link" onClick={() => choose(keyText)}>
+              <code>{keyText}</code>
+            </button>{' '}
+            <span className="soft small">
+              {t('state.largest.value', {
+                size: { kind: 'bytes', value: size },
+                subtask: String(subtask),
+              })}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
 function Keys({
   job,
   uid,
   last,
+  first,
 }: {
   readonly job: ReadyJob;
   readonly uid: string;
   readonly last: number | undefined;
+  /** The key that is looked up at first; empty: none. */
+  readonly first: string;
 }): ReactNode {
   const { t } = useText();
-  const [text, setText] = useState(() => addressValue('key') ?? '');
-  const [key, setKey] = useState(text);
+  const [text, setText] = useState(first);
+  const [key, setKey] = useState(first);
   const path = `/x/jobs/${job.jobId}/state/${encodeURIComponent(uid)}`;
   const found = useQuery({
     queryKey: ['state', job.jobId, uid, key, last],

@@ -1,19 +1,23 @@
-// One vertex: its operators and a row for each of its subtasks.
-import type { ReactNode } from 'react';
+// One vertex: its operators, a row for each of its subtasks, and one of these in words.
+import { type ReactNode, useEffect, useRef } from 'react';
 import { vertexLabel } from '../conclusions/names.ts';
 import { useText } from '../settings.tsx';
 import { bytes, count, joined } from '../text/units.ts';
 import { Badge, Scroll, TimeBar } from './basic.tsx';
 import { type ReadyJob, StateBadge, Watermark } from './job.tsx';
 
-/** The detail under the graph and the heat map. */
-export function VertexDetail({
-  job,
-  vertex,
-}: {
+/** Names of splits that are told. */
+const splitsMax = 3;
+
+interface DetailProps {
   readonly job: ReadyJob;
   readonly vertex: number;
-}): ReactNode {
+  /** The one that is chosen. */
+  readonly subtask?: number;
+}
+
+/** The detail under the graph and the heat map. */
+export function VertexDetail({ job, vertex, subtask: chosen }: DetailProps): ReactNode {
   const { t, language, say } = useText();
   const plan = job.description.vertices[vertex];
   const figures = job.figures.vertices[vertex];
@@ -32,6 +36,9 @@ export function VertexDetail({
           <a href={`#/profile?vertex=${vertex}`}>{t('profile.title')}</a>
         </span>
       </header>
+      {chosen !== undefined && (
+        <ChosenSubtask key={`${vertex}/${chosen}`} job={job} vertex={vertex} subtask={chosen} />
+      )}
       <Scroll label={t('detail.operators')}>
         <table>
           <thead>
@@ -83,7 +90,7 @@ export function VertexDetail({
           </thead>
           <tbody>
             {figures.subtasks.map((subtask) => (
-              <tr key={subtask.subtask}>
+              <tr key={subtask.subtask} data-chosen={subtask.subtask === chosen}>
                 <th scope="row" className="number">
                   {subtask.subtask}
                 </th>
@@ -109,5 +116,55 @@ export function VertexDetail({
         </table>
       </Scroll>
     </section>
+  );
+}
+
+/** Where a subtask is, and what belongs to it; comes into sight when it is chosen. */
+function ChosenSubtask({ job, vertex, subtask }: Required<DetailProps>): ReactNode {
+  const { t } = useText();
+  const place = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    // What it returns is no clean-up: newer browsers promise the end of the scrolling.
+    place.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
+  const plan = job.description.vertices[vertex];
+  const figures = job.figures.vertices[vertex]?.subtasks[subtask];
+  if (plan === undefined || figures === undefined) return null;
+  const { parallelism, maxParallelism, operators } = plan;
+  const keyed = operators.find(({ isKeyed }) => isKeyed);
+  const splits = figures.splits.map(({ splitId }) => splitId);
+  return (
+    <p ref={place} data-part="chosen-subtask">
+      {t('subtask.where', {
+        subtask: String(subtask),
+        worker: figures.workerId,
+        slot: String(figures.slot + 1),
+        attempt: String(figures.attempt),
+      })}{' '}
+      {keyed !== undefined && (
+        <>
+          {t('subtask.keys', {
+            from: String(Math.ceil((subtask * maxParallelism) / parallelism)),
+            to: String(Math.ceil(((subtask + 1) * maxParallelism) / parallelism) - 1),
+            groups: String(maxParallelism),
+          })}{' '}
+        </>
+      )}
+      {splits.length > 0 && (
+        <>
+          {t('subtask.splits', {
+            n: { kind: 'count', value: splits.length },
+            splits: splits.slice(0, splitsMax).join(', ') + (splits.length > splitsMax ? ', …' : ''),
+          })}{' '}
+        </>
+      )}
+      <span className="links small">
+        {keyed !== undefined && (
+          <a href={`#/state?uid=${encodeURIComponent(keyed.uid)}`}>{t('subtask.state')}</a>
+        )}
+        <a href={`#/profile?vertex=${vertex}&subtask=${subtask}`}>{t('subtask.profile')}</a>
+        <a href="#/workers">{t('workers.title')}</a>
+      </span>
+    </p>
   );
 }

@@ -301,6 +301,29 @@ export const catalogue = {
     ko: '한 키의 레코드는 모두 한 서브태스크로 가므로, 자주 나오는 키가 있거나 키가 적으면 한쪽에 일이 몰립니다.',
   },
 
+  'heat.choose': {
+    en: 'Choose a cell to see that subtask.',
+    ko: '칸을 선택하면 그 서브태스크를 볼 수 있습니다.',
+  },
+  'heat.cell': {
+    en: '{operator}, subtask {subtask}:',
+    ko: '{operator} 서브태스크 {subtask}:',
+  },
+  'subtask.where': {
+    en: 'Subtask {subtask} runs on {worker}, slot {slot}, in attempt {attempt}.',
+    ko: '서브태스크 {subtask}번은 {worker}의 슬롯 {slot}에서 실행 중입니다(시도 {attempt}).',
+  },
+  'subtask.keys': {
+    en: 'It has the key groups {from} to {to} of {groups}.',
+    ko: '키 그룹 {groups}개 중 {from}~{to}번을 맡습니다.',
+  },
+  'subtask.splits': {
+    en: 'It reads {n} {n|split|splits}: {splits}.',
+    ko: '스플릿 {n}개를 읽습니다: {splits}',
+  },
+  'subtask.profile': { en: 'What it computes', ko: '무엇을 계산하는지 보기' },
+  'subtask.state': { en: 'Its keys', ko: '맡은 키 보기' },
+
   // ---- workers ----
   'workers.title': { en: 'Workers and slots', ko: '워커와 슬롯' },
   'workers.lead': {
@@ -1196,7 +1219,7 @@ export const catalogue = {
   'state.states': { en: 'States', ko: '상태 목록' },
   'state.name': { en: 'State', ko: '상태 이름' },
   'state.keys': { en: 'Keys', ko: '키 수' },
-  'state.by-subtask': { en: 'Keys by subtask', ko: '서브태스크별 키 수' },
+  'state.by-subtask': { en: 'Keys and size by subtask', ko: '서브태스크별 키 수와 크기' },
   'state.keys-of': { en: 'Keys of {operator}', ko: '{operator}의 키' },
   'state.key': { en: 'Key', ko: '키' },
   'state.look': { en: 'Look up', ko: '찾기' },
@@ -1279,6 +1302,39 @@ export const catalogue = {
   'lens.no-evidence': {
     en: 'This operator does not keep the last records of its keys. One line of it does, and then they are here with the state that each of them left:',
     ko: '이 연산자는 키의 마지막 레코드를 보관하지 않습니다. 한 줄이면 보관하고, 레코드마다 남긴 상태와 함께 여기에 나타납니다:',
+  },
+  'state.size': { en: 'Size', ko: '크기' },
+  'state.largest': { en: 'Largest keys', ko: '가장 큰 키' },
+  'state.largest.value': { en: 'about {size}, subtask {subtask}', ko: '약 {size}, 서브태스크 {subtask}' },
+  'hot-keys.title': { en: 'Hot keys', ko: '핫 키' },
+  'hot-keys.count': { en: 'Count keys for {time}', ko: '{time} 동안 키 세기' },
+  'hot-keys.what': {
+    en: 'Counts every record that comes to {operator} by its key, for a few seconds. Nothing is counted before you ask, and meanwhile each record costs a little more.',
+    ko: '{operator}에 들어오는 모든 레코드를 몇 초 동안 키별로 셉니다. 요청하기 전에는 세지 않으며, 세는 동안 레코드마다 비용이 조금 더 듭니다.',
+  },
+  'hot-keys.counting': {
+    en: 'Counting the records of {operator} for {time} …',
+    ko: '{time} 동안 {operator}의 레코드를 세는 중 …',
+  },
+  'hot-keys.failed': {
+    en: 'The keys of {operator} could not be counted: {reason}',
+    ko: '{operator}의 키를 세지 못했습니다: {reason}',
+  },
+  'hot-keys.none': {
+    en: 'No record came to {operator} within {time}.',
+    ko: '{time} 동안 {operator}에 들어온 레코드가 없습니다.',
+  },
+  'hot-keys.hot': {
+    en: 'A hot key: {share} of the {n} records that came to {operator} in {time} have the key {key}, which belongs to subtask {subtask}.',
+    ko: '특정 키에 몰려 있습니다. {time} 동안 {operator}에 들어온 레코드 {n}건 중 {share}의 키가 {key}이고, 서브태스크 {subtask}번이 맡습니다.',
+  },
+  'hot-keys.even': {
+    en: 'No key stands out: of the {n} records that came to {operator} in {time} the most frequent key, {key}, has {share}.',
+    ko: '두드러지는 키가 없습니다. {time} 동안 {operator}에 들어온 레코드 {n}건 중 가장 잦은 키 {key}의 비율이 {share}입니다.',
+  },
+  'hot-keys.missed': {
+    en: 'There were more keys than are told apart: counts may be too low by {n}.',
+    ko: '구분할 수 있는 것보다 키가 많았습니다. 실제보다 최대 {n}건 적게 셌을 수 있습니다.',
   },
   'keys.title': { en: 'Keys in the sample', ko: '표본의 키' },
   'keys.records': { en: 'Records', ko: '레코드 수' },
@@ -1404,6 +1460,92 @@ export const catalogue = {
   'alerts.no-trail': {
     en: 'The job sent no evidence with it. A keyed process function keeps some with evidence: { steps: 5 }, ctx.evidence() tells it, and the sink takes it by its option evidence.',
     ko: '작업이 근거를 함께 보내지 않았습니다. 키가 있는 process 함수는 evidence: { steps: 5 }로 근거를 보관하고, ctx.evidence()로 읽으며, 싱크는 evidence 옵션으로 받습니다.',
+  },
+  'alerts.operator': { en: 'Its operator', ko: '알림을 낸 연산자' },
+  'alerts.rule': { en: 'Its rule', ko: '알림 규칙' },
+  'alerts.silence': { en: 'Silence', ko: '잠시 숨기기' },
+  'alerts.silence.for': { en: 'Nothing more about “{kind}” for', ko: '“{kind}” 알림 숨기기:' },
+  'alerts.silenced': { en: 'Silenced alerts ({n})', ko: '숨긴 알림 ({n})' },
+  'alerts.all-silenced': {
+    en: 'Every alert that fits is of a kind that is silent for now.',
+    ko: '조건에 맞는 알림은 모두 지금 숨긴 종류입니다.',
+  },
+  'alerts.silences': { en: 'Silent for now', ko: '지금 숨긴 종류' },
+  'alerts.silences.how': {
+    en: 'In this browser: they are kept and can be read below, but count nowhere.',
+    ko: '이 브라우저에서만 적용됩니다. 알림은 보관되어 아래에서 볼 수 있지만 어디에도 세지 않습니다.',
+  },
+  'alerts.silences.until': { en: 'until', ko: '다음까지:' },
+  'alerts.silences.end': { en: 'End the silence', ko: '다시 알리기' },
+  'alert-rules.title': { en: 'The rules by which there are alerts', ko: '알림 규칙' },
+  'alert-rules.severity': { en: 'Severity', ko: '심각도' },
+  'alert-rules.severity.own': { en: 'as the job says', ko: '작업이 정함' },
+  'alert-rules.when': { en: 'There is an alert …', ko: '알리는 조건' },
+  'alert-rules.prometheus': { en: 'Rule in Prometheus', ko: 'Prometheus 규칙' },
+  'alert-kind.job-alert': { en: 'alerts of the job', ko: '작업이 낸 알림' },
+  'alert-kind.job-alerts-left-out': { en: 'too many alerts of the job', ko: '작업이 낸 알림이 너무 많음' },
+  'alert-kind.checkpoint-failed': { en: 'failed checkpoints', ko: '체크포인트 실패' },
+  'alert-kind.checkpoints-missing': { en: 'missing checkpoints', ko: '완료된 체크포인트 없음' },
+  'alert-kind.job-failed': { en: 'the job has failed', ko: '작업 실패' },
+  'alert-kind.job-restarted': { en: 'restarts', ko: '재시작' },
+  'alert-kind.worker-lost': { en: 'lost workers', ko: '워커 유실' },
+  'alert-kind.back-pressure': { en: 'back pressure', ko: '배압' },
+  'alert-kind.watermark-stuck': { en: 'event time stands still', ko: '멈춘 이벤트 시간' },
+  'alert-kind.records-late': { en: 'late records', ko: '늦은 레코드' },
+  'alert-kind.time-to-drain': { en: 'a source that does not catch up', ko: '따라잡지 못하는 소스' },
+  'alert-kind.event-loop-blocked': { en: 'a blocked event loop', ko: '막힌 이벤트 루프' },
+  'alert-kind.heap-nearly-full': { en: 'a heap that is nearly full', ko: '거의 찬 힙' },
+  'alert-rule.job-alert': {
+    en: 'whenever a record comes to an alert sink of the job. When that is, its operators decide: the job graph leads to them.',
+    ko: '작업의 알림 싱크에 레코드가 들어올 때. 그 조건은 작업의 연산자가 정하며, 작업 그래프에서 볼 수 있습니다.',
+  },
+  'alert-rule.job-alerts-left-out': {
+    en: 'when the job raises more than {limit} in one second: the others are only counted.',
+    ko: '작업이 1초에 {limit}건 넘게 알릴 때. 나머지는 개수만 셉니다.',
+  },
+  'alert-rule.checkpoint-failed': {
+    en: 'when a checkpoint fails, unless it was because the job ended.',
+    ko: '체크포인트가 실패할 때. 작업이 끝나서 실패한 경우는 제외합니다.',
+  },
+  'alert-rule.checkpoints-missing': {
+    en: 'when no checkpoint completes for {limit} intervals and {after}, until one does.',
+    ko: '간격의 {limit}배에 {after}를 더한 시간 동안 완료된 체크포인트가 없을 때. 완료되면 끝납니다.',
+  },
+  'alert-rule.job-failed': {
+    en: 'when the job ends because of a failure.',
+    ko: '작업이 장애로 끝날 때.',
+  },
+  'alert-rule.job-restarted': {
+    en: 'when the job goes on from its latest checkpoint after a failure.',
+    ko: '장애 후 작업이 마지막 체크포인트에서 이어서 실행될 때.',
+  },
+  'alert-rule.worker-lost': {
+    en: 'when a slot is gone: its thread or process ended, or does not answer any more.',
+    ko: '슬롯이 사라질 때. 스레드나 프로세스가 끝났거나 응답하지 않습니다.',
+  },
+  'alert-rule.back-pressure': {
+    en: 'when others wait more than {limit} of the time for an operator, for {after}, until nobody does.',
+    ko: '다른 연산자가 시간의 {limit} 넘게 한 연산자를 기다리는 상태가 {after} 이어질 때. 기다리는 곳이 없으면 끝납니다.',
+  },
+  'alert-rule.watermark-stuck': {
+    en: 'when the watermark of an operator stands still for {after} while records come, until it moves.',
+    ko: '레코드가 오는데 연산자의 워터마크가 {after} 동안 멈춰 있을 때. 움직이면 끝납니다.',
+  },
+  'alert-rule.records-late': {
+    en: 'when an operator drops a record as late; over after {after} without one.',
+    ko: '연산자가 늦은 레코드를 버릴 때. {after} 동안 없으면 끝납니다.',
+  },
+  'alert-rule.time-to-drain': {
+    en: 'when a source needs more than {limit} for what is left at the pace of the last minute, or never catches up.',
+    ko: '최근 1분의 속도로 남은 것을 읽는 데 {limit} 넘게 걸리거나 영영 따라잡지 못할 때.',
+  },
+  'alert-rule.event-loop-blocked': {
+    en: 'when the event loop of a slot is blocked for more than {limit}, until it is not.',
+    ko: '슬롯의 이벤트 루프가 {limit} 넘게 막힐 때. 풀리면 끝납니다.',
+  },
+  'alert-rule.heap-nearly-full': {
+    en: 'when more than {limit} of the heap of a slot is in use, until less is.',
+    ko: '슬롯의 힙을 {limit} 넘게 쓸 때. 줄어들면 끝납니다.',
   },
   'alert.job-alert': { en: '{message}', ko: '{message}' },
   'alert.job-alerts-left-out': {
