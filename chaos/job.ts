@@ -1,16 +1,18 @@
-// The job of a chaos run: every record leaves once with its number, and every window with its count, so that whoever
-// reads what is committed can say at any moment whether something is missing or there twice.
+// The job of a chaos run: every record, or one of so many, leaves once with its number, and every window with its count, so
+// that whoever reads what is committed can say at any moment whether something is missing or there twice.
 import { files, generatorSource, job, state, tumbling, watermarks } from 'millrace';
-import { keyOf, SPLITS, STEP_MS, WINDOW_MS } from './records.ts';
+import { keyOf, SPLITS, STEP_MS } from './records.ts';
 
 export default job((env, args) => {
   const output = args.string('output');
-  const perSplit = args.number('per-split');
-  const ratePerSecond = args.number('rate');
+  const sampled = args.number('sampled');
+  const perWindow = args.number('per-window');
+  const perSplit = args.number('per-split', 0);
+  const ratePerSecond = args.number('rate', 0);
   const numbers = generatorSource((index, { split }) => ({ key: keyOf(split, index), split, index }), {
-    count: perSplit * SPLITS,
     splits: SPLITS,
-    ratePerSecond,
+    ...(perSplit === 0 ? {} : { count: perSplit * SPLITS }),
+    ...(ratePerSecond === 0 ? {} : { ratePerSecond }),
   });
   const byKey = env
     .fromSource(numbers, {
@@ -24,12 +26,12 @@ export default job((env, args) => {
       state: { count: state.value(0) },
       process({ key, split, index }, { state: { count } }) {
         count.update(count.value() + 1);
-        return [[key, count.value(), split, index]];
+        return index % sampled === 0 ? [[key, count.value(), split, index]] : [];
       },
     })
     .sinkTo(files.jsonLinesSink(`${output}/each`), { uid: 'each out' });
   byKey
-    .window(tumbling(WINDOW_MS))
+    .window(tumbling(perWindow * STEP_MS))
     .aggregate({
       uid: 'windows',
       createAccumulator: () => 0,

@@ -1,22 +1,35 @@
 // Reads what is committed, all the time, as anybody outside could: no record twice, none gone, and at the end all there.
 //
 // 1. A committed file never changes and never goes.
-// 2. A record is committed once; the counts of a key are each number from 1 on, once.
+// 2. A record is committed once; the counts of a key are each number from 1 on, once. Where only one of so many records leaves,
+//    the others are in the counts of their windows.
 // 3. A window is committed once, with the count that its records have.
 
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { committedFiles } from '../test/e2e/committed.ts';
-import { keyOf, SPLITS, STEP_MS, WINDOW_MS } from './records.ts';
+import { KEYS, keyOf, SPLITS, STEP_MS } from './records.ts';
 
 /** What is committed is not what it must be. */
 export class Violation extends Error {}
 
+/** What the job makes. */
+export interface Expected {
+  /** Records of each split. */
+  readonly perSplit: number;
+  /** One of so many leaves. */
+  readonly sampled: number;
+  /** Records of each split in a window. */
+  readonly perWindow: number;
+}
+
 /** See the head of the file. */
 export class Reader {
   readonly #folder: string;
-  readonly #perSplit: number;
+  readonly #expected: Expected;
+  /** Records of each split that leave. */
+  readonly #leaving: number;
   /** What the files held when they were read, as a digest, by path. */
   readonly #files = new Map<string, string>();
   readonly #seen: Uint8Array;
@@ -24,10 +37,16 @@ export class Reader {
   readonly #windows = new Set<string>();
   #records = 0;
 
-  constructor(folder: string, perSplit: number) {
+  constructor(folder: string, expected: Expected) {
     this.#folder = folder;
-    this.#perSplit = perSplit;
-    this.#seen = new Uint8Array(perSplit * SPLITS);
+    this.#expected = expected;
+    this.#leaving = Math.ceil(expected.perSplit / expected.sampled);
+    this.#seen = new Uint8Array(this.#leaving * SPLITS);
+  }
+
+  /** Where the records are committed. */
+  get recordsFolder(): string {
+    return join(this.#folder, 'each');
   }
 
   /** Records that are committed. */
@@ -61,20 +80,24 @@ export class Reader {
       if (digestOf(readFileSync(path, 'utf8')) !== digest)
         throw new Violation(`${relative(this.#folder, path)} has changed after it was committed`);
     }
-    const total = this.#perSplit * SPLITS;
+    const total = this.#leaving * SPLITS;
     if (this.#records !== total) {
       const missing = this.#seen.indexOf(0);
       throw new Violation(
-        `${this.#records} of ${total} records; the first that is missing is ${nameOf(missing, this.#perSplit)}`,
+        `${this.#records} of ${total} records; the first that is missing is ${this.#nameOf(missing)}`,
       );
     }
+    if (this.#expected.sampled === 1) this.#everyCount();
+    for (const window of expectedWindows(this.#expected)) {
+      if (!this.#windows.has(window)) throw new Violation(`window ${window} is missing`);
+    }
+  }
+
+  #everyCount(): void {
     for (const [key, counts] of this.#counts) {
       for (let count = 1; count <= counts.size; count++) {
         if (!counts.has(count)) throw new Violation(`${key} was never counted to ${count} of ${counts.size}`);
       }
-    }
-    for (const window of expectedWindows(this.#perSplit)) {
-      if (!this.#windows.has(window)) throw new Violation(`window ${window} is missing`);
     }
   }
 
@@ -92,10 +115,10 @@ export class Reader {
   }
 
   #takeRecord([key, count, split, index]: [string, number, number, number], path: string): void {
-    const at = split * this.#perSplit + index;
+    const at = split * this.#leaving + index / this.#expected.sampled;
     if (this.#seen[at] === undefined)
       throw new Violation(`${relative(this.#folder, path)} holds a record that nobody made: ${key}, ${at}`);
-    const where = `${nameOf(at, this.#perSplit)} in ${relative(this.#folder, path)}`;
+    const where = `${this.#nameOf(at)} in ${relative(this.#folder, path)}`;
     if (key !== keyOf(split, index)) throw new Violation(`${where} has the key ${key}`);
     if (this.#seen[at] !== 0) throw new Violation(`${where} is committed a second time`);
     this.#seen[at] = 1;
@@ -110,8 +133,13 @@ export class Reader {
     const where = `window ${window} in ${relative(this.#folder, path)}`;
     if (this.#windows.has(window)) throw new Violation(`${where} is committed a second time`);
     this.#windows.add(window);
-    const expected = countOf(key, start, this.#perSplit);
+    const expected = countOf(key, start, this.#expected);
     if (count !== expected) throw new Violation(`${where} holds ${count} records, not ${expected}`);
+  }
+
+  #nameOf(at: number): string {
+    const index = (at % this.#leaving) * this.#expected.sampled;
+    return `record ${index} of split ${Math.floor(at / this.#leaving)}`;
   }
 }
 
@@ -129,26 +157,25 @@ function valuesOf(line: string): readonly unknown[] | undefined {
   }
 }
 
-function nameOf(at: number, perSplit: number): string {
-  return `record ${at % perSplit} of split ${Math.floor(at / perSplit)}`;
-}
-
-/** Records of a key in a window, by counting them. */
-function countOf(key: string, start: number, perSplit: number): number {
+/** Records of a key in a window: its keys come again after {@link KEYS} records of a split. */
+function countOf(key: string, start: number, { perSplit, perWindow }: Expected): number {
+  const from = start / STEP_MS;
+  const end = Math.min(perSplit, from + perWindow);
   let count = 0;
-  const end = Math.min(perSplit, (start + WINDOW_MS) / STEP_MS);
   for (let split = 0; split < SPLITS; split++) {
-    for (let index = start / STEP_MS; index < end; index++) if (keyOf(split, index) === key) count++;
+    for (let index = from; index < Math.min(end, from + KEYS); index++) {
+      if (keyOf(split, index) === key) count += Math.ceil((end - index) / KEYS);
+    }
   }
   return count;
 }
 
-function expectedWindows(perSplit: number): Set<string> {
+function expectedWindows({ perSplit, perWindow }: Expected): Set<string> {
   const windows = new Set<string>();
-  for (let split = 0; split < SPLITS; split++) {
-    for (let index = 0; index < perSplit; index++) {
-      const start = Math.floor((index * STEP_MS) / WINDOW_MS) * WINDOW_MS;
-      windows.add(`${keyOf(split, index)} at ${start}`);
+  for (let from = 0; from < perSplit; from += perWindow) {
+    for (let split = 0; split < SPLITS; split++) {
+      for (let index = from; index < Math.min(perSplit, from + perWindow, from + KEYS); index++)
+        windows.add(`${keyOf(split, index)} at ${from * STEP_MS}`);
     }
   }
   return windows;

@@ -4,9 +4,8 @@
 export const SPLITS = 4;
 /** ms of event time from one record of a split to the next. */
 export const STEP_MS = 10;
-/** ms of event time in a window. */
-export const WINDOW_MS = 5_000;
-const KEYS = 97;
+/** After so many records of a split their keys come again in the same order. */
+export const KEYS = 97;
 
 /** The key of a record: its split and its number within it. */
 export function keyOf(split: number, index: number): string {

@@ -33,6 +33,24 @@ describe('recorded runs', () => {
     );
   });
 
+  it('count each step at which processes died once', () => {
+    const one = { ...chaos, cuts: 2, met: ['part.opened', 'part.opened > part.synced'] };
+    const other = { ...chaos, cuts: 1, halfOpen: 4, met: ['part.opened', 'part.synced'] };
+    assert.match(
+      provedSentence([one, other]),
+      /100 kills \(at 2 named steps and 1 ordered pairs of them\) and 40 pauses of real processes, 3 cuts of the network, 4 half-open links in 20 minutes/,
+    );
+  });
+
+  it('of a soak are told beside the others', () => {
+    const soak: Recorded = { ...chaos, kind: 'soak', kills: 3, pauses: 2, cuts: 1, seconds: 1_800 };
+    assert.match(
+      provedSentence([chaos, soak, soak]),
+      /; a soak of 60 minutes at 60 % of the load that the cluster held, with 12 faults, under 2,000 records: no record/,
+    );
+    assert.match(provedSentence([{ ...soak, violations: ['grew'] }]), /: 1 rule was broken/);
+  });
+
   it('that broke a rule say so', () => {
     assert.match(provedSentence([sim(3), sim(3, 2)]), /: 2 rules were broken/);
     assert.match(provedSentence([{ ...chaos, violations: ['gone'] }]), /: 1 rule was broken/);

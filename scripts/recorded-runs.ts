@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-/** A run as `sim` and `chaos` record it; figures that a kind does not have are absent. */
+/** A run as `sim`, `chaos` and `soak` record it; figures that a kind does not have, or had not yet, are absent. */
 export interface Recorded {
   readonly kind: string;
   readonly protocol: number;
@@ -12,10 +12,31 @@ export interface Recorded {
   readonly totals?: Readonly<Record<string, number>>;
   readonly kills?: number;
   readonly pauses?: number;
+  /** Other things that happened to real processes, by {@link OTHER_FAULTS}. */
+  readonly fullDisks?: number;
+  readonly cuts?: number;
+  readonly halfOpen?: number;
+  readonly slowLinks?: number;
+  readonly resetStorms?: number;
+  readonly brokenCalls?: number;
+  readonly clockJumps?: number;
   readonly records?: number;
   readonly failures?: readonly unknown[];
   readonly violations?: readonly unknown[];
+  /** Steps, and pairs of steps, at which processes died. */
+  readonly met?: readonly string[];
 }
+
+/** In the words of the README. */
+const OTHER_FAULTS = {
+  cuts: 'cuts of the network',
+  halfOpen: 'half-open links',
+  slowLinks: 'slow links',
+  resetStorms: 'storms of resets',
+  fullDisks: 'full disks',
+  brokenCalls: 'times failing or slow disks',
+  clockJumps: 'clocks that jumped',
+} as const satisfies Partial<Record<keyof Recorded, string>>;
 
 const BEGIN = '<!-- from docs/internals/runs -->';
 const END = '<!-- end -->';
@@ -24,7 +45,7 @@ const END = '<!-- end -->';
 export function recordedIn(folder: string): Recorded[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => /^(?:sim|chaos)-.*\.json$/.test(name))
+    .filter((name) => /^(?:sim|chaos|soak)-.*\.json$/.test(name))
     .sort()
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Recorded);
 }
@@ -33,6 +54,7 @@ export function recordedIn(folder: string): Recorded[] {
 export function provedSentence(runs: readonly Recorded[]): string {
   const sim = newest(runs, 'sim');
   const chaos = newest(runs, 'chaos');
+  const soak = newest(runs, 'soak');
   const total = (name: string): string => count(sum(sim, ({ totals }) => totals?.[name]));
   const told: string[] = [];
   if (sim.length > 0) {
@@ -41,13 +63,35 @@ export function provedSentence(runs: readonly Recorded[]): string {
     );
   }
   if (chaos.length > 0) {
+    const met = new Set(chaos.flatMap((run) => run.met ?? []));
+    const pairs = [...met].filter((name) => name.includes(' > ')).length;
+    const steps =
+      met.size === 0
+        ? ''
+        : ` (at ${count(met.size - pairs)} named steps and ${count(pairs)} ordered pairs of them)`;
+    const others = Object.entries(OTHER_FAULTS)
+      .map(([name, words]) => [sum(chaos, (run) => run[name as keyof typeof OTHER_FAULTS]), words] as const)
+      .filter(([times]) => times > 0)
+      .map(([times, words]) => `${count(times)} ${words}`);
     told.push(
-      `${count(sum(chaos, ({ kills }) => kills))} kills and ${count(sum(chaos, ({ pauses }) => pauses))} pauses of real ` +
-        `processes in ${count(Math.round(sum(chaos, ({ seconds }) => seconds) / 60))} minutes, under ${count(sum(chaos, ({ records }) => records))} records`,
+      `${count(sum(chaos, ({ kills }) => kills))} kills${steps} and ${count(sum(chaos, ({ pauses }) => pauses))} pauses of real ` +
+        `processes${others.map((words) => `, ${words}`).join('')} in ${minutesOf(chaos)}, under ${count(sum(chaos, ({ records }) => records))} records`,
+    );
+  }
+  if (soak.length > 0) {
+    const faults = sum(soak, (run) =>
+      [
+        run.kills,
+        run.pauses,
+        ...Object.keys(OTHER_FAULTS).map((name) => run[name as keyof typeof OTHER_FAULTS]),
+      ].reduce<number>((total, times) => total + (times ?? 0), 0),
+    );
+    told.push(
+      `a soak of ${minutesOf(soak)} at 60 % of the load that the cluster held, with ${count(faults)} faults, under ${count(sum(soak, ({ records }) => records))} records`,
     );
   }
   if (told.length === 0) return 'No run is recorded.';
-  const broken = sum([...sim, ...chaos], ({ totals, failures, violations }) =>
+  const broken = sum([...sim, ...chaos, ...soak], ({ totals, failures, violations }) =>
     Math.max(totals?.['violations'] ?? 0, failures?.length ?? 0, violations?.length ?? 0),
   );
   const verdict =
@@ -69,6 +113,10 @@ function newest(runs: readonly Recorded[], kind: string): Recorded[] {
   const own = runs.filter((run) => run.kind === kind);
   const protocol = Math.max(...own.map((run) => run.protocol));
   return own.filter((run) => run.protocol === protocol);
+}
+
+function minutesOf(runs: readonly Recorded[]): string {
+  return `${count(Math.round(sum(runs, ({ seconds }) => seconds) / 60))} minutes`;
 }
 
 function sum(runs: readonly Recorded[], figure: (run: Recorded) => number | undefined): number {

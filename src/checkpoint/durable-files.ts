@@ -3,14 +3,18 @@
 import { join } from 'node:path';
 import { type Env, type Files, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
+import { failpoint } from '../base/failpoints.ts';
 import type { Publication, PublicationOutcome } from '../base/object-store.ts';
 
 /** Creates a file that must not exist, with its bytes durable; its name is durable after `syncDirectory`. */
 export async function createDurably(files: Files, path: string, bytes: Uint8Array): Promise<void> {
   const file = await files.open(path, 'create');
+  failpoint('file.created');
   try {
     await file.write(bytes);
+    failpoint('file.written');
     await file.sync();
+    failpoint('file.synced');
   } finally {
     await file.close();
   }
@@ -83,13 +87,16 @@ export async function publishFile(
   } catch (error) {
     return { kind: 'failed', error, outcomeKnown: true };
   }
+  failpoint('publication.written');
   const linked = await link(files, publication, temporary);
   if (linked.kind !== 'published') return linked;
+  failpoint('publication.linked');
   try {
     await files.syncDirectory(publication.directory);
   } catch (error) {
     return { kind: 'failed', error, outcomeKnown: false };
   }
+  failpoint('publication.durable');
   try {
     await files.remove(temporary);
   } catch (error) {

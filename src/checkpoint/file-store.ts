@@ -5,6 +5,7 @@
 
 import { makeDirectoryDurably } from '../base/durable-directory.ts';
 import type { Env } from '../base/env.ts';
+import { failpoint } from '../base/failpoints.ts';
 import { locationIn, parentOf } from '../base/locations.ts';
 import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
 import { createDurably, isFilesError, listIfExists, publishFile, readIfExists } from './durable-files.ts';
@@ -20,6 +21,7 @@ export class FileStore implements ObjectStore {
   async claim(directory: string): Promise<void> {
     const { files } = this.#env;
     await files.claimDirectory(directory);
+    failpoint('directory.claimed');
     await files.syncDirectory(parentOf(directory));
   }
 
@@ -70,6 +72,7 @@ export class FileStore implements ObjectStore {
     const { files } = this.#env;
     if ((await files.stat(directory)) === undefined) return;
     if (first !== undefined) await this.remove(locationIn(directory, first));
+    failpoint('checkpoint.metadata-removed');
     await files.removeTree(directory);
   }
 

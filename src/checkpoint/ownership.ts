@@ -25,6 +25,7 @@
 
 import { assert } from '../base/assert.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { failpoint } from '../base/failpoints.ts';
 import { locationIn } from '../base/locations.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { decodeCheckedJson, encodeCheckedJson } from './checked-json.ts';
@@ -92,6 +93,7 @@ export async function recordBase(store: ObjectStore, jobDirectory: string, base:
     temporary: `${BASE_FILE}.tmp`,
     document: base,
   });
+  failpoint('start.base-recorded');
 }
 
 /** The base of an attempt; `undefined` when it has none (O-6). */

@@ -6,6 +6,7 @@
  */
 
 import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { failpoint } from '../base/failpoints.ts';
 import { parentOf } from '../base/locations.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import type { ClaimedSnapshot } from './lineage.ts';
@@ -79,6 +80,7 @@ export async function startAttempt(
   const finished = await refuse(store, continued(options, before), before);
   if (finished !== undefined) return finished;
   const attempt = await claimAttempt(store, jobDirectory);
+  failpoint('start.claimed');
   return fencedFirst(
     () => checkFence(store, jobDirectory, attempt),
     () => afterClaim(store, options, attempt),
@@ -99,9 +101,11 @@ async function afterClaim(
   // Again after the claim: O-3.
   const folder = await surveyFolder(store, asked.jobDirectory);
   const options = continued(asked, folder);
+  failpoint('start.surveyed');
   const finishedMeanwhile = await refuse(store, options, folder);
   if (finishedMeanwhile !== undefined) return finishedMeanwhile;
   const checkpoint = await choose(store, options, folder);
+  failpoint('start.loaded');
   const claimed = await claimedSnapshot(store, options, folder, checkpoint);
   return started(store, options, { attempt, folder, checkpoint, claimed });
 }

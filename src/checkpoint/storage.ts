@@ -15,6 +15,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
+import { failpoint } from '../base/failpoints.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { locationIn } from '../base/locations.ts';
 import type { ObjectStore, Publication } from '../base/object-store.ts';
@@ -73,6 +74,7 @@ export async function writeStateFile(
   const file = stateFileName(name);
   try {
     await store.create(locationIn(directory, file), bytes);
+    failpoint('state.durable');
   } catch (error) {
     throw storageFailed(`state was not written`, error);
   }
@@ -142,7 +144,9 @@ export class CheckpointStorage {
       const error = asError(storageFailed(`checkpoint ${checkpointId} was not published`, outcome.error));
       return { kind: 'failed', error, outcomeKnown: outcome.outcomeKnown };
     }
+    failpoint('checkpoint.published');
     const fenced = await this.#fencedAfterPublication();
+    failpoint('checkpoint.fence-checked');
     if (fenced !== undefined) return fenced;
     if (outcome.kind === 'published') return outcome;
     const message = `somebody else published checkpoint ${checkpointId} in ${this.#jobDirectory}`;

@@ -26,6 +26,7 @@
 import { callAs, callerAs, type CallOrigin } from '../base/call-origin.ts';
 import { makeCode } from '../base/made-code.ts';
 import { isMillraceError, MillraceError, serializeError } from '../base/errors.ts';
+import { failpoint } from '../base/failpoints.ts';
 import type { Env, Timer } from '../base/env.ts';
 import type { Key } from '../base/key-groups.ts';
 import { addBytes, addPools } from '../exchange/channel.ts';
@@ -320,7 +321,9 @@ export class TaskRunner {
 
   async #commit(checkpointId: number): Promise<void> {
     if (this.#phase !== 'running') return;
+    failpoint('task.completion-heard');
     await callAs(this.#origin, () => this.task.onCheckpointComplete(checkpointId));
+    failpoint('task.committed');
     this.#report({ kind: 'committed', ...this.#address, checkpointId });
   }
 
@@ -585,12 +588,14 @@ export class TaskRunner {
     const startDelayMs = Math.max(0, clock.now() - barrier.timestamp - alignmentMs);
     this.task.beforeBarrier(barrier.id);
     const encoding = this.#parts.encoder.begin(this.#parts.wakeUp);
+    failpoint('task.barrier-reached');
     const outputs = this.#ports.flatMap((port) => port.barrier(barrier));
     const snapshot = this.task.snapshot(barrier, encoding);
     if (barrier.kind === 'stop') {
       this.#stopped = true;
       this.task.silence();
     }
+    failpoint('task.snapshot-taken');
     const asyncFrom = clock.monotonic();
     this.#pending.push(
       new PendingSnapshot({
@@ -657,6 +662,7 @@ export class TaskRunner {
         throw new MillraceError('DRILL_FAILURE', 'this part of the checkpoint was dropped by a drill');
       }
       const snapshot = await pending.encode();
+      failpoint('task.snapshot-encoded');
       const state = await this.#parts.store(checkpointId, snapshot, savepointPart(pending.barrier));
       const figures: CheckpointFigures = {
         unaligned: pending.barrier.alignment === 'unaligned',
@@ -668,8 +674,10 @@ export class TaskRunner {
         stateBytes: snapshot.bytes.length,
         inFlightBytes: pending.inFlightBytes(),
       };
+      failpoint('task.state-stored');
       snapshot.release?.();
       this.#report({ kind: 'acknowledge', ...this.#address, checkpointId, state, figures });
+      failpoint('task.acknowledged');
     } catch (error) {
       this.#report({ kind: 'decline', ...this.#address, checkpointId, error: serializeError(error) });
     }

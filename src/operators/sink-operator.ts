@@ -17,6 +17,7 @@
 
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
+import { failpoint } from '../base/failpoints.ts';
 import type { Operator, OperatorCode, OperatorContext, OperatorStateWriter } from './operator.ts';
 import { decodePending, encodePending } from './pending-commit.ts';
 import type { Sink, SinkCommitter, SinkWriter } from './sink.ts';
@@ -65,8 +66,10 @@ export class SinkWriterOperator<T> implements Operator {
         last.checkpointId <= (context.restoredCheckpointId ?? -1),
         'what a checkpoint names was prepared for it or before it',
       );
+      failpoint('sink.restored');
       await this.#commitUpTo(last.checkpointId);
     }
+    failpoint('sink.restored-committed');
     if (this.#closed) return;
     this.#writer = await this.#sink.createWriter(context);
   }
@@ -126,6 +129,7 @@ export class SinkWriterOperator<T> implements Operator {
   }
 
   #onPrepared(pending: Pending, handles: readonly Uint8Array[]): void {
+    failpoint('sink.prepared');
     pending.handles = handles;
     if (handles.length > 0 && this.#committer === undefined) {
       this.#fail(new TypeError(`the sink ${this.#sink.name} prepares commits but has no committer`));
@@ -158,11 +162,14 @@ export class SinkWriterOperator<T> implements Operator {
       const { handles } = next;
       assert(handles !== undefined, 'a checkpoint completes after all that it names is prepared');
       if (handles.length > 0) {
+        failpoint('sink.commit-begins');
         await this.#context!.checkFence();
+        failpoint('sink.fence-checked');
         await this.#committer!.commit(next.checkpointId, handles);
       }
       assert(this.#pending[0] === next, 'commits happen one at a time');
       this.#pending.shift();
+      failpoint('sink.committed');
     }
   }
 

@@ -1,15 +1,21 @@
-// What a chaos run does to processes does what it says: calls fail, take long and work again; nothing gets to who is cut off.
+// What a chaos run does to processes does what it says: calls fail, take long and work again; nothing gets to who
+// is cut off; processes die at named steps and for the memory that they take, and their clocks jump.
 
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { breakCalls, brokenCallsRefused, type BrokenCalls } from '../../chaos/calls.ts';
-import { temporaryFolder } from '../e2e/processes.ts';
+import { MemoryGroup } from '../../chaos/memory.ts';
+import { ProcessFaults } from '../../chaos/processes.ts';
+import { cleanUp, temporaryFolder } from '../e2e/processes.ts';
 
 const NETWORK = new URL('../../chaos/network.ts', import.meta.url).href;
+const FAILPOINTS_FILE = new URL('../../src/base/failpoints.ts', import.meta.url).href;
 
 /** Says a line for each name that it makes and makes last: how that ended, and whether it took long. */
 const WRITER = `
@@ -70,40 +76,137 @@ test('calls of a process that is gone are not broken', { skip: brokenCallsRefuse
   assert.equal(await breakCalls(child.pid!, 'io'), undefined);
 });
 
-const ping = spawnSync('unshare', ['--net', 'ip', 'link', 'set', 'lo', 'up'], { encoding: 'utf8' });
-const refused = ping.status === 0 ? undefined : (ping.error?.message ?? ping.stderr.trim());
-
-test('nothing gets to who is cut off until it is healed, and what was sent meanwhile comes then', {
-  skip: refused,
-}, () => {
-  const text = `
-    import { once } from 'node:events';
-    import { connect, createServer } from 'node:net';
-    import { hostOf, OwnNetwork } from ${JSON.stringify(NETWORK)};
-    const [network, host] = [new OwnNetwork(), hostOf('taskmanager-1')];
-    const heard = [];
-    const server = createServer((socket) => socket.on('data', (bytes) => heard.push(String(bytes))));
-    server.listen(0, host);
-    await once(server, 'listening');
-    const { port } = server.address();
-    const client = connect(port, host);
-    await once(client, 'connect');
+/** Two TaskManagers in namespaces of their own: one sends back what it hears, the other one's cable does not matter. */
+const NETWORK_RUN = `
+  import { spawn } from 'node:child_process';
+  import { once } from 'node:events';
+  import { connect } from 'node:net';
+  import process from 'node:process';
+  import { entered, OwnNetwork } from ${JSON.stringify(NETWORK)};
+  const within = await entered();
+  if (within !== undefined) process.exit(within.code);
+  const endings = [];
+  const network = new OwnNetwork({ after: (run) => endings.push(run) });
+  const said = { refused: network.refused };
+  if (network.refused === undefined) {
+    const [command, ...words] = await network.inside('taskmanager-1');
+    await network.inside('taskmanager-2');
+    const echo = "require('net').createServer((socket) => socket.pipe(socket)).listen(7000, '127.0.0.11', () => console.log('up'))";
+    const server = spawn(command, [...words, process.execPath, '--eval', echo], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(server.stdout, 'data');
     const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-    network.cut(host);
-    client.write('meanwhile');
-    const refused = await once(connect(port, host), 'error').then(([{ code }]) => code);
-    await pause(500);
-    const before = heard.length;
-    network.heal(host);
-    while (heard.length === 0) await pause(20);
-    console.log(JSON.stringify({ why: network.refused, refused, before, heard }));
-    process.exit();
-  `;
-  const words = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', process.execPath];
-  const { stdout, stderr } = spawnSync('unshare', [...words, '--input-type=module', '--eval', text], {
-    encoding: 'utf8',
-    env: { ...process.env, MILLRACE_CHAOS_NETWORK: 'own' },
-  });
+    const client = connect(7000, '127.0.0.11');
+    let heard = '';
+    let ended;
+    client.on('data', (bytes) => { heard += bytes; });
+    client.on('error', ({ code }) => { ended = code; });
+    await once(client, 'connect');
+    const until = async (text) => { while (!heard.endsWith(text)) await pause(10); };
+    client.write('before');
+    await until('before');
+    for (const direction of ['to', 'from', 'both']) {
+      const heal = network.cut('taskmanager-1', direction);
+      client.write(direction);
+      await pause(400);
+      said[direction] = heard.endsWith(direction);
+      heal();
+      await until(direction);
+    }
+    const fast = network.slow('taskmanager-1');
+    const from = performance.now();
+    client.write('x'.repeat(100_000) + 'slow');
+    await until('slow');
+    said.slow = performance.now() - from > 400;
+    fast();
+    said.reset = network.reset('taskmanager-1');
+    while (ended === undefined) await pause(10);
+    said.ended = ended;
+    server.kill();
+  }
+  for (const end of endings.reverse()) end();
+  console.log(JSON.stringify(said));
+  process.exit();
+`;
+
+/** Whether this machine allows networks of their own is told by the run itself. */
+const network = spawnSync('unshare', ['--net', 'true'], { encoding: 'utf8' });
+const refused = network.status === 0 ? undefined : (network.error?.message ?? network.stderr.trim());
+
+test('a TaskManager is cut off in each direction until it is healed; its cable is slow, and its connections are reset', {
+  skip: refused,
+}, (context) => {
+  const file = join(temporaryFolder(context), 'run.mjs');
+  writeFileSync(file, NETWORK_RUN);
+  const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' });
   assert.notEqual(stdout, '', stderr);
-  assert.deepEqual(JSON.parse(stdout), { refused: 'EINVAL', before: 0, heard: ['meanwhile'] });
+  assert.deepEqual(JSON.parse(stdout), {
+    to: false,
+    from: false,
+    both: false,
+    slow: true,
+    reset: 1,
+    ended: 'ECONNRESET',
+  });
+});
+
+const group = new MemoryGroup();
+group.remove();
+
+test('a process that takes more memory than it may is ended by its kernel', {
+  skip: group.refused,
+}, async (context) => {
+  const own = new MemoryGroup();
+  cleanUp(context, () => own.remove());
+  const text = 'const all = []; setInterval(() => all.push(Buffer.alloc(300_000, 1)), 10); console.log("up")';
+  const child = spawn(process.execPath, ['--eval', text], { stdio: ['ignore', 'pipe', 'inherit'] });
+  cleanUp(context, () => child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  own.limit(child.pid!, 4 * 1024 * 1024);
+  assert.deepEqual(await ended, [null, 'SIGKILL']);
+});
+
+/** Comes by two steps in turn, and says what its wall clock says. */
+const STEPS_RUN = `
+  import { failpoint } from ${JSON.stringify(FAILPOINTS_FILE)};
+  const from = Date.now();
+  setInterval(() => {
+    failpoint('part.written');
+    failpoint('part.synced');
+    console.log(Math.abs(Date.now() - from) > 1_800_000 ? 'wrong' : 'right');
+  }, 5);
+`;
+
+test('a process dies at the step that was armed, and only then another one at the step after it', async (context) => {
+  const faults = new ProcessFaults(temporaryFolder(context));
+  const run = (): ChildProcess => {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', STEPS_RUN], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...faults.environment },
+    });
+    cleanUp(context, () => child.kill('SIGKILL'));
+    return child;
+  };
+  const first = run();
+  const firstEnded = once(first, 'exit');
+  faults.arm({ first: 'part.synced', next: 'part.written' });
+  assert.deepEqual(await firstEnded, [null, 'SIGKILL']);
+  assert.equal(faults.struck, 1);
+  assert.deepEqual(await once(run(), 'exit'), [null, 'SIGKILL']);
+  assert.equal(faults.struck, 2);
+  faults.arm({ first: 'sink.committed' });
+  await faults.disarm();
+  assert.equal(faults.struck, 0);
+  // What is not armed any more ends nobody; and a clock jumps, and comes back.
+  const last = run();
+  const lines = createInterface({ input: last.stdout! })[Symbol.asyncIterator]();
+  const until = async (line: string): Promise<void> => {
+    for (let next = await lines.next(); next.value !== line; next = await lines.next())
+      assert.ok(next.done !== true, 'the process goes on');
+  };
+  await until('right');
+  faults.jumpClock(last.pid!, 3_600_000);
+  await until('wrong');
+  faults.setClock();
+  await until('right');
 });

@@ -1,15 +1,26 @@
 // The reader of chaos runs: it finds what is there twice, what is missing and what has changed.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { planOf } from '../../chaos/plan.ts';
+import { KINDS, nameOfSteps, planOf, stepsOf } from '../../chaos/plan.ts';
 import { Reader, Violation } from '../../chaos/reader.ts';
 import { keyOf, SPLITS } from '../../chaos/records.ts';
+import { FAILPOINTS } from '../../src/base/failpoints.ts';
+import { root } from '../architecture/read.ts';
 
 const PER_SPLIT = 700;
+const EXPECTED = { perSplit: PER_SPLIT, sampled: 1, perWindow: 500 };
 
 type Row = readonly (string | number)[];
 
@@ -47,7 +58,7 @@ describe('the reader of a chaos run', () => {
 
   it('takes what is whole, in whatever files it comes', () => {
     const { each, windows } = whole();
-    const reader = new Reader(folder, PER_SPLIT);
+    const reader = new Reader(folder, EXPECTED);
     reader.look();
     commit('each/part-1', each.slice(1_000));
     reader.look();
@@ -103,7 +114,7 @@ describe('the reader of a chaos run', () => {
       commit('each/part-0', rows.each);
       commit('windows/part-0', rows.windows);
       assert.throws(
-        () => new Reader(folder, PER_SPLIT).complete(),
+        () => new Reader(folder, EXPECTED).complete(),
         (error) => error instanceof Violation && message.test(error.message),
       );
     });
@@ -113,7 +124,7 @@ describe('the reader of a chaos run', () => {
     const { each, windows } = whole();
     commit('each/part-0', each);
     commit('windows/part-0', windows);
-    const reader = new Reader(folder, PER_SPLIT);
+    const reader = new Reader(folder, EXPECTED);
     reader.complete();
     appendFileSync(join(folder, 'each/part-0'), '[]\n');
     assert.throws(() => reader.complete(), /part-0 has changed/);
@@ -123,14 +134,55 @@ describe('the reader of a chaos run', () => {
     assert.throws(() => reader.look(), /part-0 was committed and is gone/);
   });
 
-  it('is given the same plan by the same seed', () => {
+  it('takes one of so many records, and all of them in windows', () => {
+    const { each, windows } = whole();
+    const sampled = { ...EXPECTED, sampled: 7 };
+    const leaving = each.filter(([, , , index]) => Number(index) % 7 === 0);
+    commit('each/part-0', leaving);
+    commit('windows/part-0', windows);
+    const reader = new Reader(folder, sampled);
+    reader.complete();
+    assert.equal(reader.records, leaving.length);
+    commit('each/part-0', leaving.slice(1));
+    assert.throws(() => new Reader(folder, sampled).complete(), /399 of 400 records; .* record 0 of split 0/);
+  });
+});
+
+describe('what happens in a chaos run', () => {
+  it('is the same by the same seed, and of the kinds that are asked for', () => {
     const [one, other] = [planOf(5, 1_000), planOf(5, 1_000)];
     const kinds = new Set<string>();
-    for (let index = 0; index < 200; index++) {
+    for (let index = 0; index < 500; index++) {
       const planned = one.next().value;
       kinds.add(planned.action.kind);
       assert.deepEqual(other.next().value, planned);
     }
-    assert.deepEqual([...kinds].sort(), ['calls', 'cut', 'disk-full', 'kill', 'pause', 'savepoint']);
+    assert.deepEqual([...kinds].sort(), [...KINDS].sort());
+    const only = planOf(5, 1_000, ['clock']);
+    for (let index = 0; index < 50; index++) assert.equal(only.next().value.action.kind, 'clock');
+  });
+
+  it('meets each step alone and after each other, those first that no run has met', () => {
+    const met = new Set<string>();
+    const all = FAILPOINTS.length * (FAILPOINTS.length + 1);
+    const steps = stepsOf(5, new Set(['part.synced', 'part.synced > part.opened']));
+    const from = steps.next().value;
+    assert.equal(from.next, undefined);
+    met.add(nameOfSteps(from));
+    for (let count = 1; count < all - 2; count++) met.add(nameOfSteps(steps.next().value));
+    assert.equal(met.size, all - 2);
+    assert.ok(!met.has('part.synced') && !met.has('part.synced > part.opened'));
+    // From then on all of them, again.
+    for (let count = 0; count < all; count++) met.add(nameOfSteps(steps.next().value));
+    assert.equal(met.size, all);
+  });
+
+  it('is named once in the code, step by step', () => {
+    const code = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+      .map((path) => readFileSync(join(root, 'src', path), 'utf8'))
+      .join('');
+    for (const step of FAILPOINTS)
+      assert.equal(code.split(`failpoint('${step}')`).length - 1, 1, `failpoint('${step}')`);
   });
 });

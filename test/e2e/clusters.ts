@@ -13,6 +13,8 @@ import {
   isAlive,
   millrace,
   pause,
+  type Running,
+  start,
   startMillrace,
   temporaryFolder,
 } from './processes.ts';
@@ -81,14 +83,20 @@ export class TestCluster {
     } = {},
   ): Promise<TestCluster> {
     const { taskManagers = 3, jobManagers = 1, settings = [], environment = {} } = options;
-    const cluster = new TestCluster(temporaryFolder(test), ['-Djobmanager.rpc.port=0', ...settings]);
-    cleanUp(test, () => {
-      spawnSync(process.execPath, [commandLine, 'cluster', 'stop', '--state', cluster.state]);
-    });
+    const cluster = TestCluster.empty(test, settings);
     const counts = ['--taskmanagers', `${taskManagers}`, '--job-managers', `${jobManagers}`];
     const words = ['cluster', 'start', ...counts, '--state', cluster.state];
     const ended = await millrace([...words, ...cluster.#options], { cwd: cluster.cwd, environment });
     assert.equal(ended.code, 0, ended.output);
+    return cluster;
+  }
+
+  /** Nothing runs yet: whoever wants a process adds it. */
+  static empty(test: Cleaning, settings: readonly string[]): TestCluster {
+    const cluster = new TestCluster(temporaryFolder(test), ['-Djobmanager.rpc.port=0', ...settings]);
+    cleanUp(test, () => {
+      spawnSync(process.execPath, [commandLine, 'cluster', 'stop', '--state', cluster.state]);
+    });
     return cluster;
   }
 
@@ -161,7 +169,12 @@ export class TestCluster {
   }
 
   /** Adds a JobManager, in the place of one that was killed; `settings` are all that it needs besides those of the cluster. */
-  async addJobManager(test: Cleaning, id: string, settings: readonly string[]): Promise<void> {
+  async addJobManager(
+    test: Cleaning,
+    id: string,
+    settings: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Running> {
     const started = startMillrace(
       [
         'jobmanager',
@@ -172,38 +185,46 @@ export class TestCluster {
         `-Djobmanager.resource-id=${id}`,
         '-Drest.port=0',
       ],
-      { cwd: this.cwd },
+      { cwd: this.cwd, environment },
     );
     cleanUp(test, () => started.child.kill('SIGKILL'));
     await started.outputMatches(/the JobManager listens on/, START_MS_MAX);
+    return started;
   }
 
-  /** Adds a TaskManager, in the place of one that was killed; `settings` are all that it needs besides those of the cluster. */
+  /**
+   * Adds a TaskManager, in the place of one that was killed; `settings` are all that it needs besides those of the cluster,
+   * `inside` the words of a command that starts it.
+   */
   async addTaskManager(
     test: Cleaning,
     id: string,
-    { slots = 3, settings = [] }: { readonly slots?: number; readonly settings?: readonly string[] } = {},
-  ): Promise<void> {
+    options: {
+      readonly slots?: number;
+      readonly settings?: readonly string[];
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly inside?: readonly string[];
+    } = {},
+  ): Promise<Running> {
+    const { slots = 3, settings = [], environment = {}, inside = [] } = options;
     const [jobManager] = await this.processes('jobmanager');
     const [host, port] = jobManager!.address!.split(':');
-    const started = startMillrace(
-      [
-        'taskmanager',
-        '--state',
-        this.state,
-        ...this.#options,
-        ...settings,
-        `-Djobmanager.rpc.address=${host}`,
-        `-Djobmanager.rpc.port=${port}`,
-        `-Dtaskmanager.resource-id=${id}`,
-        `-Dtaskmanager.numberOfTaskSlots=${slots}`,
-        '-Dheartbeat.interval=1s',
-        '-Dheartbeat.timeout=10s',
-      ],
-      { cwd: this.cwd },
-    );
+    const words = [
+      ...['taskmanager', '--state', this.state],
+      ...this.#options,
+      ...settings,
+      `-Djobmanager.rpc.address=${host}`,
+      `-Djobmanager.rpc.port=${port}`,
+      `-Dtaskmanager.resource-id=${id}`,
+      `-Dtaskmanager.numberOfTaskSlots=${slots}`,
+      '-Dheartbeat.interval=1s',
+      '-Dheartbeat.timeout=10s',
+    ];
+    const [command, ...rest] = [...inside, process.execPath, commandLine, ...words];
+    const started = start(command!, rest, { cwd: this.cwd, environment });
     cleanUp(test, () => started.child.kill('SIGKILL'));
     await started.outputMatches(/registered with the JobManager/, START_MS_MAX);
+    return started;
   }
 }
 

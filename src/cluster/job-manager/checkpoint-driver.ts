@@ -20,6 +20,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, isMillraceError, type MillraceError } from '../../base/errors.ts';
+import { failpoint } from '../../base/failpoints.ts';
 import { CheckpointCoordinator } from '../../checkpoint/coordinator.ts';
 import type {
   BarrierToSend,
@@ -135,6 +136,7 @@ export class CheckpointDriver {
   }
 
   acknowledge(report: SlotReport & { kind: 'acknowledge' }): void {
+    failpoint('checkpoint.acknowledged');
     const { vertex, subtask, checkpointId, state, figures } = report;
     this.#host.progress({ kind: 'acknowledged', checkpointId, vertex, subtask, figures });
     this.tell({ kind: 'acknowledge', task: subtaskKey(vertex, subtask), checkpointId, state });
@@ -210,6 +212,7 @@ export class CheckpointDriver {
   }
 
   #trigger({ barrier, target }: CheckpointDecision & { kind: 'trigger' }): void {
+    failpoint('checkpoint.triggered');
     const { id } = barrier;
     const then = (): void =>
       target === undefined ? this.#send(barrier) : this.#claimSavepoint(barrier, target);
@@ -218,6 +221,7 @@ export class CheckpointDriver {
       'a checkpoint directory is claimed',
       this.#store.claim(id),
       (claim) => {
+        failpoint('checkpoint.claimed');
         if (claim === 'claimed') return then();
         const error = new Error(`the directory of checkpoint ${id} exists already`);
         this.tell({ kind: 'trigger-failed', checkpointId: id, taken: true, error });
@@ -239,6 +243,7 @@ export class CheckpointDriver {
       'the directory of a savepoint is made',
       store.claim(target),
       (directory) => {
+        failpoint('savepoint.claimed');
         this.#savepoints.set(id, directory);
         if (this.#isCollecting(id)) this.#send(barrier);
         else this.#abandonSavepoint(id);
@@ -270,12 +275,14 @@ export class CheckpointDriver {
     if (!this.#isCollecting(id)) return; // CD-2
     try {
       this.#enumerators.set(id, this.#host.trigger(barrier, this.#savepoints.get(id)));
+      failpoint('checkpoint.barrier-sent');
     } catch (error) {
       this.tell({ kind: 'trigger-failed', checkpointId: id, taken: false, error: asError(error) });
     }
   }
 
   #publish({ barrier, acknowledgements }: CheckpointDecision & { kind: 'publish' }): void {
+    failpoint('checkpoint.all-acknowledged');
     const { id } = barrier;
     const enumerators = this.#enumerators.get(id) ?? new Map<string, unknown>();
     this.#enumerators.delete(id);
@@ -307,6 +314,7 @@ export class CheckpointDriver {
       store.publish(directory, checkpoint),
       (outcome) => {
         if (outcome.kind !== 'published') return this.#savepointNotPublished(checkpoint, outcome);
+        failpoint('savepoint.published');
         if (kind === 'savepoint') return this.tell({ kind: 'published', checkpointId: id });
         this.#publishCheckpoint(checkpoint);
       },
@@ -354,11 +362,12 @@ export class CheckpointDriver {
   #discard(checkpointIds: readonly number[]): void {
     const store = this.#store;
     if (store === undefined) return;
+    if (checkpointIds.length > 0) failpoint('checkpoint.discarding');
     for (const id of checkpointIds) {
       this.#operate(
         'a checkpoint is discarded',
         store.discard(id),
-        () => {},
+        () => failpoint('checkpoint.discarded'),
         (error) => {
           this.#env.log.warn('a checkpoint could not be removed', { checkpointId: id, error: String(error) });
           this.#failIfFenced(error);

@@ -34,6 +34,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Env, Timer } from '../../base/env.ts';
 import { deserializeError, MillraceError, serializeError } from '../../base/errors.ts';
+import { failpoint } from '../../base/failpoints.ts';
 import type { BarrierToSend, CoordinatorConfig } from '../../checkpoint/coordinator-messages.ts';
 import { discardsAtEnd } from '../../checkpoint/retention.ts';
 import { type CompiledJob, type JobGraph, requiredSlots } from '../../graph/job-graph.ts';
@@ -519,7 +520,9 @@ export class JobMaster {
     const { env, provider, storage } = this.#options;
     const { compiled } = this;
     const { restored, found } = await this.#continuation.choose(this.#checkpoints.restorePoint());
+    failpoint('restore.chosen');
     const state = restored === undefined ? undefined : await storage.restore(restored);
+    failpoint('restore.read');
     for (const warning of state?.warnings ?? []) env.log.warn(warning);
     const cachedFiles = await this.#fileCache.copies();
     const parts = await prepareDeployment({
@@ -584,6 +587,7 @@ export class JobMaster {
     this.#listeners.tell((listener) => listener.onRestore?.(restored));
     if (this.#lostWhilePreparing !== undefined) return this.#fail(this.#lostWhilePreparing);
     deployment.deploy();
+    failpoint('restore.deployed');
   }
 
   /** Slots were started that nobody needs any more. */
@@ -711,10 +715,12 @@ export class JobMaster {
   }
 
   #complete(checkpointId: number): void {
+    failpoint('checkpoint.complete');
     const latest = this.#continuation.completed(checkpointId);
     if (latest !== undefined) this.#listeners.tell((listener) => listener.onCheckpoint?.(latest));
     for (const source of this.#deployment?.sources ?? []) source.completed(checkpointId);
     this.#deployment?.broadcast({ kind: 'complete', checkpointId });
+    failpoint('checkpoint.complete-sent');
   }
 
   #savepointTaken(id: number, path: string | undefined): CheckpointReference {

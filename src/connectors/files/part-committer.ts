@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { FilesError } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
+import { failpoint } from '../../base/failpoints.ts';
 import type { OperatorContext } from '../../operators/operator.ts';
 import type { SinkCommitter } from '../../operators/sink.ts';
 import { checkpointOfName, isInProgressName } from './part-names.ts';
@@ -40,6 +41,7 @@ export class PartCommitter implements SinkCommitter {
     try {
       for (const handle of handles) await this.#commitPart(decodePart(handle), checkpointId);
       await this.#context.files.syncDirectory(this.#directory);
+      failpoint('parts.renamed');
     } catch (error) {
       throw sinkDirectoryError(this.#directory, error);
     }
@@ -49,6 +51,7 @@ export class PartCommitter implements SinkCommitter {
     const { files } = this.#context;
     try {
       await files.rename(join(this.#directory, from), join(this.#directory, to));
+      failpoint('part.renamed');
     } catch (error) {
       if (!(error instanceof FilesError && error.kind === 'absent')) throw error;
       if ((await files.stat(join(this.#directory, to))) === undefined)

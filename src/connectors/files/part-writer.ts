@@ -12,6 +12,7 @@ import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import type { FileHandle, Timer } from '../../base/env.ts';
 import { MillraceError } from '../../base/errors.ts';
+import { failpoint } from '../../base/failpoints.ts';
 import type { OperatorContext } from '../../operators/operator.ts';
 import type { SinkWriter } from '../../operators/sink.ts';
 import { StepQueue } from '../step-queue.ts';
@@ -96,6 +97,7 @@ export class PartWriter<T> implements SinkWriter<T> {
     return this.#steps.add(async () => {
       if (parts.length === 0) return [];
       await this.#context.files.syncDirectory(this.#directory);
+      failpoint('parts.durable');
       return parts.map(({ place }) =>
         encodePart({
           from: inProgressName(place),
@@ -146,8 +148,10 @@ export class PartWriter<T> implements SinkWriter<T> {
     if (part.file === undefined) {
       part.file = await this.#context.files.open(part.path, 'create');
       this.#open.add(part);
+      failpoint('part.opened');
     }
     await part.file.write(bytes);
+    failpoint('part.written');
     this.#waitingBytes -= bytes.length;
     this.#context.wakeUp();
   }
@@ -164,6 +168,7 @@ export class PartWriter<T> implements SinkWriter<T> {
 
   async #finish(part: Part): Promise<void> {
     await part.file?.sync();
+    failpoint('part.synced');
     await this.#closeFile(part);
   }
 

@@ -1,0 +1,36 @@
+// Runs on real processes that add up: each leaves its figures in a file of its own.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { commitNow } from '../sim/record.ts';
+
+/**
+ * Counts up when what must hold changes, so that a run before proves less than one after; sums are over one version. What
+ * happens is no part of it: a run before something new could happen counts that it did not.
+ */
+export const PROTOCOL = 3;
+
+/** Writes the file of a run. */
+export function recordRun(
+  folder: string,
+  kind: 'chaos' | 'soak',
+  figures: { readonly seed: number; readonly seconds: number },
+): void {
+  const now = new Date().toISOString();
+  const recorded = {
+    kind,
+    protocol: PROTOCOL,
+    commit: commitNow('src', 'chaos', 'test'),
+    node: process.version,
+    day: now.slice(0, 10),
+    cores: availableParallelism(),
+    load: Number(loadavg()[2]!.toFixed(1)),
+    ...figures,
+  };
+  mkdirSync(folder, { recursive: true });
+  // Two runs may have one seed, and end at one time in two processes.
+  const name = `${kind}-${PROTOCOL}-${figures.seed}-${now.replaceAll(/\D/g, '')}-${process.pid}.json`;
+  writeFileSync(join(folder, name), `${JSON.stringify(recorded, null, 2)}\n`, { flag: 'wx' });
+}
