@@ -87,6 +87,62 @@ test('channels take turns', () => {
   assert.equal(gate.backlog(), 0);
 });
 
+/** Reads so many elements; how many records of each of the producers there were. */
+function readRecords(gate: InputGate, elements: number, producers = 2): number[] {
+  const counts = new Array<number>(producers).fill(0);
+  for (let read = 0; read < elements; read++) {
+    const element = gate.next(0);
+    if (element?.kind !== 'batch') continue;
+    counts[element.producer]! += element.batch.values.length;
+  }
+  return counts;
+}
+
+function sendRecords(writer: ChannelWriter | undefined, ...sizes: number[]): void {
+  for (const size of sizes) {
+    const batch = { values: new Array(size).fill(0), timestamps: new Array(size).fill(0) };
+    assert.ok(writer!.tryWrite({ kind: 'batch', batch }));
+  }
+}
+
+test('turns are by records: of small batches more are taken than of large ones', () => {
+  const { gate, writers } = givenGate([{}, { input: 1 }]);
+  const sizes = new Array<number>(16);
+  sendRecords(writers[0], ...sizes.fill(16));
+  sendRecords(writers[1], ...sizes.fill(256));
+  const [small, large] = readRecords(gate, 17);
+  assert.deepEqual([small, large], [256, 256]);
+});
+
+test('a channel that a barrier blocks is not behind for good: it catches up when the barrier is through', () => {
+  const { gate, writers } = givenGate([{ unaligned: false }, { unaligned: false }]);
+  send(writers[0], inBand(1));
+  sendRecords(writers[1], 256, 256, 256, 256);
+  assert.equal(gate.next(0)?.kind, 'batch');
+  sendRecords(writers[0], ...new Array<number>(8).fill(256));
+  assert.deepEqual(readRecords(gate, 3), [0, 768], 'the other one has not delivered its barrier');
+  send(writers[1], inBand(1));
+  sendRecords(writers[1], ...new Array<number>(8).fill(256));
+  assert.equal(gate.next(0)?.kind, 'barrier');
+  assert.deepEqual(readRecords(gate, 4), [1024, 0]);
+  assert.deepEqual(readRecords(gate, 6), [768, 768]);
+});
+
+test('an idle channel, and one that has ended, keep no other waiting', () => {
+  const { gate, writers } = givenGate([{}, {}, {}]);
+  send(writers[0], status(true));
+  send(writers[2], end);
+  sendRecords(writers[1], ...new Array<number>(15).fill(256));
+  assert.deepEqual(readRecords(gate, 16, 3), [0, 15 * 256, 0]);
+});
+
+test('events without consequence do not keep a channel with records waiting', () => {
+  const { gate, writers } = givenGate([{}, {}]);
+  for (let time = 0; time < 16; time++) send(writers[0], watermark(time));
+  sendRecords(writers[1], 8, 8);
+  assert.deepEqual(readRecords(gate, 2), [0, 16]);
+});
+
 test('a batch tells where it came from', () => {
   const { gate, writers } = givenGate([
     { input: 0, edge: 8 },

@@ -11,6 +11,8 @@
  *  3. I-U2, per channel and in order: consumed before the snapshot + in flight = sent before the barrier.
  *  4. Elements of one channel keep their order.
  *  5. I-W1: the watermark of an input only grows.
+ *  6. Turns are by records (`turns.ts`): of channels that always have something none gets ahead by more than a batch, however
+ *     large the batches of each are. Nothing is left unread because its turn has not come while no other has anything.
  */
 
 import { assert } from '../base/assert.ts';
@@ -23,6 +25,7 @@ import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts'
 import { encodeElement, isMarkerFrame } from './frame.ts';
 import { InFlightRecorder } from './in-flight-recorder.ts';
 import { RecoveredInput } from './recovered-input.ts';
+import { Turns } from './turns.ts';
 import { WatermarkMerge } from './watermark-merge.ts';
 
 /** A channel of the gate. */
@@ -85,8 +88,7 @@ export class InputGate {
   readonly #pending: GateElement[] = [];
   #recovered: RecoveredInput | undefined;
   #givenUp: number | undefined;
-  /** The channel that is read next. */
-  #cursor = 0;
+  readonly #turns: Turns;
   /** The channel of the last batch, or -1 when that was a recovered one. */
   #lastBatchChannel = -1;
 
@@ -97,6 +99,7 @@ export class InputGate {
     this.#indexInInput = channels.map(
       (channel, index) => channels.slice(0, index).filter((other) => other.input === channel.input).length,
     );
+    this.#turns = new Turns(channels.length);
     this.#merges = this.#makeMerges();
     this.#alignment = new Alignment({
       unaligned: channels.map((channel) => channel.unaligned),
@@ -296,18 +299,20 @@ export class InputGate {
     this.#givenUp = checkpointId;
   }
 
-  // Hot path: once per batch.
+  // Invariant 6. Hot path: once per batch.
   #readFairly(now: number): GateElement | undefined {
-    const count = this.#channels.length;
-    for (let silent = 0; silent < count; silent++) {
-      const index = this.#cursor;
-      this.#cursor = index + 1 === count ? 0 : index + 1;
-      if (this.#alignment.isBlocked(index)) continue;
-      const element = this.#channels[index]!.reader.read();
-      if (element === undefined) continue;
+    const turns = this.#turns;
+    turns.begin();
+    for (let index = turns.next(); index >= 0; index = turns.next()) {
+      const element = this.#alignment.isBlocked(index) ? undefined : this.#channels[index]!.reader.read();
+      if (element === undefined) {
+        turns.silent(index);
+        continue;
+      }
+      turns.took(index, element.kind === 'batch' ? element.batch.values.length : 1);
       const found = this.#onElement(index, element, now);
       if (found !== undefined) return found;
-      silent = -1; // An event without consequence: every channel gets its turn again.
+      turns.begin(); // An event without consequence: whoever was blocked may be so no more.
     }
     return undefined;
   }

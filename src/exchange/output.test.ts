@@ -135,6 +135,39 @@ test('a batch is sent when its records have waited for the buffer timeout', () =
   assert.equal(port.flushDeadline(), undefined);
 });
 
+test('a batch that could not go waits to be filled, and goes when there is room', () => {
+  const { port, readers } = givenPort({ capacityElements: 1, batchRecords: 2, bufferTimeoutMs: 10 });
+  port.emitAll(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'], 1); // To the two channels by turns.
+  port.flushWhereRoom();
+  port.flushDue(0);
+  port.flushDue(1_000);
+  assert.equal(port.writable(), false);
+  assert.deepEqual(readAll(readers[0]!), ['[a c]']);
+  assert.equal(port.writable(), false, 'the other channel is full');
+  port.emitAll(['k', 'l'], 1);
+  const found: string[][] = [[], []];
+  for (let isWritable = false; !isWritable; isWritable = port.writable())
+    for (const [channel, reader] of readers.entries()) found[channel]!.push(...readAll(reader));
+  for (const [channel, reader] of readers.entries()) found[channel]!.push(...readAll(reader));
+  assert.deepEqual(found, [
+    ['[e g]', '[i k]'],
+    ['[b d]', '[f h]', '[j l]'],
+  ]);
+  port.emitAll(['m'], 1);
+  port.flushWhereRoom();
+  assert.deepEqual(readers.map(readAll), [['[m]'], []], 'with room nothing waits');
+});
+
+test('an event leaves no record behind it, also one that could not go', () => {
+  const { port, readers } = givenPort({ channelsOf: 1, capacityElements: 1, batchRecords: 2 });
+  port.emitAll(['a', 'b', 'c', 'd', 'e'], 1);
+  port.flushWhereRoom();
+  port.event({ kind: 'watermark', timestamp: 3 });
+  const found: string[] = [];
+  while (!port.writable()) found.push(...readAll(readers[0]!));
+  assert.deepEqual([...found, ...readAll(readers[0]!)], ['[a b]', '[c d]', '[e]', 'watermark 3']);
+});
+
 test('a buffer timeout of 0 sends every record at once, and one of -1 only full batches', () => {
   const { port, readers } = givenPort({ channelsOf: 1, bufferTimeoutMs: 0 });
   port.emitAll(['a', 'b'], 1);

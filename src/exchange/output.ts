@@ -216,12 +216,23 @@ export class OutputPort {
     this.#waitingSince = undefined;
   }
 
+  /**
+   * Sends of what waits for a batch to fill all that can go. Behind what waits for room it stays: it would come no sooner, and
+   * in a channel a small batch takes as much room as a full one. To be called again when there is room.
+   */
+  flushWhereRoom(): void {
+    for (let channel = 0; channel < this.#builders.length; channel++) {
+      if (this.#builders[channel]!.size > 0 && this.#overflow[channel]!.isEmpty()) this.#seal(channel);
+    }
+    this.#waitingSince = undefined;
+  }
+
   /** Flushes when records have waited for the buffer timeout; to be called once per turn of the task. */
   flushDue(now: number): void {
     if (this.#bufferTimeoutMs < 0) return;
     if (!this.#isBuilding()) this.#waitingSince = undefined;
     else if (this.#waitingSince === undefined) this.#waitingSince = now;
-    else if (now - this.#waitingSince >= this.#bufferTimeoutMs) this.flush();
+    else if (now - this.#waitingSince >= this.#bufferTimeoutMs) this.flushWhereRoom();
   }
 
   /** When `flushDue` has to be called again; `undefined` while no record waits. */

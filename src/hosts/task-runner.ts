@@ -537,7 +537,7 @@ export class TaskRunner {
 
   /** Before the task waits for a wake-up: everything on its way, everything armed. */
   #rest(blocked: boolean): StepResult {
-    for (const port of this.#ports) port.flush();
+    for (const port of this.#ports) port.flushWhereRoom();
     if (this.#pending.some((pending) => pending.advance() === 'more')) return 'more';
     this.#advanceSnapshots();
     let full = false;
