@@ -43,8 +43,8 @@ export class BatchRun implements RecordRun {
   readonly #keys: Key[] = [];
   #selector: ((value: unknown) => unknown) | undefined;
   #backend: KeyedStateBackend | undefined;
-  /** Records that were handed out and are not accounted for; 0: the task has asked for the next one (B2). */
-  #handedOut = 0;
+  /** The records from here to `position` are not accounted for; none: the task has asked for the next one (B2). */
+  #accounted = 0;
 
   constructor(between: BetweenRecords) {
     this.#between = between;
@@ -58,6 +58,7 @@ export class BatchRun implements RecordRun {
     this.values = batch.values;
     this.timestamps = batch.timestamps;
     this.position = 0;
+    this.#accounted = 0;
     this.end = batch.values.length;
     this.keys = undefined;
     this.#selector = undefined;
@@ -76,6 +77,7 @@ export class BatchRun implements RecordRun {
     const keys = this.#keys;
     for (let index = 0; index < keys.length; index++) keys[index] = 0;
     this.position = 0;
+    this.#accounted = 0;
     this.end = 0;
   }
 
@@ -89,8 +91,9 @@ export class BatchRun implements RecordRun {
 
   /** After a call: the slice learns of the records that it took. */
   settle(): void {
-    if (this.#handedOut > 0) this.#slice.spend(this.#handedOut);
-    this.#handedOut = 0;
+    const taken = this.position - this.#accounted;
+    this.#accounted = this.position;
+    if (taken > 0) this.#slice.spend(taken);
   }
 
   /** B3; the records are taken with these keys from now on. */
@@ -116,7 +119,6 @@ export class BatchRun implements RecordRun {
   next(): number {
     const index = this.position;
     if (index >= this.end || !this.#mayGoOn()) return -1;
-    this.#handedOut = 1;
     this.position = index + 1;
     if (this.#selector !== undefined) this.select(index);
     return index;
@@ -126,17 +128,15 @@ export class BatchRun implements RecordRun {
   stretch(): number {
     const first = this.position;
     if (first >= this.end || !this.#mayGoOn()) return -1;
-    const count = Math.min(this.end - first, Math.max(1, this.#slice.units));
-    this.#handedOut = count;
-    return first + count;
+    return first + Math.min(this.end - first, Math.max(1, this.#slice.units));
   }
 
   // B2.
   #mayGoOn(): boolean {
-    const done = this.#handedOut;
-    if (done === 0) return true;
-    this.#handedOut = 0;
-    return !this.#slice.spend(done) && this.#between.isClear() && this.#between.writable();
+    const taken = this.position - this.#accounted;
+    if (taken === 0) return true;
+    this.#accounted = this.position;
+    return !this.#slice.spend(taken) && this.#between.isClear() && this.#between.writable();
   }
 
   select(index: number): void {
