@@ -36,7 +36,8 @@ export const CONFIG_OPTIONS = {
   }),
   'pipeline.auto-watermark-interval': duration({
     default: 200,
-    description: 'How often periodic watermarks are emitted; 0 turns them off.',
+    description:
+      'How often periodic watermarks are emitted at least: also after each 16,384 records of a subtask. 0 turns them off.',
   }),
   'pipeline.operator-chaining.enabled': boolean({
     default: true,

@@ -16,6 +16,7 @@ import {
   SPLITS_SECTION,
 } from './source-operator.ts';
 import type { ReaderContext, ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
+import { RECORDS_PER_WATERMARK } from './watermark-generator.ts';
 import { watermarks } from './watermarks.ts';
 
 interface ScriptedSplit extends SourceSplit {
@@ -250,6 +251,33 @@ describe('a source operator', () => {
     feed('b', 45);
     await tick();
     assert.deepEqual(look(), [record(45)]);
+  });
+
+  it('does not wait for the interval behind so many records: what waits for event time has a bound', async () => {
+    const { operator, feed, tick, look } = open(BOUNDED);
+    const watermarkTimes = () =>
+      look().flatMap((each) => (each.kind === 'watermark' ? [each.timestamp] : []));
+    operator.addSplits(splits('a'));
+    const times = Array.from({ length: 3 * RECORDS_PER_WATERMARK }, (_, index) => index);
+    feed('a', ...times);
+    while (operator.poll(256) === 'more');
+    const found = watermarkTimes();
+    assert.equal(found.length, 2);
+    for (const [index, time] of found.entries()) {
+      const due = (index + 1) * RECORDS_PER_WATERMARK - 1 - 10 - 1;
+      assert.ok(Math.abs(time - due) <= 256, `${time}, where ${due} was due`);
+    }
+    await tick();
+    assert.deepEqual(watermarkTimes(), [times.length - 1 - 10 - 1], 'the interval goes on as before');
+    const untimed = open(BOUNDED, { autoWatermarkIntervalMs: 0 });
+    untimed.operator.addSplits(splits('a'));
+    untimed.feed('a', ...times);
+    while (untimed.operator.poll(256) === 'more');
+    assert.deepEqual(
+      untimed.look().filter(({ kind }) => kind === 'watermark'),
+      [],
+      'an interval of 0 asks for none',
+    );
   });
 
   it('tells how old the last record was when it was read and handed on, and nothing without event time', async () => {

@@ -7,7 +7,8 @@
  *     is behind all that was emitted and before all that was not (I-S1).
  * S2  That no split will follow is not state: a restored reader asks its enumerator again, which has what is left.
  * S3  At most one request for a split is open.
- * S4  Watermarks rise (I-W1), and are emitted in `poll` only: never while the subtask is held back.
+ * S4  Watermarks rise (I-W1), and are emitted in `poll` only: never while the subtask is held back. Periodic ones are due
+ *     after the interval or after so many records, whichever comes first.
  * S5  After the end nothing is emitted; the last watermark is the task's.
  * S6  In an alignment group nothing is read of what is ahead: of the splits, where the reader can pause one, else of all.
  *     What waits does not become idle by that; splits are taken, snapshots made and barriers passed meanwhile.
@@ -31,7 +32,7 @@ import type {
 import { SourceAlignment } from './source-alignment.ts';
 import type { PendingInput, ReaderOutput, Source, SourceReader, SourceSplit } from './source.ts';
 import { SplitWatermarks } from './split-watermarks.ts';
-import type { WatermarkOutput } from './watermark-generator.ts';
+import { RECORDS_PER_WATERMARK, type WatermarkOutput } from './watermark-generator.ts';
 import type { EventTime, WatermarkStrategy } from './watermark-strategy.ts';
 
 /** How a source tells the time. */
@@ -60,6 +61,8 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
   #noMore = false;
   #tickTimer: Timer | undefined;
   #tickDue = false;
+  /** Records that may be read before watermarks are due, whatever the time. */
+  #untilTick = RECORDS_PER_WATERMARK;
   #closed = false;
   #pendingFailed = false;
 
@@ -96,14 +99,11 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
   poll(maxRecords: number): SourceStatus {
     const output = this.#output!;
     output.beginPoll();
-    if (this.#tickDue) {
-      this.#tickDue = false;
-      output.periodicEmit();
-      this.#scheduleTick();
-    }
+    if (this.#tickDue || this.#untilTick <= 0) this.#tick(output);
     if (output.splits === 0) return this.#noMore ? this.#end() : 'nothing';
     if (output.isAhead()) return 'nothing';
     const status = this.#reader!.poll(maxRecords, output);
+    if (status === 'more' && this.#tickTimer !== undefined) this.#untilTick -= maxRecords;
     output.endPoll();
     if (output.splits === 0 && this.#noMore) return this.#end();
     return status;
@@ -207,6 +207,14 @@ export class SourceReaderOperator<T, Split extends SourceSplit = SourceSplit> im
     this.#tickTimer?.cancel();
     this.#output!.end();
     return 'end';
+  }
+
+  #tick(output: TimedOutput<T>): void {
+    const isTimer = this.#tickDue;
+    this.#tickDue = false;
+    this.#untilTick = RECORDS_PER_WATERMARK;
+    output.periodicEmit();
+    if (isTimer) this.#scheduleTick();
   }
 
   #scheduleTick(): void {

@@ -10,7 +10,7 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../base/time.ts';
 import { type LatenessFigures, LatenessHistogram } from '../metrics/lateness.ts';
 import { ActivityClock } from './idleness.ts';
 import type { Operator, OperatorContext, Output } from './operator.ts';
-import type { WatermarkOutput } from './watermark-generator.ts';
+import { RECORDS_PER_WATERMARK, type WatermarkOutput } from './watermark-generator.ts';
 import type { EventTime, WatermarkStrategy } from './watermark-strategy.ts';
 
 /** One subtask of `assignTimestampsAndWatermarks`. */
@@ -21,6 +21,8 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   #activity!: ActivityClock;
   #time!: EventTime<T>;
   #timer: Timer | undefined;
+  /** Records that may come before a periodic watermark, whatever the time. */
+  #untilEmit = RECORDS_PER_WATERMARK;
   readonly #lateness = new LatenessHistogram();
   readonly #behind = this.#lateness.split();
 
@@ -42,6 +44,7 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
     this.#context.output.emit(value, time);
     this.#behind.observe(time);
     this.#time.generator.onEvent(value as T, time, this.#emitter);
+    if (--this.#untilEmit <= 0) this.#emitEarly();
   }
 
   watermark(timestamp: number): void {
@@ -64,6 +67,11 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
     this.#timer?.cancel();
   }
 
+  #emitEarly(): void {
+    this.#untilEmit = RECORDS_PER_WATERMARK;
+    if (this.#timer !== undefined) this.#time.generator.onPeriodicEmit(this.#emitter);
+  }
+
   #schedule(): void {
     const intervalMs = this.#context.autoWatermarkIntervalMs;
     if (intervalMs === 0) return;
@@ -71,6 +79,7 @@ export class TimestampsAndWatermarksOperator<T> implements Operator {
   }
 
   #onPeriodicEmit(): void {
+    this.#untilEmit = RECORDS_PER_WATERMARK;
     this.#activity.tick();
     try {
       this.#time.generator.onPeriodicEmit(this.#emitter);

@@ -10,11 +10,17 @@ export interface WatermarkOutput {
   active(): void;
 }
 
+/**
+ * So many records wait for a periodic watermark at most, however much time is left: what waits for event time behind a fast
+ * stream has a bound in records.
+ */
+export const RECORDS_PER_WATERMARK = 16_384;
+
 /** Makes watermarks from records, from time, or from both. One per subtask, or per split of a source. */
 export interface WatermarkGenerator<T> {
   /** After each record. */
   onEvent(event: T, timestamp: number, output: WatermarkOutput): void;
-  /** Every `pipeline.auto-watermark-interval`. */
+  /** Every `pipeline.auto-watermark-interval`, and where that is not 0 also after each 16,384 records of a subtask. */
   onPeriodicEmit(output: WatermarkOutput): void;
 }
 

@@ -4,7 +4,7 @@ import { isMillraceError } from '../base/errors.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import { type Emitted, OperatorHarness, type Step } from '../testing/operator-harness.ts';
 import { TimestampsAndWatermarksOperator } from './timestamps-and-watermarks.ts';
-import type { WatermarkGenerator } from './watermark-generator.ts';
+import { RECORDS_PER_WATERMARK, type WatermarkGenerator } from './watermark-generator.ts';
 import type { WatermarkStrategy } from './watermark-strategy.ts';
 import { watermarks } from './watermarks.ts';
 
@@ -184,6 +184,15 @@ describe('assigning timestamps and watermarks', () => {
       { end: true },
     ]);
     assert.deepEqual(time, [{ watermark: 69 }, { watermark: MAX_TIMESTAMP }]);
+  });
+
+  it('tells the time after so many records too, however much is left of the interval', async () => {
+    const records = Array.from({ length: 2 * RECORDS_PER_WATERMARK }, (_, index) => record(index));
+    const time = await timeOf(watermarks.monotonous(), [...records, record(5), tick]);
+    assert.deepEqual(time, [
+      { watermark: RECORDS_PER_WATERMARK - 2 },
+      { watermark: 2 * RECORDS_PER_WATERMARK - 2 },
+    ]);
   });
 
   it('keeps the timestamps that records have when the strategy assigns none', async () => {
