@@ -188,6 +188,18 @@ export function metadataUnder(kernel: Kernel, directories: readonly string[]): r
   );
 }
 
+/** What an error says, with where it came from. */
+export function textOf(error: unknown): string {
+  return isTold(error) ? (error.stack ?? error.message) : String(error);
+}
+
+/** An error, or one as it crossed a thread. */
+export function isTold(
+  error: unknown,
+): error is { readonly stack?: string; readonly message: string; readonly cause?: unknown } {
+  return typeof error === 'object' && error !== null && 'message' in error;
+}
+
 const isEqual = (left: readonly string[], right: readonly string[]): boolean =>
   left.length === right.length && left.every((line, index) => line === right[index]);
 

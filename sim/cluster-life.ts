@@ -12,10 +12,13 @@ import { EventTrace } from '../src/testing/event-trace.ts';
 import { SimulatedCluster } from '../test/cluster/simulated-cluster.ts';
 import { watchRules } from '../test/cluster/simulated-register.ts';
 import { DiskWitness } from '../test/simulation/disk-witness.ts';
-import { OutputCheck, Violation } from './checks.ts';
+import { spoilCopy } from '../test/cluster/spoilt-copies.ts';
+import { OutputCheck, textOf, Violation } from './checks.ts';
+import { diskFaults, diskMayFail, shortReads } from './disk-faults.ts';
 import { type ClusterSpec, type Misfortune, TASK_MANAGERS } from './cluster-world.ts';
 import type { Figures } from './life.ts';
 import { TransactionStore } from './transactions.ts';
+import { FORKS_MAX, startFork } from './start.ts';
 import { jobOf } from './workload.ts';
 import { IN_ORDER, type World } from './world.ts';
 
@@ -39,6 +42,13 @@ const CLOCK_READ_US_MAX = 10;
 const JUMP_MS = 10_000_000;
 /** Where names of files are written once. */
 const WATCHED = /^\/(?:checkpoints|output|side)\//;
+/** What lies on a disk that may fail; what a JobManager has of its own does not. */
+const FAILING = /^\/(?:checkpoints|output|side|savepoints|local)\//;
+/** An event of a JobManager itself. */
+const JOB_MANAGER = /^jm\d?: /;
+const SAVEPOINTS = '/savepoints';
+/** A job that a failing disk has ended is submitted again so often. */
+const SUBMISSIONS_MAX = 3;
 
 /** Runs one cluster to its end; never throws because of what the code under test does. */
 export async function runCluster(
@@ -72,27 +82,36 @@ class ClusterRun {
   readonly #cluster: SimulatedCluster;
   readonly #jobManagers: readonly string[];
   readonly #counts = { lives: 0, starts: 0, restarts: 0, faults: 0, kills: 0, checkpoints: 0, restores: 0 };
+  /** Those that were answered. */
+  readonly #savepoints: string[] = [];
   #throws: number[];
   #met = 0;
   #throwsNext = false;
   #isHealed = false;
   #lookAt = 0;
+  /** The step at which a JobManager was asked for the last time, and what it said. */
+  #asked = { step: -1, isOver: false };
 
   constructor(world: World & { readonly cluster: ClusterSpec }, traceEvents: number) {
     this.#world = world;
     this.#throws = [...world.throwsAt];
     this.#trace = new EventTrace(traceEvents);
+    const drawFault = world.cluster.diskFails ? diskFaults(world) : () => undefined;
     this.#kernel = new Kernel({
       seed: world.seed,
       shuffle: true,
       replay: `npm run sim -- --seed ${world.seed} --trace`,
       faults: {
+        shortRead: world.cluster.diskFails ? shortReads(world) : 0,
         onOperation: (call) => {
           const { operation, path } = call;
           if (WATCHED.test(path)) this.#witness.onCall(call);
           if (operation === 'link' && path.endsWith('/base')) this.#counts.lives++;
           if (operation === 'link' && path.endsWith('/_metadata')) this.#counts.checkpoints++;
-          return undefined;
+          if (this.#isHealed || !FAILING.test(path)) return undefined;
+          const fault = drawFault();
+          if (fault !== undefined) this.#counts.faults++;
+          return fault;
         },
       },
     });
@@ -106,6 +125,7 @@ class ClusterRun {
     const { first, job } = world;
     this.#cluster = new SimulatedCluster(this.#kernel, {
       turns: world.cluster.jobManagers > 1,
+      restoresInPlace: world.cluster.restores !== 'dealt out',
       job: (node) =>
         jobOf(job, first, {
           later: (afterMs, run) => void this.#kernel.env(node).clock.timer(afterMs, run, 'answer'),
@@ -122,6 +142,7 @@ class ClusterRun {
         'execution.checkpointing.aligned-checkpoint-timeout': first.alignedTimeoutMs,
         'execution.checkpointing.data-inline-threshold': job.inlineThresholdBytes,
         'execution.checkpointing.tolerable-failed-checkpoints': 1_000,
+        'execution.state-recovery.from-local': world.cluster.restores === 'from local copies',
       },
     });
     this.#jobManagers = world.cluster.jobManagers > 1 ? ['jm1', 'jm2', 'jm3'] : ['jm'];
@@ -198,6 +219,18 @@ class ClusterRun {
         return await this.#jobManagersCrash([leader], ms);
       case 'all JobManagers crash':
         return await this.#jobManagersCrash(this.#jobManagers, ms);
+      case 'the power fails':
+        return await this.#losePower(ms);
+      case 'a savepoint is taken':
+        if (cluster.leaders().length > 0)
+          cluster.takeSavepoint(SAVEPOINTS, (path) => {
+            this.#savepoints.push(path);
+            this.marks.add('a savepoint of a cluster was taken');
+          });
+        return;
+      case 'copies are spoilt':
+        for (let left = 1 + (pick % 6); left > 0; left--) spoilCopy(this.#kernel);
+        return;
       case 'a process is cut off':
       case 'a JobManager is cut off': {
         const name = kind === 'a process is cut off' ? any : leader;
@@ -248,6 +281,19 @@ class ClusterRun {
     this.#output.within();
   }
 
+  async #losePower(ms: number): Promise<void> {
+    this.#counts.kills++;
+    this.#output.within();
+    this.#cluster.losePower();
+    this.#output.undone();
+    this.#witness.lookAfter('power');
+    this.#output.within();
+    await this.#pass(ms);
+    for (const name of this.#jobManagers) await this.#startJobManager(name);
+    for (const name of TASK_MANAGERS) this.#startTaskManager(name);
+    if (this.#jobManagers.length === 1) await this.#kernel.settle(this.#cluster.submit('latest'));
+  }
+
   /** One alone is told of its job by whoever submits it again; several find it where they have written it down. */
   async #jobManagersCrash(names: readonly string[], ms: number): Promise<void> {
     for (const name of names) this.#crash(name);
@@ -263,11 +309,7 @@ class ClusterRun {
     this.#kernel.clockReadUs = 0;
     cluster.metadata.lossPercent = 0;
     cluster.seat.lossPercent = 0;
-    await this.#until(() => this.#isOver(), HEALED_MS_MAX);
-    const { outcome } = cluster.listing()!;
-    this.marks.add(`the job of a cluster ended ${outcome!.status}`);
-    if (!/FINISHED/.test(outcome!.status))
-      throw new Violation('liveness', `the job of a healed cluster ended: ${JSON.stringify(outcome)}`);
+    await this.#finished();
     this.#output.complete();
     if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
     const isTidy = (): boolean =>
@@ -280,10 +322,40 @@ class ClusterRun {
     this.#output.complete();
     if (!isTidy())
       throw new Violation('no leak', `a job has ended, and ${JSON.stringify(cluster.overview())}`);
+    for (const [index, path] of this.#savepoints.slice(-FORKS_MAX).entries()) await this.#fork(index, path);
   }
 
+  /** The job must finish; one that a failing disk has ended before is submitted again, as its user would. */
+  async #finished(): Promise<void> {
+    const cluster = this.#cluster;
+    for (let submissions = 1; ; submissions++) {
+      await this.#until(() => this.#isOver(), HEALED_MS_MAX);
+      const { outcome } = cluster.listing()!;
+      this.marks.add(`the job of a cluster ended ${outcome!.status}`);
+      if (/FINISHED/.test(outcome!.status)) return;
+      const mayFail = this.#world.cluster.diskFails && diskMayFail(this.#world);
+      if (!mayFail || submissions === SUBMISSIONS_MAX)
+        throw new Violation('liveness', `the job of a healed cluster ended: ${JSON.stringify(outcome)}`);
+      await this.#kernel.settle(cluster.submit('latest'));
+    }
+  }
+
+  async #fork(index: number, path: string): Promise<void> {
+    this.#counts.starts++;
+    const keyedParallelism = ((this.#world.first.keyedParallelism + index) % 4) + 1;
+    const fork = startFork(this.#kernel, this.#world, { index, path, keyedParallelism });
+    await this.#until(fork.isOver, HEALED_MS_MAX);
+    fork.check();
+    this.marks.add('forked from a cluster');
+  }
+
+  /** Only what happens in a JobManager changes what it says. */
   #isOver(): boolean {
-    return this.#cluster.listing()?.outcome !== undefined;
+    const { steps, lastEvent } = this.#kernel;
+    const mayDiffer = this.#asked.step !== steps - 1 || JOB_MANAGER.test(lastEvent);
+    const isOver = mayDiffer ? this.#cluster.listing()?.outcome !== undefined : this.#asked.isOver;
+    this.#asked = { step: steps, isOver };
+    return isOver;
   }
 
   #meet(): void {
@@ -324,8 +396,4 @@ class ClusterRun {
     await this.#kernel.run({ until, maxVirtualMs, maxEvents: EVENTS_MAX });
     this.#output.within();
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -17,6 +17,10 @@ export interface ClusterSpec {
   readonly jobManagers: 1 | 3;
   /** Calls of the register whose answer is lost, of 100. */
   readonly registerLoss: number;
+  /** Who deals the state out after a failure: the job master, or each subtask reads its own, from copies on its machine first. */
+  readonly restores: 'dealt out' | 'in place' | 'from local copies';
+  /** The disk of checkpoints and output fails, too, at the rates of the world. */
+  readonly diskFails: boolean;
   readonly plan: readonly Misfortune[];
 }
 
@@ -29,6 +33,7 @@ const MISFORTUNES = [
   'a job master crashes',
   'a JobManager crashes',
   'all JobManagers crash',
+  'the power fails',
   'a process is cut off',
   'a JobManager is cut off',
   'a process stands still',
@@ -36,6 +41,8 @@ const MISFORTUNES = [
   'the register is silent',
   'clocks jump',
   'the job is rescaled',
+  'a savepoint is taken',
+  'copies are spoilt',
   'the code of the job throws',
 ] as const;
 
@@ -46,6 +53,8 @@ export function clusterOf(draw: Draw): ClusterSpec {
   return {
     jobManagers: draw(2) === 0 ? 1 : 3,
     registerLoss: draw(2) === 0 ? 0 : draw(4),
+    restores: (['dealt out', 'in place', 'from local copies', 'from local copies'] as const)[draw(4)]!,
+    diskFails: draw(2) === 0,
     plan: Array.from({ length: count }, () => ({
       afterMs: draw(3) === 0 ? draw(20) : draw(400),
       kind: kinds[draw(kinds.length)]!,

@@ -12,21 +12,20 @@ import { parallelismLimits } from '../src/graph/rescale.ts';
 import { EventTrace } from '../src/testing/event-trace.ts';
 import { Kernel } from '../src/testing/kernel.ts';
 import type { FileCall, FileFault } from '../src/testing/simulated-files.ts';
-import { chance } from '../test/property/job-spec.ts';
-import { JOB_DIRECTORY, SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
+import { JOB_DIRECTORY, type SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
 import { DiskWitness } from '../test/simulation/disk-witness.ts';
-import { checkFork, checkNoLeak, metadataUnder, OutputCheck, Violation } from './checks.ts';
+import { checkNoLeak, isTold, metadataUnder, OutputCheck, textOf, Violation } from './checks.ts';
 import { runCluster } from './cluster-life.ts';
 import type { ClusterSpec } from './cluster-world.ts';
+import { diskFaults, diskMayFail, shortReads } from './disk-faults.ts';
+import { FORKS_MAX, startFork, startJob } from './start.ts';
 import { TransactionStore } from './transactions.ts';
-import { jobOf, type Surroundings } from './workload.ts';
 import {
   type Happening,
   IN_ORDER,
   type LifeSettings,
   MOMENTS,
   type Planned,
-  type Rates,
   type Step,
   type When,
   type World,
@@ -78,10 +77,6 @@ const HEALED_TIMEOUT_MS = 5_000;
 const TIDIED_MS = 1_000;
 /** Where savepoints go. */
 const SAVEPOINTS = '/savepoints';
-/** Savepoints of a world with which another job begins. */
-const FORKS_MAX = 2;
-const DISK_RATES = ['io', 'unknown', 'noSpace'] as const;
-const OF_RATE = 10_000;
 /** A checkpoint may take longer than it has, also in a world where nothing fails. */
 const EXPLAINED: ReadonlySet<string> = new Set(['CHECKPOINT_FAILED', 'CHECKPOINT_EXPIRED']);
 /** The sinks of a job (workload.ts). */
@@ -89,11 +84,6 @@ const ENDS: ReadonlySet<string> = new Set(['main', 'side']);
 /** Errors that no fault explains. */
 const BUGS: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError']);
 const TRACE_EVENTS = 200;
-const FAULTS: readonly (readonly [keyof Rates, readonly FileFault[]])[] = [
-  ['io', ['io']],
-  ['unknown', ['unknown-with-effect', 'unknown-without-effect']],
-  ['noSpace', ['no-space']],
-];
 
 // Jobs of worlds are short.
 shareMadeCode();
@@ -150,7 +140,9 @@ class WorldRun {
   #aimed: Extract<Happening, { readonly kind: 'fault' }>[] = [];
   #lookAt = 0;
   /** What a start begins with, and the run that it is a part of. */
-  #origin: Pick<SimulatedOptions, 'choice' | 'run'> = {};
+  #origin: Pick<SimulatedOptions, 'choice' | 'run' | 'allowNonRestored'> = {};
+  /** The graph has the operator that comes and goes. */
+  #isExtended = false;
   /** Metadata of checkpoints that were there when the job went on from a savepoint: they are its user's from then on. */
   readonly #kept = new Set<string>();
   /** Savepoints that were answered and belong to nobody. */
@@ -160,7 +152,7 @@ class WorldRun {
   readonly #counts = { lives: 0, starts: 0, restarts: 0, faults: 0, kills: 0, checkpoints: 0, restores: 0 };
 
   constructor(world: World, traceEvents: number) {
-    const draw = chance(world.seed ^ 0xfa17);
+    const drawFault = diskFaults(world);
     this.#world = world;
     this.#settings = world.first;
     this.#throws = [...world.throwsAt];
@@ -175,11 +167,11 @@ class WorldRun {
       shuffle: true,
       replay: `npm run sim -- --seed ${world.seed} --trace`,
       faults: {
-        shortRead: world.rates.shortRead / OF_RATE,
+        shortRead: shortReads(world),
         onOperation: (call) => {
           this.#witness.onCall(call);
           if (call.operation === 'link' && call.path.endsWith('/base')) this.#counts.lives++;
-          return this.#aimedFault(call) ?? this.#fault(draw);
+          return this.#aimedFault(call) ?? this.#fault(drawFault);
         },
       },
     });
@@ -214,9 +206,7 @@ class WorldRun {
     if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
     // What is removed at the end is removed after the result is told.
     await this.#kernel.runFor(TIDIED_MS);
-    const diskFailed =
-      DISK_RATES.some((name) => this.#world.rates[name] > 0) ||
-      this.#world.plan.some(({ what }) => what.kind === 'fault');
+    const diskFailed = diskMayFail(this.#world) || this.#world.plan.some(({ what }) => what.kind === 'fault');
     const wasCutOff = this.#job.result?.status === 'ALREADY_FINISHED' || this.#slept;
     checkNoLeak(this.#kernel, this.#store, {
       removalFailed: diskFailed || wasCutOff,
@@ -231,36 +221,21 @@ class WorldRun {
   #start(): void {
     this.#counts.starts++;
     if (this.#node === '') this.#node = 'process 1';
-    this.#job = this.#begin(this.#node, {}, this.#origin);
+    this.#job = this.#begin(this.#node, this.#origin);
   }
 
-  #begin(node: string, fork: Partial<Surroundings>, origin: Partial<SimulatedOptions>): SimulatedJob {
-    const env = this.#kernel.env(node);
-    const { intervalMs, timeoutMs, minPauseMs, maxConcurrent, retained, unaligned, alignedTimeoutMs } =
-      this.#settings;
-    const { job } = this.#world;
-    return new SimulatedJob(this.#kernel, {
-      ...origin,
-      definition: jobOf(job, this.#settings, {
-        later: (afterMs, run) => void env.clock.timer(afterMs, run, 'answer'),
+  #begin(node: string, origin: Partial<SimulatedOptions>): SimulatedJob {
+    return startJob({
+      kernel: this.#kernel,
+      node,
+      world: this.#world,
+      settings: this.#settings,
+      surroundings: {
         transactions: () => this.#store.sink(node),
         met: () => this.#meet(),
-        ...fork,
-      }),
-      args: [],
-      node,
-      alwaysEncode: job.alwaysEncode,
-      channelElements: job.channelElements,
-      inlineThresholdBytes: job.inlineThresholdBytes,
-      checkpoints: {
-        intervalMs,
-        timeoutMs,
-        minPauseMs,
-        maxConcurrent,
-        retained,
-        unaligned,
-        alignedTimeoutMs,
+        isExtended: this.#isExtended,
       },
+      origin,
     });
   }
 
@@ -323,7 +298,7 @@ class WorldRun {
         this.#throwsNext = true;
         return;
       case 'stop-with-savepoint':
-        if (!(await this.#stopWithSavepoint(what.from))) return;
+        if (!(await this.#stopWithSavepoint(what))) return;
         break;
       case 'take-over':
         this.#kernel.pause(this.#node);
@@ -374,7 +349,10 @@ class WorldRun {
   }
 
   /** False when the job goes on, or has ended, without the savepoint. */
-  async #stopWithSavepoint(from: 'claimed' | 'savepoint' | 'latest'): Promise<boolean> {
+  async #stopWithSavepoint({
+    from,
+    changesGraph,
+  }: Extract<Happening, { readonly kind: 'stop-with-savepoint' }>): Promise<boolean> {
     let answer: { readonly path: string | undefined } | undefined;
     this.#job.master.stopWithSavepoint({ target: SAVEPOINTS }).then(
       ({ path }) => {
@@ -406,29 +384,26 @@ class WorldRun {
     this.#origin =
       from === 'latest'
         ? {}
-        : { choice: { kind: 'path', path, claim: from === 'claimed' }, run: `run ${this.#counts.starts}` };
+        : {
+            choice: { kind: 'path', path, claim: from === 'claimed' },
+            run: `run ${this.#counts.starts}`,
+            allowNonRestored: changesGraph && this.#isExtended,
+          };
+    if (changesGraph && from !== 'latest') {
+      this.#isExtended = !this.#isExtended;
+      this.marks.add(this.#isExtended ? 'an operator comes in' : 'an operator goes');
+    }
     if (from === 'claimed') this.#claimed.push(path);
     else this.#savepoints.push(path);
     return true;
   }
 
-  /** Another job begins with a savepoint, at another parallelism; nothing fails. */
   async #fork(index: number, path: string): Promise<void> {
-    const folder = `/fork ${index}`;
-    const { keyedParallelism } = this.#settings;
-    this.#settings = { ...this.#settings, keyedParallelism: (keyedParallelism % 4) + 1 };
     this.#counts.starts++;
-    let met = 0;
-    const job = this.#begin(
-      `fork ${index}`,
-      { fork: folder, met: () => met++ },
-      { choice: { kind: 'path', path }, jobDirectory: `${folder}/checkpoints`, allowNonRestored: true },
-    );
-    await this.#kernelRun(() => job.result !== undefined, HEALED_MS_MAX);
-    const { result } = job;
-    if (result?.status !== 'FINISHED')
-      throw new Violation('savepoint', `a fork of ${path} ended ${result?.status}: ${textOf(result?.error)}`);
-    checkFork(this.#kernel, folder, this.#world.job, { isAfterAll: met === 0 });
+    const keyedParallelism = ((this.#settings.keyedParallelism + index) % 4) + 1;
+    const fork = startFork(this.#kernel, this.#world, { index, path, keyedParallelism });
+    await this.#kernelRun(fork.isOver, HEALED_MS_MAX);
+    fork.check();
     this.marks.add('forked');
   }
 
@@ -589,18 +564,11 @@ class WorldRun {
     return aimed.fault;
   }
 
-  #fault(draw: (bound: number) => number): FileFault | undefined {
+  #fault(draw: () => FileFault | undefined): FileFault | undefined {
     if (this.#isHealed) return undefined;
-    const drawn = draw(OF_RATE);
-    let before = 0;
-    for (const [name, faults] of FAULTS) {
-      before += this.#world.rates[name];
-      if (drawn < before) {
-        this.#counts.faults++;
-        return faults[drawn % faults.length];
-      }
-    }
-    return undefined;
+    const fault = draw();
+    if (fault !== undefined) this.#counts.faults++;
+    return fault;
   }
 }
 
@@ -617,15 +585,4 @@ function isFenced(error: unknown): boolean {
     if ('code' in cause && cause.code === 'FENCED') return true;
   }
   return false;
-}
-
-function textOf(error: unknown): string {
-  return isTold(error) ? (error.stack ?? error.message) : String(error);
-}
-
-/** An error, or one as it crossed a thread. */
-function isTold(
-  error: unknown,
-): error is { readonly stack?: string; readonly message: string; readonly cause?: unknown } {
-  return typeof error === 'object' && error !== null && 'message' in error;
 }

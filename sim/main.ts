@@ -151,8 +151,9 @@ function startRange(
   hear: (progress: Progress) => void,
 ): { readonly child: ChildProcess; readonly ended: Promise<number | null> } {
   const child = fork(new URL('./range.ts', import.meta.url), numbers.map(String), {
-    // As many processes as cores: threads beside each of them would take from the others.
-    execArgv: ['--single-threaded-gc'],
+    // As many processes as cores: threads beside each of them would take from the others. Where an error comes from is told
+    // by `--seed N --trace`; to find it out costs time, and worlds are full of errors.
+    execArgv: ['--single-threaded-gc', '--stack-trace-limit=0'],
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   const lines = createInterface({ input: child.stdout! });

@@ -158,6 +158,15 @@ function resultsOfKey(
         group(['rules', key], items),
         { kind: 'line', line: `rules ${key} ${Array.from({ length: keyed.rules }, (_, at) => at).join()}` },
       ];
+    case 'ticks':
+      return [group(['ticks', key], items)];
+    case 'evicted':
+      return windowed(items, ({ at }) => [Math.floor(at / keyed.size) * keyed.size]).flatMap(
+        ([start, own]) => {
+          const left = own.filter(({ v }) => v % keyed.modulus !== 0);
+          return left.length === 0 ? [] : [group(['evicted', key, start], left)];
+        },
+      );
     case 'buckets':
     case 'tumbling':
       return windowed(items, ({ at }) => [Math.floor(at / keyed.size) * keyed.size]).map(([start, own]) =>

@@ -32,6 +32,8 @@ export interface Surroundings {
    * files under this path.
    */
   readonly fork?: string;
+  /** The graph has one operator more, which counts what comes by in state of its own and hands it on. */
+  readonly isExtended?: boolean;
 }
 
 type Lines = DataStream<string>;
@@ -57,8 +59,11 @@ export function jobOf(spec: JobSpec, settings: LifeSettings, surroundings: Surro
         items,
       );
     });
-    const lines = keyedLines(env, streams, spec, settings.keyedParallelism);
-    const { fork } = surroundings;
+    const { fork, isExtended = false } = surroundings;
+    const counted = isExtended
+      ? streams.map((stream, index) => (index === 0 ? counting(stream) : stream))
+      : streams;
+    const lines = keyedLines(env, counted, spec, settings.keyedParallelism);
     const out: Sink<string> =
       spec.sink === 'files' || fork !== undefined
         ? files.linesSink(`${fork ?? ''}/output`)
@@ -137,6 +142,17 @@ function applyStep(
       return step.ordered ? stream.orderedWait(definition) : stream.unorderedWait(definition);
     }
   }
+}
+
+function counting(stream: DataStream<Item>): DataStream<Item> {
+  return stream.keyBy('key').process({
+    uid: 'counting',
+    state: { count: state.value(0) },
+    process(item, { state: { count } }) {
+      count.update(count.value() + 1);
+      return [item];
+    },
+  });
 }
 
 function keyedLines(
@@ -225,6 +241,44 @@ function keyedLines(
           return [groupLine(['buckets', key, bucket], tally)];
         },
       });
+    case 'ticks':
+      return byKey.process({
+        uid: 'ticks',
+        parallelism,
+        state: { tally: state.value<Tally>(EMPTY) },
+        process(item, { state: { tally }, timers }) {
+          if (tally.value().count === 0)
+            timers.registerProcessingTime(timers.currentProcessingTime() + keyed.everyMs);
+          tally.update(tallyWith(tally.value(), item));
+          timers.registerEventTime(END);
+          return none;
+        },
+        onTimer(_time, { key, state: { tally } }) {
+          const so = tally.value();
+          tally.update(EMPTY);
+          return so.count === 0 ? none : [groupLine(['ticks', key], so)];
+        },
+      });
+    case 'evicted': {
+      const { size, modulus } = keyed;
+      const results = byKey
+        .window(tumbling(size))
+        .evictor({ evictBefore: (items) => items.filter(({ value }) => value.v % modulus !== 0) })
+        .sideOutputLateData('late')
+        .process({
+          uid: 'windows',
+          parallelism,
+          process: (items, { key, window }) =>
+            items.length === 0
+              ? none
+              : [groupLine(['evicted', key, window.start], items.reduce(tallyWith, EMPTY))],
+        });
+      const late = results
+        .sideOutput('late')
+        .flatMap((item) => (item.v % modulus === 0 ? none : [lateLine(keyed, item)]))
+        .disableChaining();
+      return results.union(late);
+    }
     case 'rules': {
       const rules = env.fromSource(
         generatorSource((index) => index, { count: keyed.rules, splits: 1, ratePerSecond: 500 }),
@@ -293,6 +347,9 @@ function keyedLines(
 }
 
 function lateLine(keyed: JobSpec['keyed'], item: Item): string {
-  const start = keyed.kind === 'tumbling' ? Math.floor(item.at / keyed.size) * keyed.size : 'late';
+  const start =
+    keyed.kind === 'tumbling' || keyed.kind === 'evicted'
+      ? Math.floor(item.at / keyed.size) * keyed.size
+      : 'late';
   return groupLine([keyed.kind, item.key, start], tallyWith(EMPTY, item));
 }

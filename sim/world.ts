@@ -54,6 +54,10 @@ export type Keyed =
   | { readonly kind: 'sliding'; readonly size: number; readonly slide: number }
   | { readonly kind: 'session'; readonly gap: number }
   | { readonly kind: 'pairs'; readonly lower: number; readonly upper: number }
+  /** What came until a moment of processing time, and the rest at the end of all input. */
+  | { readonly kind: 'ticks'; readonly everyMs: number }
+  /** Tumbling windows whose evictor drops records by their value. */
+  | { readonly kind: 'evicted'; readonly size: number; readonly modulus: number }
   | { readonly kind: 'rules'; readonly rules: number };
 
 export const IN_ORDER: ReadonlySet<Keyed['kind']> = new Set(['sliding', 'session', 'pairs']);
@@ -127,8 +131,15 @@ export type Happening =
   | { readonly kind: 'kill' | 'power' | 'stop' | 'savepoint' }
   /** Subtasks of its vertices, one after the other, from the beginning again when there are more. */
   | { readonly kind: 'rescale'; readonly subtasks: readonly number[] }
-  /** What comes after the stop begins with the savepoint (and owns it: `claim`) or with the latest checkpoint. */
-  | { readonly kind: 'stop-with-savepoint'; readonly from: 'claimed' | 'savepoint' | 'latest' }
+  /**
+   * What comes after the stop begins with the savepoint (and owns it: `claim`) or with the latest checkpoint. With a savepoint
+   * its graph may be another one: an operator with state of its own comes in, or goes.
+   */
+  | {
+      readonly kind: 'stop-with-savepoint';
+      readonly from: 'claimed' | 'savepoint' | 'latest';
+      readonly changesGraph: boolean;
+    }
   /** SIGSTOP, and another process takes over; the old one goes on after so many events. */
   | { readonly kind: 'take-over'; readonly wakesAfter: number }
   /** The next operation of this moment fails in this way. */
@@ -305,7 +316,11 @@ function happening(draw: Draw, kind: Happening['kind']): Happening {
     case 'take-over':
       return { kind, wakesAfter: Math.round(2 ** (draw(1_100) / 100)) };
     case 'stop-with-savepoint':
-      return { kind, from: (['claimed', 'savepoint', 'latest'] as const)[draw(3)]! };
+      return {
+        kind,
+        from: (['claimed', 'savepoint', 'latest'] as const)[draw(3)]!,
+        changesGraph: draw(2) === 0,
+      };
     case 'rescale':
       return { kind, subtasks: Array.from({ length: 4 }, () => 1 + draw(4)) };
     case 'fault':
@@ -374,7 +389,7 @@ function jobOf(draw: Draw): JobSpec {
 }
 
 function keyedOf(draw: Draw): Keyed {
-  switch (draw(11)) {
+  switch (draw(13)) {
     case 0:
       return { kind: 'totals' };
     case 1:
@@ -395,6 +410,10 @@ function keyedOf(draw: Draw): Keyed {
     }
     case 7:
       return { kind: 'rules', rules: draw(9) };
+    case 8:
+      return { kind: 'ticks', everyMs: 1 + draw(60) };
+    case 9:
+      return { kind: 'evicted', size: 20 + draw(100), modulus: 2 + draw(4) };
     default:
       return { kind: 'each' };
   }

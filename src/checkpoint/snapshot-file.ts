@@ -129,11 +129,12 @@ export function decodeSubtaskSnapshot(bytes: Uint8Array, file: string): SubtaskS
 type KeyGroupBytes = OperatorSnapshot['keyGroups'][number];
 
 function sectionsOf(snapshot: SubtaskSnapshotInPieces): WrittenSection[] {
-  const sections: WrittenSection[] = [];
+  // What is written for all sections lies in one buffer, one after the other: most are short.
+  const all = new BinaryWriter();
+  const written: { readonly kind: number; readonly end: number; readonly rest: readonly Uint8Array[] }[] = [];
   const add = (kind: number, write: (out: BinaryWriter) => void, ...rest: readonly Uint8Array[]): void => {
-    const out = new BinaryWriter();
-    write(out);
-    sections.push({ kind, parts: [out.peek(), ...rest] });
+    write(all);
+    written.push({ kind, end: all.length, rest });
   };
   for (const { uid, sections: states, keyGroups } of snapshot.operators) {
     add(KIND.operator, (out) => out.string(uid));
@@ -145,7 +146,13 @@ function sectionsOf(snapshot: SubtaskSnapshotInPieces): WrittenSection[] {
   }
   for (const channel of snapshot.inputs) add(KIND.input, (out) => writeChannel(channel, out));
   for (const channel of snapshot.outputs) add(KIND.output, (out) => writeChannel(channel, out));
-  return sections;
+  const bytes = all.peek();
+  let from = 0;
+  return written.map(({ kind, end, rest }) => {
+    const own = bytes.subarray(from, end);
+    from = end;
+    return { kind, parts: rest.length === 0 ? [own] : [own, ...rest] };
+  });
 }
 
 function readSections(bytes: Uint8Array, file: string): { ended: boolean; sections: Section[] } {

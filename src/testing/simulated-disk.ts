@@ -46,13 +46,16 @@ interface DirectoryNode {
 
 type Node = FileNode | DirectoryNode;
 
+/** What becomes of a name in a directory. */
+interface NameChange {
+  readonly directory: DirectoryNode;
+  readonly name: string;
+  readonly node: Node | undefined;
+}
+
 /** One step of the directories that is not durable yet: all its changes survive or none. */
 interface NameStep {
-  readonly changes: readonly {
-    readonly directory: DirectoryNode;
-    readonly name: string;
-    readonly node: Node | undefined;
-  }[];
+  readonly changes: readonly NameChange[];
 }
 
 /** What may be chosen about a disk. */
@@ -251,6 +254,7 @@ export class SimulatedDisk {
   syncDirectory(path: string): void {
     const directory = this.#directory('sync directory', path);
     const due = dueWith(directory, this.#unsyncedSteps);
+    if (due.size === 0) return;
     for (const step of due) makeDurable(step);
     this.#unsyncedSteps = this.#unsyncedSteps.filter((step) => !due.has(step));
   }
@@ -381,16 +385,18 @@ function reserve(file: FileNode, length: number): void {
 
 /** The steps that touch a directory, and (2) those before them that changed a name which they change; in their order. */
 function dueWith(directory: DirectoryNode, steps: readonly NameStep[]): ReadonlySet<NameStep> {
-  const names = new Map<DirectoryNode, Set<string>>();
-  const due = steps.toReversed().filter(({ changes }) => {
-    const isDue = changes.some(
-      (change) => change.directory === directory || names.get(change.directory)?.has(change.name) === true,
-    );
-    if (!isDue) return false;
-    for (const change of changes)
-      names.set(change.directory, (names.get(change.directory) ?? new Set()).add(change.name));
-    return true;
-  });
+  // From the last one on; few are due, and few names are theirs.
+  const changed: NameChange[] = [];
+  const isDue = (change: NameChange): boolean =>
+    change.directory === directory ||
+    changed.some(({ directory: other, name }) => other === change.directory && name === change.name);
+  const due: NameStep[] = [];
+  for (let index = steps.length - 1; index >= 0; index--) {
+    const step = steps[index]!;
+    if (!step.changes.some(isDue)) continue;
+    for (const change of step.changes) if (change.directory !== directory) changed.push(change);
+    due.push(step);
+  }
   return new Set(due.reverse());
 }
 

@@ -208,6 +208,12 @@ export class SimulatedCluster {
     });
   }
 
+  /** Ends all processes at once, and the disk loses what was not synchronized. */
+  losePower(): void {
+    for (const name of [...this.#alive]) this.crash(name);
+    this.kernel.losePower();
+  }
+
   isAlive(name: string): boolean {
     return this.#alive.has(name);
   }
@@ -284,7 +290,16 @@ export class SimulatedCluster {
 
   // ---- the job ----
 
+  /** Pure, as every thread must come to the same plan; one for all threads of a process saves much of a simulation's time. */
   #build(node: string): CompiledJob {
+    const built = this.#builtBy.get(node) ?? this.#plan(node);
+    this.#builtBy.set(node, built);
+    return built;
+  }
+
+  readonly #builtBy = new Map<string, CompiledJob>();
+
+  #plan(node: string): CompiledJob {
     const inputs = { args: this.#args, configuration: this.#configuration };
     return planJob(describeJob(this.#definition(node), inputs), this.#configuration, 'fixed').compiled;
   }
@@ -334,6 +349,23 @@ export class SimulatedCluster {
     });
   }
 
+  /** Asks the job for a savepoint in this folder, and says where it is when it is taken. */
+  takeSavepoint(target: string, taken: (path: string) => void): void {
+    const mirror = this.mirror();
+    if (mirror === undefined || this.listing()?.outcome !== undefined) return;
+    this.kernel.schedule({
+      node: this.leaders().at(-1)!.name,
+      afterMs: 0,
+      why: 'somebody asks for a savepoint',
+      run: () => {
+        mirror.triggerSavepoint({ target }).then(
+          ({ path }) => taken(path),
+          () => undefined,
+        );
+      },
+    });
+  }
+
   /** Subtasks of the job as they are deployed, or will be. */
   parallelism(): number | undefined {
     const mirror = this.#dispatcher?.mirrors().find(({ jobId }) => jobId === JOB_ID);
@@ -350,8 +382,8 @@ export class SimulatedCluster {
     return {
       start: (settings, onReport) => {
         const key = `${load as string} ${settings.processAttempt} ${deployment}`;
-        const compiled = (): CompiledJob => rescaleJob(this.#build(name), settings.parallelism);
-        const rings = this.#ringsOf(key, compiled());
+        const compiled = rescaleJob(this.#build(name), settings.parallelism);
+        const rings = this.#ringsOf(key, compiled);
         const bells = this.#bells.get(key) ?? new Map<number, KernelDoorbell>();
         this.#bells.set(key, bells);
         part.connect([]);
@@ -363,12 +395,12 @@ export class SimulatedCluster {
           const executor = new SlotExecutor({
             slot,
             settings,
-            compiled: compiled(),
+            compiled,
             env,
             channels: ringEnds(
               slot,
               rings,
-              { own, of: (other) => bells.get(other), graph: compiled().graph },
+              { own, of: (other) => bells.get(other), graph: compiled.graph },
               2,
             ),
             report: (report) => reports.send(report),

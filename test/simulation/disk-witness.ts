@@ -46,9 +46,10 @@ export class DiskWitness {
 
   /** Ids of checkpoints continue above all that were ever seen. */
   #onClaim(path: string): void {
-    this.#look();
     const id = idOf(path);
-    if (id !== undefined && id <= this.#highestId && this.#owners === 'one') {
+    if (id === undefined) return;
+    this.#look();
+    if (id <= this.#highestId && this.#owners === 'one') {
       this.violations.push(`${path} is claimed after chk-${this.#highestId} was there`);
     }
   }

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { it } from 'node:test';
 import { Kernel } from '../../src/testing/kernel.ts';
 import { SimulatedCluster } from '../cluster/simulated-cluster.ts';
+import { spoilCopy } from '../cluster/spoilt-copies.ts';
 import { committed } from '../property/simulated-job.ts';
 import { expectedLines, INPUT } from './fixed-job.ts';
 import { assertWithin } from './fixed-run.ts';
@@ -58,22 +59,6 @@ async function begin(seed: number, settings: Readonly<Record<string, unknown>> =
   return { cluster, reads };
 }
 
-/** A copy by chance is cut short, changed, or goes. */
-function spoil({ kernel }: SimulatedCluster): void {
-  const { disk, random } = kernel;
-  const copies = [...disk.contents('/local')].flatMap(([path, bytes]) =>
-    bytes === 'directory' || bytes.length === 0 ? [] : [{ path, bytes }],
-  );
-  if (copies.length === 0) return;
-  const { path, bytes } = copies[random.int(copies.length)]!;
-  const change = random.int(3);
-  disk.remove(path);
-  if (change === 0) return;
-  const left = change === 1 ? bytes.subarray(0, random.int(bytes.length)) : Uint8Array.from(bytes);
-  if (change === 2) left[random.int(left.length)]! ^= 1 << random.int(8);
-  disk.append(disk.create(path), left, path);
-}
-
 /** One misfortune by chance. */
 async function misfortune(cluster: SimulatedCluster): Promise<void> {
   const { kernel } = cluster;
@@ -114,7 +99,7 @@ it('whatever happens to processes and copies, the job commits everything once', 
     for (let round = 0; round < 8; round++) {
       await kernel.runFor(kernel.random.int(300));
       if (cluster.listing()?.outcome !== undefined) break;
-      if (kernel.random.int(3) === 0) for (let times = 0; times < 6; times++) spoil(cluster);
+      if (kernel.random.int(3) === 0) for (let times = 0; times < 6; times++) spoilCopy(kernel);
       await misfortune(cluster);
       assertWithin(committed(kernel, '/output'));
     }
