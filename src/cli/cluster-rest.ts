@@ -75,6 +75,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
       tap: true,
       stateBrowser: true,
       killWorker: true,
+      drainWorker: true,
       profile: true,
     },
     jobs: () =>
@@ -91,9 +92,14 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
         startedAt: member.startedAt,
         heartbeatAt: member.heartbeatAt,
         slots: member.slots,
+        isDraining: member.isDraining,
         process: member.process,
       })),
     process: () => meter.figures(),
+    drains: {
+      drain: (workerId, isDraining) => void dispatcherNow()?.drain(workerId, isDraining),
+      roomFor: (workerId) => dispatcherNow()?.roomFor(workerId) ?? { used: 0, free: 0 },
+    },
     leads: () => dispatcherNow() !== undefined,
     ...(options.submissions === undefined ? {} : { submissions: options.submissions }),
   };

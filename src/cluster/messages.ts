@@ -264,6 +264,8 @@ export type JobMasterRequest =
       readonly kind: 'slots';
       readonly count: number;
       readonly how: SlotsHow;
+      /** For all of the job, of which nothing runs: it may get others than it has. */
+      readonly isWhole: boolean;
     }
   /** Answered when the pointer is there. */
   | { readonly kind: 'pointer'; readonly pointer: CheckpointPointer }
@@ -310,6 +312,8 @@ export type JobMasterAsked =
       readonly requirements: ResourceRequirements;
       readonly until: 'accepted' | 'done';
     }
+  /** As it is, in the slots that it is to have now; answered when it is accepted. */
+  | { readonly kind: 'redeploy' }
   | {
       readonly kind: 'inspect';
       readonly slot: number;
@@ -400,6 +404,8 @@ export interface TaskManagerListing {
   readonly heartbeatAt: number;
   readonly slots: number;
   readonly slotsFree: number;
+  /** It gets nothing new to run. */
+  readonly isDraining: boolean;
   readonly process: ProcessFigures;
   readonly jobs: readonly JobProcessReport[];
 }

@@ -98,6 +98,8 @@ export interface Features {
   readonly tap: boolean;
   readonly stateBrowser: boolean;
   readonly killWorker: boolean;
+  /** There are other workers to which jobs can go. */
+  readonly drainWorker: boolean;
   readonly profile: boolean;
 }
 
@@ -166,8 +168,22 @@ export interface Worker {
   readonly processId: number;
   readonly startedAt: number;
   readonly heartbeatAt: number;
+  /** It gets nothing new to run; what runs there goes elsewhere. */
+  readonly isDraining: boolean;
   readonly process: ProcessFigures;
   readonly slots: readonly Slot[];
+}
+
+/**
+ * `POST /v1/x/taskmanagers/:taskmanagerid/drain` with `{ "drain": true | false }`: a worker gets nothing new to run, and the
+ * jobs that run there go on elsewhere, from a checkpoint that is taken for it; 202 with this. 409 when there is no room
+ * elsewhere, or a job takes no checkpoints.
+ */
+export interface WorkerDrain {
+  readonly workerId: string;
+  readonly isDraining: boolean;
+  /** By their ids. */
+  readonly movedJobs: readonly string[];
 }
 
 /** A slot: one thread with at most one subtask of every vertex of its sharing group. */

@@ -14,6 +14,7 @@ import { TapBook } from './taps.ts';
 import type { JobWatch } from './job-watch.ts';
 import { changeState, liveState } from './live-state.ts';
 import { stateOfKeys, stateOverview } from './state-browser.ts';
+import { drainWorker } from './worker-drain.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
 import { masked } from './routes-cluster.ts';
 
@@ -279,6 +280,13 @@ export function ownRoutes(context: RestContext): Route[] {
       path: '/x/taskmanagers/:taskmanagerid/profiles/:profileid/file',
       summary: 'A profile to download: .cpuprofile.',
       handle: ({ params }) => profiles.file(params['taskmanagerid'] ?? '', params['profileid'] ?? ''),
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/taskmanagers/:taskmanagerid/drain',
+      summary: 'Has what runs in a worker go on elsewhere, and nothing new run there; or takes it back.',
+      handle: ({ params, body }) => accepted(drainWorker(watch, params['taskmanagerid'] ?? '', body)),
     },
     {
       method: 'POST',

@@ -44,6 +44,7 @@ export type JobSource = Pick<
   | 'stopWithSavepoint'
   | 'requirements'
   | 'rescale'
+  | 'redeploy'
   | 'savepointOperations'
 >;
 
@@ -81,6 +82,8 @@ export interface ServedWorker {
   /** ms since the epoch. */
   readonly heartbeatAt: number;
   readonly slots: number;
+  /** It gets nothing new to run. */
+  readonly isDraining: boolean;
   readonly process: ServedProcess;
 }
 
@@ -141,6 +144,13 @@ export interface ServedCluster {
   workers(): readonly ServedWorker[];
   /** The process that coordinates. */
   process(): ServedProcess;
+  /** `undefined`: there is one worker, and nowhere else to go. */
+  readonly drains?: {
+    /** From now on a worker gets nothing new to run, or may again. */
+    drain(workerId: string, isDraining: boolean): void;
+    /** Slots of a worker that jobs have, and those that are free in the others. */
+    roomFor(workerId: string): { readonly used: number; readonly free: number };
+  };
   /** `undefined`: it runs the one job that it has. */
   readonly submissions?: ServedSubmissions;
 }

@@ -13,6 +13,7 @@ export function workerOf(worker: ServedWorker, watches: readonly JobWatch[]): Wo
     processId: worker.process.processId,
     startedAt: worker.startedAt,
     heartbeatAt: worker.heartbeatAt,
+    isDraining: worker.isDraining,
     process: processFigures(worker.process),
     slots: Array.from({ length: worker.slots }, (_, slot) => slotOfWorker(worker.workerId, slot, watches)),
   };

@@ -1,7 +1,7 @@
 // Real jobs behind the real server: on each page, what a person would conclude.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { cutOff, goToPane, layoutShift, openPage, seriousFindings } from './browser.ts';
 import { openBrowser } from './chromium.ts';
 import { type RunningJob, startJob, startJobInCluster } from './running-job.ts';
@@ -121,6 +121,28 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         .getByRole('row', { name: /^abnormal value 3 \d+ B \[0\] 1 · \d+ B \[1\] 0 \[2\] 2 · \d+ B$/ })
         .waitFor();
 
+      // A checkpoint that was really taken, step by step to its end.
+      await goToPane(page, 'barriers');
+      await page.getByText('The JobManager sends the barrier to the sources').waitFor();
+      const step = page.getByRole('button', { name: 'Next step' });
+      const end = page.getByText('The checkpoint is complete');
+      for (let steps = 0; steps < 40 && !(await end.isVisible()); steps += 1) await step.click();
+      await page.getByText('has published it').waitFor();
+      assert.equal(await page.locator('.barriers-box[data-barrier="done"]').count(), 7);
+
+      await goToPane(page, 'metrics');
+      await page.getByLabel('Name of a metric').fill('numberOfCompletedCheckpoints');
+      await page.getByRole('row', { name: /^numberOfCompletedCheckpoints [1-9]\d*/ }).waitFor();
+
+      await goToPane(page, 'config');
+      const option = (key: string): Locator => page.locator('tbody tr').filter({ hasText: key }).first();
+      await option('execution.checkpointing.interval').getByText('command line').waitFor();
+      await option('parallelism.default').getByText('job', { exact: true }).waitFor();
+
+      await goToPane(page, 'logs');
+      await page.getByLabel('Search').fill('job');
+      await page.locator('.log-text').first().waitFor();
+
       await goToPane(page, 'tap');
       await page.getByLabel('Behind').selectOption({ label: 'events: events' });
       await page.getByRole('button', { name: 'Watch' }).click();
@@ -165,6 +187,20 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       await page.locator('[data-worker]').nth(2).waitFor();
       assert.equal(await page.locator('.slot').count(), 9);
       assert.equal(await page.locator('.slot[data-state="free"]').count(), 6);
+      // One is emptied before it would be stopped: its tasks go to the others, and nothing fails.
+      const third = page.locator('[data-worker="taskmanager-3"]');
+      await third.getByRole('button', { name: 'Drain' }).click();
+      await third.getByRole('button', { name: 'Really drain?' }).click();
+      await third.getByText('drained', { exact: true }).waitFor();
+      assert.equal(await third.locator('.slot[data-state="free"]').count(), 3);
+      await page.locator('.slot[data-state="busy"]').nth(2).waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+      await goToPane(page, 'exceptions');
+      await page.getByText('No failure so far').waitFor();
+      await goToPane(page, 'workers');
+      await third.getByRole('button', { name: 'Use it again' }).click();
+      await third.getByRole('button', { name: 'Drain' }).waitFor();
+
       await goToPane(page, 'drill');
       await page.getByText(/would continue from checkpoint \d+/).waitFor();
       await page.getByLabel('taskmanager-2').check();
@@ -174,6 +210,43 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       await concludes(page, 'recovery.caught-up', /came from checkpoint \d+/);
     };
     await withJob('examples/abnormal-users.ts', words, run, startJobInCluster);
+  });
+
+  it('reads and changes what a key holds in another process of a cluster, while the job runs', async () => {
+    const run = async (page: Page): Promise<void> => {
+      await goToPane(page, 'state');
+      const keys = page.locator('[data-part="keys"]');
+      await keys.getByRole('button', { name: '"user1"' }).click();
+      const live = page.locator('[data-part="live-state"]');
+      const visits = live.locator('[data-state="visits"] td').first();
+      const first = Number(await visits.innerText());
+      await page
+        .locator('[data-part="key-lens"]')
+        .getByText(/which runs on taskmanager-\d, slot \d/)
+        .waitFor();
+      await live.getByRole('button', { name: 'Edit limit' }).click();
+      await live.getByLabel('New value of limit, as JSON').fill('7');
+      await live.getByRole('button', { name: 'Write' }).click();
+      await live.getByRole('button', { name: 'Really write?' }).click();
+      await live.locator('[data-state="limit"]').getByText('7', { exact: true }).waitFor();
+      // The checkpoint that the change has asked for has it, and the task has gone on meanwhile.
+      await page.getByRole('row', { name: /"user1".*limit: 7/ }).waitFor();
+      const now = Number(await visits.innerText());
+      assert.ok(now > first, `${now} visits after ${first}`);
+      // The process that holds the key dies: what was written comes back with the checkpoint.
+      const way = await page.locator('[data-part="key-lens"]').innerText();
+      const [worker] = /taskmanager-\d/.exec(way)!;
+      await goToPane(page, 'drill');
+      await page.getByLabel(worker).check();
+      await page.getByRole('button', { name: 'Kill this worker' }).click();
+      await page.locator('[data-drill="COMPLETED"]').waitFor();
+      await goToPane(page, 'state');
+      await keys.getByRole('button', { name: '"user1"' }).click();
+      await live.locator('[data-state="limit"]').getByText('7', { exact: true }).waitFor();
+      await goToPane(page, 'logs');
+      await page.getByText('state was changed by hand').first().waitFor();
+    };
+    await withJob('test/jobs/visits.ts', [], run, startJobInCluster);
   });
 
   it('names the slow sink, not those who wait for it', async () => {

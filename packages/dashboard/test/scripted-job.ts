@@ -49,6 +49,7 @@ export const hello: Hello = {
     tap: true,
     stateBrowser: true,
     killWorker: true,
+    drainWorker: true,
     profile: true,
   },
 };
@@ -361,6 +362,7 @@ export const overview: Overview = {
       processId: 4711,
       startedAt,
       heartbeatAt: startedAt + 753_000,
+      isDraining: false,
       process,
       slots: [0, 1, 2].map((slot) => ({
         slot,

@@ -414,13 +414,17 @@ export class DispatchedJob {
     }
   }
 
-  async #slots({ count, how }: JobMasterRequest & { readonly kind: 'slots' }): Promise<SlotAssignment[]> {
+  async #slots({
+    count,
+    how,
+    isWhole,
+  }: JobMasterRequest & { readonly kind: 'slots' }): Promise<SlotAssignment[]> {
     const { resources } = this.#parts;
     switch (how) {
       case 'wait':
-        return resources.requestSlots(this.jobId, count);
+        return resources.requestSlots(this.jobId, count, isWhole);
       case 'now':
-        return resources.takeSlots(this.jobId, count);
+        return resources.takeSlots(this.jobId, count, isWhole);
       case 'reserve':
         return resources.reserveSlots(this.jobId, count);
     }

@@ -176,6 +176,16 @@ export class Dispatcher {
     await this.#jobs.get(jobId)?.endWritten;
   }
 
+  /** A TaskManager is to be drained, or not any more; false: there is none of this name. */
+  drain(taskManager: string, isDraining: boolean): boolean {
+    return this.#resources.drain(taskManager, isDraining);
+  }
+
+  /** Slots of a TaskManager that jobs have, and those that are free in the others. */
+  roomFor(taskManager: string): { readonly used: number; readonly free: number } {
+    return this.#resources.roomFor(taskManager);
+  }
+
   /** Jobs that were built, the newest first. */
   mirrors(): JobMirror[] {
     return [...this.#jobs.values()].flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror])).reverse();

@@ -23,7 +23,6 @@ import type {
   JobMasterRequest,
   SlotAssignment,
   SlotsAnswer,
-  SlotsHow,
 } from '../messages.ts';
 import type { JobMasterStart } from '../processes.ts';
 import { dialPeer, listenForPeers } from '../rpc/peers.ts';
@@ -141,7 +140,8 @@ export class JobMasterProcess {
         heartbeat: start.heartbeat,
         load,
         waits: !isAdaptive,
-        requestSlots: (count, how) => accepted.promise.then(() => this.#requestSlots(count, how)),
+        requestSlots: (count, how, isWhole) =>
+          accepted.promise.then(() => this.#requestSlots({ kind: 'slots', count, how, isWhole })),
       });
       return this.#slots;
     };
@@ -208,8 +208,7 @@ export class JobMasterProcess {
     throw new MillraceError('GRAPH_MISMATCH', message);
   }
 
-  async #requestSlots(count: number, how: SlotsHow): Promise<readonly SlotAssignment[]> {
-    const asked: JobMasterRequest = { kind: 'slots', count, how };
+  async #requestSlots(asked: JobMasterRequest): Promise<readonly SlotAssignment[]> {
     const { slots } = await this.#rpc!.request<SlotsAnswer>(asked, SLOTS_DEADLINE_MS);
     return slots;
   }
@@ -254,6 +253,8 @@ export class JobMasterProcess {
         return master.stopWithSavepoint(asked.request);
       case 'rescale':
         return this.#rescale(master, asked);
+      case 'redeploy':
+        return master.redeploy().accepted;
       case 'inspect':
         return master.inspect(asked.slot, asked.inspection, asked.timeoutMs);
     }

@@ -393,6 +393,11 @@ export class JobMaster {
     return this.#scaling.request(requirements);
   }
 
+  /** Deploys the job anew, as it is, from a checkpoint that is taken for it: in the slots that it is to have now. */
+  redeploy(): Pick<Rescaling, 'accepted'> {
+    return this.#scaling.redeploy();
+  }
+
   /** The last rescales, oldest first; the one that is under way among them. */
   rescales(): readonly RescaleRecord[] {
     return this.#scaling.rescales();

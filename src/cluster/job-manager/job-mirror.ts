@@ -212,6 +212,12 @@ export class JobMirror {
     return { accepted, done };
   }
 
+  redeploy(): ReturnType<JobMaster['redeploy']> {
+    const accepted = this.#port.ask<void>({ kind: 'redeploy' });
+    accepted.catch(() => undefined);
+    return { accepted };
+  }
+
   inspect(slot: number, inspection: Inspection, timeoutMs?: number): Promise<unknown> {
     return this.#port.ask({ kind: 'inspect', slot, inspection, timeoutMs });
   }

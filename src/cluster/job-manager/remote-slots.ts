@@ -45,7 +45,12 @@ export interface RemoteSlotsParts {
   /** A start waits for slots; else it is refused when there are too few. */
   readonly waits: boolean;
   /** Asks the JobManager for slots, those that the job has among them. */
-  readonly requestSlots: (count: number, how: SlotsHow) => Promise<readonly SlotAssignment[]>;
+  readonly requestSlots: (
+    count: number,
+    how: SlotsHow,
+    /** Nothing of the job runs. */
+    isWhole: boolean,
+  ) => Promise<readonly SlotAssignment[]>;
 }
 
 /** A process that has slots but does not attach, or is not ready by then, makes the start fail, ms. */
@@ -137,7 +142,7 @@ export class RemoteSlots implements SlotProvider {
 
   /** Their processes start at once, and are there when they are needed. */
   async reserve(slots: number): Promise<void> {
-    await this.#parts.requestSlots(slots, 'reserve');
+    await this.#parts.requestSlots(slots, 'reserve', false);
   }
 
   async start(
@@ -149,23 +154,29 @@ export class RemoteSlots implements SlotProvider {
     // What there was is gone, or nobody waits for it any more.
     this.#live.clear();
     const all = Array.from({ length: settings.slots }, (_, slot) => slot);
-    return this.restart(settings, all, onReport, onLost, signal);
+    return this.#deploy(settings, { slots: all, isWhole: true, onReport, onLost }, signal);
   }
 
-  async restart(
+  restart(
     settings: SlotSettings,
     slots: readonly number[],
     onReport: (report: SlotReport) => void,
     onLost: (slot: number, error: Error) => void,
     signal?: AbortSignal,
   ): Promise<SlotGateway[]> {
+    return this.#deploy(settings, { slots, isWhole: false, onReport, onLost }, signal);
+  }
+
+  async #deploy(
+    settings: SlotSettings,
+    what: Pick<DeploymentParts, 'slots' | 'isWhole' | 'onReport' | 'onLost'>,
+    signal: AbortSignal | undefined,
+  ): Promise<SlotGateway[]> {
     signal?.throwIfAborted();
     for (const [number, { isGone }] of this.#live) if (isGone) this.#live.delete(number);
     const deployment = new RemoteDeployment(++this.#deployments, {
       ...this.#parts,
-      slots,
-      onReport,
-      onLost,
+      ...what,
       giveUp: (taskManager, why) => this.#giveUp(taskManager, why),
     });
     this.#live.set(deployment.number, deployment);
@@ -208,6 +219,8 @@ export class RemoteSlots implements SlotProvider {
 interface DeploymentParts extends RemoteSlotsParts {
   /** Those of the job that are started. */
   readonly slots: readonly number[];
+  /** All of them, and nothing of the job runs before. */
+  readonly isWhole: boolean;
   readonly onReport: (report: SlotReport) => void;
   readonly onLost: (slot: number, error: Error) => void;
   /** RS-5. */
@@ -267,7 +280,8 @@ class RemoteDeployment {
   // ---- what happens (RS-2) ----
 
   #ask(): void {
-    this.#parts.requestSlots(this.#settings!.slots, this.#parts.waits ? 'wait' : 'now').then(
+    const { requestSlots, waits, isWhole } = this.#parts;
+    requestSlots(this.#settings!.slots, waits ? 'wait' : 'now', isWhole).then(
       (slots) => this.#assigned(slots),
       (error: unknown) => this.#fail(asError(error)),
     );

@@ -226,6 +226,41 @@ test('a TaskManager that registers again has lost what it had', async () => {
   assert.equal(cluster.free(), 1);
 });
 
+test('a job leaves a TaskManager that is drained with its next whole deployment, and nothing new runs there', async () => {
+  const cluster = new Cluster();
+  for (const id of ['a', 'b', 'c']) cluster.join(id, 2);
+  cluster.resources.addJob(owner('j'));
+  assert.deepEqual(places(await cluster.resources.requestSlots('j', 3, true)), ['a:0', 'b:0', 'c:0']);
+  cluster.beat();
+  assert.deepEqual(cluster.resources.roomFor('b'), { used: 1, free: 2 });
+  assert.equal(cluster.resources.drain('b', true), true);
+  assert.equal(cluster.resources.drain('nobody', true), false);
+  assert.equal(cluster.offers.at(-1), 'j 5', "its free slot is nobody's any more");
+  // A region that restarts beside others keeps where these run.
+  assert.deepEqual(places(cluster.resources.takeSlots('j', 3)), ['a:0', 'b:0', 'c:0']);
+  assert.deepEqual(places(cluster.resources.takeSlots('j', 3, true)), ['a:0', 'a:1', 'c:0']);
+  assert.deepEqual(cluster.members.get('b')!.orders.jobs, [], 'its process ends');
+  cluster.beat();
+  assert.deepEqual(cluster.resources.roomFor('b'), { used: 0, free: 1 });
+  cluster.resources.addJob(owner('k'));
+  assert.throws(() => cluster.resources.takeSlots('k', 2), /needs 2 slots/);
+  cluster.resources.drain('b', false);
+  assert.deepEqual(places(cluster.resources.takeSlots('k', 2)), ['b:0', 'c:1']);
+  assert.deepEqual(cluster.losses, [], 'no job was told of a loss');
+});
+
+test('a job stays in a TaskManager that is drained when there is no room elsewhere', async () => {
+  const cluster = new Cluster();
+  for (const id of ['a', 'b']) cluster.join(id, 1);
+  cluster.resources.addJob(owner('j'));
+  await cluster.resources.requestSlots('j', 2, true);
+  cluster.beat();
+  cluster.resources.drain('b', true);
+  assert.deepEqual(places(cluster.resources.takeSlots('j', 2, true)), ['a:0', 'b:0']);
+  cluster.join('c', 1);
+  assert.deepEqual(places(cluster.resources.takeSlots('j', 2, true)), ['a:0', 'c:0']);
+});
+
 test('whatever comes, no slot has two jobs, and in the end every request has its slots', async () => {
   let served = 0;
   for (let seed = 0; seed < 300; seed++) {
@@ -243,7 +278,7 @@ test('whatever comes, no slot has two jobs, and in the end every request has its
       }
     };
     for (let step = 0; step < 80; step++) {
-      switch (random.int(6)) {
+      switch (random.int(7)) {
         case 0:
           if (cluster.members.size < 4) cluster.join(`tm${random.int(4)}`, 1 + random.int(3));
           break;
@@ -257,7 +292,7 @@ test('whatever comes, no slot has two jobs, and in the end every request has its
           if (!granted.has(jobId)) cluster.resources.addJob(owner(jobId));
           granted.set(jobId, []);
           cluster.resources
-            .requestSlots(jobId, 1 + random.int(4))
+            .requestSlots(jobId, 1 + random.int(4), random.int(2) === 0)
             .then((slots) => granted.set(jobId, slots))
             .catch(() => undefined);
           break;
@@ -271,13 +306,19 @@ test('whatever comes, no slot has two jobs, and in the end every request has its
         case 4:
           for (const member of cluster.members.values()) member.stubborn = random.int(3) === 0;
           break;
+        case 5:
+          cluster.resources.drain(`tm${random.int(4)}`, random.int(2) === 0);
+          break;
         default:
           cluster.beat();
       }
       await Promise.resolve();
       check();
     }
-    for (const member of cluster.members.values()) member.stubborn = false;
+    for (const member of cluster.members.values()) {
+      member.stubborn = false;
+      cluster.resources.drain(member.id, false);
+    }
     cluster.beat();
     for (let number = 0; number < 4; number++) cluster.resources.removeJob(`j${number}`);
     cluster.join('last', 3);

@@ -10,6 +10,8 @@
  * RM-3 A job keeps its slots from one deployment to the next; what it lost with a TaskManager is replaced when it asks.
  * RM-4 A slot is taken where the job has the fewest, among those where the most are free: a job is spread over all.
  * RM-5 A request ends: with all of its slots, at its deadline, or with its job. It takes nothing before it can have all.
+ * RM-6 A TaskManager that is drained gets nothing new. What runs there stays until its job is deployed as a whole, when
+ *      nothing of it runs anywhere; it leaves then, if there is room elsewhere.
  */
 
 import type { Clock, Log, Timer } from '../../base/env.ts';
@@ -62,6 +64,8 @@ interface Member {
   heartbeatAt: number;
   readonly slots: readonly Slot[];
   version: number;
+  /** RM-6. */
+  isDraining: boolean;
 }
 
 interface Holding {
@@ -77,6 +81,8 @@ interface Holding {
 interface Request {
   readonly jobId: string;
   readonly count: number;
+  /** For all of the job: nothing of it runs (RM-6). */
+  readonly isWhole: boolean;
   readonly resolve: (slots: SlotAssignment[]) => void;
   readonly reject: (error: Error) => void;
   readonly timer: Timer;
@@ -106,7 +112,8 @@ export class ResourceManager {
       { length: report.slots },
       (): Slot => ({ state: 'FREE', jobId: undefined, version: 0 }),
     );
-    this.#members.set(taskManager, { report, heartbeatAt: this.#parts.clock.now(), slots, version: 0 });
+    const heartbeatAt = this.#parts.clock.now();
+    this.#members.set(taskManager, { report, heartbeatAt, slots, version: 0, isDraining: false });
     this.#parts.log.info('a TaskManager has registered', { taskManager, slots: report.slots });
     this.report(report);
     this.#sendOrders(taskManager);
@@ -146,6 +153,24 @@ export class ResourceManager {
     this.#tellOffers();
   }
 
+  /** A TaskManager is to be drained, or not any more (RM-6); false: there is none of this name. */
+  drain(taskManager: string, isDraining: boolean): boolean {
+    const member = this.#members.get(taskManager);
+    if (member === undefined) return false;
+    member.isDraining = isDraining;
+    this.#parts.log.info('a TaskManager is drained', { taskManager, isDraining });
+    this.#serve();
+    return true;
+  }
+
+  /** Slots of a TaskManager that jobs have, and those that are free in the others. */
+  roomFor(taskManager: string): { readonly used: number; readonly free: number } {
+    const used = [...this.#holdings.values()].flatMap(({ slots }) =>
+      slots.filter((slot) => slot?.taskManager === taskManager),
+    ).length;
+    return { used, free: this.#free(taskManager) };
+  }
+
   /** Before a TaskManager has said who it is, it is to run nothing. */
   get noOrders(): TaskManagerOrders {
     return { epoch: this.#epoch, version: 0, jobs: [] };
@@ -182,7 +207,7 @@ export class ResourceManager {
   }
 
   /** So many slots in all for a job, those that it has among them. Throws SLOTS_MISSING at the deadline. */
-  requestSlots(jobId: string, count: number): Promise<SlotAssignment[]> {
+  requestSlots(jobId: string, count: number, isWhole = false): Promise<SlotAssignment[]> {
     return new Promise((resolve, reject) => {
       if (!this.#holdings.has(jobId)) return reject(missing(`job ${jobId} is not known`));
       this.#refuse((request) => request.jobId === jobId, 'the job asked again');
@@ -192,15 +217,15 @@ export class ResourceManager {
         () => this.#refuse((request) => request.timer === timer, this.#shortage(jobId, count)),
         'slots have to be found',
       );
-      this.#requests.push({ jobId, count, resolve, reject, timer });
+      this.#requests.push({ jobId, count, isWhole, resolve, reject, timer });
       this.#serve();
     });
   }
 
   /** As {@link requestSlots}, without waiting. */
-  takeSlots(jobId: string, count: number): SlotAssignment[] {
+  takeSlots(jobId: string, count: number, isWhole = false): SlotAssignment[] {
     if (!this.#holdings.has(jobId)) throw missing(`job ${jobId} is not known`);
-    if (!this.#deal({ jobId, count })) throw missing(this.#shortage(jobId, count));
+    if (!this.#deal({ jobId, count, isWhole })) throw missing(this.#shortage(jobId, count));
     this.#serve();
     return this.slotsOf(jobId);
   }
@@ -224,7 +249,7 @@ export class ResourceManager {
   /** All TaskManagers, by their ids. */
   listing(): TaskManagerListing[] {
     return [...this.#members.values()]
-      .map(({ report, heartbeatAt, slots }) => ({
+      .map(({ report, heartbeatAt, slots, isDraining }) => ({
         taskManager: report.taskManager,
         host: report.host,
         processId: report.processId,
@@ -232,6 +257,7 @@ export class ResourceManager {
         heartbeatAt,
         slots: slots.length,
         slotsFree: slots.filter(({ state }) => state === 'FREE').length,
+        isDraining,
         process: report.process,
         jobs: report.jobs,
       }))
@@ -260,13 +286,17 @@ export class ResourceManager {
     }
   }
 
-  #deal({ jobId, count }: Pick<Request, 'jobId' | 'count'>): boolean {
+  #deal({ jobId, count, isWhole }: Pick<Request, 'jobId' | 'count' | 'isWhole'>): boolean {
     const holding = this.#holdings.get(jobId)!;
     // What is left of more than are needed is kept, wherever it stands.
     if (count < holding.slots.length) holding.slots = holding.slots.filter((slot) => slot !== undefined);
-    const kept = holding.slots.slice(0, count).filter((slot) => slot !== undefined).length;
-    if (this.#free() < count - kept) return false;
+    const wanted = holding.slots.slice(0, count);
+    const kept = wanted.filter((slot) => slot !== undefined).length;
+    const stay = wanted.filter((slot) => slot !== undefined && !this.#isDraining(slot.taskManager)).length;
+    const leaves = isWhole && stay < kept && this.#free() >= count - stay; // RM-6
+    if (!leaves && this.#free() < count - kept) return false;
     const changed = new Set(this.#release(holding, count));
+    if (leaves) for (const taskManager of this.#leave(holding)) changed.add(taskManager);
     for (let index = 0; index < count; index++) {
       if (holding.slots[index] !== undefined) continue;
       const found = this.#pick(holding);
@@ -280,9 +310,15 @@ export class ResourceManager {
     return true;
   }
 
-  #free(): number {
+  #isDraining(taskManager: string): boolean {
+    return this.#members.get(taskManager)?.isDraining === true;
+  }
+
+  /** That may be given to jobs. */
+  #free(except?: string): number {
     let free = 0;
-    for (const { slots } of this.#members.values()) {
+    for (const [taskManager, { slots, isDraining }] of this.#members) {
+      if (isDraining || taskManager === except) continue;
       for (const { state } of slots) if (state === 'FREE') free++;
     }
     return free;
@@ -290,7 +326,8 @@ export class ResourceManager {
 
   /** RM-4. */
   #pick(holding: Holding): Omit<SlotAssignment, 'allocation'> {
-    const candidates = [...this.#members].map(([taskManager, { slots }]) => ({
+    const open = [...this.#members].filter(([, { isDraining }]) => !isDraining);
+    const candidates = open.map(([taskManager, { slots }]) => ({
       taskManager,
       free: slots.filter(({ state }) => state === 'FREE').length,
       own: holding.slots.filter((slot) => slot?.taskManager === taskManager).length,
@@ -304,6 +341,25 @@ export class ResourceManager {
     return { taskManager, slot };
   }
 
+  /** RM-6: gives back what the job has where nothing is to run; returns the TaskManagers whose orders change. */
+  #leave(holding: Holding): string[] {
+    const changed: string[] = [];
+    for (const [index, found] of holding.slots.entries()) {
+      if (found === undefined || !this.#isDraining(found.taskManager)) continue;
+      this.#giveBack(found);
+      holding.slots[index] = undefined;
+      holding.allocations.delete(found.taskManager);
+      changed.push(found.taskManager);
+    }
+    return changed;
+  }
+
+  #giveBack({ taskManager, slot }: Omit<SlotAssignment, 'allocation'>): void {
+    const member = this.#members.get(taskManager)!;
+    this.#move(member.slots[slot]!, 'release');
+    member.slots[slot]!.version = member.version + 1;
+  }
+
   /** Gives back what is beyond `count`; returns the TaskManagers whose orders change. */
   #release(holding: Holding, count: number): string[] {
     const surplus = holding.slots.slice(count);
@@ -311,9 +367,7 @@ export class ResourceManager {
     const changed: string[] = [];
     for (const found of surplus) {
       if (found === undefined) continue;
-      const member = this.#members.get(found.taskManager)!;
-      this.#move(member.slots[found.slot]!, 'release');
-      member.slots[found.slot]!.version = member.version + 1;
+      this.#giveBack(found);
       changed.push(found.taskManager);
       // The last one there takes the process with it.
       if (count > 0 && !holding.slots.some((slot) => slot?.taskManager === found.taskManager)) {

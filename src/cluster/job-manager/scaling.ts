@@ -201,6 +201,19 @@ export class Scaling {
     return rescaling;
   }
 
+  /** The job is to be deployed anew as it is, from a checkpoint: somebody wants it in other slots. */
+  redeploy(): Rescaling {
+    const rescaling = new Rescaling(this.#parts.env, 'UPDATE_REQUIREMENT');
+    this.#parts.inbox.post('deploy anew', () => {
+      const same = this.#scale();
+      rescaling.describe(same, same);
+      const obstacle = this.#parts.port.obstacle();
+      if (obstacle === undefined) this.#begin(rescaling, same, { isAnyway: true });
+      else rescaling.fail(obstacle);
+    });
+    return rescaling;
+  }
+
   #requested(rescaling: Rescaling, requirements: ResourceRequirements): void {
     this.#note(rescaling, { requirements, parallelism: upperBounds(requirements) });
     const obstacle = this.#parts.port.obstacle();
@@ -243,7 +256,7 @@ export class Scaling {
   }
 
   /** SK-1. */
-  #begin(rescaling: Rescaling, target: Scale): void {
+  #begin(rescaling: Rescaling, target: Scale, { isAnyway = false } = {}): void {
     const { port, inbox, provider, compiled } = this.#parts;
     const former = this.#scale();
     rescaling.describe(target, former);
@@ -251,7 +264,7 @@ export class Scaling {
       const message = 'the job cannot be rescaled: it is being rescaled already';
       return rescaling.fail(new MillraceError('JOB_NOT_RUNNING', message));
     }
-    if (String(target.parallelism) === String(former.parallelism)) {
+    if (!isAnyway && String(target.parallelism) === String(former.parallelism)) {
       this.#useRequirements(target.requirements);
       return rescaling.succeed('NO_RESOURCES_OR_PARALLELISMS_CHANGE');
     }

@@ -4,6 +4,8 @@ import type { ProcessFigures, Slot, ThreadFigures, Worker } from '../../../../sr
 import { labelOf } from '../conclusions/names.ts';
 import { useLive } from '../live/hooks.ts';
 import type { LiveState } from '../live/state.ts';
+import { act } from '../live/server.ts';
+import { Action } from '../parts/action.tsx';
 import { Badge, Empty, PaneHead } from '../parts/basic.tsx';
 import { Ago } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
@@ -47,10 +49,18 @@ export function WorkersPane(): ReactNode {
 
 function WorkerCard({ worker, live }: { readonly worker: Worker; readonly live: LiveState }): ReactNode {
   const { t } = useText();
+  const isEmpty = worker.slots.every(({ state }) => state === 'free');
   return (
-    <section className="card" data-worker={worker.workerId}>
+    <section className="card" data-worker={worker.workerId} data-draining={worker.isDraining}>
       <header>
-        <h2>TaskManager {worker.workerId}</h2>
+        <span className="row">
+          <h2>TaskManager {worker.workerId}</h2>
+          {worker.isDraining && (
+            <Badge tone={isEmpty ? 'accent' : 'warn'}>
+              {t(isEmpty ? 'workers.drained' : 'workers.draining')}
+            </Badge>
+          )}
+        </span>
         <span className="soft small">
           {t('workers.facts', { address: worker.address, process: String(worker.processId) })}{' '}
           <Ago at={worker.heartbeatAt} />
@@ -62,7 +72,31 @@ function WorkerCard({ worker, live }: { readonly worker: Worker; readonly live: 
         ))}
       </ul>
       {live.hello?.mode === 'cluster' && <ProcessFacts process={worker.process} />}
+      {live.hello?.features.drainWorker === true && <Drain worker={worker} isEmpty={isEmpty} />}
     </section>
+  );
+}
+
+/** Empties a worker before it is stopped, with nothing lost; or takes it back. */
+function Drain({ worker, isEmpty }: { readonly worker: Worker; readonly isEmpty: boolean }): ReactNode {
+  const { t } = useText();
+  const ask = (drain: boolean): Promise<unknown> =>
+    act('POST', `/x/taskmanagers/${encodeURIComponent(worker.workerId)}/drain`, { drain });
+  const told = worker.isDraining ? (isEmpty ? 'workers.drained.how' : 'workers.draining.how') : undefined;
+  return (
+    <div className="row" data-part="drain">
+      {worker.isDraining ? (
+        <Action key="back" name={t('workers.take-back')} run={() => ask(false)} />
+      ) : (
+        <Action
+          key="drain"
+          name={t('workers.drain')}
+          confirm={t('workers.drain.sure')}
+          run={() => ask(true)}
+        />
+      )}
+      <span className="soft small">{t(told ?? 'workers.drain.how')}</span>
+    </div>
   );
 }
 

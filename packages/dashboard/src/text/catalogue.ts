@@ -350,6 +350,23 @@ export const catalogue = {
   'workers.slot.busy': { en: 'in use', ko: '사용 중' },
   'workers.slot.lost': { en: 'lost', ko: '끊김' },
   'workers.slot.nothing': { en: 'nothing runs here', ko: '실행 중인 것이 없음' },
+  'workers.drain': { en: 'Drain', ko: '비우기' },
+  'workers.drain.sure': { en: 'Really drain?', ko: '정말 비울까요?' },
+  'workers.drain.how': {
+    en: 'Before it is stopped: what runs here goes on elsewhere, from a checkpoint that is taken for it.',
+    ko: '중지하기 전에: 여기서 실행 중인 것은 새로 만든 체크포인트에서 다른 곳으로 옮겨 이어서 실행됩니다.',
+  },
+  'workers.draining': { en: 'draining', ko: '비우는 중' },
+  'workers.draining.how': {
+    en: 'Nothing new runs here. What still does leaves with its next deployment.',
+    ko: '새로운 것은 여기서 실행되지 않습니다. 남은 것은 다음 배포 때 옮겨 갑니다.',
+  },
+  'workers.drained': { en: 'drained', ko: '비워짐' },
+  'workers.drained.how': {
+    en: 'Nothing runs here: the process can be stopped, and no job notices.',
+    ko: '실행 중인 것이 없습니다. 프로세스를 중지해도 작업에는 영향이 없습니다.',
+  },
+  'workers.take-back': { en: 'Use it again', ko: '다시 사용' },
   'workers.cpu': { en: 'CPU {share}', ko: 'CPU {share}' },
   'workers.resident': { en: 'memory {size}', ko: '메모리 {size}' },
   'workers.uptime': { en: 'up for {time}', ko: '가동 {time}' },
