@@ -112,7 +112,7 @@ export class ChaosCluster {
     if (perSplit !== undefined) words.push('--per-split', `${perSplit}`);
     if (rate !== undefined) words.push('--rate', `${rate}`);
     const where = [
-      `-Dexecution.checkpointing.dir=${join(this.disk.path, 'checkpoints')}`,
+      `-Dexecution.checkpointing.dir=${join(this.disk.path, 'checkpoints', name)}`,
       // Savepoints may be nowhere else.
       `-Dexecution.checkpointing.savepoint-dir=${this.savepoints}`,
       `-Dexecution.checkpointing.interval=${job.checkpointIntervalMs}ms`,

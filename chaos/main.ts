@@ -14,10 +14,11 @@ import type { Cleaning } from '../test/e2e/processes.ts';
 import { ChaosCluster, type JobSettings } from './cluster.ts';
 import { type Action, KINDS, planOf, stepsOf } from './plan.ts';
 import { anySeed, numberOf, program, UsageError } from './program.ts';
-import { Reader, Violation } from './reader.ts';
+import { Reader, stackOf, Violation } from './reader.ts';
 import { PROTOCOL, recordRun } from './record.ts';
 import { SPLITS } from './records.ts';
 import { Strikes } from './strikes.ts';
+import { shareOf } from './vitals.ts';
 import { Watch } from './watch.ts';
 
 const EVERY_MS_MIN = 100;
@@ -110,7 +111,7 @@ async function main(settings: Settings, ending: Cleaning): Promise<number> {
       ...{ met: strikes.met, missed: strikes.missed, records, windows },
       recoveriesMs: recoveries.map((ms) => Math.round(ms)),
       violations,
-    } as Parameters<typeof recordRun>[2]);
+    });
   }
   return violations.length === 0 ? 0 : 1;
 }
@@ -128,13 +129,4 @@ function kindsOf(only: string | undefined): readonly Action['kind'][] {
     if (kind === undefined) throw new UsageError(`--only ${name}: there are ${KINDS.join(', ')}`);
     return kind;
   });
-}
-
-function shareOf(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

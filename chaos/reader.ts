@@ -143,6 +143,11 @@ export class Reader {
   }
 }
 
+/** What broke off, and where. */
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 function digestOf(text: string): string {
   return hash('sha1', text);
 }

@@ -16,7 +16,7 @@ export const PROTOCOL = 3;
 export function recordRun(
   folder: string,
   kind: 'chaos' | 'soak',
-  figures: { readonly seed: number; readonly seconds: number },
+  figures: { readonly seed: number; readonly seconds: number; readonly [figure: string]: unknown },
 ): void {
   const now = new Date().toISOString();
   const recorded = {

@@ -9,12 +9,13 @@ import { seededRandom } from '../../base/random.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import type { JobMasterCommand, Submission } from '../messages.ts';
 import { RpcConnection } from '../rpc/rpc-connection.ts';
-import { DispatchedJob } from './dispatched-job.ts';
+import { DispatchedJob, RESTARTS_MAX } from './dispatched-job.ts';
 import { ResourceManager } from './resource-manager.ts';
 
 const HEARTBEAT = { intervalMs: 1_000, timeoutMs: 5_000 };
 
 interface Played {
+  readonly clock: ManualClock;
   readonly job: DispatchedJob;
   readonly exit: (how: string) => void;
   readonly killed: () => boolean;
@@ -73,7 +74,7 @@ function started(): Played {
     network.settle();
     return heard;
   };
-  return { job, exit: (how) => exit(how), killed: () => isKilled, attach };
+  return { clock, job, exit: (how) => exit(how), killed: () => isKilled, attach };
 }
 
 test('a job that is canceled while its job master starts is canceled as soon as that can be told', () => {
@@ -109,5 +110,44 @@ test('a job master that says what cannot be is ended, and the JobManager goes on
     assert.ok(!job.isOver);
     exit('signal SIGKILL');
     assert.equal(job.listing().outcome?.status, 'FAILED');
+  }
+});
+
+/** What a job master says as soon as it runs: what it was given, and the newest checkpoint that there is. */
+function accepted(latestCheckpoint: string): unknown {
+  return {
+    kind: 'accepted',
+    address: { host: '127.0.0.1', port: 2 },
+    description: {
+      jobId: 'j',
+      graph: { name: 'job', vertices: [], edges: [], fingerprint: 'f' },
+      jobParameters: {},
+      checkpointsDirectory: '/c',
+    },
+    picture: {
+      state: 'RUNNING',
+      stateTimes: {},
+      startedAt: 0,
+      attempt: 1,
+      parallelism: [],
+      requirements: [],
+      exceptions: [],
+      rescales: [],
+      executions: [],
+      figures: { restarts: 0, checkpoints: { completed: 1 } },
+      latestCheckpoint,
+    },
+  };
+}
+
+test('a job whose job master dies soon, again and again, fails; not one that gets to a new checkpoint each time', () => {
+  for (const getsOn of [false, true]) {
+    const { clock, job, attach, exit } = started();
+    for (let death = 0; death <= RESTARTS_MAX + 1 && !job.isOver; death++) {
+      attach(accepted(`/c/chk-${getsOn ? death : 1}`));
+      exit('signal SIGKILL');
+      clock.advance(20_000); // More than any pause before the next start, less than what is stable.
+    }
+    assert.equal(job.listing().outcome?.status, getsOn ? undefined : 'FAILED');
   }
 });

@@ -5,8 +5,9 @@
  * job master.
  *
  * DJ-1 A process that ends without a last word is replaced by one that continues from the latest checkpoint of the same run,
- *      or begins as was asked when nothing of it was chosen yet, RESTARTS_MAX times in a row; a job without checkpoints has
- *      failed, because what it did cannot be told.
+ *      or begins as was asked when nothing of it was chosen yet, RESTARTS_MAX times in a row; whoever completed a checkpoint, or
+ *      lived for STABLE_MS, ends the row, because the job got on. A job without checkpoints has failed, because what it did
+ *      cannot be told.
  * DJ-2 The next process is started when the former one is gone. The claim of the job's folder fences whatever is left of it.
  * DJ-3 The outcome of a job is final.
  * DJ-5 Where several JobManagers take turns, what the job master has released and how the job ended is written down by the leader
@@ -94,6 +95,8 @@ export class DispatchedJob {
   #process: ChildProcessHandle | undefined;
   #processStartedAt = 0;
   #restarts = 0;
+  /** The newest checkpoint of the processes that have ended. */
+  #latestLeft: string | undefined;
   #pauseMs = PAUSE_MS_FIRST;
   #timer: Timer | undefined;
   #rpc: Rpc | undefined;
@@ -290,12 +293,20 @@ export class DispatchedJob {
     const error = lost(this.#jobName, how);
     if (this.#isCanceled) return this.#end('abandoned', { status: 'CANCELED', error: undefined });
     if (!this.#canContinue) return this.#fail(error);
-    if (env.clock.monotonic() - this.#processStartedAt > STABLE_MS) {
+    if (this.#gotOn() || env.clock.monotonic() - this.#processStartedAt > STABLE_MS) {
       this.#restarts = 0;
       this.#pauseMs = PAUSE_MS_FIRST;
     }
     if (this.#restarts >= RESTARTS_MAX) return this.#fail(error);
     this.#pause();
+  }
+
+  /** DJ-1. The process that has ended left a newer checkpoint than the one before it. */
+  #gotOn(): boolean {
+    const latest = this.#mirror?.latestCheckpoint;
+    if (latest === undefined || latest === this.#latestLeft) return false;
+    this.#latestLeft = latest;
+    return true;
   }
 
   /** DJ-1. What was found of a former leader was built already, and takes checkpoints. */

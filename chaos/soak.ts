@@ -1,0 +1,185 @@
+// `npm run soak`: a cluster of real processes under 60 % of the load that it can hold, with one fault a minute.
+//
+//   npm run soak -- [--minutes 30] [--seed S] [--record FOLDER]
+//
+// 1. What the cluster can hold is measured at the beginning, by the same job without a limit, and told.
+// 2. The verdict on what is committed is that of a chaos run (reader.ts, watch.ts); every record is in the count of a window.
+// 3. Memory and descriptors of whoever lives long enough are flat (vitals.ts). So that somebody does, nothing is done to the
+//    JobManager, and nothing by itself to the last TaskManager and its processes.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { committedFiles } from '../test/e2e/committed.ts';
+import { type Cleaning, pause, seededChance } from '../test/e2e/processes.ts';
+import { ChaosCluster, type JobSettings } from './cluster.ts';
+import { KINDS, planOf, stepsOf } from './plan.ts';
+import { anySeed, numberOf, program } from './program.ts';
+import { Reader, stackOf, Violation } from './reader.ts';
+import { recordRun } from './record.ts';
+import { SPLITS } from './records.ts';
+import { hostedBy, Strikes } from './strikes.ts';
+import { growthOf, shareOf, Vitals } from './vitals.ts';
+import { Watch } from './watch.ts';
+
+/** Of the load that the cluster can hold. */
+const LOAD = 0.6;
+const FAULT_EVERY_MS = 60_000;
+/** With a fault a minute a job gets through so much of what it would get through without. */
+const PROGRESS = 0.9;
+const LOOK_MS = 1_000;
+const SAMPLED = 1_000;
+const PER_WINDOW = 25_000;
+const CHECKPOINT_INTERVAL_MS = 5_000;
+/** The measurement takes checkpoints more often, because it counts what they commit. */
+const MEASURED_INTERVAL_MS = 1_000;
+const WARM_UP_MS = 10_000;
+const MEASURED_MS = 30_000;
+/** More than a cluster of three TaskManagers holds on any machine; the disk has room for it. */
+const RATE_MAX = 500_000;
+/** Whoever lived so long after its first minutes is looked at. */
+const LIFE_MINUTES_MIN = 10;
+const LIFE_WARM_MS = 180_000;
+const SPARED = 'taskmanager-3';
+
+interface Settings {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly folder: string | undefined;
+}
+
+await program({
+  usage: 'npm run soak -- [--minutes 30] [--seed S] [--record FOLDER]',
+  options: ['minutes', 'seed', 'record'],
+  read: ({ minutes = '30', seed = anySeed(), record }): Settings => ({
+    seed: numberOf('seed', seed),
+    minutes: numberOf('minutes', minutes),
+    folder: record,
+  }),
+  main,
+});
+
+async function main({ seed, minutes, folder }: Settings, ending: Cleaning): Promise<number> {
+  const on = new ChaosCluster(ending, (RATE_MAX * minutes * 60) / SAMPLED);
+  await on.start();
+  const shape = { sampled: SAMPLED, perWindow: PER_WINDOW };
+  const heldPerSecond = await loadHeld(on, { ...shape, checkpointIntervalMs: MEASURED_INTERVAL_MS });
+  const rate = Math.floor(LOAD * heldPerSecond);
+  const perSplit = Math.ceil((rate * minutes * 60 * PROGRESS) / SPLITS);
+  console.log(
+    `seed ${seed}: the cluster holds ${heldPerSecond} records/s; ${perSplit * SPLITS} records at ${rate}/s, something every minute`,
+  );
+  const startedAt = performance.now();
+  const job = await on.submit('main', {
+    ...shape,
+    perSplit,
+    rate,
+    checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
+  });
+  const reader = new Reader(on.outputOf('main'), { ...shape, perSplit });
+  const watch = new Watch({ cluster: on.cluster, job, reader, lookMs: LOOK_MS });
+  const strikes = new Strikes({
+    ...{ on, job, watch, steps: stepsOf(seed, new Set()) },
+    spares: (process) => process.role === 'jobmanager' || hostedBy(process) === SPARED,
+  });
+  const vitals = new Vitals(on, job);
+  const violations: string[] = [];
+  try {
+    await watch.untilMore('the start');
+    vitals.start();
+    await strikeEachMinute({ seed, minutes, watch, strikes });
+    await watch.finish();
+  } catch (error) {
+    // Whatever ends a run before its end counts against it: nobody has looked at the rest.
+    const found = error instanceof Violation ? error.message : `the run broke off: ${stackOf(error)}`;
+    violations.push(found);
+    console.log(`VIOLATION ${found}`);
+    console.log(`logs and disk are kept in ${on.keep()}`);
+  }
+  await vitals.stop();
+  const seconds = Math.round((performance.now() - startedAt) / 1_000);
+  const lives = vitals.lives(LIFE_MINUTES_MIN, LIFE_WARM_MS);
+  for (const life of lives) {
+    const { role, id, rssMib, rssMibPerHour, descriptors, descriptorsPerHour } = life;
+    console.log(
+      `${role} ${id}, ${life.minutes} minutes: ${rssMib[0]} to ${rssMib[1]} MiB (${rssMibPerHour} MiB/h), ` +
+        `${descriptors[0]} to ${descriptors[1]} descriptors (${descriptorsPerHour}/h)`,
+    );
+    const growth = growthOf(life);
+    if (growth === undefined) continue;
+    violations.push(growth);
+    console.log(`VIOLATION ${growth}`);
+  }
+  const { records: sampled, windows, recoveries } = watch;
+  const { drift } = vitals;
+  console.log(
+    `${seconds} s, ${strikes.sentence}; ${sampled * SAMPLED} records in ${windows} windows; ${drift.completed} checkpoints, ` +
+      `p50 ${drift.p50.join(' then ')} ms, p99 ${drift.p99.join(' then ')} ms in the first and the last third; ` +
+      `recovery p50 ${shareOf(recoveries, 0.5)} ms, p99 ${shareOf(recoveries, 0.99)} ms; ${violations.length} violations.`,
+  );
+  if (folder !== undefined) {
+    recordRun(folder, 'soak', {
+      ...{ seed, seconds, heldPerSecond, rate },
+      ...strikes.counts,
+      ...{ records: sampled * SAMPLED, windows, lives, checkpoints: drift },
+      recoveriesMs: recoveries.map((ms) => Math.round(ms)),
+      violations,
+    });
+  }
+  return violations.length === 0 ? 0 : 1;
+}
+
+/** Something in every minute, at a moment of the seed; what takes longer has the next minute too. */
+async function strikeEachMinute({
+  seed,
+  minutes,
+  watch,
+  strikes,
+}: {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly watch: Watch;
+  readonly strikes: Strikes;
+}): Promise<void> {
+  const startedAt = performance.now();
+  const chance = seededChance(seed);
+  // A step may be anybody's.
+  const plan = planOf(
+    seed,
+    FAULT_EVERY_MS,
+    KINDS.filter((kind) => kind !== 'failpoint'),
+  );
+  for (let minute = 0; minute < minutes && !watch.isFinished; minute++) {
+    const at = startedAt + (minute + chance() / 2) * FAULT_EVERY_MS;
+    if (performance.now() > at + FAULT_EVERY_MS / 2) continue;
+    await watch.wait(Math.max(0, at - performance.now()));
+    if (!watch.isFinished) await strikes.strike(plan.next().value.action);
+  }
+}
+
+/** Records per second that the job commits without a limit. */
+async function loadHeld(on: ChaosCluster, settings: JobSettings): Promise<number> {
+  const job = await on.submit('measured', settings);
+  const folder = join(on.outputOf('measured'), 'each');
+  while (committedFiles(folder).length === 0) await pause(100);
+  await pause(WARM_UP_MS);
+  const from = await commitAfter(folder);
+  await pause(MEASURED_MS);
+  const to = await commitAfter(folder);
+  await on.cluster.run('cancel', job);
+  await on.cluster.ended(job);
+  return Math.round(((to.lines - from.lines) * SAMPLED * 1_000) / (to.atMs - from.atMs));
+}
+
+/** What is committed as soon as the next checkpoint is. */
+async function commitAfter(folder: string): Promise<{ readonly lines: number; readonly atMs: number }> {
+  const before = committedFiles(folder).length;
+  while (committedFiles(folder).length === before) await pause(20);
+  const atMs = performance.now();
+  // The commits of all subtasks come at about the same time.
+  await pause(MEASURED_INTERVAL_MS / 4);
+  const lines = committedFiles(folder).reduce(
+    (sum, path) => sum + readFileSync(path, 'utf8').split('\n').length - 1,
+    0,
+  );
+  return { lines, atMs };
+}
