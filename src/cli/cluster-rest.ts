@@ -12,6 +12,7 @@ import { type RestServer, type RestServerOptions, serveRest } from '../rest/rest
 import type { RestBind } from '../rest/http-server.ts';
 import type { ServedCluster, ServedJob, ServedSubmissions, SlotPlace } from '../rest/served.ts';
 import { type ConfigurationLayer, fromLayers } from '../run/load.ts';
+import { restoreFrom } from './cluster-restore.ts';
 import { isPortChosen } from './dashboard.ts';
 import { ownPackageFolder } from './job-file.ts';
 
@@ -76,6 +77,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
       stateBrowser: true,
       killWorker: true,
       drainWorker: true,
+      restoreFrom: options.submissions !== undefined,
       profile: true,
     },
     jobs: () =>
@@ -101,7 +103,15 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
       roomFor: (workerId) => dispatcherNow()?.roomFor(workerId) ?? { used: 0, free: 0 },
     },
     leads: () => dispatcherNow() !== undefined,
-    ...(options.submissions === undefined ? {} : { submissions: options.submissions }),
+    ...(options.submissions === undefined
+      ? {}
+      : {
+          submissions: options.submissions,
+          restoreFrom: async (jobId: string, path: string) => {
+            const dispatcher = dispatcherNow();
+            if (dispatcher !== undefined) await restoreFrom(dispatcher, { env, jobId, path });
+          },
+        }),
   };
 }
 

@@ -100,6 +100,8 @@ export interface Features {
   readonly killWorker: boolean;
   /** There are other workers to which jobs can go. */
   readonly drainWorker: boolean;
+  /** `POST /v1/x/jobs/:jobid/restore` with `{ "checkpointId": n }`: the job goes on from a checkpoint of its own. */
+  readonly restoreFrom: boolean;
   readonly profile: boolean;
 }
 
@@ -301,6 +303,8 @@ export interface CheckpointingDescription {
   readonly tolerableFailures: number;
   readonly isUnaligned: boolean;
   readonly alignedTimeoutMs: number;
+  /** How many complete ones stay; savepoints are not counted. */
+  readonly retained: number;
   readonly directory: string | null;
 }
 

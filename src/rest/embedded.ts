@@ -53,6 +53,7 @@ export function embeddedCluster(options: EmbeddedOptions): ServedCluster {
       stateBrowser: isStored,
       killWorker: isStored,
       drainWorker: false,
+      restoreFrom: false,
       profile: true,
     },
     jobs: () => [job],

@@ -93,6 +93,7 @@ function checkpointingOf(
     ...{ mode, intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures },
     isUnaligned: checkpointing.unaligned,
     alignedTimeoutMs: checkpointing.alignedTimeoutMs,
+    retained: checkpointing.retained,
     directory,
   };
 }

@@ -15,6 +15,7 @@ import type { JobWatch } from './job-watch.ts';
 import { changeState, liveState } from './live-state.ts';
 import { stateOfKeys, stateOverview } from './state-browser.ts';
 import { drainWorker } from './worker-drain.ts';
+import { restoreJob } from './restore-job.ts';
 import { accepted, type Answer, ok, Refusal, type Route, type RouteRequest } from './router.ts';
 import { masked } from './routes-cluster.ts';
 
@@ -295,6 +296,17 @@ export function ownRoutes(context: RestContext): Route[] {
       summary: 'Stops one job at a last checkpoint, from which it can be continued.',
       handle: (request) => {
         jobOf(context, request).job.source.stop();
+        return accepted();
+      },
+    },
+    {
+      method: 'POST',
+      role: 'operate',
+      path: '/x/jobs/:jobid/restore',
+      summary:
+        'Cancels a job, and has it go on from a checkpoint of its own; what came later is moved aside.',
+      handle: async (request) => {
+        await restoreJob(watch, jobOf(context, request), request.body);
         return accepted();
       },
     },

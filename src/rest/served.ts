@@ -151,6 +151,8 @@ export interface ServedCluster {
     /** Slots of a worker that jobs have, and those that are free in the others. */
     roomFor(workerId: string): { readonly used: number; readonly free: number };
   };
+  /** Has a job go on from a checkpoint of its own; `undefined`: it is part of this process. */
+  restoreFrom?(jobId: string, path: string): Promise<void>;
   /** `undefined`: it runs the one job that it has. */
   readonly submissions?: ServedSubmissions;
 }

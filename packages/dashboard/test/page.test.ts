@@ -885,6 +885,39 @@ describe('the page', () => {
     assert.deepEqual(await cutOff(page), []);
   });
 
+  it('has a job go on from a checkpoint that is still there, when it was asked twice', async () => {
+    const asked = `POST /v1/x/jobs/${jobId}/restore`;
+    const old = `GET /v1/x/jobs/${jobId}/checkpoints/160`;
+    server.script(demo(), { ...answers, [asked]: {}, [old]: checkpoint(160) });
+    const { page } = await open({}, '#/checkpoints');
+    await page.getByText('Go on from this one').focus();
+    await page.keyboard.press('Enter');
+    const before = server.bodies.length;
+    await page.getByText('output of exactly-once sinks that was committed later is moved aside').waitFor();
+    await page.getByRole('button', { name: 'Go on from checkpoint 165' }).click();
+    assert.equal(server.bodies.length, before);
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.getByRole('button', { name: 'Really? What came later is done again' }).click();
+    await page.getByText('the job is started from there').waitFor();
+    assert.deepEqual(server.bodies.at(-1), { asked, body: { checkpointId: 165 } });
+    await page.goto(`${url}/#/checkpoints?checkpoint=160`);
+    await page.reload();
+    await page.getByText('Go on from this one').click();
+    await page.getByText('It is removed by now: the newest 3 stay, and savepoints').waitFor();
+  });
+
+  it('tells the command line that goes on from a checkpoint where the job is part of the process', async () => {
+    const features = { ...hello.features, restoreFrom: false };
+    server.script([{ name: 'hello', data: { ...hello, features } }, ...demo().slice(1)], answers);
+    const { page } = await open({}, '#/checkpoints');
+    await page.getByText('Go on from this one').click();
+    await page.getByText(/npx millrace run job\.ts -s '.*chk-165' --discard-later-output/).waitFor();
+    assert.deepEqual(
+      { serious: await seriousFindings(page), cut: await cutOff(page) },
+      { serious: [], cut: [] },
+    );
+  });
+
   it('stops a job only when it was asked twice', async () => {
     const asked = `POST /v1/x/jobs/${jobId}/stop`;
     server.script(demo(), { ...answers, [asked]: {} });

@@ -50,6 +50,7 @@ export const hello: Hello = {
     stateBrowser: true,
     killWorker: true,
     drainWorker: true,
+    restoreFrom: true,
     profile: true,
   },
 };
@@ -106,6 +107,7 @@ export const description: JobDescription = {
     tolerableFailures: 0,
     isUnaligned: true,
     alignedTimeoutMs: 0,
+    retained: 3,
     directory: '.millrace/abnormal-users/checkpoints',
   },
 };

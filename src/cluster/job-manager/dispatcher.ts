@@ -341,7 +341,9 @@ export class Dispatcher {
     return `process ${known.processId} on ${known.host} is TaskManager ${taskManager} already`;
   }
 
-  async #submitted({ jobId, isOver, submission, bundle }: DispatchedJob): Promise<SubmittedJob> {
+  /** What a job was submitted with. Throws JOB_NOT_FOUND, and JOB_NOT_RUNNING for one that is over. */
+  async submitted(jobId: string): Promise<SubmittedJob> {
+    const { isOver, submission, bundle } = this.job(jobId);
     if (isOver) throw new MillraceError('JOB_NOT_RUNNING', `job ${jobId} is over: its bundle is not kept`);
     return { submission, bundle: await this.#blobs.get(bundle) };
   }
@@ -359,7 +361,7 @@ export class Dispatcher {
       case 'job':
         return this.#endedBefore.get(request.jobId) ?? this.job(request.jobId).listing();
       case 'submission':
-        return this.#submitted(this.job(request.jobId));
+        return this.submitted(request.jobId);
       case 'cancel':
         return this.job(request.jobId).cancel();
       case 'stop':

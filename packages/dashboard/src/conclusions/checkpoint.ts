@@ -122,3 +122,14 @@ export function averagesOf(checkpoints: readonly CheckpointSummary[]): { bytes: 
     durationMs: mean(completed.map(({ durationMs }) => durationMs)),
   };
 }
+
+/** Whether a checkpoint can still be there: the newest ones stay, and those that belong to people. */
+export function isRetained(
+  checkpoint: Pick<CheckpointSummary, 'checkpointId' | 'kind' | 'status'>,
+  all: readonly Pick<CheckpointSummary, 'checkpointId' | 'kind' | 'status'>[],
+  retained: number,
+): boolean {
+  if (checkpoint.kind === 'savepoint') return true;
+  const complete = all.filter(({ kind, status }) => kind !== 'savepoint' && status === 'COMPLETED');
+  return complete.slice(-retained).some(({ checkpointId }) => checkpointId === checkpoint.checkpointId);
+}

@@ -28,7 +28,7 @@ import { barrierFrame, barrierMoments, barrierSaying } from './barriers.ts';
 import { alertGroups, alertSaying, evidenceLink, trailSteps } from './alert.ts';
 import { backlogConclusion, backlogLines } from './backlog.ts';
 import { idleConclusions, idleSubtasks, skewConclusions } from './balance.ts';
-import { checkpointConclusion, criticalPathOf } from './checkpoint.ts';
+import { checkpointConclusion, criticalPathOf, isRetained } from './checkpoint.ts';
 import { culpritOf } from './culprit.ts';
 import { failureGroups } from './failures.ts';
 import { flameConclusion, flameFrames, hotFunctions } from './flame.ts';
@@ -182,6 +182,16 @@ describe('the critical path of a checkpoint', () => {
     const failed = checkpointConclusion(description, { ...open, status: 'FAILED', failure: 'timed out' });
     assert.equal(failed.key, 'checkpoint.failed');
     assert.equal(failed.values['reason'], 'timed out');
+  });
+});
+
+describe('a checkpoint that a job could go on from', () => {
+  it('is one of the newest that stay, or a savepoint', () => {
+    const made = (checkpointId: number, kind: 'periodic' | 'savepoint' = 'periodic', isFailed = false) =>
+      ({ checkpointId, kind, status: isFailed ? 'FAILED' : 'COMPLETED' }) as const;
+    const all = [made(1), made(2, 'savepoint'), made(3), made(4), made(5, 'periodic', true), made(6)];
+    const there = all.filter((each) => isRetained(each, all, 2)).map(({ checkpointId }) => checkpointId);
+    assert.deepEqual(there, [2, 4, 6]);
   });
 });
 

@@ -10,6 +10,7 @@ import { Action } from '../parts/action.tsx';
 import { Badge, Empty, Figure, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
 import { CheckpointComparison } from '../parts/checkpoint-comparison.tsx';
 import { CheckpointStrip } from '../parts/checkpoint-strip.tsx';
+import { RestoreFrom } from '../parts/restore-from.tsx';
 import { CheckpointTimes } from '../parts/checkpoint-times.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Moment, type ReadyJob, WithJob } from '../parts/job.tsx';
@@ -159,6 +160,7 @@ function Detail({ job, id }: { readonly job: ReadyJob; readonly id: number }): R
               <Copy name={t('copy.path')} text={checkpoint.path} />
             </p>
           )}
+          <RestoreFrom job={job} checkpoint={checkpoint} />
         </>
       )}
     </section>

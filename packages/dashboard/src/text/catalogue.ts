@@ -709,6 +709,23 @@ export const catalogue = {
     ko: '서버가 종료되어 불러오지 않은 체크포인트입니다.',
   },
   'checkpoints.stored': { en: 'Stored in', ko: '저장 위치' },
+  'restore.title': { en: 'Go on from this one', ko: '여기에서 이어서 실행' },
+  'restore.gone': {
+    en: 'It is removed by now: the newest {n} stay, and savepoints.',
+    ko: '이미 삭제되었습니다. 최근 {n}개와 세이브포인트만 남습니다.',
+  },
+  'restore.do': { en: 'Go on from checkpoint {id}', ko: '체크포인트 {id}번에서 이어서 실행' },
+  'restore.sure': { en: 'Really? What came later is done again', ko: '정말요? 그 뒤의 일을 다시 합니다' },
+  'restore.done': { en: 'the job is started from there', ko: '거기에서 시작했습니다' },
+  'restore.what': {
+    en: 'The job is cancelled and started from there with the same code: sources read again what came later, and output of exactly-once sinks that was committed later is moved aside, so that nothing is there twice. Other sinks write it again.',
+    ko: '작업을 취소하고 같은 코드로 거기에서 시작합니다. 소스는 그 뒤의 것을 다시 읽고, 정확히 한 번 싱크가 그 뒤에 커밋한 출력은 따로 옮겨 두 번 나오지 않게 합니다. 다른 싱크는 다시 씁니다.',
+  },
+  'restore.command': {
+    en: 'This job is part of this process. When it has ended, it goes on from here by:',
+    ko: '이 프로세스 안에서 실행되는 작업입니다. 끝난 뒤 다음 명령으로 여기에서 이어서 실행합니다:',
+  },
+  'restore.copy': { en: 'Copy the command', ko: '명령 복사' },
   'checkpoints.history': { en: 'The latest', ko: '최근 체크포인트' },
   'checkpoints.id': { en: 'Number', ko: '번호' },
   'checkpoints.triggered-at': { en: 'Triggered', ko: '시작 시각' },
