@@ -14,6 +14,8 @@ import { ProcessFaults } from './processes.ts';
 import { SPLITS } from './records.ts';
 
 const TASK_MANAGERS = 3;
+/** Of each TaskManager. */
+const SLOTS = 3;
 const JOB = fileURLToPath(new URL('job.ts', import.meta.url));
 const SETTINGS = [
   '-Dheartbeat.interval=500ms',
@@ -55,6 +57,7 @@ export class ChaosCluster {
   readonly callsRefused = brokenCallsRefused();
   readonly ending: Cleaning;
   #cluster: TestCluster | undefined;
+  #slots = SLOTS;
   /** Every process that was started, for its log. */
   readonly #started: { readonly id: string; readonly running: Running }[] = [];
 
@@ -80,7 +83,8 @@ export class ChaosCluster {
   }
 
   /** Its JobManager, and its TaskManagers each behind a cable of its own. */
-  async start(): Promise<void> {
+  async start(slots = SLOTS): Promise<void> {
+    this.#slots = slots;
     const { environment } = this.faults;
     this.#cluster = TestCluster.empty(this.ending, SETTINGS);
     const jobManager = await this.#cluster.addJobManager(this.ending, 'jobmanager', [], environment);
@@ -94,6 +98,7 @@ export class ChaosCluster {
     const running = await this.cluster.addTaskManager(this.ending, id, {
       settings: [`-Dtaskmanager.host=${hostOf(id)}`],
       environment: this.faults.environment,
+      slots: this.#slots,
       inside: await this.network.inside(id),
     });
     this.#started.push({ id, running });

@@ -76,10 +76,7 @@ export class Reader {
   /** The job has finished: everything is there, and no file has changed. */
   complete(): void {
     this.look();
-    for (const [path, digest] of this.#files) {
-      if (digestOf(readFileSync(path, 'utf8')) !== digest)
-        throw new Violation(`${relative(this.#folder, path)} has changed after it was committed`);
-    }
+    this.#unchanged();
     const total = this.#leaving * SPLITS;
     if (this.#records !== total) {
       const missing = this.#seen.indexOf(0);
@@ -88,8 +85,42 @@ export class Reader {
       );
     }
     if (this.#expected.sampled === 1) this.#everyCount();
-    for (const window of expectedWindows(this.#expected)) {
+    this.#everyWindow(this.#expected);
+  }
+
+  /**
+   * The job was stopped with a last checkpoint: of each split everything up to one record is there, and every window that ends
+   * so many records before all of these, because watermarks come behind them; no file has changed.
+   */
+  upToStop(behind: number): void {
+    this.look();
+    this.#unchanged();
+    let first = Number.POSITIVE_INFINITY;
+    for (let split = 0; split < SPLITS; split++) {
+      const own = this.#seen.subarray(split * this.#leaving, (split + 1) * this.#leaving);
+      const end = own.lastIndexOf(1) + 1;
+      const missing = own.subarray(0, end).indexOf(0);
+      if (missing >= 0)
+        throw new Violation(
+          `${this.#nameOf(split * this.#leaving + missing)} is missing, and later ones are there`,
+        );
+      first = Math.min(first, Math.max(0, end - 1) * this.#expected.sampled);
+    }
+    const { perWindow } = this.#expected;
+    const perSplit = Math.floor(Math.max(0, first - behind) / perWindow) * perWindow;
+    this.#everyWindow({ ...this.#expected, perSplit });
+  }
+
+  #everyWindow(expected: Expected): void {
+    for (const window of expectedWindows(expected)) {
       if (!this.#windows.has(window)) throw new Violation(`window ${window} is missing`);
+    }
+  }
+
+  #unchanged(): void {
+    for (const [path, digest] of this.#files) {
+      if (digestOf(readFileSync(path, 'utf8')) !== digest)
+        throw new Violation(`${relative(this.#folder, path)} has changed after it was committed`);
     }
   }
 

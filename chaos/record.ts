@@ -15,7 +15,7 @@ export const PROTOCOL = 3;
 /** Writes the file of a run. */
 export function recordRun(
   folder: string,
-  kind: 'chaos' | 'soak',
+  kind: 'chaos' | 'soak' | 'load',
   figures: { readonly seed: number; readonly seconds: number; readonly [figure: string]: unknown },
 ): void {
   const now = new Date().toISOString();

@@ -6,12 +6,12 @@
 // 2. The verdict on what is committed is that of a chaos run (reader.ts, watch.ts); every record is in the count of a window.
 // 3. Memory and descriptors of whoever lives long enough are flat (vitals.ts). So that somebody does, nothing is done to the
 //    JobManager, and nothing by itself to the last TaskManager and its processes.
+// 4. It lasts as long as it was asked to: a job that fell behind, because of what happened or because the machine did something
+//    else, is stopped with a last checkpoint, and what it has committed up to there has to be whole.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { committedFiles } from '../test/e2e/committed.ts';
-import { type Cleaning, pause, seededChance } from '../test/e2e/processes.ts';
-import { ChaosCluster, type JobSettings } from './cluster.ts';
+import { type Cleaning, seededChance } from '../test/e2e/processes.ts';
+import { ChaosCluster } from './cluster.ts';
+import { loadHeld } from './held-load.ts';
 import { KINDS, planOf, stepsOf } from './plan.ts';
 import { anySeed, numberOf, program } from './program.ts';
 import { Reader, stackOf, Violation } from './reader.ts';
@@ -24,21 +24,17 @@ import { Watch } from './watch.ts';
 /** Of the load that the cluster can hold. */
 const LOAD = 0.6;
 const FAULT_EVERY_MS = 60_000;
-/** With a fault a minute a job gets through so much of what it would get through without. */
-const PROGRESS = 0.9;
 const LOOK_MS = 1_000;
 const SAMPLED = 1_000;
 const PER_WINDOW = 25_000;
 const CHECKPOINT_INTERVAL_MS = 5_000;
-/** The measurement takes checkpoints more often, because it counts what they commit. */
-const MEASURED_INTERVAL_MS = 1_000;
-const WARM_UP_MS = 10_000;
-const MEASURED_MS = 30_000;
 /** More than a cluster of three TaskManagers holds on any machine; the disk has room for it. */
 const RATE_MAX = 500_000;
 /** Whoever lived so long after its first minutes is looked at. */
 const LIFE_MINUTES_MIN = 10;
 const LIFE_WARM_MS = 180_000;
+/** Watermarks are not so far behind records, s. */
+const WATERMARK_SECONDS = 5;
 const SPARED = 'taskmanager-3';
 
 interface Settings {
@@ -62,11 +58,11 @@ async function main({ seed, minutes, folder }: Settings, ending: Cleaning): Prom
   const on = new ChaosCluster(ending, (RATE_MAX * minutes * 60) / SAMPLED);
   await on.start();
   const shape = { sampled: SAMPLED, perWindow: PER_WINDOW };
-  const heldPerSecond = await loadHeld(on, { ...shape, checkpointIntervalMs: MEASURED_INTERVAL_MS });
+  const heldPerSecond = await loadHeld(on, shape);
   const rate = Math.floor(LOAD * heldPerSecond);
-  const perSplit = Math.ceil((rate * minutes * 60 * PROGRESS) / SPLITS);
+  const perSplit = Math.ceil((rate * minutes * 60) / SPLITS);
   console.log(
-    `seed ${seed}: the cluster holds ${heldPerSecond} records/s; ${perSplit * SPLITS} records at ${rate}/s, something every minute`,
+    `seed ${seed}: the cluster holds ${heldPerSecond} records/s; at most ${perSplit * SPLITS} at ${rate}/s, something every minute`,
   );
   const startedAt = performance.now();
   const job = await on.submit('main', {
@@ -87,7 +83,7 @@ async function main({ seed, minutes, folder }: Settings, ending: Cleaning): Prom
     await watch.untilMore('the start');
     vitals.start();
     await strikeEachMinute({ seed, minutes, watch, strikes });
-    await watch.finish();
+    await watch.stop((rate / SPLITS) * WATERMARK_SECONDS);
   } catch (error) {
     // Whatever ends a run before its end counts against it: nobody has looked at the rest.
     const found = error instanceof Violation ? error.message : `the run broke off: ${stackOf(error)}`;
@@ -154,32 +150,5 @@ async function strikeEachMinute({
     await watch.wait(Math.max(0, at - performance.now()));
     if (!watch.isFinished) await strikes.strike(plan.next().value.action);
   }
-}
-
-/** Records per second that the job commits without a limit. */
-async function loadHeld(on: ChaosCluster, settings: JobSettings): Promise<number> {
-  const job = await on.submit('measured', settings);
-  const folder = join(on.outputOf('measured'), 'each');
-  while (committedFiles(folder).length === 0) await pause(100);
-  await pause(WARM_UP_MS);
-  const from = await commitAfter(folder);
-  await pause(MEASURED_MS);
-  const to = await commitAfter(folder);
-  await on.cluster.run('cancel', job);
-  await on.cluster.ended(job);
-  return Math.round(((to.lines - from.lines) * SAMPLED * 1_000) / (to.atMs - from.atMs));
-}
-
-/** What is committed as soon as the next checkpoint is. */
-async function commitAfter(folder: string): Promise<{ readonly lines: number; readonly atMs: number }> {
-  const before = committedFiles(folder).length;
-  while (committedFiles(folder).length === before) await pause(20);
-  const atMs = performance.now();
-  // The commits of all subtasks come at about the same time.
-  await pause(MEASURED_INTERVAL_MS / 4);
-  const lines = committedFiles(folder).reduce(
-    (sum, path) => sum + readFileSync(path, 'utf8').split('\n').length - 1,
-    0,
-  );
-  return { lines, atMs };
+  await watch.wait(Math.max(0, startedAt + minutes * FAULT_EVERY_MS - performance.now()));
 }

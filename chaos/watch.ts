@@ -98,6 +98,19 @@ export class Watch {
     this.#reader.complete();
   }
 
+  /**
+   * Everything is well again: the job commits something more, and stops with a last checkpoint. Everything up to it is there;
+   * watermarks may be so many records of a split behind.
+   */
+  async stop(behind: number): Promise<void> {
+    await this.untilMore('everything was healed');
+    if (this.#isFinished) return this.#reader.complete();
+    const { code, output } = await this.#cluster.run('stop', this.#job);
+    if (code !== 0) throw new Violation(`the job could not be stopped: ${output}`);
+    await this.#cluster.ended(this.#job, PATIENCE_MS);
+    this.#reader.upToStop(behind);
+  }
+
   /** Something is killed now; returns what says that the job has lost something by it. */
   kill(): () => void {
     const killed = { at: performance.now(), before: this.#deployments.newest() };

@@ -134,6 +134,26 @@ describe('the reader of a chaos run', () => {
     assert.throws(() => reader.look(), /part-0 was committed and is gone/);
   });
 
+  it('takes what is whole up to the stop of a job, and finds what is missing before it', () => {
+    const { each, windows } = whole();
+    const until = (rows: readonly Row[], last: number): Row[] =>
+      rows.filter(([, , , index]) => Number(index) <= last);
+    const first = windows.filter(([, start]) => start === 0);
+    commit('each/part-0', until(each, 600));
+    commit('windows/part-0', first);
+    new Reader(folder, EXPECTED).upToStop(0);
+    commit('windows/part-0', first.slice(1));
+    assert.throws(() => new Reader(folder, EXPECTED).upToStop(0), /window .* is missing/);
+    commit('windows/part-0', []);
+    commit('each/part-0', until(each, 400));
+    new Reader(folder, EXPECTED).upToStop(0);
+    commit('each/part-0', until(each, 400).toSpliced(12, 1));
+    assert.throws(
+      () => new Reader(folder, EXPECTED).upToStop(0),
+      /record 3 of split 0 is missing, and later/,
+    );
+  });
+
   it('takes one of so many records, and all of them in windows', () => {
     const { each, windows } = whole();
     const sampled = { ...EXPECTED, sampled: 7 };
