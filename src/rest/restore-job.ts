@@ -14,6 +14,14 @@ export async function restoreJob(watch: ClusterWatch, job: JobWatch, body: unkno
   if (cluster.restoreFrom === undefined) {
     throw new Refusal(409, 'The job is part of this process: start it again with millrace run … -s <path>.');
   }
+  // The cancel would remove both what was chosen and what the job goes on from when it cannot be started from there.
+  const retention = job.job.configuration.get('execution.checkpointing.externalized-checkpoint-retention');
+  if (retention !== 'RETAIN_ON_CANCELLATION') {
+    throw new Refusal(
+      409,
+      `The checkpoints of the job go with it when it is cancelled (execution.checkpointing.externalized-checkpoint-retention: ${retention}). Stop it with a savepoint, and start it with -s <path>.`,
+    );
+  }
   const path = job.checkpoints.get(checkpointId)?.path;
   if (path === undefined || path === null) {
     throw new Refusal(404, `NotFoundException: checkpoint ${checkpointId} of the job is not there`);
