@@ -420,24 +420,27 @@ export class TaskRunner {
 
   #work(deadline: number): StepResult {
     const clock = this.#parts.env.clock;
+    let now = clock.monotonic();
     for (let elements = 0; elements < ELEMENTS_PER_STEP; elements++) {
-      const result = this.#element(deadline);
+      const result = this.#element(deadline, now);
       this.#advanceSnapshots();
       if (result === 'rest' || result === 'blocked') return this.#rest(result === 'blocked');
-      if (result === 'more' || clock.monotonic() >= deadline) break;
+      now = clock.monotonic();
+      if (result === 'more' || now >= deadline) break;
     }
-    const now = clock.monotonic();
     for (const port of this.#ports) port.flushDue(now);
     return 'more';
   }
 
   /**
    * One element: `next` = done with it, `more` = the slice is over in the middle of it, `rest` = nothing is there,
-   * `blocked` = nothing can be done before the outputs have room.
+   * `blocked` = nothing can be done before the outputs have room. The clock was at `now` when it began, which is exact
+   * enough for the gate also behind a batch.
    */
-  #element(deadline: number): 'next' | 'blocked' | StepResult {
-    if (this.task.busy()) {
-      const ran = this.task.run(deadline);
+  #element(deadline: number, now: number): 'next' | 'blocked' | StepResult {
+    const isBusy = this.task.busy();
+    if (isBusy) {
+      const ran = this.task.run(deadline, now);
       // R2: a slow function has a whole batch before it, which the barrier does not wait for.
       if (ran === 'more') return this.#takePriority() ? 'next' : 'more';
       if (ran === 'blocked') return this.#blocked();
@@ -450,7 +453,8 @@ export class TaskRunner {
     if (this.task.resume()) return 'next';
     if (!this.task.mayGoOn()) return this.#blocked();
     if (this.task.onProcessingTime()) return 'next';
-    return this.#parts.gate === undefined ? this.#pollSource() : this.#readGate(this.#parts.gate);
+    if (this.#parts.gate !== undefined) return this.#readGate(this.#parts.gate, now);
+    return this.#pollSource(isBusy ? this.#parts.env.clock.monotonic() : now);
   }
 
   #obey(command: SourceCommand): void {
@@ -478,14 +482,14 @@ export class TaskRunner {
     return true;
   }
 
-  #pollSource(): 'next' | 'rest' {
+  #pollSource(now: number): 'next' | 'rest' {
     if (this.#stopped || this.#sourceEnd) return 'rest';
     if (this.#markerDue) {
       this.#markerDue = false;
       this.task.emitLatencyMarker();
       this.#armMarker();
     }
-    const status = this.task.poll();
+    const status = this.task.poll(now);
     if (status === 'end') {
       this.#endSource();
       return 'next';
@@ -511,8 +515,8 @@ export class TaskRunner {
     this.task.onSourceEnd();
   }
 
-  #readGate(gate: InputGate): 'next' | 'rest' {
-    const element = gate.next(this.#parts.env.clock.monotonic());
+  #readGate(gate: InputGate, now: number): 'next' | 'rest' {
+    const element = gate.next(now);
     if (element === undefined) return 'rest';
     this.#give(element);
     return 'next';

@@ -53,6 +53,19 @@ describe('the histogram of lateness', () => {
     console.log(`cases: lateness by bound ${CASES} (minimum ${CASES})`);
   });
 
+  it('knows every millisecond and every second up to an hour, and a part of one counts as a whole one', () => {
+    const highest = 10 ** 9;
+    const enough = (behindMs: number): number | undefined =>
+      figuresOf([[highest, highest - behindMs]]).bounds.find(({ late }) => late === 0)?.boundMs;
+    for (let step = 1; step <= 3_601; step++) {
+      for (const behindMs of [step, step * 1_000 - 1, step * 1_000, step * 1_000 + 1, step * 1_000 + 0.5]) {
+        const expected = LATENESS_BOUNDS_MS.find((boundMs) => boundMs >= behindMs);
+        assert.equal(enough(behindMs), expected, `${behindMs} ms`);
+      }
+    }
+    assert.equal(enough(0.5), 1);
+  });
+
   it('counts no record without a timestamp', () => {
     assert.equal(figuresOf([[MIN_TIMESTAMP, 5, MIN_TIMESTAMP]]).records, 1);
   });

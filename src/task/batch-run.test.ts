@@ -9,7 +9,7 @@ test('of a stretch that is left early a slice is told of the records that were t
   const run = new BatchRun({ slice, isClear: () => true, writable: () => true });
   const values = Array.from({ length: 256 }, (_, index) => index);
   run.load(0, { values, timestamps: values });
-  slice.begin(Number.POSITIVE_INFINITY);
+  slice.begin(Number.POSITIVE_INFINITY, 0);
   let taken = 0;
   while (run.stretch() >= 0) {
     run.position++;

@@ -29,10 +29,10 @@ export class Slice {
     this.#clock = clock;
   }
 
-  /** Begins a slice that ends at `deadline`, monotonic ms. */
-  begin(deadline: number): void {
+  /** Begins a slice that ends at `deadline`; both in monotonic ms. */
+  begin(deadline: number, now: number): void {
     this.#deadline = deadline;
-    this.#from = this.#clock.monotonic();
+    this.#from = now;
     this.#untilClock = this.#pace.units;
     this.#left = this.unitsMax;
     this.#over = false;

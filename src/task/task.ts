@@ -259,9 +259,9 @@ export class StreamTask {
   }
 
   /** Goes on with what was taken, until it is done, the outputs are full, or `deadline` (monotonic ms) has passed. */
-  run(deadline: number): RunResult {
+  run(deadline: number, now: number = this.#host.env.clock.monotonic()): RunResult {
     const slice = this.#slice;
-    slice.begin(deadline);
+    slice.begin(deadline, now);
     while (this.busy()) {
       if (slice.isOver) return 'more';
       if (!this.#frames.eager && !this.writable()) return 'blocked';
@@ -302,14 +302,12 @@ export class StreamTask {
 
   /**
    * Sources: reads some records. One at a time while they leave work behind (generators, which are pulled as credit
-   * allows), so that an error in it still finds the source at the record that caused it.
+   * allows), so that an error in it still finds the source at the record that caused it. `now`: monotonic ms.
    */
-  poll(): SourceStatus {
-    const { clock } = this.#host.env;
+  poll(now: number = this.#host.env.clock.monotonic()): SourceStatus {
     const pace = this.#pollPace;
-    const from = clock.monotonic();
     const status = this.chain.head.poll(pace.units);
-    const tookMs = clock.monotonic() - from;
+    const tookMs = this.#host.env.clock.monotonic() - now;
     if (this.busy()) pace.atMost(1);
     else if (!this.writable()) pace.atMost(pace.units >> 1);
     else if (status === 'more') pace.took(tookMs);

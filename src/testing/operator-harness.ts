@@ -221,7 +221,7 @@ export class OperatorHarness {
     const selector = this.#options.keySelectors?.[input] as ((value: unknown) => unknown) | undefined;
     if (selector !== undefined) run.selectKeys(selector, this.#backend!);
     while (!run.isDone()) {
-      slice.begin(Number.POSITIVE_INFINITY);
+      slice.begin(Number.POSITIVE_INFINITY, 0);
       const pull = operator.batch(run);
       run.settle();
       this.#pull(pull, run.timestamps[run.position - 1]!);

@@ -10,6 +10,7 @@
  *    there once at least, at a time that is not after its own.
  * S3 What is due is handed out in the order of time, key and start: the same after a restore.
  * S4 The latest session of a key is the one that a record was added to last, or one that holds no time: it is never gone.
+ * S5 What was found lately under a number is one of the keys that have sessions.
  */
 
 import { compareKeys, type Key } from '../../base/key-groups.ts';
@@ -87,6 +88,9 @@ export class SessionKey implements OwnEntry {
   }
 }
 
+/** Keys found lately that are numbers, by their last bits: a power of two. */
+const RECENT = 1_024;
+
 /** [start, end, start and end of the window that its contents are under]. */
 type StoredSession = readonly [start: number, end: number, stateStart: number, stateEnd: number];
 
@@ -96,6 +100,8 @@ export class OpenSessions implements OwnKeyedState<SessionKey> {
   readonly domain: TimerDomain;
   readonly #allowedLatenessMs: number;
   readonly #byKey = new Map<unknown, SessionKey>();
+  /** S5. */
+  readonly #recent = new Array<SessionKey | undefined>(RECENT).fill(undefined);
   readonly #queue = new TimeHeap<Session>();
   /** While a key group is restored: by the name of the window that the contents are under. */
   readonly #restored = new Map<SessionKey, Map<string, Session>>();
@@ -121,7 +127,14 @@ export class OpenSessions implements OwnKeyedState<SessionKey> {
 
   /** Hot path: once per record. */
   find(key: Key): SessionKey | undefined {
-    return this.#byKey.get(canonicalKey(key));
+    if (typeof key !== 'number') return this.#byKey.get(canonicalKey(key));
+    // A place in an array, where the `Map` would compute a hash and look for it.
+    const slot = key & (RECENT - 1);
+    const recent = this.#recent[slot];
+    if (recent !== undefined && recent.key === key) return recent;
+    const found = this.#byKey.get(canonicalKey(key));
+    if (found !== undefined) this.#recent[slot] = found;
+    return found;
   }
 
   /** Of a key that has no sessions. */
@@ -177,6 +190,9 @@ export class OpenSessions implements OwnKeyedState<SessionKey> {
     if (of.sessions.length > 0) return;
     this.#places.remove(of);
     this.#byKey.delete(canonicalKey(of.key));
+    if (typeof of.key !== 'number') return;
+    const slot = of.key & (RECENT - 1);
+    if (this.#recent[slot] === of) this.#recent[slot] = undefined;
   }
 
   // ---- for the backend ----

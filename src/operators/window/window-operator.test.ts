@@ -159,6 +159,24 @@ describe('session windows', () => {
     assert.deepEqual(await run({ assigner: session<Click>(5) }, steps), ['a [1,15) 10 1 5']);
   });
 
+  it('numbers that have a place in common have sessions of their own, before and after one is forgotten', async () => {
+    const of = (key: number, time: number): Step => at(time, time, key as unknown as string);
+    const keys = [1, 1_025, -1_023, 1.5, 2 ** 31 + 1, 2 ** 53 - 1_023, Number.NaN, 0, -0, 1_024];
+    const steps: Step[] = [];
+    for (const time of [1, 3, 2]) for (const key of keys) steps.push(of(key, time));
+    steps.push({ watermark: 10 });
+    for (const key of keys.slice(0, 3)) steps.push(of(key, 20));
+    const sorted = (emitted: readonly unknown[]): string[] =>
+      emitted.map(String).sort((left, right) => (left < right ? -1 : 1));
+    const distinct = keys.filter((key) => !Object.is(key, -0));
+    const expected = distinct.map((key) => {
+      const times = key === 0 ? '1 1 3 3 2 2' : '1 3 2';
+      return `${key} [1,8) ${times}`;
+    });
+    for (const key of keys.slice(0, 3)) expected.push(`${key} [20,25) 20`);
+    assert.deepEqual(sorted(await run({ assigner: session<Click>(5) }, [...steps, END])), sorted(expected));
+  });
+
   it('a late record bridges two sessions that have fired, and the merged one fires again', async () => {
     const steps = [at(1), at(11), { watermark: 16 }, at(6)];
     assert.deepEqual(await run({ assigner: session<Click>(5), allowedLatenessMs: 20 }, steps), [
