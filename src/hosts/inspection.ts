@@ -3,6 +3,7 @@
 import type { Key } from '../base/key-groups.ts';
 import type { HeldChange, HeldState } from '../state/held-state.ts';
 import type { Disturbance } from './disturbance.ts';
+import type { ProfileOf } from './thread-profile.ts';
 
 /** A question; its answer comes as `inspected`. */
 export type Inspection =
@@ -19,8 +20,8 @@ export type Inspection =
   | { readonly kind: 'untap'; readonly tapId: string }
   /** From now on the sources of the slot send a latency marker every so often; 0 = no more. */
   | { readonly kind: 'latency-markers'; readonly intervalMs: number }
-  /** What the thread computes in the next milliseconds; the answer is a CPU profile as the tools of Node read it, JSON. */
-  | { readonly kind: 'profile'; readonly durationMs: number }
+  /** What the thread computes, or allocates, in the next milliseconds; the answer is a profile as the tools of Node read it. */
+  | { readonly kind: 'profile'; readonly durationMs: number; readonly of: ProfileOf }
   /**
    * Which keys the records have that an operator hands on in the next milliseconds, all of them; the answer is a
    * {@link KeyCounts} with the `keysMax` most frequent ones.

@@ -22,6 +22,7 @@ import { CreditedClientPort } from './client-port.ts';
 import type { AccumulatorReport, SlotCommand, SlotReport, SlotSettings, TaskDeployment } from './messages.ts';
 import type { Inspection } from './inspection.ts';
 import { countKeys } from './key-count.ts';
+import type { ProfileOf } from './thread-profile.ts';
 import { SlotTaps, type TappedSubtask } from './slot-taps.ts';
 import { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskRunner } from './task-runner.ts';
@@ -42,7 +43,7 @@ export interface ExecutorParts {
   /** Measures the thread; absent where several slots share one. */
   readonly threadFigures?: () => ThreadFigures;
   /** Profiles the thread for some milliseconds; absent where several slots share one. */
-  readonly threadProfile?: (durationMs: number) => Promise<string>;
+  readonly threadProfile?: (durationMs: number, of: ProfileOf) => Promise<string>;
 }
 
 /** A thread begins nothing new in a turn after so long, ms; with what it then still ends it is back in its event loop after 5. */
@@ -267,7 +268,7 @@ export class SlotExecutor {
       case 'profile': {
         const { threadProfile } = this.#parts;
         if (threadProfile === undefined) throw new Error('the slot has no thread of its own');
-        return await threadProfile(inspection.durationMs);
+        return await threadProfile(inspection.durationMs, inspection.of);
       }
       case 'count-keys':
         return await countKeys(inspection, this.#tapped(inspection), this.#parts.env.clock);

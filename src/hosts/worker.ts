@@ -85,7 +85,7 @@ function createExecutor(
     report: (report: SlotReport) => post(port, { kind: 'report', report }),
     encoder: threadEncoder(env.clock),
     threadFigures: () => meter.take(),
-    threadProfile: (durationMs) => threadProfile(durationMs, env.clock),
+    threadProfile: (durationMs, of) => threadProfile(durationMs, of, env.clock),
   });
 }
 

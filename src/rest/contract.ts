@@ -1065,13 +1065,15 @@ export interface Scorecard {
 // ---- profile ----
 
 /**
- * `POST /v1/x/taskmanagers/:id/profiles` takes a CPU profile of a slot's thread and answers 202 with a {@link Profile};
- * `GET …/profiles/:profileid` says how far it is, `GET …/profiles/:profileid/file` downloads `<name>.cpuprofile`.
+ * `POST /v1/x/taskmanagers/:id/profiles` takes a profile of a slot's thread and answers 202 with a {@link Profile};
+ * `GET …/profiles/:profileid` says how far it is, `GET …/profiles/:profileid/file` downloads `<name>.cpuprofile` or `<name>.heapprofile`.
  */
 export interface ProfileRequest {
   readonly slot: number;
   /** 100 to 60,000; default 5,000. */
   readonly durationMs?: number;
+  /** What it computes (default), or what it allocates, whether that is garbage by then or not. */
+  readonly of?: 'cpu' | 'heap';
 }
 
 /** One profile. */
@@ -1079,6 +1081,7 @@ export interface Profile {
   readonly profileId: string;
   readonly workerId: string;
   readonly slot: number;
+  readonly of: 'cpu' | 'heap';
   readonly startedAt: number;
   readonly durationMs: number;
   readonly status: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';

@@ -63,7 +63,7 @@ export class FlameBook {
     this.#keep(keyOf(subject), entry);
     const { source } = subject.watch.job;
     const profiles = slots.map((slot) =>
-      source.inspect(slot, { kind: 'profile', durationMs }, durationMs + SLACK_MS),
+      source.inspect(slot, { kind: 'profile', durationMs, of: 'cpu' }, durationMs + SLACK_MS),
     );
     Promise.all(profiles)
       .then((answers) => this.#taken(entry, subject, answers.map(String)))

@@ -1,4 +1,4 @@
-/** CPU profiles of slots' threads: taken on demand, one at a time for each slot, kept for a while. */
+/** Profiles of slots' threads, of what they compute or allocate: taken on demand, one at a time for each slot, kept for a while. */
 
 import type { ClusterWatch } from './cluster-watch.ts';
 import { badRequest, field } from './context.ts';
@@ -32,7 +32,9 @@ export class ProfileBook {
   begin(workerId: string, body: unknown): Profile {
     const slot = field(body, 'slot');
     const durationMs = field(body, 'durationMs') ?? DURATION_MS_DEFAULT;
+    const of = field(body, 'of') ?? 'cpu';
     if (typeof slot !== 'number') throw badRequest('"slot" is no number');
+    if (of !== 'cpu' && of !== 'heap') throw badRequest('"of" is neither "cpu" nor "heap"');
     const isFit =
       typeof durationMs === 'number' && durationMs >= DURATION_MS_MIN && durationMs <= DURATION_MS_MAX;
     if (!isFit) throw badRequest(`"durationMs" is not between ${DURATION_MS_MIN} and ${DURATION_MS_MAX}`);
@@ -51,6 +53,7 @@ export class ProfileBook {
         profileId: random.id(),
         workerId,
         slot,
+        of,
         startedAt: clock.now(),
         durationMs,
         status: 'IN_PROGRESS',
@@ -63,16 +66,18 @@ export class ProfileBook {
       if (this.#entries.size <= PROFILES_KEPT) break;
       this.#entries.delete(id);
     }
-    found.watch.job.source.inspect(found.slot, { kind: 'profile', durationMs }, durationMs + SLACK_MS).then(
-      (answer) => {
-        entry.text = String(answer as string);
-        entry.profile = { ...entry.profile, status: 'COMPLETED', bytes: entry.text.length };
-      },
-      (error: unknown) => {
-        const failure = error instanceof Error ? error.message : String(error);
-        entry.profile = { ...entry.profile, status: 'FAILED', failure };
-      },
-    );
+    found.watch.job.source
+      .inspect(found.slot, { kind: 'profile', durationMs, of }, durationMs + SLACK_MS)
+      .then(
+        (answer) => {
+          entry.text = String(answer as string);
+          entry.profile = { ...entry.profile, status: 'COMPLETED', bytes: entry.text.length };
+        },
+        (error: unknown) => {
+          const failure = error instanceof Error ? error.message : String(error);
+          entry.profile = { ...entry.profile, status: 'FAILED', failure };
+        },
+      );
     return entry.profile;
   }
 
@@ -90,7 +95,7 @@ export class ProfileBook {
   file(workerId: string, profileId: string): Answer {
     const { profile, text } = this.#find(workerId, profileId);
     if (text === undefined) throw new Refusal(409, `The profile is ${profile.status}.`);
-    const name = `slot-${profile.slot}-${profile.startedAt}.cpuprofile`;
+    const name = `slot-${profile.slot}-${profile.startedAt}.${profile.of}profile`;
     return {
       kind: 'bytes',
       status: 200,

@@ -261,7 +261,7 @@ export function ownRoutes(context: RestContext): Route[] {
       method: 'POST',
       role: 'operate',
       path: '/x/taskmanagers/:taskmanagerid/profiles',
-      summary: "Takes a CPU profile of a slot's thread.",
+      summary: "Takes a profile of a slot's thread: of what it computes, or of what it allocates.",
       handle: ({ params, body }) => accepted(profiles.begin(params['taskmanagerid'] ?? '', body)),
     },
     {
@@ -279,7 +279,7 @@ export function ownRoutes(context: RestContext): Route[] {
     {
       ...view,
       path: '/x/taskmanagers/:taskmanagerid/profiles/:profileid/file',
-      summary: 'A profile to download: .cpuprofile.',
+      summary: 'A profile to download: .cpuprofile or .heapprofile.',
       handle: ({ params }) => profiles.file(params['taskmanagerid'] ?? '', params['profileid'] ?? ''),
     },
     {

@@ -360,6 +360,17 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         .locator('.frame[data-origin="job"]', { hasText: /(process|score) \(hot-key\.ts/ })
         .first()
         .waitFor();
+      await page.getByRole('button', { name: 'Sample allocations' }).click();
+      await concludes(
+        page,
+        'heap-profile.most',
+        /The thread allocated [\d.]+ [KM]?B a second, \d+% of it in .+/,
+      );
+      const [file] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: /\.heapprofile/ }).click(),
+      ]);
+      assert.match(file.suggestedFilename(), /^slot-\d-\d+\.heapprofile$/);
       assert.deepEqual(await seriousFindings(page), []);
     });
   });

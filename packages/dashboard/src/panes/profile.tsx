@@ -8,6 +8,7 @@ import { addressNumber } from '../live/address.ts';
 import { act, ask } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
 import { Empty, PaneHead, Scroll, Verdict } from '../parts/basic.tsx';
+import { HeapAllocations } from '../parts/heap-profile.tsx';
 import { type ReadyJob, WithJob } from '../parts/job.tsx';
 import { useText } from '../settings.tsx';
 
@@ -111,6 +112,13 @@ function Profile({ job }: { readonly job: ReadyJob }): ReactNode {
       ) : (
         <Graph job={job} graph={graph} file={`./v1${path}/file${query}`} />
       )}
+      <HeapAllocations
+        key={`${vertex}/${subtask ?? 0}`}
+        job={job}
+        vertex={vertex}
+        subtask={subtask ?? 0}
+        durationMs={durationMs}
+      />
     </>
   );
 }

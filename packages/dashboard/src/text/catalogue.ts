@@ -607,6 +607,25 @@ export const catalogue = {
   },
 
   // ---- profile ----
+  'heap-profile.title': { en: 'Allocations', ko: '메모리 할당' },
+  'heap-profile.take': { en: 'Sample allocations', ko: '할당 샘플링' },
+  'heap-profile.what': {
+    en: 'Samples what the thread of subtask {subtask} allocates for as long as is chosen above, also what is garbage again by then: which functions keep the collector busy.',
+    ko: '서브태스크 {subtask}번의 스레드가 위에서 고른 시간 동안 할당한 것을, 이미 쓰레기가 된 것까지 샘플링합니다. 어떤 함수 때문에 가비지 수집이 바쁜지 알 수 있습니다.',
+  },
+  'heap-profile.most': {
+    en: 'The thread allocated {rate} a second, {share} of it in {name}.',
+    ko: '스레드가 1초에 {rate}씩 할당했고, 그중 {share}는 {name}에서였습니다.',
+  },
+  'heap-profile.nothing': {
+    en: 'Nothing was allocated that was worth a sample.',
+    ko: '샘플에 잡힐 만큼 할당한 것이 없습니다.',
+  },
+  'heap-profile.bytes': { en: 'Allocated itself', ko: '직접 할당' },
+  'heap-profile.download': {
+    en: 'Download it for the developer tools of Node and browsers (.heapprofile)',
+    ko: 'Node와 브라우저 개발자 도구용으로 내려받기 (.heapprofile)',
+  },
   'profile.title': { en: 'CPU profile', ko: 'CPU 프로파일' },
   'profile.lead': {
     en: 'What does a task compute, and in which function does its time go?',
