@@ -38,7 +38,7 @@ describe('recorded runs', () => {
     const other = { ...chaos, cuts: 1, halfOpen: 4, met: ['part.opened', 'part.synced'] };
     assert.match(
       provedSentence([one, other]),
-      /100 kills \(at 2 named steps and 1 ordered pairs of them\) and 40 pauses of real processes, 3 cuts of the network, 4 half-open links in 20 minutes/,
+      /100 kills \(at 2 named steps and 1 ordered pair of them\) and 40 pauses of real processes, 3 cuts of the network, 4 half-open links in 20 minutes/,
     );
   });
 

@@ -65,10 +65,9 @@ export function provedSentence(runs: readonly Recorded[]): string {
   if (chaos.length > 0) {
     const met = new Set(chaos.flatMap((run) => run.met ?? []));
     const pairs = [...met].filter((name) => name.includes(' > ')).length;
-    const steps =
-      met.size === 0
-        ? ''
-        : ` (at ${count(met.size - pairs)} named steps and ${count(pairs)} ordered pairs of them)`;
+    const ordered =
+      pairs === 0 ? '' : ` and ${count(pairs)} ordered ${pairs === 1 ? 'pair' : 'pairs'} of them`;
+    const steps = met.size === 0 ? '' : ` (at ${count(met.size - pairs)} named steps${ordered})`;
     const others = Object.entries(OTHER_FAULTS)
       .map(([name, words]) => [sum(chaos, (run) => run[name as keyof typeof OTHER_FAULTS]), words] as const)
       .filter(([times]) => times > 0)

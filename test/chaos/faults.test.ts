@@ -139,7 +139,9 @@ test('a TaskManager is cut off in each direction until it is healed; its cable i
   writeFileSync(file, NETWORK_RUN);
   const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' });
   assert.notEqual(stdout, '', stderr);
-  assert.deepEqual(JSON.parse(stdout), {
+  const said = JSON.parse(stdout) as { readonly refused?: string };
+  if (said.refused !== undefined) return context.skip(said.refused);
+  assert.deepEqual(said, {
     to: false,
     from: false,
     both: false,
