@@ -11,15 +11,17 @@
  *  type        payload
  *  1 data      whole pieces of frames, as they stood in the producer's ring (ring-layout.ts): never decoded on the way
  *  2 barrier   id f64, timestamp f64, alignedTimeoutMs f64, position f64, flags u32
- *  3 credit    bytes u32: so many more have been read
+ *  3 credit    bytes u32: so many more have been read; window u32: so many may be out from now on
+ *  4 ask       none: what waits has no room, and less is out than brings credit by itself
  *
  *  channel     index in `channelsOf(graph)`: both processes have proved that they have the same graph
  *  backlog     data: bytes that wait in the producer's ring behind this message
  * ```
  *
  * Little-endian throughout. Both checksums are looked at before anything is done with what they cover: TCP's own is 16 bits,
- * and what a fault of memory or of a network card makes of a number would be another number. Only data takes credit. Each channel has a window of W bytes, the size of the producer's
- * ring; the consumer's ring has 2 W, so that a barrier that overtakes may push what stands before it through at once.
+ * and what a fault of memory or of a network card makes of a number would be another number. Only data takes credit. Each
+ * channel has a window (channel-window.ts) of at most W bytes, the size of the producer's ring; the consumer's ring has 2 W, so
+ * that a barrier that overtakes may push what stands before it through at once.
  */
 
 import type { CheckpointBarrier } from './events.ts';
@@ -39,11 +41,13 @@ export const DATA = 1;
 export const BARRIER = 2;
 /** Message: what was read. */
 export const CREDIT = 3;
+/** Message: the producer needs credit. */
+export const ASK = 4;
 
 /** Bytes of the payload of a barrier. */
 export const BARRIER_BYTES = 36;
 /** Bytes of the payload of a credit. */
-export const CREDIT_BYTES = 4;
+export const CREDIT_BYTES = 8;
 
 /** The header of a message. */
 export interface LinkHeader {
@@ -114,17 +118,32 @@ export function readBarrierPayload(payload: Uint8Array): PriorityBarrier {
   return { barrier, position: view.getFloat64(24, true) };
 }
 
+/** What was read, and the window from now on, bytes. */
+export interface Credit {
+  readonly bytes: number;
+  readonly window: number;
+}
+
 /** The message that gives credit back. */
-export function creditMessage(channel: number, bytes: number): Uint8Array {
+export function creditMessage(channel: number, { bytes, window }: Credit): Uint8Array {
   const message = new Uint8Array(LINK_HEADER_BYTES + CREDIT_BYTES);
   viewOf(message).setUint32(LINK_HEADER_BYTES, bytes, true);
+  viewOf(message).setUint32(LINK_HEADER_BYTES + 4, window, true);
   writeLinkHeader(message, 0, { length: CREDIT_BYTES, type: CREDIT, channel, backlog: 0 });
   return message;
 }
 
 /** Reads the payload of a credit. */
-export function readCreditPayload(payload: Uint8Array): number {
-  return viewOf(payload).getUint32(0, true);
+export function readCreditPayload(payload: Uint8Array): Credit {
+  const view = viewOf(payload);
+  return { bytes: view.getUint32(0, true), window: view.getUint32(4, true) };
+}
+
+/** The message that asks for credit. */
+export function askMessage(channel: number): Uint8Array {
+  const message = new Uint8Array(LINK_HEADER_BYTES);
+  writeLinkHeader(message, 0, { length: 0, type: ASK, channel, backlog: 0 });
+  return message;
 }
 
 /** Throws EXCHANGE_DAMAGED unless the payload came as it was written. */

@@ -11,6 +11,8 @@ import type { CheckpointBarrier } from './events.ts';
 import { decodeElement, encodeElement } from './frame.ts';
 import { Link } from './link.ts';
 import {
+  ASK,
+  askMessage,
   BARRIER,
   BARRIER_BYTES,
   CREDIT,
@@ -80,10 +82,14 @@ test('channels that share a connection keep order and barriers, whatever the net
     const random = seededRandom(`link ${seed}`);
     const count = 1 + random.int(4);
     const windowBytes = 64 << random.int(5);
+    const first = windowBytes >> random.int(4);
+    let now = 0;
     const rings = linkRings({
       seed: `network ${seed}`,
       count,
       windowBytes,
+      bounds: { least: Math.max(8, first >> random.int(3)), first, most: windowBytes },
+      now: () => now,
       waitingBytesMax: 1 << (6 + random.int(8)),
       copiedBytesMax: 1 << random.int(11),
     });
@@ -92,6 +98,7 @@ test('channels that share a connection keep order and barriers, whatever the net
     const offered: (ChannelElement | undefined)[] = rings.channels.map(() => undefined);
     const total = 30;
     for (let step = 0; step < 2_000 && tracks.some(({ read }) => read < total); step++) {
+      if (random.int(4) === 0) now += random.int(40);
       const at = random.int(count);
       const track = tracks[at]!;
       const { writer } = rings.channels[at]!;
@@ -164,6 +171,23 @@ test('a channel whose consumer rests fills its windows and stops no other', () =
     assert.deepEqual(other.reader.read(), batch(index, 50));
   }
 });
+
+for (const isReadBefore of [true, false]) {
+  test(`a frame that has no room beside one that is ${isReadBefore ? '' : 'not yet '}read brings its credit by asking`, () => {
+    const rings = linkRings({ seed: 'asks', count: 1, windowBytes: 1024 });
+    const [{ writer, reader }] = rings.channels as [(typeof rings.channels)[0]];
+    const [small, large] = [batch(1, 100), batch(2, 900)];
+    assert.ok(writer.tryWrite(small));
+    rings.settle();
+    if (isReadBefore) assert.deepEqual(reader.read(), small);
+    rings.settle();
+    assert.ok(writer.tryWrite(large), 'the ring here is empty');
+    rings.settle();
+    if (!isReadBefore) assert.deepEqual(reader.read(), small);
+    rings.settle();
+    assert.deepEqual(reader.read(), large);
+  });
+}
 
 test('a barrier overtakes two full windows at once, with what stands before it', () => {
   const rings = linkRings({ seed: 'overtakes', count: 1, windowBytes: 512 });
@@ -242,7 +266,7 @@ function linkWithPeer(): {
   new Link({
     connection: own,
     rest: new Uint8Array(0),
-    inlets: new Map([[0, new RingInlet(far, bell)]]),
+    inlets: new Map([[0, new RingInlet(far, bell, () => 0)]]),
     outlets: new Map([[1, new RingOutlet(1, near, bell)]]),
     payloadBytesMax: 256,
     onLost: (error) => void lost.push(error),
@@ -272,8 +296,10 @@ const frame = encodeElement(watermark(1));
 const bad: Record<string, Uint8Array> = {
   'a channel that is not there': message({ type: DATA, channel: 7 }, frame),
   'data for a channel that goes out': message({ type: DATA, channel: 1 }, frame),
-  'credit for a channel that comes in': creditMessage(0, 1),
-  'credit for what was never sent': creditMessage(1, 1),
+  'credit for a channel that comes in': creditMessage(0, { bytes: 1, window: 256 }),
+  'credit for what was never sent': creditMessage(1, { bytes: 1, window: 256 }),
+  'a window of nothing': creditMessage(1, { bytes: 0, window: 0 }),
+  'a window that is larger than the ring': creditMessage(1, { bytes: 0, window: 257 }),
   'a type that is not there': message({ type: 9, channel: 0 }, frame),
   'a length over the window': message({ type: DATA, channel: 0, length: 257 }, frame),
   'the largest length there is': message({ type: DATA, channel: 0, length: 0xffff_ffff }, new Uint8Array(0)),
@@ -285,7 +311,9 @@ const bad: Record<string, Uint8Array> = {
   ),
   'a barrier that is too short': message({ type: BARRIER, channel: 0 }, new Uint8Array(BARRIER_BYTES - 1)),
   'a barrier without an id': message({ type: BARRIER, channel: 0 }, new Uint8Array(BARRIER_BYTES)),
-  'a credit that is too long': message({ type: CREDIT, channel: 1 }, new Uint8Array(5)),
+  'a credit that is too long': message({ type: CREDIT, channel: 1 }, new Uint8Array(9)),
+  'a question for credit of a channel that goes out': askMessage(1),
+  'a question for credit with a payload': message({ type: ASK, channel: 0 }, new Uint8Array(1)),
 };
 
 for (const [what, bytes] of Object.entries(bad)) {
@@ -315,7 +343,8 @@ test('any byte that changed on the way is told by its name, and nothing of its m
   const sent = {
     data: message({ type: DATA, channel: 0 }, frame),
     barrier: new Uint8Array(LINK_HEADER_BYTES + BARRIER_BYTES),
-    credit: creditMessage(1, 1),
+    credit: creditMessage(1, { bytes: 0, window: 256 }),
+    ask: askMessage(0),
   };
   writeBarrierMessage(sent.barrier, 0, 0, { barrier: barrier(1), position: 0 });
   let flips = 0;

@@ -6,7 +6,7 @@
  *
  * LI-1 Barriers that overtake go first, with what stands before them in their own channel; data goes in turns.
  * LI-2 What waits in this process for the connection is bounded: data is pulled from a ring only while the connection takes
- *      it. Credits are small and few: at most one for each quarter of a window.
+ *      it. Credits are small and few: one for each half of a window, and one for each piece that had no room.
  * LI-3 A channel whose consumer rests has no credit, and stops nobody else.
  * LI-4 Checksums, lengths, types and channels are checked before anything is kept; what is wrong ends the link.
  * LI-5 The end of a link is told once, unless it was closed here.
@@ -18,6 +18,8 @@ import { Buffer } from 'node:buffer';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Connection } from '../base/network.ts';
 import {
+  ASK,
+  askMessage,
   BARRIER,
   BARRIER_BYTES,
   checkPayload,
@@ -35,6 +37,7 @@ import {
 import type { RingInlet } from './ring-inlet.ts';
 import type { RingOutlet } from './ring-outlet.ts';
 
+const NOTHING = new Uint8Array(0);
 /** Less is copied for the connection, so that the memory of a whole chunk does not wait with it. */
 const COPIED_BYTES_MAX = 16 * 1024;
 
@@ -123,6 +126,8 @@ export class Link {
     }
     for (let sent = true; sent && this.#isWritable; ) sent = this.#round();
     this.#flush();
+    for (const outlet of this.#outlets)
+      if (outlet.mustAsk()) this.#parts.connection.write(askMessage(outlet.channel));
   }
 
   /** One message of each channel; true when there was any. */
@@ -156,7 +161,8 @@ export class Link {
 
   #giveCredit(channel: number, inlet: RingInlet): void {
     const freed = inlet.takeFreed();
-    if (freed > 0) this.#parts.connection.write(creditMessage(channel, freed));
+    if (freed === 0) return;
+    this.#parts.connection.write(creditMessage(channel, { bytes: freed, window: inlet.windowBytes }));
   }
 
   // ---- in ----
@@ -170,6 +176,7 @@ export class Link {
     } catch (error) {
       this.#end(isMillraceError(error) ? error : protocolError(String(error)));
     }
+    for (const [, inlet] of this.#inlets) inlet.settle();
     // Credit that came lets more go.
     this.#pump();
   }
@@ -181,6 +188,7 @@ export class Link {
     if (this.#headLength < LINK_HEADER_BYTES) return taken;
     this.#headLength = 0;
     this.#header = this.#checked(readLinkHeader(this.#head));
+    if (this.#header.length === 0) this.#obey(this.#header, NOTHING);
     return taken;
   }
 
@@ -193,7 +201,8 @@ export class Link {
     const fits =
       (type === DATA && length > 0 && length <= payloadBytesMax) ||
       (type === BARRIER && length === BARRIER_BYTES) ||
-      (type === CREDIT && length === CREDIT_BYTES);
+      (type === CREDIT && length === CREDIT_BYTES) ||
+      (type === ASK && length === 0);
     if (!fits) throw protocolError(`a message of type ${type} has ${length} bytes`);
     return header;
   }
@@ -226,6 +235,9 @@ export class Link {
         return this.#giveCredit(channel, inlet!);
       case BARRIER:
         return inlet!.overtake(readBarrierPayload(payload));
+      case ASK:
+        inlet!.ask();
+        return this.#giveCredit(channel, inlet!);
       default:
         return this.#parts.outlets.get(channel)!.credit(readCreditPayload(payload));
     }

@@ -12,6 +12,7 @@
  *   16    reader           read: bytes ever read, modulo 2^32
  *   32    writer, reader   wanted: free bytes for which the writer sleeps; 0 = it does not
  *   48    writer           barriers: number ever put into the priority lane, modulo 2^32
+ *   56    the network      limit: bytes that the writer may have in the ring, or one frame or piece; 0 = all that there are
  *   64    writer           slot of even barriers: id, timestamp, alignedTimeoutMs, position (f64, 2 words each), flags
  *   80    writer           slot of odd barriers
  *   96    writer           data, a power of two of bytes; byte `n` lies at `n % capacity`
@@ -24,8 +25,9 @@
  *  1. 0 <= written - read <= capacity; bytes outside [read, written) are the writer's, the others the reader's.
  *  2. `written` is stored after the bytes of a whole frame or piece, `read` after they were copied out.
  *  3. No lost wake-up: the reader sleeps only after it saw written = read, and the writer, after it stored `written`,
- *     rings when it sees read = the value before: before its own turn ends, and at once when half of the ring is taken. The writer sleeps only after it stored `wanted` and then saw too
- *     little room, and the reader, after it stored `read`, rings when it sees `wanted` and enough room.
+ *     rings when it sees read = the value before: before its own turn ends, and at once when half of what it may have is taken. The writer sleeps only after it stored `wanted` and then saw too
+ *     little room, and the reader, after it stored `read`, rings when it sees `wanted` and enough room. A limit that has changed
+ *     meanwhile wakes nobody: what is read wakes the writer all the same.
  *  4. A barrier is in its slot before `barriers` counts it, and its slot is not written again before the next but one:
  *     a reader that finds `barriers` unchanged after it copied has copied one barrier.
  *  5. A frame that was written after a barrier is visible only when the barrier is: `read` looks for frames first.
@@ -41,6 +43,8 @@ export const READ = 16;
 export const WANTED = 32;
 /** Word: barriers ever put into the priority lane. */
 export const BARRIERS = 48;
+/** Word: bytes that the writer may have in the ring. */
+export const LIMIT = 56;
 const SLOTS = 64;
 const SLOT_WORDS = 16;
 const LENGTH_AT = 0;

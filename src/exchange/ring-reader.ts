@@ -9,6 +9,7 @@ import {
   BARRIERS,
   type Bell,
   lengthOf,
+  LIMIT,
   READ,
   type RingEnd,
   setLength,
@@ -70,8 +71,9 @@ export class RingReader implements ChannelReader, RingEnd {
   }
 
   pool(): PoolUsage {
-    const { capacity } = this.#memory;
-    return { usedBytes: (this.#memory.load(WRITTEN) - this.#read) >>> 0, totalBytes: capacity };
+    const usedBytes = (this.#memory.load(WRITTEN) - this.#read) >>> 0;
+    const limit = this.#memory.load(LIMIT) || this.#memory.capacity;
+    return { usedBytes, totalBytes: Math.max(limit, usedBytes) };
   }
 
   position(): number {

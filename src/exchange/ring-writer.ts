@@ -15,10 +15,10 @@ import {
   writeElement,
 } from './frame.ts';
 import { storeBarrier } from './ring-barrier.ts';
-import { BARRIERS, type Bell, READ, type RingEnd, setLength, WANTED, WRITTEN } from './ring-layout.ts';
+import { BARRIERS, type Bell, LIMIT, READ, type RingEnd, setLength, WANTED, WRITTEN } from './ring-layout.ts';
 import { type RingMemory, sharedRingMemory } from './ring-memory.ts';
 
-/** A quarter of the ring: what a good frame has, and the least that a piece has. */
+/** A quarter of what the ring may hold: what a good frame has, and the least that a piece has. */
 const GOOD_PART = 4;
 
 /** The producer's end of a ring; `bell` wakes the consumer's thread, `codec` is that of the stream's type. */
@@ -45,6 +45,8 @@ export class RingWriter implements ChannelWriter, RingEnd {
   #written: number;
   /** The last `read` that was seen; the true one is the same or further. */
   #readSeen: number;
+  /** The last limit that was seen. */
+  #limit: number;
   #frames = 0;
   #bytes = 0;
   #barriers: number;
@@ -58,6 +60,7 @@ export class RingWriter implements ChannelWriter, RingEnd {
     this.#codec = codec;
     this.#written = memory.load(WRITTEN);
     this.#readSeen = memory.load(READ);
+    this.#limit = memory.load(LIMIT) || memory.capacity;
     this.#barriers = memory.load(BARRIERS);
   }
 
@@ -78,8 +81,8 @@ export class RingWriter implements ChannelWriter, RingEnd {
   }
 
   pool(): PoolUsage {
-    const { capacity } = this.#memory;
-    return { usedBytes: (this.#written - this.#memory.load(READ)) >>> 0, totalBytes: capacity };
+    const usedBytes = (this.#written - this.#memory.load(READ)) >>> 0;
+    return { usedBytes, totalBytes: Math.max(this.#limit, usedBytes) };
   }
 
   position(): number {
@@ -105,7 +108,7 @@ export class RingWriter implements ChannelWriter, RingEnd {
 
   recordsPerFrame(): number {
     if (this.#bytesPerRecord === 0) return Number.POSITIVE_INFINITY;
-    return Math.floor(this.#memory.capacity / GOOD_PART / this.#bytesPerRecord);
+    return Math.floor(this.#limit / GOOD_PART / this.#bytesPerRecord);
   }
 
   poll(): void {
@@ -134,12 +137,13 @@ export class RingWriter implements ChannelWriter, RingEnd {
   }
 
   #writePieces(frame: Uint8Array): boolean {
-    const least = Math.max(Math.floor(this.#memory.capacity / GOOD_PART), FRAME_HEADER_BYTES + 1);
+    const least = Math.max(Math.floor(this.#limit / GOOD_PART), FRAME_HEADER_BYTES + 1);
     if (this.#sent === 0) this.#sent = FRAME_HEADER_BYTES;
     while (this.#sent < frame.length) {
       const rest = frame.length - this.#sent;
-      if (!this.#reserve(Math.min(least, FRAME_HEADER_BYTES + rest))) return false;
-      const length = Math.min(rest, this.#free() - FRAME_HEADER_BYTES);
+      const asked = Math.min(least, FRAME_HEADER_BYTES + rest);
+      if (!this.#reserve(asked)) return false;
+      const length = Math.min(rest, Math.max(asked, this.#limit - this.#used()) - FRAME_HEADER_BYTES);
       this.#copyIn(this.#written, this.#pieceHeader(frame, length, length < rest));
       this.#copyIn((this.#written + FRAME_HEADER_BYTES) | 0, frame.subarray(this.#sent, this.#sent + length));
       this.#publish(FRAME_HEADER_BYTES + length);
@@ -155,19 +159,31 @@ export class RingWriter implements ChannelWriter, RingEnd {
     return this.#header;
   }
 
-  #free(): number {
-    return this.#memory.capacity - ((this.#written - this.#readSeen) >>> 0);
+  #used(): number {
+    return (this.#written - this.#readSeen) >>> 0;
+  }
+
+  /** What is larger than the limit has the ring for itself. */
+  #fits(bytes: number): boolean {
+    const used = this.#used();
+    return used + bytes <= this.#limit || used === 0;
+  }
+
+  #look(): void {
+    this.#readSeen = this.#memory.load(READ);
+    this.#limit = this.#memory.load(LIMIT) || this.#memory.capacity;
   }
 
   // Invariant 3: "wanted" is stored before the room is looked at for the last time.
   #reserve(bytes: number): boolean {
-    if (this.#free() >= bytes) return true;
-    this.#readSeen = this.#memory.load(READ);
-    if (this.#free() >= bytes) return true;
-    // Woken when half of the ring is free, so that not each frame costs a wake-up.
-    this.#memory.store(WANTED, Math.max(bytes, this.#memory.capacity >> 1));
-    this.#readSeen = this.#memory.load(READ);
-    if (this.#free() < bytes) return false;
+    if (this.#fits(bytes)) return true;
+    this.#look();
+    if (this.#fits(bytes)) return true;
+    // Woken when half of what it may have is free, so that not each frame costs a wake-up.
+    const left = Math.max(0, Math.min(this.#limit - bytes, this.#limit >> 1));
+    this.#memory.store(WANTED, this.#memory.capacity - left);
+    this.#look();
+    if (!this.#fits(bytes)) return false;
     this.#memory.store(WANTED, 0);
     return true;
   }
@@ -177,10 +193,10 @@ export class RingWriter implements ChannelWriter, RingEnd {
     this.#bytes += bytes;
     this.#written = (before + bytes) | 0;
     this.#memory.store(WRITTEN, this.#written); // invariant 2
-    this.#readSeen = this.#memory.load(READ);
-    assert(this.#free() >= 0, 'invariant 1: the writer never overtakes the reader');
+    this.#look();
+    assert(this.#used() <= this.#memory.capacity, 'invariant 1: the writer never overtakes the reader');
     if (this.#readSeen === before) this.#bell.ringLater(); // invariant 3
-    if (this.#free() * 2 <= this.#memory.capacity) this.#bell.hurry();
+    if (this.#used() * 2 >= this.#limit) this.#bell.hurry();
   }
 
   #copyIn(cursor: number, bytes: Uint8Array): void {

@@ -48,7 +48,7 @@ interface Pair {
 
 async function channels(test: TestContext, count: number, windowBytes?: number): Promise<Pair> {
   const [near, far] = await connected(test);
-  const endpoints = [new NetworkEndpoint(), new NetworkEndpoint()] as const;
+  const endpoints = [new NetworkEndpoint(systemClock()), new NetworkEndpoint(systemClock())] as const;
   const bells = [allocateDoorbell(), allocateDoorbell()] as const;
   const threads = [new ThreadEndpoint(bells[0]), new ThreadEndpoint(bells[1])] as const;
   const out: NetworkRing[] = [];

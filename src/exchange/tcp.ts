@@ -8,6 +8,7 @@
  * TE-2 After `close` nothing is called any more.
  */
 
+import type { Clock } from '../base/env.ts';
 import type { MillraceError } from '../base/errors.ts';
 import type { Connection } from '../base/network.ts';
 import { Link } from './link.ts';
@@ -45,10 +46,12 @@ export class NetworkEndpoint {
   /** What threads of this process ring. */
   readonly doorbell: SharedArrayBuffer;
   readonly #bell: Doorbell;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #links: Link[] = [];
 
   /** Nothing is called within the constructor. */
-  constructor() {
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
     this.doorbell = allocateDoorbell();
     this.#bell = createDoorbell(this.doorbell);
     this.#bell.onRing(() => this.poll());
@@ -58,12 +61,16 @@ export class NetworkEndpoint {
   connect({ connection, rest, rings, onLost }: LinkSpec): void {
     const outlets = new Map<number, RingOutlet>();
     const inlets = new Map<number, RingInlet>();
+    const bells = new Map<SharedArrayBuffer, Doorbell>();
+    const now = (): number => this.#clock.monotonic();
     let payloadBytesMax = 0;
     for (const { channel, end, ring, doorbell } of rings) {
       const memory = sharedRingMemory(ring);
-      const bell = createDoorbell(doorbell);
+      // One for each thread: it is rung once for all that comes at once.
+      const bell = bells.get(doorbell) ?? createDoorbell(doorbell);
+      bells.set(doorbell, bell);
       if (end === 'producer') outlets.set(channel, new RingOutlet(channel, memory, bell));
-      else inlets.set(channel, new RingInlet(memory, bell));
+      else inlets.set(channel, new RingInlet(memory, bell, now));
       if (end === 'consumer') payloadBytesMax = Math.max(payloadBytesMax, memory.capacity / 2);
     }
     const link = new Link({ connection, rest, outlets, inlets, payloadBytesMax, onLost });

@@ -3,6 +3,7 @@
 import { seededRandom } from '../../src/base/random.ts';
 import type { BatchCodec } from '../../src/codecs/batch-codec.ts';
 import type { ChannelReader, ChannelWriter } from '../../src/exchange/channel.ts';
+import { type WindowBounds, windowBounds } from '../../src/exchange/channel-window.ts';
 import { Link } from '../../src/exchange/link.ts';
 import { RingInlet } from '../../src/exchange/ring-inlet.ts';
 import type { RingEnd } from '../../src/exchange/ring-layout.ts';
@@ -37,7 +38,11 @@ export function linkRings(options: {
   readonly codec?: BatchCodec;
   readonly waitingBytesMax?: number;
   readonly copiedBytesMax?: number;
+  /** Ms; default: a clock that stands still. */
+  readonly now?: () => number;
+  readonly bounds?: WindowBounds;
 }): LinkedRings {
+  const { now = () => 0, bounds = windowBounds(options.windowBytes) } = options;
   const network = new MemoryNetwork(seededRandom(options.seed), options.waitingBytesMax);
   let rung = false;
   const ring = (): void => {
@@ -50,8 +55,8 @@ export function linkRings(options: {
   for (let channel = 0; channel < options.count; channel++) {
     const near = sharedRingMemory(allocateRing(options.windowBytes));
     const far = sharedRingMemory(allocateRing(inletRingBytes(options.windowBytes)));
-    outlets.set(channel, new RingOutlet(channel, near, bell));
-    inlets.set(channel, new RingInlet(far, bell));
+    outlets.set(channel, new RingOutlet(channel, near, bell, bounds));
+    inlets.set(channel, new RingInlet(far, bell, now, bounds));
     channels.push({
       writer: new RingWriter(near, bell, options.codec),
       reader: new RingReader(far, bell, options.codec),

@@ -202,7 +202,7 @@ class DeployedPart {
   readonly #parts: JobProcessParts;
   readonly #command: StartCommand;
   readonly #send: (message: JobProcessMessage) => void;
-  readonly #endpoint = new NetworkEndpoint();
+  readonly #endpoint: NetworkEndpoint;
   readonly #giveUp = new AbortController();
   readonly #slots: readonly number[];
   readonly #graph: JobGraph;
@@ -223,6 +223,7 @@ class DeployedPart {
   constructor(parts: JobProcessParts, command: StartCommand, send: (message: JobProcessMessage) => void) {
     this.number = command.deployment;
     this.#parts = parts;
+    this.#endpoint = new NetworkEndpoint(parts.env.clock);
     this.#command = command;
     this.#send = send;
     this.#slots = command.processOfSlot.flatMap((process, slot) => (process === command.own ? [slot] : []));

@@ -2,8 +2,8 @@
  * How much memory the channels between the processes of a job may have.
  *
  * A process has one budget for the rings of all its channels to others, and each channel an equal part of it: few channels
- * have large windows, which cost fewer wake-ups and messages, many have small ones. All processes come to the same window,
- * because it follows from the plan and from where its slots are.
+ * may have large windows, which cost fewer wake-ups and messages, many have small ones. All processes come to the same
+ * largest window, because it follows from the plan and from where its slots are.
  */
 
 import type { ChannelRoute } from '../../hosts/channels.ts';
@@ -12,12 +12,12 @@ import type { ChannelRoute } from '../../hosts/channels.ts';
 export const NETWORK_BYTES = 64 * 1024 * 1024;
 /** A window is at least so large, also where the budget is exceeded by it: a frame of a good size is a quarter of it. */
 export const WINDOW_BYTES_MIN = 16 * 1024;
-/** As much as a channel of Flink has; what waits in larger ones holds up aligned barriers. */
-export const WINDOW_BYTES_MAX = 256 * 1024;
+/** The largest window, of a consumer that reads it at once: others have less (exchange/channel-window.ts). */
+export const WINDOW_BYTES_MAX = 1024 * 1024;
 /** A consumer's ring has two windows (exchange/ring-inlet.ts), a producer's one; at worst all are consumers. */
 const WINDOWS_PER_CHANNEL = 2;
 
-/** Bytes of a window, a power of two. */
+/** Bytes of the largest window, a power of two. */
 export function windowBytesOf(
   channels: readonly Pick<ChannelRoute, 'fromSlot' | 'toSlot'>[],
   processOfSlot: readonly number[],
