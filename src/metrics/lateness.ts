@@ -44,10 +44,6 @@ function searched(ms: number): number {
 
 // Hot path: once per record that is not in order.
 function indexOf(ms: number): number {
-  const whole = ms | 0;
-  // Whole numbers of this size are divided by a multiplication.
-  if (whole === ms && whole <= BY_SECONDS_MAX)
-    return whole <= BY_MS_MAX ? INDEX_BY_MS[whole]! : INDEX_BY_SECONDS[((whole + SECOND - 1) / SECOND) | 0]!;
   if (ms <= BY_MS_MAX) return INDEX_BY_MS[Math.ceil(ms)]!;
   return ms <= BY_SECONDS_MAX ? INDEX_BY_SECONDS[Math.ceil(ms / SECOND)]! : searched(ms);
 }
