@@ -111,7 +111,7 @@ export class OutputCheck {
 }
 
 /** Results that a job gives once only, at the end of all input, from state that it has had all the time. */
-const AT_THE_END: ReadonlySet<Keyed['kind']> = new Set(['totals', 'each', 'distinct', 'rules']);
+const AT_THE_END: ReadonlySet<Keyed['kind']> = new Set(['totals', 'each', 'distinct', 'origins', 'rules']);
 /** Results that are whole whenever they come, as no record is late. */
 const WHOLE: ReadonlySet<Keyed['kind']> = new Set(['sliding', 'session']);
 

@@ -2,7 +2,8 @@
 //
 //   npm run sim -- --seeds 1..20000 [--jobs 2]     every seed of the range; exit code 1 when something was violated
 //   npm run sim -- --minutes 10 [--record DIR]      seeds after those that were recorded before, for so long
-//   npm run sim -- --seed N [--trace]               one world, what happened in it, and how it ended
+//   npm run sim -- --seed N [--trace]               one world, what happened in it, and how it ended; --shape NAME
+//                                                  for one of shapes.ts
 //   npm run sim -- --shrink N                       the smallest world that violates what that of seed N violates
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -10,13 +11,14 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type Outcome, runWorld } from './life.ts';
-import { addTotals, type Failure, NOTHING, type Progress, type Totals } from './protocol.ts';
+import { addTotals, type Failure, NOTHING, type Progress, RANGE_FLAGS, type Totals } from './protocol.ts';
 import { nextSeed, record } from './record.ts';
+import { shaped } from './shapes.ts';
 import { shrink } from './shrink.ts';
-import { worldOf } from './world.ts';
+import { type World, worldOf } from './world.ts';
 
 const USAGE =
-  'npm run sim -- --seeds FROM..TO [--jobs N] | --minutes M [--jobs N] [--record FOLDER] | --seed N [--trace] | --shrink N';
+  'npm run sim -- --seeds FROM..TO [--jobs N] | --minutes M [--jobs N] [--record FOLDER] | --seed N [--trace] [--shape NAME] | --shrink N';
 const FAILURES_SHOWN = 20;
 const ALL_EVENTS = 1_000_000;
 const LAST_EVENTS = 60;
@@ -35,7 +37,12 @@ try {
 
 async function main(): Promise<number> {
   const { values } = readArguments();
-  if (values.seed !== undefined) return await one(whole('seed', values.seed), values.trace === true);
+  if (values.seed !== undefined) {
+    const world = shaped(worldOf(whole('seed', values.seed)), values.shape);
+    if (world === undefined)
+      throw new UsageError(`the world of this seed cannot have the shape ${values.shape}`);
+    return await one(world, values.trace === true);
+  }
   if (values.shrink !== undefined) return await shrunk(whole('shrink', values.shrink));
   const jobs = whole('jobs', values.jobs ?? '1');
   if (values.minutes !== undefined) {
@@ -58,6 +65,7 @@ function readArguments() {
     record: string,
     seed: string,
     shrink: string,
+    shape: string,
     trace: { type: 'boolean' },
   } as const;
   try {
@@ -74,8 +82,8 @@ function whole(name: string, text: string): number {
   return value;
 }
 
-async function one(seed: number, isTraced: boolean): Promise<number> {
-  const outcome = await runWorld(worldOf(seed), { traceEvents: isTraced ? ALL_EVENTS : LAST_EVENTS });
+async function one(world: World, isTraced: boolean): Promise<number> {
+  const outcome = await runWorld(world, { traceEvents: isTraced ? ALL_EVENTS : LAST_EVENTS });
   show(outcome);
   return outcome.violation === undefined ? 0 : 1;
 }
@@ -151,9 +159,7 @@ function startRange(
   hear: (progress: Progress) => void,
 ): { readonly child: ChildProcess; readonly ended: Promise<number | null> } {
   const child = fork(new URL('./range.ts', import.meta.url), numbers.map(String), {
-    // As many processes as cores: threads beside each of them would take from the others. Where an error comes from is told
-    // by `--seed N --trace`; to find it out costs time, and worlds are full of errors.
-    execArgv: ['--single-threaded-gc', '--stack-trace-limit=0'],
+    execArgv: [...RANGE_FLAGS],
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   const lines = createInterface({ input: child.stdout! });

@@ -158,6 +158,10 @@ function resultsOfKey(
         group(['rules', key], items),
         { kind: 'line', line: `rules ${key} ${Array.from({ length: keyed.rules }, (_, at) => at).join()}` },
       ];
+    case 'origins':
+      return [...counted(items.map(({ id }) => `origin ${key} ${id}`))].map(
+        ([line, count]): OutputLine => ({ kind: 'line', line: `${line} ${count}` }),
+      );
     case 'ticks':
       return [group(['ticks', key], items)];
     case 'evicted':

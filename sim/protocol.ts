@@ -27,6 +27,12 @@ export interface Progress {
   readonly cpuMs: readonly number[];
 }
 
+/**
+ * Of a process that runs a range. As many processes as cores: threads beside each of them would take from the others. Where
+ * an error comes from is told by `--seed N --trace`; to find it out costs time, and worlds are full of errors.
+ */
+export const RANGE_FLAGS = ['--single-threaded-gc', '--stack-trace-limit=0'] as const;
+
 export const NOTHING: Totals = {
   worlds: 0,
   violations: 0,

@@ -55,7 +55,11 @@ export function jobOf(spec: JobSpec, settings: LifeSettings, surroundings: Surro
       });
       return source.steps.reduce<DataStream<Item>>(
         (stream, step, index) =>
-          applyStep(stream, step, { stage: `${source.name}.${index}`, sides, surroundings }),
+          applyStep(stream, step, {
+            stage: `${source.name}.${index}`,
+            sides,
+            surroundings: { ...surroundings, capacity: settings.capacity },
+          }),
         items,
       );
     });
@@ -98,7 +102,7 @@ function sourceOf(env: StreamExecutionEnvironment, spec: SourceSpec): DataStream
 interface Stage {
   readonly stage: string;
   readonly sides: Lines[];
-  readonly surroundings: Surroundings;
+  readonly surroundings: Surroundings & Pick<LifeSettings, 'capacity'>;
 }
 
 function applyStep(
@@ -133,13 +137,14 @@ function applyStep(
     case 'async': {
       const definition = {
         uid: `ask ${stage}`,
-        capacity: step.capacity,
+        capacity: surroundings.capacity,
         asyncInvoke: (item: Item) =>
           new Promise<Item>((answer) => {
             surroundings.later(item.v % step.slowMs, () => answer(item));
           }),
       };
-      return step.ordered ? stream.orderedWait(definition) : stream.unorderedWait(definition);
+      const input = step.spread ? stream.rebalance() : stream;
+      return step.ordered ? input.orderedWait(definition) : input.unorderedWait(definition);
     }
   }
 }
@@ -241,6 +246,20 @@ function keyedLines(
           return [groupLine(['buckets', key, bucket], tally)];
         },
       });
+    case 'origins':
+      return united
+        .keyBy((item) => `${item.key} ${item.id}`)
+        .process({
+          uid: 'origins',
+          parallelism,
+          state: { count: state.value(0) },
+          process(_item, { state: { count }, timers }) {
+            count.update(count.value() + (selfUnion ? 2 : 1));
+            timers.registerEventTime(END);
+            return none;
+          },
+          onTimer: (_time, { key, state: { count } }) => [`origin ${key} ${count.value()}`],
+        });
     case 'ticks':
       return byKey.process({
         uid: 'ticks',

@@ -39,7 +39,8 @@ export type Step =
   | {
       readonly kind: 'async';
       readonly ordered: boolean;
-      readonly capacity: number;
+      /** Right behind a rebalance, whose barriers may overtake records. */
+      readonly spread: boolean;
       readonly slowMs: number;
     };
 
@@ -56,6 +57,8 @@ export type Keyed =
   | { readonly kind: 'pairs'; readonly lower: number; readonly upper: number }
   /** What came until a moment of processing time, and the rest at the end of all input. */
   | { readonly kind: 'ticks'; readonly everyMs: number }
+  /** A number for each record, by its origin: keys come all the time. */
+  | { readonly kind: 'origins' }
   /** Tumbling windows whose evictor drops records by their value. */
   | { readonly kind: 'evicted'; readonly size: number; readonly modulus: number }
   | { readonly kind: 'rules'; readonly rules: number };
@@ -85,6 +88,8 @@ export interface JobSpec {
 export interface LifeSettings {
   readonly keyedParallelism: number;
   readonly sinkParallelism: number;
+  /** Of asynchronous calls: what is restored may be more than it. */
+  readonly capacity: number;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly minPauseMs: number;
@@ -262,14 +267,18 @@ export function worldOf(seed: number): World {
     const isSoon = BEGINNINGS.has(before) && draw(3) > 0;
     // A rescale takes its time; what comes at once only cancels it.
     const isLate = before === 'rescale' && draw(3) > 0;
+    // What follows the first checkpoint behind it continues from that one.
+    const isAtItsCheckpoint = before === 'rescale' && draw(3) === 0;
     plan.push({
       when: isDuringSavepoint
         ? { moment: 'savepoint', nth: 1, events: draw(40) }
-        : isSoon
-          ? { events: draw(150) }
-          : isLate
-            ? { events: 300 + draw(900) }
-            : whenOf(draw),
+        : isAtItsCheckpoint
+          ? { moment: 'metadata', nth: 1 + draw(2), events: draw(60) }
+          : isSoon
+            ? { events: draw(150) }
+            : isLate
+              ? { events: 300 + draw(900) }
+              : whenOf(draw),
       what: happening(draw, kinds[draw(kinds.length)]!),
       next: settings,
     });
@@ -345,6 +354,7 @@ function lifeSettings(draw: Draw, before: LifeSettings | undefined): LifeSetting
   return {
     keyedParallelism: before?.keyedParallelism ?? 1 + draw(4),
     sinkParallelism: before?.sinkParallelism ?? 1 + draw(4),
+    capacity: 1 + draw(4),
     // From as often as possible to longer than most lives.
     intervalMs: [10, 10, 10, 15, 20, 100][draw(6)]!,
     timeoutMs: [50, 500, 5_000][draw(3)]!,
@@ -389,7 +399,7 @@ function jobOf(draw: Draw): JobSpec {
 }
 
 function keyedOf(draw: Draw): Keyed {
-  switch (draw(13)) {
+  switch (draw(14)) {
     case 0:
       return { kind: 'totals' };
     case 1:
@@ -413,10 +423,17 @@ function keyedOf(draw: Draw): Keyed {
     case 8:
       return { kind: 'ticks', everyMs: 1 + draw(60) };
     case 9:
+      return { kind: 'origins' };
+    case 10:
       return { kind: 'evicted', size: 20 + draw(100), modulus: 2 + draw(4) };
     default:
       return { kind: 'each' };
   }
+}
+
+/** Now and then longer than an interval of checkpoints, so that one falls between a restored call and its beginning. */
+function slowMs(draw: Draw): number {
+  return draw(4) === 0 ? 20 + draw(40) : 1 + draw(10);
 }
 
 function stepsOf(draw: Draw): Step[] {
@@ -432,7 +449,7 @@ function stepsOf(draw: Draw): Step[] {
         return { kind: 'split-off', modulus: 2 + draw(4) };
       case 4:
       case 5:
-        return { kind: 'async', ordered: draw(2) === 0, capacity: 1 + draw(4), slowMs: 1 + draw(10) };
+        return { kind: 'async', ordered: draw(2) === 0, spread: draw(2) === 0, slowMs: slowMs(draw) };
       default:
         return {
           kind: 'partition',

@@ -1,6 +1,9 @@
 // `npm run sim:mutants`: every bug of the catalogue must be found by worlds, each in seeds that nobody chose for it.
 //
 //   npm run sim:mutants [-- --only NAME,NAME] [--seeds 1000] [--from SEED] [--jobs 2] [--record FOLDER]
+//   npm run sim:mutants -- --full [--jobs 2]     the whole search: also rare ones begin with the first seed, up to 50,000
+//
+// A mutant that is marked as rare begins with the seed that the catalogue names for it, so that all are through in minutes.
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -9,27 +12,55 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Failure, Progress } from '../protocol.ts';
+import { type Failure, type Progress, RANGE_FLAGS } from '../protocol.ts';
+import { commitNow, PROTOCOL } from '../record.ts';
 import { MUTANTS, type Mutant, mutantNamed } from './catalogue.ts';
 
 const SEEDS = 1_000;
+const SEEDS_FULL = 50_000;
 const MUTATE = fileURLToPath(new URL('./mutate.ts', import.meta.url));
 const RANGE = fileURLToPath(new URL('../range.ts', import.meta.url));
 
 /** How a mutant was found, or not. */
-interface Hunt {
+export interface Hunt {
   readonly mutant: string;
   readonly teaches: string;
   /** Worlds until the first that failed, that one included. */
   readonly worlds: number;
   readonly found: Failure | undefined;
+  /** Of its worlds, ms of a processor. */
+  readonly cpuMs: number;
+  /** The seed, and the shape, with which the catalogue says to begin. */
+  readonly rare: Mutant['rare'];
+}
+
+/** What `--record` writes. */
+export interface MutantsRun {
+  readonly kind: 'mutants';
+  readonly protocol: number;
+  readonly commit: string;
+  readonly node: string;
+  readonly day: string;
+  readonly seconds: number;
+  readonly jobs: number;
+  readonly seeds: number;
+  readonly from: number;
+  readonly hunts: readonly Hunt[];
 }
 
 const string = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { only: string, seeds: string, from: string, jobs: string, record: string },
+  options: {
+    only: string,
+    full: { type: 'boolean' },
+    seeds: string,
+    from: string,
+    jobs: string,
+    record: string,
+  },
 });
-const seeds = Number(values.seeds ?? SEEDS);
+const isFull = values.full === true;
+const seeds = Number(values.seeds ?? (isFull ? SEEDS_FULL : SEEDS));
 const from = Number(values.from ?? 1);
 const asked = values.only === undefined ? MUTANTS : values.only.split(',').map(mutantNamed);
 const left = asked.filter(({ harmless }) => harmless === undefined);
@@ -40,14 +71,27 @@ await Promise.all(Array.from({ length: Number(values.jobs ?? 1) }, huntOn));
 const alive = hunts.filter(({ found }) => found === undefined);
 console.log(
   `${hunts.length} mutants, ${hunts.length - alive.length} found within ${seeds} worlds each, ` +
-    `${alive.length} not, in ${Math.round((Date.now() - started) / 1_000)} s`,
+    `${alive.length} not, in ${Math.round((Date.now() - started) / 1_000)} s; ` +
+    `their worlds took ${Math.round(hunts.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / 1_000)} s of a processor`,
 );
 for (const { name, harmless } of asked) {
   if (harmless !== undefined) console.log(`${name.padEnd(32)} not hunted: ${harmless}`);
 }
 if (values.record !== undefined) {
   mkdirSync(values.record, { recursive: true });
-  const text = JSON.stringify({ kind: 'mutants', seeds, from, hunts: hunts.toSorted(byName) }, null, 2);
+  const run: MutantsRun = {
+    kind: 'mutants',
+    protocol: PROTOCOL,
+    commit: commitNow('src', 'sim', 'test'),
+    node: process.version,
+    day: new Date().toISOString().slice(0, 10),
+    seconds: Math.round((Date.now() - started) / 1_000),
+    jobs: Number(values.jobs ?? 1),
+    seeds,
+    from,
+    hunts: hunts.toSorted(byName).map((hunt) => ({ ...hunt, cpuMs: Math.round(hunt.cpuMs) })),
+  };
+  const text = JSON.stringify(run, null, 2);
   writeFileSync(join(values.record, 'mutants.json'), `${text}\n`);
 }
 process.exitCode = alive.length === 0 ? 0 : 1;
@@ -67,24 +111,30 @@ async function huntOn(): Promise<void> {
 
 /** Runs worlds with the bug in a process of its own, until one fails. */
 function huntFor({ name, teaches, rare }: Mutant): Promise<Hunt> {
-  const first = rare?.fromSeed ?? from;
+  const first = isFull ? from : (rare?.fromSeed ?? from);
+  const shape = rare?.shape === undefined ? [] : [rare.shape];
   const child = spawn(
     process.execPath,
-    ['--import', MUTATE, RANGE, String(first), String(first + seeds - 1)],
+    [...RANGE_FLAGS, '--import', MUTATE, RANGE, String(first), String(first + seeds - 1), '1', ...shape],
     {
       env: { ...process.env, MILLRACE_MUTANT: name },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
   let errors = '';
-  let hunt: Hunt = { mutant: name, teaches, worlds: 0, found: undefined };
+  let hunt: Hunt = { mutant: name, teaches, worlds: 0, found: undefined, cpuMs: 0, rare };
   child.stderr.on('data', (text: Buffer) => {
     errors += text;
   });
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (hunt.found !== undefined) return;
-    const { totals, failures } = JSON.parse(line) as Progress;
-    hunt = { ...hunt, worlds: hunt.worlds + totals.worlds, found: failures[0] };
+    const { totals, failures, cpuMs } = JSON.parse(line) as Progress;
+    hunt = {
+      ...hunt,
+      worlds: hunt.worlds + totals.worlds,
+      found: failures[0],
+      cpuMs: cpuMs.reduce((sum, ms) => sum + ms, hunt.cpuMs),
+    };
     if (hunt.found !== undefined) child.kill('SIGKILL');
   });
   return new Promise((resolve, reject) => {
