@@ -35,7 +35,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   streams: ['base', 'codecs', 'state', 'operators', 'connectors', 'graph'],
   cep: ['base', 'codecs', 'state', 'operators', 'streams'],
   table: ['base', 'codecs', 'state', 'operators', 'connectors', 'graph', 'streams'],
-  ha: ['base', 'checkpoint/durable-files'],
+  ha: ['base', 'checkpoint/checked-json', 'checkpoint/durable-files'],
   cluster: [
     'base',
     'codecs',

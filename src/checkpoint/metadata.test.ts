@@ -60,9 +60,9 @@ test('every truncation and flipped bit is refused with the name of the file', ()
       message: /\/c\/chk-12\/_metadata/,
     });
   for (let length = 0; length < whole.length; length++) refused(whole.subarray(0, length));
-  for (let index = 0; index < whole.length; index++) {
+  for (let bit = 0; bit < whole.length * 8; bit++) {
     const damaged = Uint8Array.from(whole);
-    damaged[index]! ^= 1 << (index % 8);
+    damaged[bit >> 3]! ^= 1 << (bit & 7);
     refused(damaged);
   }
 });

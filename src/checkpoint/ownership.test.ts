@@ -70,6 +70,42 @@ test('base and terminal marker are recorded once and read back', async () => {
   await assert.rejects(markFinished(storesOf(env), JOB_DIRECTORY, marker, 1), { code: 'FENCED' });
 });
 
+test('a base and a terminal marker that are cut, or have another bit, are refused with the name of the file', async () => {
+  const disk = new SimulatedDisk();
+  const store = storesOf({ files: memoryFiles(disk), log: silent });
+  const attempt = await claimAttempt(store, JOB_DIRECTORY);
+  await recordBase(store, JOB_DIRECTORY, {
+    attempt,
+    restored: { checkpointId: 7, attempt: 3, elsewhere: undefined },
+    firstId: 9,
+  });
+  const marker = { jobId: 'j', jobName: 'n', attempt, checkpointId: 9, finishedAt: 5 };
+  await markFinished(store, JOB_DIRECTORY, marker, 1);
+  for (const [name, read] of [
+    ['base', () => readBase(store, JOB_DIRECTORY, attempt)],
+    ['finished', () => readFinished(store, JOB_DIRECTORY, attempt)],
+  ] as const) {
+    const path = [...disk.contents(JOB_DIRECTORY).keys()].find((each) => each.endsWith(`/${name}`))!;
+    const whole = disk.read(path);
+    const refused = async (damaged: Uint8Array): Promise<void> => {
+      disk.remove(path);
+      disk.append(disk.create(path), damaged, path);
+      await assert.rejects(Promise.resolve(read()), {
+        code: 'CHECKPOINT_CORRUPT',
+        message: new RegExp(`/${name} is damaged`),
+      });
+    };
+    for (let length = 0; length < whole.length; length++) await refused(whole.subarray(0, length));
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const damaged = Uint8Array.from(whole);
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      await refused(damaged);
+    }
+    disk.remove(path);
+    disk.append(disk.create(path), whole, path);
+  }
+});
+
 test('a marker that could not be written is written by the next try, under a temporary name of its own', async () => {
   const disk = new SimulatedDisk();
   let fault: 'io' | undefined;

@@ -3,7 +3,7 @@
  *
  * ```text
  *   <folder>/41        the names of the writers of the last revisions, and the text
- *            42        the register
+ *            42        the register: JSON with its checksum
  *            43.<id>.tmp   on its way
  * ```
  *
@@ -20,7 +20,8 @@
 import { join } from 'node:path';
 import { makeDirectoryDurably } from '../base/durable-directory.ts';
 import type { Env } from '../base/env.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { decodeCheckedJson, encodeCheckedJson } from '../checkpoint/checked-json.ts';
 import { isFilesError, listIfExists, publishFile, readIfExists } from '../checkpoint/durable-files.ts';
 import type { Register, RegisterContent } from './register.ts';
 
@@ -75,7 +76,7 @@ export class FileRegister implements Register {
       directory: this.#folder,
       name: String(number),
       temporary: `${number}.${writer}.tmp`,
-      bytes: new TextEncoder().encode(JSON.stringify(file)),
+      bytes: encodeCheckedJson(file),
     });
     if (outcome.kind === 'taken') return 'conflict';
     if (outcome.kind === 'failed') {
@@ -100,8 +101,9 @@ export class FileRegister implements Register {
   }
 
   async #file(number: number): Promise<RevisionFile | undefined> {
-    const bytes = await readIfExists(this.#env.files, join(this.#folder, String(number)));
-    return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as RevisionFile);
+    const path = join(this.#folder, String(number));
+    const bytes = await readIfExists(this.#env.files, path);
+    return bytes === undefined ? undefined : (decodeCheckedJson(bytes, path) as RevisionFile);
   }
 
   /** FR-4. */
@@ -120,7 +122,7 @@ export class FileRegister implements Register {
     try {
       return await work();
     } catch (error) {
-      if (!isFilesError(error) && !(error instanceof SyntaxError)) throw error;
+      if (!isFilesError(error) && !isMillraceError(error, 'CHECKPOINT_CORRUPT')) throw error;
       throw new MillraceError('HA_UNAVAILABLE', `${this.#folder} could not be used: ${error.message}`, {
         cause: error,
       });

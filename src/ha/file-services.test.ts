@@ -163,6 +163,30 @@ test('after a crash, a loss of power or a fault at any file operation, what was 
   assert.ok(cases >= 300);
 });
 
+test('every truncation and flipped bit of a revision is refused with the name of its file', async () => {
+  const disk = new SimulatedDisk();
+  const register = new FileRegister(
+    { files: memoryFiles(disk), random: seededRandom(1), log: silent },
+    '/ha',
+  );
+  assert.deepEqual(await register.replace(undefined, '{"changes":1,"entries":{}}'), { revision: '1' });
+  const whole = disk.read('/ha/1');
+  let cases = 0;
+  const refused = async (damaged: Uint8Array): Promise<void> => {
+    disk.remove('/ha/1');
+    disk.append(disk.create('/ha/1'), damaged, '/ha/1');
+    await assert.rejects(register.read(), { code: 'HA_UNAVAILABLE', message: /\/ha\/1 is damaged/ });
+    cases++;
+  };
+  for (let length = 0; length < whole.length; length++) await refused(whole.subarray(0, length));
+  for (let bit = 0; bit < whole.length * 8; bit++) {
+    const damaged = Uint8Array.from(whole);
+    damaged[bit >> 3]! ^= 1 << (bit & 7);
+    await refused(damaged);
+  }
+  console.log(`cases: damaged revisions of a folder ${cases} (minimum 1000)`);
+});
+
 test('a writer that slept while its number was used and removed has replaced nothing', async () => {
   const disk = new SimulatedDisk();
   let isAsleep = true;
