@@ -88,7 +88,7 @@ function State({ job }: { readonly job: ReadyJob }): ReactNode {
               {operator.stateBytes !== null && `, ${joined(bytes(operator.stateBytes))}`}
             </span>
           </header>
-          <States states={operator.states.filter(({ name }) => !isOfEngine(name))} />
+          <States states={operator.states} />
           <Largest
             keys={operator.largestKeys}
             choose={(keyText) => setLooked({ uid: operator.uid, keyText })}
@@ -118,9 +118,7 @@ function States({ states }: { readonly states: StateOverview['operators'][number
         <tbody>
           {states.map(({ name, kind, keys, keysBySubtask, bytesBySubtask }) => (
             <tr key={name}>
-              <th scope="row">
-                <code>{name}</code>
-              </th>
+              <th scope="row">{isOfEngine(name) ? t('state.evidence') : <code>{name}</code>}</th>
               <td>{kind}</td>
               <td className="number">{count(keys, language)}</td>
               <td className="number nowrap">

@@ -1357,6 +1357,7 @@ export const catalogue = {
     ko: '이 연산자는 키의 마지막 레코드를 보관하지 않습니다. 한 줄이면 보관하고, 레코드마다 남긴 상태와 함께 여기에 나타납니다:',
   },
   'state.size': { en: 'Size', ko: '크기' },
+  'state.evidence': { en: 'evidence for alerts', ko: '알림의 근거' },
   'state.largest': { en: 'Largest keys', ko: '가장 큰 키' },
   'state.largest.value': { en: 'about {size}, subtask {subtask}', ko: '약 {size}, 서브태스크 {subtask}' },
   'hot-keys.title': { en: 'Hot keys', ko: '핫 키' },
