@@ -39,7 +39,7 @@ import { changeHeld, heldState, type InspectedState } from './key-inspection.ts'
 import { KeyDirectory } from './key-directory.ts';
 import { decodeKeyGroup } from './key-group-bytes.ts';
 import { IdleEntries } from './idle-entries.ts';
-import { ABSENT, type KeyEntry, KeyGroupState } from './key-group-state.ts';
+import { isAbsent, type KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { KeysAhead } from './keys-ahead.ts';
 import { MemoryNumberState } from './number-state.ts';
 import { type OwnedState, OwnRows, restoredValue } from './own-rows.ts';
@@ -203,7 +203,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
       if (group === undefined) continue;
       table.bind(group);
       for (const entry of group.entries.values()) {
-        if (table.heldBy(entry) !== ABSENT) keys.push(keyOf(entry.key));
+        if (!isAbsent(table.heldBy(entry))) keys.push(keyOf(entry.key));
       }
       table.numbersOf(group)?.visit((key) => keys.push(key));
     }

@@ -10,7 +10,7 @@ import type {
   ReducingState,
   ValueState,
 } from '../descriptors.ts';
-import { ABSENT } from './key-group-state.ts';
+import { isAbsent } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { canonicalMapKey, type MapBuffer } from './map-buffer.ts';
 import type { StateTable } from './state-table.ts';
@@ -30,7 +30,7 @@ export class MemoryValueState<T> implements ValueState<T> {
 
   value(): T {
     const held = this.#table.held();
-    return held === ABSENT ? this.#initial : (held as T);
+    return isAbsent(held) ? this.#initial : (held as T);
   }
 
   update(value: T): void {
@@ -53,7 +53,7 @@ export class MemoryListState<T> implements ListState<T> {
 
   get(): readonly T[] {
     const held = this.#table.held();
-    if (held === ABSENT) return EMPTY_LIST;
+    if (isAbsent(held)) return EMPTY_LIST;
     return (held as ListBuffer).read(this.#table.freezeValues) as readonly T[];
   }
 
@@ -61,7 +61,7 @@ export class MemoryListState<T> implements ListState<T> {
     const held = this.#table.held();
     const journal = this.#table.change();
     if (this.#table.freezeValues) deepFreeze(value);
-    if (held === ABSENT) this.#table.storeMutable(new ListBuffer([value]));
+    if (isAbsent(held)) this.#table.storeMutable(new ListBuffer([value]));
     else push(held as ListBuffer, [value], journal);
   }
 
@@ -72,7 +72,7 @@ export class MemoryListState<T> implements ListState<T> {
     const held = this.#table.held();
     const journal = this.#table.change();
     if (this.#table.freezeValues) added.forEach(deepFreeze);
-    if (held === ABSENT) this.#table.storeMutable(new ListBuffer(added));
+    if (isAbsent(held)) this.#table.storeMutable(new ListBuffer(added));
     else push(held as ListBuffer, added, journal);
   }
 
@@ -113,7 +113,7 @@ export class MemoryMapState<K, V> implements MapState<K, V> {
       deepFreeze(value);
     }
     const held = table.heldForChange();
-    if (held === ABSENT) return this.#create(canonical, key, value);
+    if (isAbsent(held)) return this.#create(canonical, key, value);
     const map = held as MapBuffer;
     const { journal } = table;
     if (journal !== undefined) journal.add(undoEntry(map, canonical));
@@ -122,12 +122,11 @@ export class MemoryMapState<K, V> implements MapState<K, V> {
 
   delete(key: K): void {
     const map = this.#map();
+    if (map === undefined) return;
     const canonical = this.#canonical(key);
-    if (map === undefined || !map.has(canonical)) return;
     const journal = this.#table.change();
-    if (journal !== undefined) journal.add(undoEntry(map, canonical));
-    map.delete(canonical);
-    if (map.size === 0) this.#table.removeMap(map);
+    if (journal !== undefined && map.has(canonical)) journal.add(undoEntry(map, canonical));
+    if (map.delete(canonical) && map.size === 0) this.#table.removeMap(map);
   }
 
   entries(): IterableIterator<[K, V]> {
@@ -152,7 +151,7 @@ export class MemoryMapState<K, V> implements MapState<K, V> {
 
   #map(): MapBuffer | undefined {
     const held = this.#table.held();
-    return held === ABSENT ? undefined : (held as MapBuffer);
+    return isAbsent(held) ? undefined : (held as MapBuffer);
   }
 
   #create(canonical: unknown, key: K, value: V): void {
@@ -178,14 +177,14 @@ export class MemoryReducingState<T> implements ReducingState<T> {
 
   get(): T | undefined {
     const held = this.#table.held();
-    return held === ABSENT ? undefined : (held as T);
+    return isAbsent(held) ? undefined : (held as T);
   }
 
   add(value: T): void {
     const held = this.#table.held();
     // Before the function runs: one that changes its argument, which it must not, at least harms no snapshot.
     this.#table.change();
-    this.#table.store(held === ABSENT ? value : this.#reduce(held as T, value));
+    this.#table.store(isAbsent(held) ? value : this.#reduce(held as T, value));
   }
 
   clear(): void {
@@ -205,14 +204,14 @@ export class MemoryAggregatingState<In, Acc, Out> implements AggregatingState<In
 
   get(): Out | undefined {
     const held = this.#table.held();
-    return held === ABSENT ? undefined : this.#aggregate.result(held as Acc);
+    return isAbsent(held) ? undefined : this.#aggregate.result(held as Acc);
   }
 
   add(value: In): void {
     const held = this.#table.held();
     const journal = this.#table.change();
-    if (held !== ABSENT && journal !== undefined) this.#keep(held, journal);
-    const before = held === ABSENT ? this.#aggregate.createAccumulator() : (held as Acc);
+    if (!isAbsent(held) && journal !== undefined) this.#keep(held, journal);
+    const before = isAbsent(held) ? this.#aggregate.createAccumulator() : (held as Acc);
     this.#table.storeMutable(this.#aggregate.add(value, before));
   }
 

@@ -18,7 +18,7 @@ import { GENERIC_CODEC_ID } from '../../codecs/generic.ts';
 import type { PlainColumns, WrittenKeyGroup, WrittenSection } from '../written-key-group.ts';
 import { codecFailed, KINDS } from './key-group-bytes.ts';
 import {
-  ABSENT,
+  isAbsent,
   type CopyBeforeChange,
   type KeyEntry,
   type KeyGroupState,
@@ -288,7 +288,7 @@ class EntriesCopy {
     for (let state = 0; state < writes.length; state++) {
       if (writes[state] !== true) continue;
       const value = entry.at(state);
-      if (value === ABSENT) continue;
+      if (isAbsent(value)) continue;
       if (isLater && this.#keeps[state] === true) this.#kept.push({ kind: 'value', key, state, value });
       else this.#writeValue(state, key, value);
     }

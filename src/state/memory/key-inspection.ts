@@ -16,7 +16,7 @@ import { genericCodec } from '../../codecs/generic.ts';
 import { isPlain, isSamePlain, shapeDifference } from '../../base/plain-json.ts';
 import type { FixedReason, HeldChange, HeldState } from '../held-state.ts';
 import type { ListState, MapState, StateDescriptor, ValueState } from '../descriptors.ts';
-import { ABSENT } from './key-group-state.ts';
+import { isAbsent } from './key-group-state.ts';
 import { ListBuffer } from './list-buffer.ts';
 import { MapBuffer } from './map-buffer.ts';
 import { MemoryNumberState } from './number-state.ts';
@@ -93,7 +93,7 @@ function heldValue(
     return handle.isHeld() ? { isHeld: true, value: handle.value() as unknown } : { isHeld: false };
   }
   const held = table.held();
-  return held === ABSENT ? { isHeld: false } : { isHeld: true, value: plainHeld(held) };
+  return isAbsent(held) ? { isHeld: false } : { isHeld: true, value: plainHeld(held) };
 }
 
 function initialOf(descriptor: StateDescriptor): unknown {

@@ -39,6 +39,12 @@ export class KeyTimes {
   #deleted: number[] | undefined = undefined;
   #many: ManyTimes | undefined = undefined;
 
+  /** Reads where the oldest of few times is; what it returns means nothing. */
+  touch(): number {
+    const older = this.#older;
+    return older !== undefined && this.#first < older.length && older[this.#first] === 0 ? 1 : 0;
+  }
+
   // Hot path: once per registration.
   state(time: number): TimeState {
     if (this.#many !== undefined) return this.#many.state(time);

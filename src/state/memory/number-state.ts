@@ -13,7 +13,7 @@ import type { Key } from '../../base/key-groups.ts';
 import type { ValueState } from '../descriptors.ts';
 import { type KeysAhead, TablesAhead } from './keys-ahead.ts';
 import type { KeyContext } from './key-context.ts';
-import { ABSENT, type KeyGroupState } from './key-group-state.ts';
+import { ABSENT, isAbsent, type KeyGroupState } from './key-group-state.ts';
 import type { NumberTable } from './number-table.ts';
 import type { StateTable } from './state-table.ts';
 
@@ -46,13 +46,13 @@ export class MemoryNumberState<T> implements ValueState<T> {
     if (this.#generation !== this.#context.generation) this.#find();
     if (this.#place >= 0) return this.#numbers!.at(this.#place) as T;
     const held = this.#table.held();
-    return held === ABSENT ? this.#initial : (held as T);
+    return isAbsent(held) ? this.#initial : (held as T);
   }
 
   /** Whether the current key holds a value of its own. */
   isHeld(): boolean {
     if (this.#generation !== this.#context.generation) this.#find();
-    return this.#place >= 0 || this.#table.held() !== ABSENT;
+    return this.#place >= 0 || !isAbsent(this.#table.held());
   }
 
   update(value: T): void {
@@ -98,7 +98,7 @@ export class MemoryNumberState<T> implements ValueState<T> {
       numbers.set(place, value);
       return true;
     }
-    if (this.#table.held() !== ABSENT) return false;
+    if (!isAbsent(this.#table.held())) return false;
     const { journal } = this.#table;
     this.#place = numbers.add(this.#context.key!, this.#context.hash, value);
     if (this.#place < 0) return false;
@@ -134,7 +134,7 @@ function giveBack({ key, hash, numbers, table, group }: Target, value: number): 
   const place = numbers.find(key, hash);
   if (place >= 0) return numbers.set(place, value);
   const entry = group.knownEntryOf(key);
-  const isHeld = entry !== undefined && table.heldBy(entry) !== ABSENT;
+  const isHeld = entry !== undefined && !isAbsent(table.heldBy(entry));
   if (!isHeld && numbers.add(key, hash, value) >= 0) return;
   table.giveBack(group, { key, value });
 }

@@ -16,7 +16,14 @@ import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import { checkStored } from './declared-layout.ts';
 import type { KeyContext } from './key-context.ts';
-import { ABSENT, type Cell, type KeyEntry, type KeyGroupState, type Table } from './key-group-state.ts';
+import {
+  ABSENT,
+  isAbsent,
+  type Cell,
+  type KeyEntry,
+  type KeyGroupState,
+  type Table,
+} from './key-group-state.ts';
 import { MapBuffer } from './map-buffer.ts';
 import { PackedNumbers } from './packed-numbers.ts';
 import { keyOf, NamespacedKey } from './scoped-key.ts';
@@ -87,7 +94,7 @@ export class StateTable {
 
   /** Forgets what the current key holds. */
   remove(): void {
-    if (this.held() === ABSENT) return;
+    if (isAbsent(this.held())) return;
     this.#put(ABSENT, this.change());
   }
 

@@ -14,6 +14,8 @@
  *    nothing has to be looked up for a time that no other timer has.
  * Q3 A level is a time that is being worked off: it has all references of that time, from `next` on in the order of their
  *    keys. The last level is the earliest: one that was registered behind event time goes before those at work.
+ * Q4 The memory of the next entries of a level, which may lie anywhere, is asked for before the first of them fires, so that
+ *    the waits pass at the same time. Nothing is decided by what was read ahead.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -27,6 +29,8 @@ import { compareScopedKeys } from './scoped-key.ts';
 const DELETED_MAX = 1_024;
 /** Times whose buckets are remembered (Q2); a power of two. */
 const RECENT = 256;
+/** Q4: so many entries at a time. */
+const AHEAD = 16;
 
 /** Several timers of one time, in no order. */
 class TimerBucket {
@@ -37,6 +41,8 @@ interface Level {
   readonly time: number;
   entries: KeyEntry[];
   next: number;
+  /** Q4: so far memory was asked for. */
+  touched: number;
 }
 
 /** See the head of the file. */
@@ -50,6 +56,8 @@ export class TimerQueue {
   readonly #levels: Level[] = [];
   /** What `first` gave was in no level, and is in the heap no more. */
   #isAlone = false;
+  /** What was read ahead: a reading whose result nobody gets could be left out by the engine. */
+  touched = 0;
   #live = 0;
   #deleted = 0;
 
@@ -99,7 +107,10 @@ export class TimerQueue {
   /** Whose timer of the time that `next` gave comes first; it stays registered, and `takeFirst` follows. */
   first(time: number): KeyEntry {
     const level = this.#levels.at(-1);
-    if (level?.time === time) return level.entries[level.next]!;
+    if (level?.time === time) {
+      this.#touchAhead(level);
+      return level.entries[level.next]!;
+    }
     const heap = this.#heap;
     const entries: KeyEntry[] = [];
     if (!(heap.first instanceof TimerBucket)) {
@@ -115,6 +126,18 @@ export class TimerQueue {
     const opened = this.#open(time, entries);
     this.#levels.push(opened);
     return opened.entries[opened.next]!;
+  }
+
+  /** Q4. Hot path: once per timer, the loops for some of them. */
+  #touchAhead(level: Level): void {
+    const { entries, next } = level;
+    if (next < level.touched) return;
+    const end = Math.min(next + AHEAD, entries.length);
+    level.touched = end;
+    let touched = 0;
+    for (let index = next; index < end; index++) touched ^= entries[index]!.touch(this.#domain);
+    for (let index = next; index < end; index++) touched ^= entries[index]!.touchFurther(this.#domain);
+    this.touched = touched;
   }
 
   /** Takes out the timer that `first` gave. */
@@ -219,6 +242,7 @@ export class TimerQueue {
       time,
       entries: sortBySomeKey(left, (one, other) => compareScopedKeys(one.key, other.key)),
       next: 0,
+      touched: 0,
     };
   }
 
@@ -245,7 +269,7 @@ export class TimerQueue {
       level.entries = level.entries.filter(
         (entry, index) => index >= level.next && !this.#drops(entry, level.time),
       );
-      level.next = 0;
+      level.next = level.touched = 0;
     }
   }
 }

@@ -7,7 +7,7 @@
 
 import { hasExpired, type TtlRules } from '../ttl.ts';
 import type { EntryCursor } from './entry-list.ts';
-import { ABSENT, type KeyEntry, type KeyGroupState } from './key-group-state.ts';
+import { ABSENT, isAbsent, type KeyEntry, type KeyGroupState } from './key-group-state.ts';
 import type { StateTable } from './state-table.ts';
 import { unexpired } from './unexpired.ts';
 
@@ -41,7 +41,7 @@ export class TtlSweep {
       const entry = this.#next();
       if (entry === undefined) return;
       const held = table.heldBy(entry);
-      if (held === ABSENT) passed--;
+      if (isAbsent(held)) passed--;
       else {
         this.#clean(entry, held, now);
         left--;
