@@ -78,6 +78,7 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
       killWorker: true,
       drainWorker: true,
       restoreFrom: options.submissions !== undefined,
+      submit: options.submissions !== undefined,
       profile: true,
     },
     jobs: () =>

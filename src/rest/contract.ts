@@ -102,6 +102,8 @@ export interface Features {
   readonly drainWorker: boolean;
   /** `POST /v1/x/jobs/:jobid/restore` with `{ "checkpointId": n }`: the job goes on from a checkpoint of its own. */
   readonly restoreFrom: boolean;
+  /** Bundles are taken: `POST /v1/jars/upload`, with the token of the role `submit`. */
+  readonly submit: boolean;
   readonly profile: boolean;
 }
 

@@ -54,6 +54,7 @@ export function embeddedCluster(options: EmbeddedOptions): ServedCluster {
       killWorker: isStored,
       drainWorker: false,
       restoreFrom: false,
+      submit: false,
       profile: true,
     },
     jobs: () => [job],

@@ -1,5 +1,7 @@
 // Real jobs behind the real server: on each page, what a person would conclude.
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { cutOff, goToPane, layoutShift, openPage, seriousFindings } from './browser.ts';
@@ -150,6 +152,27 @@ describe('the page of a job that runs', { concurrency: false }, () => {
         .getByText(/^\{"user":"user\d","number":\d+,"abnormal":(true|false)\}$/)
         .first()
         .waitFor();
+      // What the sample looks like, and the sample as a test.
+      await concludes(page, 'shape.even', /3 fields, each of one type/);
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Save these as a test of the job' }).click();
+      const saved = await saving;
+      assert.equal(saved.suggestedFilename(), 'sampled.test.ts');
+      assert.match(
+        readFileSync(await saved.path(), 'utf8'),
+        /run\.inputs\["events"\]\.push\(\.\.\.records\)/,
+      );
+      // Behind what hands on by key, one key of the sample.
+      await page.getByLabel('Behind').selectOption({ label: 'events: Map' });
+      await page.getByRole('button', { name: 'Watch' }).click();
+      const keys = page.locator('[data-part="sampled-keys"] tbody tr').first();
+      const key = await keys.getByRole('button').innerText();
+      await keys.getByRole('button').click();
+      await page.locator('[data-part="pinned"]').getByText(`Only records with the key ${key}`).waitFor();
+      const shown = await page.locator('.tap-scroll tbody tr td:nth-child(5)').allInnerTexts();
+      assert.ok(shown.length > 0 && shown.every((each) => each === key), shown.join());
+      await page.getByRole('button', { name: 'Show all' }).click();
+      await page.getByLabel('Behind').selectOption({ label: 'events: events' });
       // Another tap, with a mask: what is masked does not come to the page at all.
       await page.getByLabel('Fields to mask: email, token').fill('user');
       await page.getByRole('button', { name: 'Watch' }).click();
@@ -210,6 +233,33 @@ describe('the page of a job that runs', { concurrency: false }, () => {
       await concludes(page, 'recovery.caught-up', /came from checkpoint \d+/);
     };
     await withJob('examples/abnormal-users.ts', words, run, startJobInCluster);
+  });
+
+  it('starts a job whose bundle somebody with the token chooses', async () => {
+    const bundle = `import { job } from 'millrace';
+      export default job((env, args) => {
+        env.fromSequence(1, args.number('to')).map((n) => n * n).print('SQUARE');
+      });`;
+    const run = async (page: Page, { token }: RunningJob): Promise<void> => {
+      const card = page.locator('[data-part="submit"]');
+      await card.getByText('Start a job').click();
+      const start = card.getByRole('button', { name: 'Start it' });
+      assert.ok(await start.isDisabled(), 'there is nothing to start yet');
+      await card.getByLabel('Bundle').setInputFiles({
+        name: 'counted.mjs',
+        mimeType: 'text/javascript',
+        buffer: Buffer.from(bundle),
+      });
+      await card.getByLabel('Arguments').fill('--to 5');
+      await card.getByLabel('Parallelism').fill('2');
+      await card.getByLabel('Token').fill(readFileSync(token!, 'utf8').trim());
+      await start.click();
+      await card.getByText('it is started').waitFor();
+      await page.getByRole('row', { name: /counted FINISHED/ }).waitFor();
+      const { files } = (await (await fetch(new URL('v1/jars', page.url()))).json()) as { files: unknown[] };
+      assert.deepEqual(files, [], 'what was uploaded is not kept');
+    };
+    await withJob('test/jobs/visits.ts', [], run, startJobInCluster);
   });
 
   it('reads and changes what a key holds in another process of a cluster, while the job runs', async () => {

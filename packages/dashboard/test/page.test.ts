@@ -229,9 +229,9 @@ describe('the page', () => {
       ],
     );
     assert.deepEqual(await seriousFindings(page), []);
-    await page.getByLabel('Which').selectOption('Of the system');
+    await page.getByRole('combobox', { name: /^Which/ }).selectOption('Of the system');
     await page.getByText('None of this kind').waitFor();
-    await page.getByLabel('Which').selectOption('All');
+    await page.getByRole('combobox', { name: /^Which/ }).selectOption('All');
     await alert.getByText('What led to it').click();
     await page.getByRole('link', { name: 'Its state now' }).click();
     await page.locator('[data-part="keys"] input[type="search"]').waitFor();
@@ -545,8 +545,11 @@ describe('the page', () => {
     await live.getByRole('button', { name: 'Edit abnormal' }).waitFor();
     const remove = live.locator('[data-state="mean"]');
     await remove.getByRole('button', { name: 'Delete' }).click();
+    const removed = page.waitForResponse(
+      (response) => response.request().postData()?.includes('remove') === true,
+    );
     await remove.getByRole('button', { name: 'Really delete?' }).click();
-    while (server.bodies.at(-1)?.body === body) await page.waitForTimeout(20);
+    await removed;
     await remove.getByRole('button', { name: 'Delete' }).waitFor();
     assert.deepEqual(server.bodies.at(-1), { asked, body: { kind: 'remove', key: 'user3', state: 'mean' } });
   });
@@ -693,7 +696,7 @@ describe('the page', () => {
     await page.reload();
     await page.locator('[data-kind="back-pressure"][data-acknowledged="true"]').waitFor();
     assert.equal(await counted.count(), 0);
-    await page.getByLabel('Which').selectOption('Not acknowledged');
+    await page.getByRole('combobox', { name: /^Which/ }).selectOption('Not acknowledged');
     await page.locator('[data-kind="back-pressure"]').waitFor({ state: 'detached' });
   });
 
@@ -836,7 +839,7 @@ describe('the page', () => {
     server.script(demo(), answers);
     const { page } = await open({}, '#/state');
     await page.getByText('abnormal: 2').waitFor();
-    await page.getByText('key group 93, subtask 2').waitFor();
+    await page.locator('[data-part="keys"]').getByText('key group 93, subtask 2').waitFor();
     await page.getByLabel('Key', { exact: true }).fill('user1');
     const asked = page.waitForRequest((request) =>
       request.url().endsWith(`abnormal-in-a-row?key=${encodeURIComponent('"user1"')}`),
@@ -926,7 +929,7 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Stop with a last checkpoint' }).click();
     assert.equal(server.asked.filter((each) => each === asked).length, before);
     await page.getByRole('button', { name: 'Really? Press again' }).click();
-    await page.getByText('asked for').waitFor();
+    await page.getByText('asked for', { exact: true }).waitFor();
     assert.equal(server.asked.filter((each) => each === asked).length, before + 1);
   });
 

@@ -13,6 +13,8 @@ export interface RunningJob {
   output(): string;
   /** The process of the command line, unless the job runs in a cluster. */
   readonly process: Running | undefined;
+  /** Where the cluster keeps its token; `undefined`: there is none. */
+  readonly token: string | undefined;
   /** Kills it, and removes what it wrote. */
   end(): Promise<void>;
 }
@@ -35,7 +37,7 @@ export async function startJob(path: string, words: readonly string[] = []): Pro
     throw error;
   }
   const url = /dashboard at (http\S+)/.exec(process.output())?.[1] ?? '';
-  return { url, process, output: () => process.output(), end };
+  return { url, process, token: undefined, output: () => process.output(), end };
 }
 
 /** Starts a cluster, and a job in it; ends both. */
@@ -58,7 +60,8 @@ export async function startJobInCluster(path: string, words: readonly string[] =
     const ports = ['-Drest.port=0', '-Djobmanager.rpc.port=0'];
     const started = await run(['cluster', 'start', ...state, ...ports]);
     await run(['run', '-d', join(root, path), ...state, ...words]);
-    return { url: /http:\S+/.exec(started)?.[0] ?? '', process: undefined, output: () => output, end };
+    const url = /http:\S+/.exec(started)?.[0] ?? '';
+    return { url, process: undefined, token: join(cwd, 'cluster', 'token'), output: () => output, end };
   } catch (error) {
     await end();
     throw error;

@@ -51,6 +51,7 @@ export const hello: Hello = {
     killWorker: true,
     drainWorker: true,
     restoreFrom: true,
+    submit: true,
     profile: true,
   },
 };

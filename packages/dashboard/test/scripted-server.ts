@@ -36,13 +36,15 @@ export class ScriptedServer {
       if (pathname.startsWith('/v1/')) {
         const asked = `${request.method} ${pathname}`;
         this.asked.push(asked);
-        void text(request).then((body) => {
-          if (body !== '') this.bodies.push({ asked, body: JSON.parse(body) as unknown });
+        // What came is known when the answer is.
+        return void text(request).then((body) => {
+          const isJson = request.headers['content-type'] === 'application/json';
+          if (body !== '') this.bodies.push({ asked, body: isJson ? (JSON.parse(body) as unknown) : body });
+          const found = this.#answers[asked + search] ?? this.#answers[asked];
+          const answer: unknown = typeof found === 'function' ? found(new URLSearchParams(search)) : found;
+          response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
+          response.end(JSON.stringify(answer ?? { errors: [`nothing at ${pathname}`] }));
         });
-        const found = this.#answers[asked + search] ?? this.#answers[asked];
-        const answer: unknown = typeof found === 'function' ? found(new URLSearchParams(search)) : found;
-        response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
-        return void response.end(JSON.stringify(answer ?? { errors: [`nothing at ${pathname}`] }));
       }
       void sendFile(folder, pathname, response);
     });

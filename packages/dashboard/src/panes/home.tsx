@@ -20,6 +20,7 @@ import { Ago, type ReadyJob, StateBadge, WithJob } from '../parts/job.tsx';
 import { useSilenced } from '../live/silenced.ts';
 import { PickedMetrics } from '../parts/picked-metrics.tsx';
 import { Plot } from '../parts/plot.tsx';
+import { SubmitJob } from '../parts/submit-job.tsx';
 import { useText } from '../settings.tsx';
 import { bytes, compact, count, duration, rate } from '../text/units.ts';
 
@@ -47,6 +48,7 @@ export function HomePane(): ReactNode {
         )}
       </WithJob>
       {live.overview !== undefined && <Jobs overview={live.overview} />}
+      <SubmitJob />
     </>
   );
 }

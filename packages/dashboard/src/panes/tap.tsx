@@ -3,7 +3,10 @@ import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { SampledRecord, Tap, TapRequest } from '../../../../src/rest/contract.ts';
 import { frequentKeys, keysConclusion, type SampledKey } from '../conclusions/keys.ts';
 import { vertexLabel } from '../conclusions/names.ts';
+import { testOf } from '../conclusions/sampled-test.ts';
+import { fieldsOf, type SampledField, shapeConclusion } from '../conclusions/shape.ts';
 import { addressValue } from '../live/address.ts';
+import { download } from '../live/download.ts';
 import { useLive, useTopics } from '../live/hooks.ts';
 import { act } from '../live/server.ts';
 import { Action } from '../parts/action.tsx';
@@ -33,6 +36,8 @@ function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
   const [mask, setMask] = useState('');
   const [search, setSearch] = useState(() => addressValue('text') ?? '');
   const [tap, setTap] = useState<Tap>();
+  /** The one key whose records are shown, as JSON. */
+  const [pinned, setPinned] = useState<string>();
   useEndWithPane(tap);
   if (hello?.features.tap !== true) {
     return (
@@ -44,14 +49,19 @@ function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
   const all = tap === undefined ? [] : (samples.get(tap.tapId) ?? []);
   const keys = frequentKeys(all);
   const told = keysConclusion(keys);
-  const records = all.filter(({ value, keyText }) =>
-    `${keyText ?? ''} ${JSON.stringify(value)}`.toLowerCase().includes(search.toLowerCase()),
+  const fields = fieldsOf(all);
+  const shape = shapeConclusion(fields, all.length);
+  const records = all.filter(
+    ({ value, keyText }) =>
+      (pinned === undefined || keyText === pinned) &&
+      `${keyText ?? ''} ${JSON.stringify(value)}`.toLowerCase().includes(search.toLowerCase()),
   );
   const start = async (): Promise<void> => {
     if (tap !== undefined) await end(tap);
     const [vertex = 0, operator = 0] = place.split('/').map(Number);
     const names = mask.split(/[\s,]+/).filter((name) => name !== '');
     const request: TapRequest = { vertex, operator, perSecond: 10, ...(names.length > 0 && { mask: names }) };
+    setPinned(undefined);
     setTap(await act<Tap>('POST', `/x/jobs/${job.jobId}/taps`, request));
   };
   return (
@@ -100,20 +110,38 @@ function Taps({ job }: { readonly job: ReadyJob }): ReactNode {
         </div>
       </section>
       {told !== undefined && <Verdict conclusion={told} />}
+      {shape !== undefined && <Verdict conclusion={shape} />}
+      {pinned !== undefined && (
+        <p className="row" data-part="pinned">
+          <span>{t('tap.pinned', { key: pinned })}</span>
+          <button type="button" className="link small" onClick={() => setPinned(undefined)}>
+            {t('tap.unpin')}
+          </button>
+        </p>
+      )}
       {records.length === 0 ? (
         <Empty title={t(tap === undefined ? 'tap.none' : 'tap.waiting')}>
           <p>{t('tap.none.what')}</p>
         </Empty>
       ) : (
-        <Records records={records} />
+        <Records records={records} test={tap && testOf(job.description, tap, records)} />
       )}
-      {keys.length > 0 && <Keys keys={keys} />}
+      {keys.length > 0 && <Keys keys={keys} pinned={pinned} pin={setPinned} />}
+      {fields.length > 0 && <Fields fields={fields} />}
     </>
   );
 }
 
 /** Which keys the sample has: where one of them has most of the work, it is here. */
-function Keys({ keys }: { readonly keys: readonly SampledKey[] }): ReactNode {
+function Keys({
+  keys,
+  pinned,
+  pin,
+}: {
+  readonly keys: readonly SampledKey[];
+  readonly pinned: string | undefined;
+  readonly pin: (keyText: string | undefined) => void;
+}): ReactNode {
   const { t, say } = useText();
   return (
     <section className="card" data-part="sampled-keys">
@@ -131,7 +159,15 @@ function Keys({ keys }: { readonly keys: readonly SampledKey[] }): ReactNode {
             {keys.slice(0, keysMax).map(({ keyText, records: n, share }) => (
               <tr key={keyText}>
                 <th scope="row">
-                  <code>{keyText}</code>
+                  <button
+                    type="button"
+                    className="link"
+                    title={t('tap.pin')}
+                    aria-pressed={keyText === pinned}
+                    onClick={() => pin(keyText === pinned ? undefined : keyText)}
+                  >
+                    <code>{keyText}</code>
+                  </button>
                 </th>
                 <td className="number">{say({ kind: 'count', value: n })}</td>
                 <td className="number">{say({ kind: 'share', value: share })}</td>
@@ -144,12 +180,59 @@ function Keys({ keys }: { readonly keys: readonly SampledKey[] }): ReactNode {
   );
 }
 
-function Records({ records }: { readonly records: readonly SampledRecord[] }): ReactNode {
+/** What the records look like, field by field. */
+function Fields({ fields }: { readonly fields: readonly SampledField[] }): ReactNode {
+  const { t, say } = useText();
+  return (
+    <section className="card" data-part="sampled-fields">
+      <h2>{t('shape.title')}</h2>
+      <Scroll label={t('shape.title')}>
+        <table>
+          <thead>
+            <tr>
+              <th>{t('shape.field')}</th>
+              <th>{t('shape.types')}</th>
+              <th className="number">{t('shape.share')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {fields.map(({ path, types, share }) => (
+              <tr key={path}>
+                <th scope="row">
+                  <code>{path === '' ? t('tap.record') : path}</code>
+                </th>
+                <td>{types.join(', ')}</td>
+                <td className="number">{say({ kind: 'share', value: share })}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  );
+}
+
+function Records({
+  records,
+  test,
+}: {
+  readonly records: readonly SampledRecord[];
+  readonly test: string | undefined;
+}): ReactNode {
   const { t, say } = useText();
   return (
     <section className="card">
-      <p className="small">
+      <p className="small row">
         <Copy name={t('tap.copy')} text={records.map(({ value }) => `${JSON.stringify(value)}\n`).join('')} />
+        {test !== undefined && (
+          <button
+            type="button"
+            className="link small"
+            onClick={() => download('sampled.test.ts', test, 'text/plain')}
+          >
+            {t('tap.test')}
+          </button>
+        )}
       </p>
       <Scroll label={t('tap.title')} className="tap-scroll">
         <table>
