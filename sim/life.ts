@@ -79,6 +79,8 @@ const TIDIED_MS = 1_000;
 const SAVEPOINTS = '/savepoints';
 /** A checkpoint may take longer than it has, also in a world where nothing fails. */
 const EXPLAINED: ReadonlySet<string> = new Set(['CHECKPOINT_FAILED', 'CHECKPOINT_EXPIRED']);
+/** What ends a stop whose savepoint took too long: the sources have stopped for it, so that the job restarts. */
+const SAVEPOINT_FAILED = 'SAVEPOINT_FAILED';
 /** The sinks of a job (workload.ts). */
 const ENDS: ReadonlySet<string> = new Set(['main', 'side']);
 /** Errors that no fault explains. */
@@ -490,7 +492,9 @@ class WorldRun {
     for (const { error } of result?.exceptions ?? master.exceptions()) {
       this.#checkCause(error);
       // Who slept is fenced also by the system outside.
-      const isExplained = !this.#isCalm || this.#slept || EXPLAINED.has(error.code ?? '');
+      const why = error.code === SAVEPOINT_FAILED && isTold(error.cause) ? error.cause : error;
+      const isExplained =
+        !this.#isCalm || this.#slept || EXPLAINED.has('code' in why ? String(why.code) : '');
       if (!isExplained) throw new Violation('failure without a fault', textOf(error));
     }
     if (result?.restoredFrom !== undefined) this.#counts.restores++;
