@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Configuration } from '../base/config.ts';
 import type { Env } from '../base/env.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { Dispatcher } from '../cluster/job-manager/dispatcher.ts';
 import type { JobMirror } from '../cluster/job-manager/job-mirror.ts';
 import type { SlotAssignment } from '../cluster/messages.ts';
@@ -110,7 +111,9 @@ function servedCluster(options: ClusterRestOptions, meter: ProcessMeter): Served
           submissions: options.submissions,
           restoreFrom: async (jobId: string, path: string) => {
             const dispatcher = dispatcherNow();
-            if (dispatcher !== undefined) await restoreFrom(dispatcher, { env, jobId, path });
+            if (dispatcher === undefined)
+              throw new MillraceError('NOT_LEADER', 'this JobManager leads no more: ask the one that does');
+            await restoreFrom(dispatcher, { env, jobId, path });
           },
         }),
   };

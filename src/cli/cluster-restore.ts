@@ -5,6 +5,8 @@
  * CR-1 The checkpoint is there before anything is stopped. What was committed behind it is moved aside, as in `millrace run
  *      -s … --discard-later-output`: else it would be there twice.
  * CR-2 When the job cannot be started from there, it is started from its latest checkpoint, and what refused it is thrown.
+ * CR-3 The next run is written down behind the end of the one before, where several JobManagers take turns: else that end
+ *      would be taken for its own.
  */
 
 import type { Env } from '../base/env.ts';
@@ -30,6 +32,7 @@ export async function restoreFrom(
   };
   dispatcher.job(jobId).cancel();
   await untilOver(dispatcher, env, jobId);
+  await dispatcher.endWritten(jobId); // CR-3
   try {
     await start(path);
   } catch (error) {
