@@ -106,6 +106,21 @@ async function onlyJob(base: string): Promise<FlinkJob> {
   return job;
 }
 
+/** The job, and its state once a checkpoint has that of some keys. */
+async function withKeys(base: string): Promise<{ readonly jid: string; readonly overview: StateOverview }> {
+  const { jid } = await until(
+    () => onlyJob(base),
+    ({ state }) => state === 'RUNNING',
+    'the job runs',
+  );
+  const overview = await until(
+    async () => (await get(base, `/v1/x/jobs/${jid}/state`)).body as StateOverview,
+    ({ operators }) => (operators?.[0]?.states[0]?.keys ?? 0) > 2,
+    'there are keys with state',
+  );
+  return { jid, overview };
+}
+
 /** The fields of an answer with the kinds of their values, so that shapes are compared and not numbers. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
@@ -428,16 +443,7 @@ describe('a job with --ui', () => {
 
   it('shows the state of each key as of the latest checkpoint', async (test) => {
     const { base } = await serve(test);
-    const { jid } = await until(
-      () => onlyJob(base),
-      ({ state }) => state === 'RUNNING',
-      'the job runs',
-    );
-    const overview = await until(
-      async () => (await get(base, `/v1/x/jobs/${jid}/state`)).body as StateOverview,
-      ({ operators }) => (operators?.[0]?.states[0]?.keys ?? 0) > 2,
-      'there are keys with state',
-    );
+    const { jid, overview } = await withKeys(base);
     const [operator] = overview.operators;
     const [first] = operator!.states;
     assert.equal(first!.keysBySubtask.length, 2);
@@ -473,16 +479,7 @@ describe('a job with --ui', () => {
 
   it('counts by key what comes to a keyed operator, while it is asked to and no longer', async (test) => {
     const { base } = await serve(test, ['--rate', '800']);
-    const { jid } = await until(
-      () => onlyJob(base),
-      ({ state }) => state === 'RUNNING',
-      'the job runs',
-    );
-    const overview = await until(
-      async () => (await get(base, `/v1/x/jobs/${jid}/state`)).body as StateOverview,
-      ({ operators }) => (operators?.[0]?.states[0]?.keys ?? 0) > 2,
-      'there are keys with state',
-    );
+    const { jid, overview } = await withKeys(base);
     const { uid } = overview.operators[0]!;
     const path = `/v1/x/jobs/${jid}/state/${encodeURIComponent(uid)}/hot-keys`;
     assert.deepEqual(await json(base, path), { counted: null });
