@@ -23,8 +23,8 @@ import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { hmacSha256, sameProof } from '../base/hash.ts';
 import type { Connection } from '../base/network.ts';
 
-/** The version of all that processes of a cluster say to each other. */
-export const PROTOCOL_VERSION = 3;
+/** The version of all that processes of a cluster say to each other; each has its golden bytes in `test/golden/wire/`. */
+export const PROTOCOL_VERSION = 4;
 /** A peer that has not proved itself by then never will, ms. */
 export const HANDSHAKE_DEADLINE_MS = 5_000;
 /** Bytes behind a handshake that wait until somebody listens, at most; whoever sends more is cut off. */

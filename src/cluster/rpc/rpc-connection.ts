@@ -1,17 +1,6 @@
 /**
  * What two processes of a cluster say to each other over one introduced connection: messages, requests and heartbeats.
- *
- * ```
- *  0          4      5      6       8          12
- *  +----------+------+------+-------+----------+----------------- - -
- *  | length   | kind | more | 0     | id       | payload: of the generic codec
- *  | u32      | u8   | u8   | u16   | u32      | `length` bytes
- *  +----------+------+------+-------+----------+----------------- - -
- *
- *  kind   1 message   2 request   3 answer   4 failure (a SerializedError)   5 heartbeat
- *  more   1: the payload goes on in the next piece, which has the same kind and id
- *  id     of the request that is asked or answered, else 0
- * ```
+ * Their form is in rpc-layout.ts.
  *
  * Owns: the connection, the requests that wait, the clockwork of heartbeats. Partner: the same at the other end.
  *
@@ -24,6 +13,7 @@
  * RC-5 An unknown outcome is its own: a request whose connection broke is rejected with RPC_LOST, and may have had its effect.
  * RC-6 What is asked does not end this process: a handler that throws, and an answer that cannot become bytes, are told to
  *      whoever asked. A request that cannot become bytes waits for nothing.
+ * RC-7 Checksums, lengths and kinds are checked before anything is done with what they are of; what is wrong ends the connection.
  */
 
 import type { Clock, Timer } from '../../base/env.ts';
@@ -37,6 +27,18 @@ import {
 import type { Connection } from '../../base/network.ts';
 import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
+import {
+  ANSWER,
+  FAILURE,
+  HEARTBEAT,
+  isIntact,
+  MESSAGE,
+  PIECE_HEADER_BYTES,
+  type PieceHeader,
+  pieceOf,
+  readPieceHeader,
+  REQUEST,
+} from './rpc-layout.ts';
 
 /** What happens at this end; `In` and `Asked` are what the other end sends. */
 export interface RpcHandlers<In, Asked> {
@@ -68,7 +70,6 @@ export interface HeartbeatOptions {
   readonly report?: () => unknown;
 }
 
-const HEADER_BYTES = 12;
 /** Bytes of one piece. */
 export const PIECE_BYTES_MAX = 1024 * 1024;
 /** Bytes of one message, unless somebody says otherwise: a bundle of 64 MiB, with all that is said of it. */
@@ -80,23 +81,10 @@ export const WAITING_BYTES_MAX = 1.5 * 1024 * 1024 * 1024;
 /** Requests that wait for their answer. */
 export const REQUESTS_MAX = 1_024;
 
-const MESSAGE = 1;
-const REQUEST = 2;
-const ANSWER = 3;
-const FAILURE = 4;
-const HEARTBEAT = 5;
-
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly timer: Timer;
-}
-
-interface Head {
-  readonly length: number;
-  readonly kind: number;
-  readonly more: boolean;
-  readonly id: number;
 }
 
 /** See the head of the file. */
@@ -209,9 +197,7 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
     do {
       const piece = bytes.subarray(at, at + PIECE_BYTES_MAX);
       at += piece.length;
-      this.#options.connection.write(
-        frameOf({ length: piece.length, kind, id, more: at < bytes.length }, piece),
-      );
+      this.#options.connection.write(pieceOf({ kind, id, more: at < bytes.length }, piece));
     } while (at < bytes.length);
     if (this.#options.connection.waitingBytes > WAITING_BYTES_MAX)
       this.#lose('it does not take what it is sent');
@@ -222,18 +208,20 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
   #receive(bytes: Uint8Array): void {
     this.#heardAt = this.#options.clock.monotonic();
     this.#buffer = this.#buffer.length === 0 ? bytes : joined([this.#buffer, bytes]);
-    while (!this.#isOver && this.#buffer.length >= HEADER_BYTES) {
-      const head = readHead(this.#buffer);
+    while (!this.#isOver && this.#buffer.length >= PIECE_HEADER_BYTES) {
+      const head = readPieceHeader(this.#buffer); // RC-7
+      if (head === undefined) return this.#lose(changed('the header of a message'));
       if (head.length > PIECE_BYTES_MAX) return this.#lose(`it sent a piece of ${head.length} bytes`);
-      const end = HEADER_BYTES + head.length;
+      const end = PIECE_HEADER_BYTES + head.length;
       if (this.#buffer.length < end) return;
-      const piece = this.#buffer.subarray(HEADER_BYTES, end);
+      const piece = this.#buffer.subarray(PIECE_HEADER_BYTES, end);
+      if (!isIntact(head, piece)) return this.#lose(changed(`a message of ${head.length} bytes`));
       this.#buffer = this.#buffer.subarray(end);
       this.#takePiece(head, piece);
     }
   }
 
-  #takePiece(head: Head, piece: Uint8Array): void {
+  #takePiece(head: PieceHeader, piece: Uint8Array): void {
     if (head.more || this.#pieces.length > 0) {
       this.#piecesBytes += piece.length;
       if (this.#piecesBytes > this.#messageBytesMax) return this.#lose('it sent a message without an end');
@@ -254,7 +242,7 @@ export class RpcConnection<Out = unknown, In = unknown, Ask = unknown, Asked = u
     this.#obey(head, body);
   }
 
-  #obey({ kind, id }: Head, body: unknown): void {
+  #obey({ kind, id }: PieceHeader, body: unknown): void {
     const { handlers } = this.#options;
     switch (kind) {
       case MESSAGE:
@@ -330,27 +318,6 @@ export function isLost(error: unknown): boolean {
   return isMillraceError(error, 'RPC_LOST');
 }
 
-function frameOf({ length, kind, more, id }: Head, piece: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(HEADER_BYTES + length);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, length, true);
-  view.setUint8(4, kind);
-  view.setUint8(5, more ? 1 : 0);
-  view.setUint32(8, id, true);
-  frame.set(piece, HEADER_BYTES);
-  return frame;
-}
-
-function readHead(bytes: Uint8Array): Head {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
-  return {
-    length: view.getUint32(0, true),
-    kind: view.getUint8(4),
-    more: view.getUint8(5) === 1,
-    id: view.getUint32(8, true),
-  };
-}
-
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -363,6 +330,10 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 function lost(peer: string, why: string): MillraceError {
   return new MillraceError('RPC_LOST', `the connection to ${peer} broke: ${why}`);
+}
+
+function changed(what: string): string {
+  return `${what} is not what it sent: its checksum does not match, so that it changed on the way`;
 }
 
 function timeout(peer: string, why: string): MillraceError {
