@@ -21,16 +21,26 @@ export function encodeCheckedJson(document: object): Uint8Array {
   return Buffer.from(`${text}\nsha256:${sha256Hex(Buffer.from(text))}\n`);
 }
 
+/** A document, or why there is none. */
+export type CheckedJson =
+  | { readonly document: object }
+  | { readonly damage: string; readonly cause?: unknown };
+
 /** Reads a document; throws CHECKPOINT_CORRUPT with the name of the file when one bit is not as it was written. */
 export function decodeCheckedJson(bytes: Uint8Array, file: string): object {
+  const read = readCheckedJson(bytes);
+  if ('damage' in read) throw corrupt(file, read.damage, read.cause);
+  return read.document;
+}
+
+/** The same for whoever names it in another way. */
+export function readCheckedJson(bytes: Uint8Array): CheckedJson {
   const end = Math.max(0, bytes.length - CHECKSUM_LINE_BYTES);
   const checksum = CHECKSUM_LINE.exec(Buffer.from(bytes.subarray(end)).toString('latin1'))?.[1];
-  if (checksum === undefined) throw corrupt(file, 'it does not end with its checksum: it was cut or edited');
+  if (checksum === undefined) return { damage: 'it does not end with its checksum: it was cut or edited' };
   const first = bytes.subarray(0, end);
-  if (sha256Hex(first) !== checksum) throw corrupt(file, 'its checksum is wrong: it was changed');
-  const document: unknown = parse(Buffer.from(first).toString(), file);
-  if (typeof document !== 'object' || document === null) throw corrupt(file, 'it is not a JSON object');
-  return document;
+  if (sha256Hex(first) !== checksum) return { damage: 'its checksum is wrong: it was changed' };
+  return parsed(Buffer.from(first).toString());
 }
 
 /** CHECKPOINT_CORRUPT with the name of the file. */
@@ -38,10 +48,12 @@ export function corrupt(file: string, what: string, cause?: unknown): MillraceEr
   return new MillraceError('CHECKPOINT_CORRUPT', `the file ${file} is damaged: ${what}`, { cause });
 }
 
-function parse(text: string, file: string): unknown {
+function parsed(text: string): CheckedJson {
   try {
-    return JSON.parse(text);
+    const document: unknown = JSON.parse(text);
+    if (typeof document === 'object' && document !== null) return { document };
+    return { damage: 'it is not a JSON object' };
   } catch (cause) {
-    throw corrupt(file, 'it is not JSON', cause);
+    return { damage: 'it is not JSON', cause };
   }
 }

@@ -14,6 +14,7 @@ import { MillraceError } from '../base/errors.ts';
 import type { Claim } from './leader.ts';
 import { LEADER_KEY } from './leader.ts';
 import { type MetadataStore, type StoredEntry, VALUE_BYTES_MAX } from './metadata-store.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
 import { isUnavailable } from './register.ts';
 
 /** A write that did not come through by then has failed, ms. */
@@ -43,9 +44,12 @@ export class LeaderStore {
     this.epoch = claim.record.epoch;
   }
 
-  /** The value of an entry. */
-  async read(key: string): Promise<string | undefined> {
-    return (await this.#persistently(() => this.#store.read(key)))?.value;
+  /** The record of an entry. What came damaged is read again as what did not come (record.ts). */
+  read<T extends object>(key: string): Promise<T | undefined> {
+    return this.#persistently(async () => {
+      const found = await this.#store.read(key);
+      return found && decodeRecord<T>(found.value, `the entry ${key}`);
+    });
   }
 
   /** The keys that begin with `prefix`. */
@@ -54,7 +58,8 @@ export class LeaderStore {
   }
 
   /** Writes an entry, whatever it was. Throws FENCED, HA_UNAVAILABLE. */
-  put(key: string, value: string): Promise<void> {
+  put(key: string, record: object): Promise<void> {
+    const value = encodeRecord(record);
     if (value.length > VALUE_BYTES_MAX) {
       const message = `the entry ${key} would have ${value.length} characters, more than ${VALUE_BYTES_MAX}`;
       return Promise.reject(new MillraceError('ASSERTION_FAILED', message));

@@ -8,6 +8,7 @@
 import { MillraceError } from '../base/errors.ts';
 import type { NetworkAddress } from '../base/network.ts';
 import type { Closeable, MetadataStore, StoredEntry } from './metadata-store.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
 import { isUnavailable } from './register.ts';
 
 /** The key of the entry. */
@@ -86,7 +87,7 @@ async function tryClaim(
   former: StoredEntry | undefined,
   record: LeaderRecord,
 ): Promise<string | undefined> {
-  const value = JSON.stringify(record);
+  const value = encodeRecord(record);
   try {
     const outcome = await store.change({ key: LEADER_KEY, value, expected: former?.revision });
     return outcome.kind === 'changed' ? outcome.revision : undefined;
@@ -100,16 +101,5 @@ async function tryClaim(
 }
 
 function recordOf(entry: StoredEntry | undefined): LeaderRecord | undefined {
-  if (entry === undefined) return undefined;
-  try {
-    const record = JSON.parse(entry.value) as LeaderRecord;
-    if (Number.isSafeInteger(record.epoch)) return record;
-  } catch (cause) {
-    throw unreadable(entry, cause);
-  }
-  throw unreadable(entry);
-}
-
-function unreadable({ value }: StoredEntry, cause?: unknown): MillraceError {
-  return new MillraceError('HA_UNAVAILABLE', `who leads cannot be read: ${value.slice(0, 100)}`, { cause });
+  return entry && decodeRecord<LeaderRecord>(entry.value, `the entry ${LEADER_KEY}`);
 }

@@ -8,7 +8,8 @@
  *      moment of the change (MS-1, MS-2): whoever has not seen the latest document cannot replace it.
  * RG-2 Changes are counted in the document, and the count is the revision of what was changed (MS-3). Where somebody may remove
  *      the document, the register says which one it is (`identity`), and that is part of the revision.
- * RG-3 Watchers look at the document every `pollMs`, or when a register that is told of changes says so.
+ * RG-3 The document carries its format and its checksum (record.ts): what cannot be read is HA_UNAVAILABLE, and replaced by nobody.
+ * RG-4 Watchers look at the document every `pollMs`, or when a register that is told of changes says so.
  */
 
 import { assert } from '../base/assert.ts';
@@ -22,6 +23,7 @@ import {
   type MetadataStore,
   type StoredEntry,
 } from './metadata-store.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
 import { pausing, Watcher } from './watcher.ts';
 
 /** What is in a register. */
@@ -86,7 +88,7 @@ export class RegisterStore implements MetadataStore {
       const refused = refusalOf(seen, change);
       if (refused !== undefined) return refused;
       const next = changed(seen.document, change);
-      const outcome = await this.#register.replace(seen.revision, JSON.stringify(next));
+      const outcome = await this.#register.replace(seen.revision, encodeRecord(next));
       if (outcome !== 'conflict') return { kind: 'changed', revision: revisionOf(outcome, next.changes) };
     }
     throw new MillraceError(
@@ -147,15 +149,10 @@ function revisionOf({ identity }: Pick<RegisterContent, 'identity'>, count: numb
   return identity === undefined ? String(count) : `${identity}/${count}`;
 }
 
+/** RG-3. */
 function parsed({ text, revision }: RegisterContent): RegisterDocument {
-  try {
-    const document = JSON.parse(text) as RegisterDocument;
-    if (Number.isSafeInteger(document.changes) && typeof document.entries === 'object') return document;
-  } catch (cause) {
-    throw new MillraceError('HA_UNAVAILABLE', `revision ${revision} of the metadata cannot be read`, {
-      cause,
-    });
-  }
+  const document = decodeRecord<RegisterDocument>(text, `revision ${revision} of the metadata`);
+  if (Number.isSafeInteger(document.changes) && typeof document.entries === 'object') return document;
   throw new MillraceError('HA_UNAVAILABLE', `revision ${revision} of the metadata is something else`);
 }
 

@@ -5,6 +5,7 @@ import { MillraceError } from '../../src/base/errors.ts';
 import type { Random } from '../../src/base/env.ts';
 import type { LeaderRecord } from '../../src/ha/leader.ts';
 import type { Register, RegisterContent } from '../../src/ha/register.ts';
+import { decodeRecord } from '../../src/ha/record.ts';
 import type { Kernel } from '../../src/testing/kernel.ts';
 
 const LATENCY_MS_MAX = 4;
@@ -76,15 +77,22 @@ interface Document {
   readonly entries: Readonly<Record<string, { readonly value: string; readonly revision: number }>>;
 }
 
+interface Pointer {
+  readonly epoch: number;
+  readonly checkpointId: number;
+}
+
 /** Holds what is written to the rules of leadership; returns how many writes there were so far. */
 export function watchRules(register: SimulatedRegister): () => number {
   let writes = 0;
   register.onReplaced = (text, former) => {
     writes++;
-    const now = JSON.parse(text) as Document;
-    const before = former === undefined ? { entries: {} } : (JSON.parse(former) as Document);
+    const now = decodeRecord<Document>(text, 'the text');
+    const before = former === undefined ? { entries: {} } : decodeRecord<Document>(former, 'the former text');
     const epochOf = ({ entries }: Document): number =>
-      entries['leader'] === undefined ? 0 : (JSON.parse(entries['leader'].value) as LeaderRecord).epoch;
+      entries['leader'] === undefined
+        ? 0
+        : decodeRecord<LeaderRecord>(entries['leader'].value, 'leader').epoch;
     const changed = Object.keys(now.entries).filter(
       (key) => now.entries[key]!.revision !== before.entries[key]?.revision,
     );
@@ -93,9 +101,9 @@ export function watchRules(register: SimulatedRegister): () => number {
       assert.deepEqual(changed, ['leader']);
     }
     for (const key of changed.filter((name) => name.startsWith('checkpoints/'))) {
-      const pointer = JSON.parse(now.entries[key]!.value) as { epoch: number; checkpointId: number };
+      const pointer = decodeRecord<Pointer>(now.entries[key]!.value, key);
       const old = before.entries[key];
-      const oldId = old === undefined ? 0 : (JSON.parse(old.value) as { checkpointId: number }).checkpointId;
+      const oldId = old === undefined ? 0 : decodeRecord<Pointer>(old.value, key).checkpointId;
       assert.equal(pointer.epoch, epochOf(now), 'the pointer is moved by the leader of the moment alone');
       assert.ok(pointer.checkpointId >= oldId, 'the pointer only grows');
     }

@@ -24,6 +24,7 @@ import { BinaryReader, BinaryWriter } from '../../codecs/binary.ts';
 import { genericCodec } from '../../codecs/generic.ts';
 import { VALUE_BYTES_MAX } from '../../ha/metadata-store.ts';
 import type { LeaderStore } from '../../ha/leader-store.ts';
+import { encodeRecord } from '../../ha/record.ts';
 import type { BlobFolder } from '../blobs.ts';
 import type { ResourceRequirements } from './resource-requirements.ts';
 import type { BundleReference, JobListing, Submission } from '../messages.ts';
@@ -139,7 +140,7 @@ export class JobStore {
       );
     }
     const pointer = { checkpointId, path };
-    await this.#entries.put(`checkpoints/${jobId}`, JSON.stringify({ ...pointer, epoch: this.epoch }));
+    await this.#entries.put(`checkpoints/${jobId}`, { ...pointer, epoch: this.epoch });
     this.#pointers.set(jobId, pointer);
   }
 
@@ -170,11 +171,11 @@ export class JobStore {
   }
 
   async #storedJob(jobId: string): Promise<StoredJob> {
-    const entry = parsed<JobEntry>(`jobs/${jobId}`, (await this.#entries.read(`jobs/${jobId}`))!);
-    const pointer = await this.#entries.read(`checkpoints/${jobId}`);
+    const entry = (await this.#entries.read<JobEntry>(`jobs/${jobId}`))!;
+    const pointer = await this.#entries.read<CheckpointPointer>(`checkpoints/${jobId}`);
     this.#jobs.set(jobId, entry);
     if (pointer !== undefined) {
-      const { checkpointId, path } = parsed<CheckpointPointer>(`checkpoints/${jobId}`, pointer);
+      const { checkpointId, path } = pointer;
       this.#pointers.set(jobId, { checkpointId, path });
     }
     const { bundle, run, startedAt, canContinue, requirements } = entry;
@@ -194,20 +195,21 @@ export class JobStore {
   async #endedJobs(): Promise<JobListing[]> {
     const listings: JobListing[] = [];
     for (const key of await this.#entries.list('results/')) {
-      const value = await this.#entries.read(key);
-      if (value !== undefined) listings.push(parsed<JobListing>(key, value));
+      const listing = await this.#entries.read<JobListing>(key);
+      if (listing !== undefined) listings.push(listing);
     }
     return listings.sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0));
   }
 
   async #putJob(jobId: string, entry: JobEntry): Promise<void> {
-    await this.#entries.put(`jobs/${jobId}`, JSON.stringify(entry));
+    await this.#entries.put(`jobs/${jobId}`, entry);
     this.#jobs.set(jobId, entry);
   }
 
   #putResult(listing: JobListing): Promise<void> {
-    const text = JSON.stringify({ ...listing, processId: undefined, slots: [] });
-    if (text.length <= VALUE_BYTES_MAX) return this.#entries.put(`results/${listing.jobId}`, text);
+    const whole = { ...listing, processId: undefined, slots: [] };
+    if (encodeRecord(whole).length <= VALUE_BYTES_MAX)
+      return this.#entries.put(`results/${listing.jobId}`, whole);
     // The chain of causes of an error has no bound.
     const { error, status, checkpoint } = listing.outcome!;
     const short = error && {
@@ -218,7 +220,7 @@ export class JobStore {
     };
     const outcome = { status, checkpoint, error: short };
     const brief = { ...listing, outcome, processId: undefined, slots: [], lastFailure: undefined };
-    return this.#entries.put(`results/${listing.jobId}`, JSON.stringify(brief));
+    return this.#entries.put(`results/${listing.jobId}`, brief);
   }
 
   async #forget(jobId: string): Promise<void> {
@@ -230,8 +232,8 @@ export class JobStore {
   }
 
   async #removeFiles(jobId: string): Promise<void> {
-    const value = await this.#entries.read(`jobs/${jobId}`);
-    if (value !== undefined) await this.#blobsOf(parsed<JobEntry>(`jobs/${jobId}`, value).run).removeAll();
+    const entry = await this.#entries.read<JobEntry>(`jobs/${jobId}`);
+    if (entry !== undefined) await this.#blobsOf(entry.run).removeAll();
   }
 
   /** JS-4. */
@@ -261,12 +263,4 @@ function encoded(submission: Submission): Uint8Array {
 
 function decoded(bytes: Uint8Array): Submission {
   return genericCodec.decode(new BinaryReader(bytes)) as Submission;
-}
-
-function parsed<T>(key: string, value: string): T {
-  try {
-    return JSON.parse(value) as T;
-  } catch (cause) {
-    throw new MillraceError('HA_UNAVAILABLE', `the entry ${key} cannot be read`, { cause });
-  }
 }
