@@ -1,12 +1,12 @@
 /**
  * The times of the timers of one key and domain: how a second registration of one is told from the first.
  *
- * Most keys have few, of which the newest is asked for most and the oldest goes first: the newest lies in a field, a few
+ * Most keys have one or two, of which the newest is asked for most and the oldest goes first: these lie in fields, a few
  * older ones in an array. More lie in open addressing over memory that the garbage collector does not look into.
  *
  * T1 A deleted time stays until whoever has it in a queue has come across it: registered again it lives on, and is not
  *    queued a second time. So each time that is here, deleted or not, is in the queue once.
- * T2 There are older times only behind a newest one, from `#first` on.
+ * T2 There is a second time only behind a newest one, and there are older ones, from `#first` on, only behind a second.
  * T3 Of many, a time lies less than {@link PROBES_MAX} places behind its home, without a free place between. One that would
  *    lie further away, which only chosen times do, is in a `Map`.
  */
@@ -33,6 +33,7 @@ export class KeyTimes {
   live = 0;
   /** As long as there is no `#many`; NaN: there is none. */
   #newest = Number.NaN;
+  #second = Number.NaN;
   #older: number[] | undefined = undefined;
   #first = 0;
   /** Which of these are deleted (T1). */
@@ -48,7 +49,7 @@ export class KeyTimes {
   // Hot path: once per registration.
   state(time: number): TimeState {
     if (this.#many !== undefined) return this.#many.state(time);
-    if (time !== this.#newest && this.#indexOf(time) < 0) return 'none';
+    if (time !== this.#newest && time !== this.#second && this.#indexOf(time) < 0) return 'none';
     return this.#deleted?.includes(time) === true ? 'deleted' : 'live';
   }
 
@@ -114,6 +115,7 @@ export class KeyTimes {
     for (let index = this.#first; index < older.length; index++) {
       each(older[index]!, deleted?.includes(older[index]!) === true);
     }
+    if (!Number.isNaN(this.#second)) each(this.#second, deleted?.includes(this.#second) === true);
     if (!Number.isNaN(this.#newest)) each(this.#newest, deleted?.includes(this.#newest) === true);
   }
 
@@ -130,17 +132,21 @@ export class KeyTimes {
 
   // T2.
   #addFew(time: number): void {
-    if (!Number.isNaN(this.#newest)) {
+    if (!Number.isNaN(this.#second)) {
       this.#older ??= [];
-      this.#older.push(this.#newest);
+      this.#older.push(this.#second);
     }
+    this.#second = this.#newest;
     this.#newest = time;
   }
 
   #takeOfFew(time: number): boolean {
     const older = this.#older;
     if (time === this.#newest) {
-      this.#newest = this.#olderCount() === 0 ? Number.NaN : older!.pop()!;
+      this.#newest = this.#second;
+      this.#second = this.#olderCount() === 0 ? Number.NaN : older!.pop()!;
+    } else if (time === this.#second) {
+      this.#second = this.#olderCount() === 0 ? Number.NaN : older!.pop()!;
     } else {
       const index = this.#indexOf(time);
       assert(index >= 0, 'T1: what is queued is here');
@@ -169,7 +175,7 @@ export class KeyTimes {
     const many = new ManyTimes();
     this.#visitAll((time, isDeleted) => many.add(time, isDeleted));
     this.#many = many;
-    this.#newest = Number.NaN;
+    this.#newest = this.#second = Number.NaN;
     this.#older = this.#deleted = undefined;
     this.#first = 0;
   }

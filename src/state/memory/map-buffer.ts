@@ -2,12 +2,13 @@
  * The map that one key holds: values by canonical map key, and the keys that are not canonical themselves.
  *
  * Most maps of a key have few entries, in which the newest is looked for first (counts by the end of a window, say), and a
- * `Map` costs several times what is in it. The newest entry lies in fields, a few older ones in an array; more make a
- * `Map`.
+ * `Map` costs several times what is in it. The two newest entries lie in fields, so that the next window of a key begins
+ * without an array; a few older ones lie in one, and more make a `Map`.
  *
  * M1 Entries are in the order in which their keys first came, as in a `Map`.
  * M2 Who walks over a map may change it meanwhile, and sees what a `Map` shows: it is one before it is walked over.
- * M3 There are older entries only behind a newest one. They are keys and values by turns, from `#first` on.
+ * M3 There is a second entry only behind a newest one, and there are older ones only behind a second. They are keys and
+ *    values by turns, from `#first` on.
  */
 
 import { Buffer } from 'node:buffer';
@@ -29,9 +30,11 @@ const OLDER_MAX_OF_ANY = 7;
 
 /** One map of a map state. */
 export class MapBuffer {
-  /** As long as there is no `#large`: the newest entry. */
+  /** As long as there is no `#large`: the newest entry, and the one before it. */
   #key: unknown = NO_KEY;
   #value: unknown = undefined;
+  #secondKey: unknown = NO_KEY;
+  #secondValue: unknown = undefined;
   #older: unknown[] | undefined = undefined;
   #first = 0;
   #large: Map<unknown, unknown> | undefined = undefined;
@@ -39,7 +42,8 @@ export class MapBuffer {
 
   get size(): number {
     if (this.#large !== undefined) return this.#large.size;
-    return isNoKey(this.#key) ? 0 : 1 + this.#olderCount();
+    if (isNoKey(this.#key)) return 0;
+    return isNoKey(this.#secondKey) ? 1 : 2 + this.#olderCount();
   }
 
   /** It has no `Map`, and its keys are canonical. */
@@ -63,13 +67,16 @@ export class MapBuffer {
   get(canonical: unknown): unknown {
     if (this.#large !== undefined) return this.#large.get(canonical);
     if (isSame(this.#key, canonical)) return this.#value;
+    if (isSame(this.#secondKey, canonical)) return this.#secondValue;
     const index = this.#indexOf(canonical);
     return index < 0 ? undefined : this.#older![index + 1];
   }
 
   has(canonical: unknown): boolean {
     if (this.#large !== undefined) return this.#large.has(canonical);
-    return isSame(this.#key, canonical) || this.#indexOf(canonical) >= 0;
+    return (
+      isSame(this.#key, canonical) || isSame(this.#secondKey, canonical) || this.#indexOf(canonical) >= 0
+    );
   }
 
   set(canonical: unknown, key: unknown, value: unknown): void {
@@ -80,6 +87,7 @@ export class MapBuffer {
     }
     if (this.#large !== undefined) this.#large.set(canonical, value);
     else if (isSame(this.#key, canonical)) this.#value = value;
+    else if (isSame(this.#secondKey, canonical)) this.#secondValue = value;
     // A `Map` makes 0 of -0.
     else this.#setSmall(canonical === 0 ? 0 : canonical, value);
   }
@@ -89,7 +97,13 @@ export class MapBuffer {
     this.#originals?.delete(canonical);
     if (this.#large !== undefined) return this.#large.delete(canonical);
     if (isSame(this.#key, canonical)) {
-      this.#deleteNewest();
+      this.#key = this.#secondKey;
+      this.#value = this.#secondValue;
+      this.#deleteSecond();
+      return true;
+    }
+    if (isSame(this.#secondKey, canonical)) {
+      this.#deleteSecond();
       return true;
     }
     const index = this.#indexOf(canonical);
@@ -112,6 +126,7 @@ export class MapBuffer {
     }
     const older = this.#older ?? [];
     for (let at = this.#first; at < older.length; at += 2) each(this.original(older[at]), older[at + 1]);
+    if (!isNoKey(this.#secondKey)) each(this.original(this.#secondKey), this.#secondValue);
     if (!isNoKey(this.#key)) each(this.original(this.#key), this.#value);
   }
 
@@ -161,17 +176,19 @@ export class MapBuffer {
     return -1;
   }
 
-  /** Of a key that the newest entry has not. */
+  /** Of a key that neither of the two newest entries has. */
   #setSmall(canonical: unknown, value: unknown): void {
     const index = this.#indexOf(canonical);
     if (index >= 0) this.#older![index + 1] = value;
     else if (this.#isFull(canonical)) this.#enlarged().set(canonical, value);
     else {
       // M3.
-      if (!isNoKey(this.#key)) {
+      if (!isNoKey(this.#secondKey)) {
         this.#older ??= [];
-        this.#older.push(this.#key, this.#value);
+        this.#older.push(this.#secondKey, this.#secondValue);
       }
+      this.#secondKey = this.#key;
+      this.#secondValue = this.#value;
       this.#key = canonical;
       this.#value = value;
     }
@@ -180,7 +197,10 @@ export class MapBuffer {
   #isFull(canonical: unknown): boolean {
     const count = this.#olderCount();
     if (count < OLDER_MAX_OF_ANY) return false;
-    if (count >= OLDER_MAX || typeof canonical !== 'number' || typeof this.#key !== 'number') return true;
+    if (count >= OLDER_MAX) return true;
+    const isOfNumbers =
+      typeof canonical === 'number' && typeof this.#key === 'number' && typeof this.#secondKey === 'number';
+    if (!isOfNumbers) return true;
     // Beyond the few, all are numbers.
     if (count > OLDER_MAX_OF_ANY) return false;
     const older = this.#older!;
@@ -188,15 +208,16 @@ export class MapBuffer {
     return false;
   }
 
-  #deleteNewest(): void {
+  // M3.
+  #deleteSecond(): void {
     const older = this.#older;
     if (older === undefined || older.length === this.#first) {
-      this.#key = NO_KEY;
-      this.#value = undefined;
+      this.#secondKey = NO_KEY;
+      this.#secondValue = undefined;
       return;
     }
-    this.#value = older.pop();
-    this.#key = older.pop();
+    this.#secondValue = older.pop();
+    this.#secondKey = older.pop();
     this.#forgetIfEmpty(older);
   }
 
@@ -228,9 +249,10 @@ export class MapBuffer {
     const large = new Map<unknown, unknown>();
     const older = this.#older ?? [];
     for (let at = this.#first; at < older.length; at += 2) large.set(older[at], older[at + 1]);
+    if (!isNoKey(this.#secondKey)) large.set(this.#secondKey, this.#secondValue);
     if (!isNoKey(this.#key)) large.set(this.#key, this.#value);
     this.#large = large;
-    this.#key = this.#value = this.#older = undefined;
+    this.#key = this.#value = this.#secondKey = this.#secondValue = this.#older = undefined;
     return large;
   }
 }
