@@ -85,7 +85,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #groups: (KeyGroupState | undefined)[];
   readonly #states = new Map<string, DeclaredState>();
   readonly #layouts: StateLayout[] = [];
-  readonly #ahead = new KeysAhead();
+  readonly #ahead: KeysAhead;
   readonly #groupOf = (keyGroup: number): KeyGroupState | undefined => this.#group(keyGroup);
   /** Those that ask for memory ahead. */
   readonly #numbers: MemoryNumberState<unknown>[] = [];
@@ -100,6 +100,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     this.#options = options;
     this.#memory = options.memory ?? new MemoryBudget();
     this.#context = new KeyContext(options.operatorUid, this.#directory);
+    this.#ahead = new KeysAhead(this.#directory);
     this.#idle = new IdleEntries(this.#context, options.idleEntriesMax);
     this.#groups = new Array<KeyGroupState | undefined>(Math.max(0, end - start + 1)).fill(undefined);
     this.timers = new MemoryTimers(this.#context);
@@ -112,10 +113,12 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const context = this.#context;
     if (checked === context.scoped) return;
     const hash = keyHash(checked);
-    const group = this.#group(keyGroupOfHash(hash, this.#options.maxParallelism));
-    if (group === undefined) throw this.#outOfRange(checked);
+    const canonical = canonicalKey(checked);
+    // Whoever has an entry is of the own range, and the entry knows the key group.
+    const row = this.#directory.find(canonical, hash);
+    if (row < 0) return this.#setNewKey(checked, canonical, hash);
     this.#isInUse = true;
-    context.set(checked, canonicalKey(checked), hash, group);
+    context.setFound(checked, canonical, hash, row);
   }
 
   prepareKeys(keys: readonly Key[]): void {
@@ -143,7 +146,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
     const group = ahead.groups[index];
     if (group === undefined) throw this.#outOfRange(key);
     this.#isInUse = true;
-    context.setAhead(index, key, canonicalKey(key), ahead.hashes[index]!, group);
+    context.setAhead(index, ahead, group);
   }
 
   currentKey(): Key {
@@ -307,6 +310,14 @@ export class MemoryStateBackend implements KeyedStateBackend {
     if (group === undefined) throw this.#outOfRange(key);
     this.#isInUse = true;
     return group;
+  }
+
+  /** A key without an entry. */
+  #setNewKey(key: Key, canonical: unknown, hash: number): void {
+    const group = this.#group(keyGroupOfHash(hash, this.#options.maxParallelism));
+    if (group === undefined) throw this.#outOfRange(key);
+    this.#isInUse = true;
+    this.#context.set(key, canonical, hash, group);
   }
 
   /** `undefined` outside the range (B1). */

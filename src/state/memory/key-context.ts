@@ -19,6 +19,14 @@ import type { UndoJournal } from './undo-journal.ts';
 /** No row was looked for yet. */
 const UNKNOWN = -2;
 
+/** What was found out of some keys together, by index; a row is as of then, and below 0 where there was none. */
+export interface FoundKeys {
+  readonly keys: readonly Key[];
+  readonly canonicals: readonly unknown[];
+  readonly hashes: readonly number[];
+  readonly rows: readonly number[];
+}
+
 /** The current key of one backend. */
 export class KeyContext {
   readonly operatorUid: string;
@@ -63,9 +71,23 @@ export class KeyContext {
     this.forgetEntries();
   }
 
+  /** A key that is at this row of the directory. */
+  setFound(key: Key, canonical: unknown, hash: number, row: number): void {
+    const entry = this.#directory.at(row);
+    this.set(key, canonical, hash, entry.group);
+    this.entry = entry;
+    this.#isEntryKnown = true;
+    this.#row = row;
+  }
+
   /** One of the keys ahead. */
-  setAhead(index: number, key: Key, canonical: unknown, hash: number, group: KeyGroupState): void {
-    this.set(key, canonical, hash, group);
+  setAhead(index: number, { keys, canonicals, hashes, rows }: FoundKeys, group: KeyGroupState): void {
+    const canonical = canonicals[index];
+    const row = rows[index]!;
+    // K1: entries have come and gone since.
+    if (row >= 0 && this.#directory.isAt(row, canonical))
+      this.setFound(keys[index]!, canonical, hashes[index]!, row);
+    else this.set(keys[index]!, canonical, hashes[index], group);
     this.ahead = index;
   }
 

@@ -63,6 +63,11 @@ export class KeyDirectory<E extends DirectoryEntry> {
     return this.#others === undefined ? -1 : (this.#others.get(canonical) ?? -1);
   }
 
+  /** Whether a row that `find` gave once is that of the key now. */
+  isAt(row: number, canonical: unknown): boolean {
+    return row < this.#keys.length && this.#keys[row] === canonical;
+  }
+
   /** The entry of a row that `find` gave. */
   at(row: number): E {
     return this.#entries[row]!;

@@ -117,6 +117,12 @@ export class KeyEntry implements DirectoryEntry, IdleEntry, ListedEntry {
     return this.#processing;
   }
 
+  /** Reads where the value of its first state is; what it returns means nothing. */
+  touchValue(): number {
+    const held = this.#first;
+    return held instanceof MapBuffer ? held.touch() : 0;
+  }
+
   /** Reads what is asked for when a timer fires; `touchFurther` what that refers to. */
   touch(domain: TimerDomain): number {
     const held = this.#first;

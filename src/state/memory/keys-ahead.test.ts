@@ -61,6 +61,8 @@ function outcome(all: readonly (readonly Step[])[], ahead: boolean) {
     freezeValues: false,
     operatorUid: 'counted',
     now: () => 0,
+    // Entries go while others that were prepared with them come.
+    idleEntriesMax: 1,
   });
   const count = backend.state('count', { kind: 'value', initial: 0 as unknown });
   const other = backend.state('other', { kind: 'value', initial: 5 });
@@ -123,7 +125,7 @@ test('keys that are prepared together see and leave what keys see and leave one 
 test('the memory of a table that has got another is not held by keys that were prepared before', async () => {
   const table = new NumbersByNumber(new MemoryBudget());
   const all = Array.from({ length: 3_000 }, (_, key) => key);
-  const keysAhead = new KeysAhead();
+  const keysAhead = new KeysAhead(new KeyDirectory<KeyEntry>());
   keysAhead.prepare(
     all.slice(0, 10),
     1,

@@ -15,32 +15,58 @@
  */
 
 import { type Key, keyGroupOfHash, keyHash } from '../../base/key-groups.ts';
-import type { KeyGroupState } from './key-group-state.ts';
+import { canonicalKey } from './canonical-key.ts';
+import type { KeyDirectory } from './key-directory.ts';
+import type { FoundKeys } from './key-context.ts';
+import type { KeyEntry, KeyGroupState } from './key-group-state.ts';
 import type { NumberTable } from './number-table.ts';
 import type { StateTable } from './state-table.ts';
 
 const NO_MEMORY = new Int32Array(1);
 
 /** The keys of a batch. */
-export class KeysAhead {
+export class KeysAhead implements FoundKeys {
   keys: readonly Key[] = [];
+  readonly canonicals: unknown[] = [];
   readonly hashes: number[] = [];
   /** `undefined` outside the own range. */
   readonly groups: (KeyGroupState | undefined)[] = [];
+  /** Where the entry of each key was in the directory; -1: nowhere. Another one may be there since (A1). */
+  readonly rows: number[] = [];
+  readonly #directory: KeyDirectory<KeyEntry>;
+  /** As `touched` of {@link TablesAhead}. */
+  touched = 0;
 
-  // Hot path: once for each batch, the loop once per record.
+  constructor(directory: KeyDirectory<KeyEntry>) {
+    this.#directory = directory;
+  }
+
+  // Hot path: once for each batch, the loops once per record.
   prepare(
     keys: readonly Key[],
     maxParallelism: number,
     groupOf: (keyGroup: number) => KeyGroupState | undefined,
   ): void {
-    const { hashes, groups } = this;
+    const { canonicals, hashes, groups, rows } = this;
+    const directory = this.#directory;
     this.keys = keys;
     for (let index = 0; index < keys.length; index++) {
-      const hash = keyHash(keys[index]!);
+      const key = keys[index]!;
+      const hash = keyHash(key);
+      const canonical = canonicalKey(key);
+      canonicals[index] = canonical;
       hashes[index] = hash;
-      groups[index] = groupOf(keyGroupOfHash(hash, maxParallelism));
+      const row = directory.find(canonical, hash);
+      rows[index] = row;
+      // An entry knows its key group, which costs more to compute than to read.
+      groups[index] = row < 0 ? groupOf(keyGroupOfHash(hash, maxParallelism)) : directory.at(row).group;
     }
+    let touched = 0;
+    for (let index = 0; index < keys.length; index++) {
+      const row = rows[index]!;
+      if (row >= 0) touched ^= directory.at(row).touchValue();
+    }
+    this.touched = touched;
   }
 }
 
