@@ -100,7 +100,7 @@ async function keyedCount(
     recordsPerSecond: Math.round((perSplit * SPLITS) / seconds),
     eventLoopDelayMs: delays,
     checkpoints: vitals.drift,
-    lives: vitals.lives(minutes / 2, (minutes * 60_000) / 10),
+    lives: vitals.lives({ minutesMin: minutes / 2, warmMs: (minutes * 60_000) / 10 }),
   };
 }
 

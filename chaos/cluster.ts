@@ -10,7 +10,7 @@ import { brokenCallsRefused } from './calls.ts';
 import { SmallDisk } from './disk.ts';
 import { MemoryGroup } from './memory.ts';
 import { hostOf, MANAGER_HOST, OwnNetwork } from './network.ts';
-import { ProcessFaults } from './processes.ts';
+import { ProcessFaults, type ProcessSettings } from './processes.ts';
 import { SPLITS } from './records.ts';
 
 const TASK_MANAGERS = 3;
@@ -46,6 +46,11 @@ export interface JobSettings {
   readonly checkpointIntervalMs: number;
   /** Further settings. */
   readonly settings?: readonly string[];
+  /** Of all operators; that of the splits, when nothing is said. */
+  readonly parallelism?: number;
+  /** The file of another job that gives the same, and what that is told besides. */
+  readonly file?: string;
+  readonly words?: readonly string[];
 }
 
 /** See the head of the file. */
@@ -62,7 +67,7 @@ export class ChaosCluster {
   readonly #started: { readonly id: string; readonly running: Running }[] = [];
 
   /** `records`: how many of them leave in the whole run. */
-  constructor(ending: Cleaning, records: number) {
+  constructor(ending: Cleaning, records: number, settings: ProcessSettings = {}) {
     this.ending = ending;
     const folder = temporaryFolder(ending);
     const sizeMb = DISK_MB + Math.ceil((records * RECORD_BYTES) / 2 ** 20);
@@ -71,7 +76,7 @@ export class ChaosCluster {
     this.network = new OwnNetwork(ending);
     this.memory = new MemoryGroup();
     cleanUp(ending, () => this.memory.remove());
-    this.faults = new ProcessFaults(join(folder, 'faults'));
+    this.faults = new ProcessFaults(join(folder, 'faults'), settings);
     for (const [what, refused] of [
       ['the disk is never full', this.disk.refused],
       ['nobody is cut off, and no connection is slow, half open or reset', this.network.refused],
@@ -105,7 +110,10 @@ export class ChaosCluster {
   }
 
   /** Submits the job, which writes to {@link outputOf} that name; its id. */
-  submit(name: string, { perSplit, rate, sampled, perWindow, ...job }: JobSettings): Promise<string> {
+  submit(
+    name: string,
+    { perSplit, rate, sampled, perWindow, words: more = [], ...job }: JobSettings,
+  ): Promise<string> {
     const words = [
       '--output',
       this.outputOf(name),
@@ -113,6 +121,7 @@ export class ChaosCluster {
       `${sampled}`,
       '--per-window',
       `${perWindow}`,
+      ...more,
     ];
     if (perSplit !== undefined) words.push('--per-split', `${perSplit}`);
     if (rate !== undefined) words.push('--rate', `${rate}`);
@@ -125,8 +134,8 @@ export class ChaosCluster {
       '-Dexecution.checkpointing.data-inline-threshold=1kb',
     ];
     return this.cluster.submit(
-      JOB,
-      ...['-p', `${SPLITS}`],
+      job.file ?? JOB,
+      ...['-p', `${job.parallelism ?? SPLITS}`],
       ...where,
       ...RESTARTS,
       ...(job.settings ?? []),

@@ -15,7 +15,7 @@ import { ChaosCluster, type JobSettings } from './cluster.ts';
 import { type Action, KINDS, planOf, stepsOf } from './plan.ts';
 import { anySeed, numberOf, program, UsageError } from './program.ts';
 import { Reader, stackOf, Violation } from './reader.ts';
-import { PROTOCOL, recordRun } from './record.ts';
+import { PROTOCOLS, recordRun } from './record.ts';
 import { SPLITS } from './records.ts';
 import { Strikes } from './strikes.ts';
 import { shareOf } from './vitals.ts';
@@ -119,7 +119,11 @@ async function main(settings: Settings, ending: Cleaning): Promise<number> {
 /** Steps at which processes died in recorded runs. */
 function metBefore(folder: string | undefined): ReadonlySet<string> {
   const runs = folder === undefined ? [] : recordedIn(folder);
-  return new Set(runs.filter(({ protocol }) => protocol === PROTOCOL).flatMap(({ met }) => met ?? []));
+  return new Set(
+    runs
+      .filter(({ kind, protocol }) => kind === 'chaos' && protocol === PROTOCOLS.chaos)
+      .flatMap(({ met }) => met ?? []),
+  );
 }
 
 function kindsOf(only: string | undefined): readonly Action['kind'][] {

@@ -7,21 +7,24 @@ import process from 'node:process';
 import { commitNow } from '../sim/record.ts';
 
 /**
- * Counts up when what must hold changes, so that a run before proves less than one after; sums are over one version. What
- * happens is no part of it: a run before something new could happen counts that it did not.
+ * Of each kind of run: counts up when what must hold changes, so that a run before proves less than one after; sums are over one
+ * version. What happens is no part of it: a run before something new could happen counts that it did not.
+ *
+ * `soak` 4: what is alive in the memory of a process must be flat. Until then what was resident had to be, which grows without
+ * a leak while a heap fills up (flat.ts).
  */
-export const PROTOCOL = 3;
+export const PROTOCOLS = { chaos: 3, soak: 4, load: 3 } as const;
 
 /** Writes the file of a run. */
 export function recordRun(
   folder: string,
-  kind: 'chaos' | 'soak' | 'load',
+  kind: keyof typeof PROTOCOLS,
   figures: { readonly seed: number; readonly seconds: number; readonly [figure: string]: unknown },
 ): void {
   const now = new Date().toISOString();
   const recorded = {
     kind,
-    protocol: PROTOCOL,
+    protocol: PROTOCOLS[kind],
     commit: commitNow('src', 'chaos', 'test'),
     node: process.version,
     day: now.slice(0, 10),
@@ -31,6 +34,6 @@ export function recordRun(
   };
   mkdirSync(folder, { recursive: true });
   // Two runs may have one seed, and end at one time in two processes.
-  const name = `${kind}-${PROTOCOL}-${figures.seed}-${now.replaceAll(/\D/g, '')}-${process.pid}.json`;
+  const name = `${kind}-${PROTOCOLS[kind]}-${figures.seed}-${now.replaceAll(/\D/g, '')}-${process.pid}.json`;
   writeFileSync(join(folder, name), `${JSON.stringify(recorded, null, 2)}\n`, { flag: 'wx' });
 }

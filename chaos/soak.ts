@@ -2,23 +2,27 @@
 //
 //   npm run soak -- [--minutes 30] [--seed S] [--record FOLDER]
 //
+// A run takes 60 minutes at most; runs that are recorded add up.
+//
 // 1. What the cluster can hold is measured at the beginning, by the same job without a limit, and told.
 // 2. The verdict on what is committed is that of a chaos run (reader.ts, watch.ts); every record is in the count of a window.
-// 3. Memory and descriptors of whoever lives long enough are flat (vitals.ts). So that somebody does, nothing is done to the
-//    JobManager, and nothing by itself to the last TaskManager and its processes.
+// 3. Memory and descriptors of whoever lives long enough are flat (flat.ts). So that somebody does, nothing is done to the
+//    JobManager, and nothing by itself to the last TaskManager and its processes; and in the last minutes nothing happens that
+//    the threads of the job do not live through. What a run says of their memory, it says of these minutes.
 // 4. It lasts as long as it was asked to: a job that fell behind, because of what happened or because the machine did something
 //    else, is stopped with a last checkpoint, and what it has committed up to there has to be whole.
 
 import { type Cleaning, seededChance } from '../test/e2e/processes.ts';
 import { ChaosCluster } from './cluster.ts';
+import { growthsOf, sentenceOf } from './flat.ts';
 import { loadHeld } from './held-load.ts';
-import { KINDS, planOf, stepsOf } from './plan.ts';
-import { anySeed, numberOf, program } from './program.ts';
+import { isLivedThrough, KINDS, planOf, stepsOf } from './plan.ts';
+import { anySeed, numberOf, program, UsageError } from './program.ts';
 import { Reader, stackOf, Violation } from './reader.ts';
 import { recordRun } from './record.ts';
 import { SPLITS } from './records.ts';
 import { hostedBy, Strikes } from './strikes.ts';
-import { growthOf, shareOf, Vitals } from './vitals.ts';
+import { shareOf, Vitals } from './vitals.ts';
 import { Watch } from './watch.ts';
 
 /** Of the load that the cluster can hold. */
@@ -30,11 +34,18 @@ const PER_WINDOW = 25_000;
 const CHECKPOINT_INTERVAL_MS = 5_000;
 /** More than a cluster of three TaskManagers holds on any machine; the disk has room for it. */
 const RATE_MAX = 500_000;
+/** A run is not longer: whoever wants more records several. */
+const MINUTES_MAX = 60;
 /** Whoever lived so long after its first minutes is looked at. */
-const LIFE_MINUTES_MIN = 10;
-const LIFE_WARM_MS = 180_000;
+const WITNESS = { minutesMin: 10, warmMs: 180_000 };
+/** So many minutes at the end are lived through, when half of a run is as long: time for threads to become witnesses. */
+const CALM_MINUTES = 15;
 /** Watermarks are not so far behind records, s. */
 const WATERMARK_SECONDS = 5;
+/** Each thread tells so often what is alive in it. */
+const ALIVE_EVERY_MS = 15_000;
+/** Of each thread: a heap without a leak needs a tenth of it, and V8 does not fill it without end. */
+const HEAP_MIB_MAX = 192;
 const SPARED = 'taskmanager-3';
 
 interface Settings {
@@ -48,14 +59,24 @@ await program({
   options: ['minutes', 'seed', 'record'],
   read: ({ minutes = '30', seed = anySeed(), record }): Settings => ({
     seed: numberOf('seed', seed),
-    minutes: numberOf('minutes', minutes),
+    minutes: minutesOf(minutes),
     folder: record,
   }),
   main,
 });
 
+function minutesOf(text: string): number {
+  const minutes = numberOf('minutes', text);
+  if (minutes > MINUTES_MAX)
+    throw new UsageError(`--minutes ${text}: a run takes ${MINUTES_MAX} at most, and runs add up`);
+  return minutes;
+}
+
 async function main({ seed, minutes, folder }: Settings, ending: Cleaning): Promise<number> {
-  const on = new ChaosCluster(ending, (RATE_MAX * minutes * 60) / SAMPLED);
+  const on = new ChaosCluster(ending, (RATE_MAX * minutes * 60) / SAMPLED, {
+    aliveEveryMs: ALIVE_EVERY_MS,
+    heapMibMax: HEAP_MIB_MAX,
+  });
   await on.start();
   const shape = { sampled: SAMPLED, perWindow: PER_WINDOW };
   const heldPerSecond = await loadHeld(on, shape);
@@ -93,18 +114,19 @@ async function main({ seed, minutes, folder }: Settings, ending: Cleaning): Prom
   }
   await vitals.stop();
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
-  const lives = vitals.lives(LIFE_MINUTES_MIN, LIFE_WARM_MS);
+  const lives = vitals.lives(WITNESS);
   for (const life of lives) {
-    const { role, id, rssMib, rssMibPerHour, descriptors, descriptorsPerHour } = life;
-    console.log(
-      `${role} ${id}, ${life.minutes} minutes: ${rssMib[0]} to ${rssMib[1]} MiB (${rssMibPerHour} MiB/h), ` +
-        `${descriptors[0]} to ${descriptors[1]} descriptors (${descriptorsPerHour}/h)`,
-    );
-    const growth = growthOf(life);
-    if (growth === undefined) continue;
-    violations.push(growth);
-    console.log(`VIOLATION ${growth}`);
+    console.log(sentenceOf(life));
+    for (const growth of growthsOf(life)) {
+      violations.push(growth);
+      console.log(`VIOLATION ${growth}`);
+    }
   }
+  const threads = lives
+    .filter(({ role }) => role === 'jobprocess')
+    .flatMap(({ memory }) => memory?.threads ?? []);
+  if (!threads.some(({ thread }) => thread !== 0))
+    console.log('no thread of the job lived long enough to say anything about its memory');
   const { records: sampled, windows, recoveries } = watch;
   const { drift } = vitals;
   console.log(
@@ -144,11 +166,15 @@ async function strikeEachMinute({
     FAULT_EVERY_MS,
     KINDS.filter((kind) => kind !== 'failpoint'),
   );
-  for (let minute = 0; minute < minutes && !watch.isFinished; minute++) {
+  for (let minute = 0; minute < minutes; minute++) {
     const at = startedAt + (minute + chance() / 2) * FAULT_EVERY_MS;
     if (performance.now() > at + FAULT_EVERY_MS / 2) continue;
     await watch.wait(Math.max(0, at - performance.now()));
-    if (!watch.isFinished) await strikes.strike(plan.next().value.action);
+    if (watch.isFinished) break;
+    let { action } = plan.next().value;
+    const isCalm = minute >= minutes - Math.min(CALM_MINUTES, minutes / 2);
+    while (isCalm && !isLivedThrough(action)) ({ action } = plan.next().value);
+    await strikes.strike(action);
   }
   await watch.wait(Math.max(0, startedAt + minutes * FAULT_EVERY_MS - performance.now()));
 }

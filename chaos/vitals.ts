@@ -1,42 +1,27 @@
-// What processes of a cluster take while a run goes on: memory and descriptors of each, and how long checkpoints take.
-//
-// 1. Whoever lives shorter than the time that is asked for is no witness: it says nothing about growth.
-// 2. The beginning does not count: caches fill, code is compiled.
+// What processes of a cluster take while a run goes on: memory and descriptors of each, and how long checkpoints take. Whether
+// that is flat says flat.ts.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { pause } from '../test/e2e/processes.ts';
 import type { ChaosCluster } from './cluster.ts';
+import { type Life, lifeOf, type Sample, type Witness } from './flat.ts';
 
 const SAMPLE_MS = 5_000;
-/** What grows by more between the second and the last quarter of a life is not flat. */
-const GROWTH_MIB_MAX = 64;
-const GROWTH_DESCRIPTORS_MAX = 16;
-const MS_PER_HOUR = 3_600_000;
-
-interface Sample {
-  readonly atMs: number;
-  readonly rssMib: number;
-  readonly descriptors: number;
-}
-
-/** One process, as long as it lived. */
-export interface Life {
-  readonly role: string;
-  readonly id: string;
-  readonly pid: number;
-  readonly minutes: number;
-  /** At the beginning of what counts, and at its end. */
-  readonly rssMib: readonly [number, number];
-  readonly rssMibPerHour: number;
-  readonly descriptors: readonly [number, number];
-  readonly descriptorsPerHour: number;
-}
 
 /** Durations of completed checkpoints, ms: of the first and the last third of the run. */
 export interface CheckpointDrift {
   readonly completed: number;
   readonly p50: readonly [number, number];
   readonly p99: readonly [number, number];
+}
+
+/** Memory of a process before something, and at most while it lasted. */
+export interface Growth {
+  readonly role: string;
+  readonly id: string;
+  readonly rssMib: readonly [number, number];
+  /** In heaps and buffers, after collections. */
+  readonly aliveMib: readonly [number, number];
 }
 
 /** See the head of the file. */
@@ -66,28 +51,25 @@ export class Vitals {
     await this.#looking;
   }
 
-  /** Processes that lived for so long, the first `warmMs` of each left out. */
-  lives(minutesMin: number, warmMs: number): Life[] {
-    const lives: Life[] = [];
-    for (const [pid, { role, id, samples }] of this.#lives) {
-      const from = samples[0]!.atMs + warmMs;
-      const counted = samples.filter(({ atMs }) => atMs >= from);
-      const minutes = counted.length === 0 ? 0 : (counted.at(-1)!.atMs - counted[0]!.atMs) / 60_000;
-      if (minutes < minutesMin) continue;
-      const quarters = (figure: (sample: Sample) => number): readonly [number, number] => {
-        const values = counted.map(figure);
-        const quarter = Math.floor(values.length / 4);
-        return [median(values.slice(quarter, 2 * quarter)), median(values.slice(-quarter))];
-      };
-      lives.push({
-        ...{ role, id, pid, minutes: rounded(minutes) },
-        rssMib: quarters(({ rssMib }) => rssMib),
-        rssMibPerHour: slopePerHour(counted, ({ rssMib }) => rssMib),
-        descriptors: quarters(({ descriptors }) => descriptors),
-        descriptorsPerHour: slopePerHour(counted, ({ descriptors }) => descriptors),
-      });
-    }
-    return lives;
+  /** Processes that lived for so long. */
+  lives(witness: Witness): Life[] {
+    return [...this.#lives].flatMap(
+      ([pid, { role, id, samples }]) => lifeOf({ role, id, pid }, samples, witness) ?? [],
+    );
+  }
+
+  /** What the processes of the cluster had of memory at most in a time, by `performance.now()`, beside what they had before it. */
+  growth(fromMs: number, toMs: number): Growth[] {
+    return [...this.#lives.values()].flatMap(({ role, id, samples }) => {
+      const before = samples.findLast(({ atMs }) => atMs <= fromMs);
+      const within = samples.filter(({ atMs }) => atMs > fromMs && atMs <= toMs);
+      if (before === undefined || within.length === 0) return [];
+      const most = (figure: (sample: Sample) => number): readonly [number, number] => [
+        Math.round(figure(before)),
+        Math.round(Math.max(...within.map(figure))),
+      ];
+      return [{ role, id, rssMib: most(({ rss }) => rss), aliveMib: most(aliveOf) }];
+    });
   }
 
   get drift(): CheckpointDrift {
@@ -106,7 +88,7 @@ export class Vitals {
       const from = performance.now();
       const { processes } = await this.#on.cluster.status();
       for (const { role, id, pid, running } of processes) {
-        const sample = running ? sampleOf(pid) : undefined;
+        const sample = running ? this.#sampleOf(pid) : undefined;
         if (sample === undefined) continue;
         const life = this.#lives.get(pid) ?? { role, id, samples: [] };
         this.#lives.set(pid, life);
@@ -115,6 +97,21 @@ export class Vitals {
       const rest = processes.find(({ role }) => role === 'jobmanager')?.rest;
       if (rest !== undefined) await this.#lookAtCheckpoints(rest);
       while (!this.#isOver && performance.now() - from < SAMPLE_MS) await pause(100);
+    }
+  }
+
+  #sampleOf(pid: number): Sample | undefined {
+    try {
+      const rss = rssMibOf(pid);
+      if (rss === undefined) return undefined;
+      return {
+        atMs: performance.now(),
+        descriptors: readdirSync(`/proc/${pid}/fd`).length,
+        rss,
+        threads: this.#on.faults.memoryOf(pid),
+      };
+    } catch {
+      return undefined; // It has ended.
     }
   }
 
@@ -134,51 +131,23 @@ export class Vitals {
   }
 }
 
-/** What of a life is not flat; `undefined` when all is. */
-export function growthOf({ role, id, pid, minutes, rssMib, descriptors }: Life): string | undefined {
-  const who = `${role} ${id} (process ${pid}, ${minutes} minutes)`;
-  if (rssMib[1] - rssMib[0] > GROWTH_MIB_MAX)
-    return `the memory of ${who} grew from ${rssMib[0]} to ${rssMib[1]} MiB`;
-  if (descriptors[1] - descriptors[0] > GROWTH_DESCRIPTORS_MAX)
-    return `the descriptors of ${who} grew from ${descriptors[0]} to ${descriptors[1]}`;
-  return undefined;
-}
-
 /** The value that a share of all does not exceed; 0 of none. */
 export function shareOf(values: readonly number[], share: number): number {
   const sorted = values.toSorted((left, right) => left - right);
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
 }
 
-function sampleOf(pid: number): Sample | undefined {
+function aliveOf({ threads }: Sample): number {
+  return threads.reduce((sum, { heap, buffers }) => sum + heap + buffers, 0);
+}
+
+/** What is resident of a process; `undefined` when it has ended. */
+export function rssMibOf(pid: number): number | undefined {
   try {
     const kib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-    return {
-      atMs: performance.now(),
-      rssMib: kib / 1_024,
-      descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    };
+    // Nothing is told of one that has ended and that nobody has asked about.
+    return Number.isNaN(kib) ? undefined : kib / 1_024;
   } catch {
-    return undefined; // It has ended.
+    return undefined;
   }
-}
-
-/** Of the line with the least squares. */
-function slopePerHour(samples: readonly Sample[], figure: (sample: Sample) => number): number {
-  const mean = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / values.length;
-  const times = samples.map(({ atMs }) => atMs / MS_PER_HOUR);
-  const values = samples.map(figure);
-  const [timeMean, valueMean] = [mean(times), mean(values)];
-  const above = mean(times.map((time, index) => (time - timeMean) * (values[index]! - valueMean)));
-  const below = mean(times.map((time) => (time - timeMean) ** 2));
-  return rounded(above / below);
-}
-
-function median(values: readonly number[]): number {
-  return rounded(values.toSorted((left, right) => left - right)[values.length >> 1] ?? 0);
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -10,9 +10,10 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { breakCalls, brokenCallsRefused, type BrokenCalls } from '../../chaos/calls.ts';
+import type { ThreadMemory } from '../../chaos/flat.ts';
 import { MemoryGroup } from '../../chaos/memory.ts';
 import { ProcessFaults } from '../../chaos/processes.ts';
-import { cleanUp, temporaryFolder } from '../e2e/processes.ts';
+import { cleanUp, eventually, temporaryFolder } from '../e2e/processes.ts';
 
 const NETWORK = new URL('../../chaos/network.ts', import.meta.url).href;
 const FAILPOINTS_FILE = new URL('../../src/base/failpoints.ts', import.meta.url).href;
@@ -211,4 +212,36 @@ test('a process dies at the step that was armed, and only then another one at th
   await until('wrong');
   faults.setClock();
   await until('right');
+});
+
+/** A thread besides the main one, and two million numbers that one of them keeps. */
+const MEMORY_RUN = `
+  const { isMainThread, Worker } = require('node:worker_threads');
+  if (isMainThread) new Worker(__filename);
+  else globalThis.kept = Array.from({ length: 2_000_000 }, (_, index) => index + 0.5);
+  globalThis.buffer = new SharedArrayBuffer(isMainThread ? 5 * 1024 * 1024 : 0);
+  const garbage = () => Array.from({ length: 100_000 }, (_, index) => [index]);
+  setInterval(garbage, 5);
+`;
+
+test('each thread of a process tells what is alive in it, and not its garbage', async (context) => {
+  const folder = temporaryFolder(context);
+  const file = join(folder, 'run.cjs');
+  writeFileSync(file, MEMORY_RUN);
+  const faults = new ProcessFaults(join(folder, 'faults'), { aliveEveryMs: 200, heapMibMax: 128 });
+  const child = spawn(process.execPath, [file], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...faults.environment },
+  });
+  cleanUp(context, () => child.kill('SIGKILL'));
+  let [main, worker] = [] as ThreadMemory[];
+  await eventually(() => {
+    [main, worker] = faults.memoryOf(child.pid!);
+    return main !== undefined && main.buffers >= 5 && worker !== undefined && worker.heap > 16;
+  }, 'both threads tell what they keep');
+  assert.ok(main!.heap < 16, `${main!.heap} MiB are alive in the main thread`);
+  assert.ok(worker!.heap < 32, `${worker!.heap} MiB are alive in the other one`);
+  assert.ok(worker!.heapLimit < 1_024, `the heap of a thread is limited to ${worker!.heapLimit} MiB`);
+  assert.ok(main!.known >= main!.buffers, 'buffers are known of');
+  assert.deepEqual(faults.memoryOf(process.pid), [], 'who is not asked tells nothing');
 });

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { KINDS, nameOfSteps, planOf, stepsOf } from '../../chaos/plan.ts';
+import { isLivedThrough, KINDS, nameOfSteps, planOf, stepsOf } from '../../chaos/plan.ts';
 import { Reader, Violation } from '../../chaos/reader.ts';
 import { keyOf, SPLITS } from '../../chaos/records.ts';
 import { FAILPOINTS } from '../../src/base/failpoints.ts';
@@ -180,6 +180,18 @@ describe('what happens in a chaos run', () => {
     assert.deepEqual([...kinds].sort(), [...KINDS].sort());
     const only = planOf(5, 1_000, ['clock']);
     for (let index = 0; index < 50; index++) assert.equal(only.next().value.action.kind, 'clock');
+  });
+
+  it('is lived through by the threads of a job when nothing is killed or fails, and nobody is silent for long', () => {
+    const plan = planOf(5, 1_000);
+    const through = new Set<string>();
+    for (let index = 0; index < 500; index++) {
+      const { action } = plan.next().value;
+      if (!isLivedThrough(action)) continue;
+      through.add(action.kind);
+      if (action.kind === 'pause') assert.ok(action.ms <= 5_000, 'half of the timeout of a heartbeat');
+    }
+    assert.deepEqual([...through].sort(), ['clock', 'pause', 'savepoint', 'slow']);
   });
 
   it('meets each step alone and after each other, those first that no run has met', () => {
