@@ -7,6 +7,7 @@
 // 3. What one leader has written after another one was chosen must have no effect (watchRules).
 
 import process from 'node:process';
+import { parentOf } from '../src/base/locations.ts';
 import { Kernel } from '../src/testing/kernel.ts';
 import { EventTrace } from '../src/testing/event-trace.ts';
 import { SimulatedCluster } from '../test/cluster/simulated-cluster.ts';
@@ -17,6 +18,8 @@ import { OutputCheck, textOf, Violation } from './checks.ts';
 import { diskFaults, diskMayFail, shortReads } from './disk-faults.ts';
 import { type ClusterSpec, type Misfortune, TASK_MANAGERS } from './cluster-world.ts';
 import type { Figures } from './life.ts';
+import { SimulatedS3 } from './simulated-s3.ts';
+import { type Places, placesOf, storeMayFail, type StoreSpec } from './store-world.ts';
 import { TransactionStore } from './transactions.ts';
 import { FORKS_MAX, startFork } from './start.ts';
 import { jobOf } from './workload.ts';
@@ -46,7 +49,6 @@ const WATCHED = /^\/(?:checkpoints|output|side)\//;
 const FAILING = /^\/(?:checkpoints|output|side|savepoints|local)\//;
 /** An event of a JobManager itself. */
 const JOB_MANAGER = /^jm\d?: /;
-const SAVEPOINTS = '/savepoints';
 /** A job that a failing disk has ended is submitted again so often. */
 const SUBMISSIONS_MAX = 3;
 
@@ -76,6 +78,9 @@ class ClusterRun {
   readonly #world: World & { readonly cluster: ClusterSpec };
   readonly #kernel: Kernel;
   readonly #store: TransactionStore;
+  readonly #places: Places;
+  /** Of a world whose checkpoints or savepoints are in one. */
+  readonly #objects: SimulatedS3 | undefined;
   readonly #witness = new DiskWitness();
   readonly #output: OutputCheck;
   readonly #trace: EventTrace;
@@ -122,9 +127,13 @@ class ClusterRun {
     this.#witness.expectSeveralOwners();
     this.#store = new TransactionStore(this.#kernel, world.rates);
     this.#output = new OutputCheck(this.#kernel, this.#store, world.job);
+    this.#places = placesOf(world.store);
+    this.#objects = world.store && this.#objectsOf(world.store);
     const { first, job } = world;
     this.#cluster = new SimulatedCluster(this.#kernel, {
       turns: world.cluster.jobManagers > 1,
+      checkpointsDirectory: parentOf(this.#places.jobDirectory),
+      reaches: (node) => this.#objects?.of(node) ?? ((env) => env),
       restoresInPlace: world.cluster.restores !== 'dealt out',
       job: (node) =>
         jobOf(job, first, {
@@ -146,6 +155,20 @@ class ClusterRun {
       },
     });
     this.#jobManagers = world.cluster.jobManagers > 1 ? ['jm1', 'jm2', 'jm3'] : ['jm'];
+  }
+
+  #objectsOf(spec: StoreSpec): SimulatedS3 {
+    const objects = new SimulatedS3(this.#kernel, spec, {
+      mark: (mark) => this.marks.add(mark),
+      fault: () => this.#counts.faults++,
+      lives: () => this.#counts.lives++,
+      checkpoints: () => this.#counts.checkpoints++,
+      aimed: () => undefined,
+      isCutOff: (node) => this.#cluster.network.isCutOff(node),
+    });
+    // As with the disk.
+    objects.expectSeveralOwners();
+    return objects;
   }
 
   get hash(): string {
@@ -223,7 +246,7 @@ class ClusterRun {
         return await this.#losePower(ms);
       case 'a savepoint is taken':
         if (cluster.leaders().length > 0)
-          cluster.takeSavepoint(SAVEPOINTS, (path) => {
+          cluster.takeSavepoint(this.#places.savepoints, (path) => {
             this.#savepoints.push(path);
             this.marks.add('a savepoint of a cluster was taken');
           });
@@ -278,6 +301,7 @@ class ClusterRun {
     if (name === undefined || !this.#cluster.isAlive(name)) return;
     this.#counts.kills++;
     this.#cluster.crash(name);
+    this.#objects?.crashed([name]);
     this.#output.within();
   }
 
@@ -285,6 +309,7 @@ class ClusterRun {
     this.#counts.kills++;
     this.#output.within();
     this.#cluster.losePower();
+    this.#objects?.crashed();
     this.#output.undone();
     this.#witness.lookAfter('power');
     this.#output.within();
@@ -306,12 +331,14 @@ class ClusterRun {
     const cluster = this.#cluster;
     this.#isHealed = true;
     this.#store.heal();
+    this.#objects?.heal();
     this.#kernel.clockReadUs = 0;
     cluster.metadata.lossPercent = 0;
     cluster.seat.lossPercent = 0;
     await this.#finished();
     this.#output.complete();
-    if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
+    const broken = [...this.#witness.violations, ...(this.#objects?.violations ?? [])];
+    if (broken.length > 0) throw new Violation('I-D4', broken.join('; '));
     const isTidy = (): boolean =>
       cluster.leaders().length > 0 &&
       cluster.overview().slotsTotal === SLOTS &&
@@ -333,7 +360,9 @@ class ClusterRun {
       const { outcome } = cluster.listing()!;
       this.marks.add(`the job of a cluster ended ${outcome!.status}`);
       if (/FINISHED/.test(outcome!.status)) return;
-      const mayFail = this.#world.cluster.diskFails && diskMayFail(this.#world);
+      const { cluster: spec, store } = this.#world;
+      const mayFail =
+        (spec.diskFails && diskMayFail(this.#world)) || (store !== undefined && storeMayFail(store));
       if (!mayFail || submissions === SUBMISSIONS_MAX)
         throw new Violation('liveness', `the job of a healed cluster ended: ${JSON.stringify(outcome)}`);
       await this.#kernel.settle(cluster.submit('latest'));
@@ -343,7 +372,12 @@ class ClusterRun {
   async #fork(index: number, path: string): Promise<void> {
     this.#counts.starts++;
     const keyedParallelism = ((this.#world.first.keyedParallelism + index) % 4) + 1;
-    const fork = startFork(this.#kernel, this.#world, { index, path, keyedParallelism });
+    const fork = startFork(this.#kernel, this.#world, {
+      index,
+      path,
+      keyedParallelism,
+      store: this.#objects,
+    });
     await this.#until(fork.isOver, HEALED_MS_MAX);
     fork.check();
     this.marks.add('forked from a cluster');

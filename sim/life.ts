@@ -11,14 +11,17 @@ import type { JobResult } from '../src/cluster/job-manager/job-result.ts';
 import { parallelismLimits } from '../src/graph/rescale.ts';
 import { EventTrace } from '../src/testing/event-trace.ts';
 import { Kernel } from '../src/testing/kernel.ts';
-import type { FileCall, FileFault } from '../src/testing/simulated-files.ts';
-import { JOB_DIRECTORY, type SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
+import type { FileFault } from '../src/testing/simulated-files.ts';
+import { isUri } from '../src/base/locations.ts';
+import type { SimulatedJob, SimulatedOptions } from '../test/property/simulated-job.ts';
 import { DiskWitness } from '../test/simulation/disk-witness.ts';
 import { checkNoLeak, isTold, metadataUnder, OutputCheck, textOf, Violation } from './checks.ts';
 import { runCluster } from './cluster-life.ts';
 import type { ClusterSpec } from './cluster-world.ts';
 import { diskFaults, diskMayFail, shortReads } from './disk-faults.ts';
+import { SimulatedS3 } from './simulated-s3.ts';
 import { FORKS_MAX, startFork, startJob } from './start.ts';
+import { type Places, placesOf, storeMayFail, type StoreSpec } from './store-world.ts';
 import { TransactionStore } from './transactions.ts';
 import {
   type Happening,
@@ -75,8 +78,6 @@ const FAILED_STARTS_MAX = 3;
 const LOOK_EVENTS = 400;
 const HEALED_TIMEOUT_MS = 5_000;
 const TIDIED_MS = 1_000;
-/** Where savepoints go. */
-const SAVEPOINTS = '/savepoints';
 /** A checkpoint may take longer than it has, also in a world where nothing fails. */
 const EXPLAINED: ReadonlySet<string> = new Set(['CHECKPOINT_FAILED', 'CHECKPOINT_EXPIRED']);
 /** What ends a stop whose savepoint took too long: the sources have stopped for it, so that the job restarts. */
@@ -123,6 +124,9 @@ class WorldRun {
   readonly #world: World;
   readonly #kernel: Kernel;
   readonly #store: TransactionStore;
+  readonly #places: Places;
+  /** Of a world whose checkpoints or savepoints are in one. */
+  readonly #objects: SimulatedS3 | undefined;
   readonly #witness = new DiskWitness();
   readonly #output: OutputCheck;
   readonly #trace: EventTrace;
@@ -163,6 +167,7 @@ class WorldRun {
     this.#isCalm =
       world.throwsAt.length === 0 &&
       Object.values(rates).every((rate) => rate === 0) &&
+      !(world.store !== undefined && storeMayFail(world.store)) &&
       world.plan.every(({ what }) => what.kind !== 'fault' && what.kind !== 'throw');
     this.#kernel = new Kernel({
       seed: world.seed,
@@ -173,14 +178,28 @@ class WorldRun {
         onOperation: (call) => {
           this.#witness.onCall(call);
           if (call.operation === 'link' && call.path.endsWith('/base')) this.#counts.lives++;
-          return this.#aimedFault(call) ?? this.#fault(drawFault);
+          return this.#aimedFault(`${call.operation} ${call.path}`) ?? this.#fault(drawFault);
         },
       },
     });
     this.#kernel.clockReadUs = world.clockReadUs;
     this.#witness.watch(this.#kernel);
     this.#store = new TransactionStore(this.#kernel, world.rates);
+    this.#places = placesOf(world.store);
+    this.#objects = world.store && this.#objectsOf(world.store);
     this.#output = new OutputCheck(this.#kernel, this.#store, world.job);
+  }
+
+  #objectsOf(spec: StoreSpec): SimulatedS3 {
+    return new SimulatedS3(this.#kernel, spec, {
+      mark: (mark) => this.marks.add(mark),
+      fault: () => this.#counts.faults++,
+      lives: () => this.#counts.lives++,
+      // Counted as the job counts them.
+      checkpoints: () => undefined,
+      aimed: (event) => this.#aimedFault(event),
+      isCutOff: () => false,
+    });
   }
 
   /** The last events. */
@@ -205,18 +224,27 @@ class WorldRun {
     if (!this.#isOver()) await this.#reaches({ events: this.#world.healsAfter });
     await this.#healed();
     this.#output.complete();
-    if (this.#witness.violations.length > 0) throw new Violation('I-D4', this.#witness.violations.join('; '));
+    const broken = [...this.#witness.violations, ...(this.#objects?.violations ?? [])];
+    if (broken.length > 0) throw new Violation('I-D4', broken.join('; '));
     // What is removed at the end is removed after the result is told.
     await this.#kernel.runFor(TIDIED_MS);
     const diskFailed = diskMayFail(this.#world) || this.#world.plan.some(({ what }) => what.kind === 'fault');
     const wasCutOff = this.#job.result?.status === 'ALREADY_FINISHED' || this.#slept;
-    checkNoLeak(this.#kernel, this.#store, {
-      removalFailed: diskFailed || wasCutOff,
+    const owned = [...this.#claimed, this.#places.jobDirectory];
+    checkNoLeak(this.#paths(), this.#store, {
+      removalFailed: (diskFailed && owned.some((each) => !isUri(each))) || wasCutOff,
       slept: this.#slept,
-      owned: [...this.#claimed, JOB_DIRECTORY],
+      owned,
       kept: this.#kept,
+      explained: this.#objects?.struck ?? 0,
     });
+    if (this.#objects !== undefined && !wasCutOff) this.#objects.checkOrphans(this.#kept);
     for (const [index, path] of this.#savepoints.slice(-FORKS_MAX).entries()) await this.#fork(index, path);
+  }
+
+  /** All files and objects. */
+  #paths(): string[] {
+    return [...this.#kernel.disk.contents().keys(), ...(this.#objects?.uris ?? [])];
   }
 
   /** The next start of the process, or of another one. */
@@ -238,6 +266,7 @@ class WorldRun {
         isExtended: this.#isExtended,
       },
       origin,
+      store: this.#objects,
     });
   }
 
@@ -285,7 +314,7 @@ class WorldRun {
         if (this.#isOver()) return;
         break;
       case 'savepoint':
-        this.#job.master.triggerSavepoint({ target: SAVEPOINTS }).then(
+        this.#job.master.triggerSavepoint({ target: this.#places.savepoints }).then(
           ({ path }) => this.#taken(path),
           () => this.marks.add('savepoint failed'),
         );
@@ -306,6 +335,7 @@ class WorldRun {
         this.#kernel.pause(this.#node);
         this.#slept = true;
         this.#witness.expectSeveralOwners();
+        this.#objects?.expectSeveralOwners();
         this.#sleeping.push({
           node: this.#node,
           job: this.#job,
@@ -356,7 +386,7 @@ class WorldRun {
     changesGraph,
   }: Extract<Happening, { readonly kind: 'stop-with-savepoint' }>): Promise<boolean> {
     let answer: { readonly path: string | undefined } | undefined;
-    this.#job.master.stopWithSavepoint({ target: SAVEPOINTS }).then(
+    this.#job.master.stopWithSavepoint({ target: this.#places.savepoints }).then(
       ({ path }) => {
         answer = { path };
       },
@@ -382,7 +412,7 @@ class WorldRun {
     this.marks.add(`stopped with a savepoint, goes on from ${from}`);
     this.#startsAgain(result, { quietly: true });
     if (from !== 'latest')
-      for (const left of metadataUnder(this.#kernel, [JOB_DIRECTORY])) this.#kept.add(left);
+      for (const left of metadataUnder(this.#paths(), [this.#places.jobDirectory])) this.#kept.add(left);
     this.#origin =
       from === 'latest'
         ? {}
@@ -403,7 +433,12 @@ class WorldRun {
   async #fork(index: number, path: string): Promise<void> {
     this.#counts.starts++;
     const keyedParallelism = ((this.#settings.keyedParallelism + index) % 4) + 1;
-    const fork = startFork(this.#kernel, this.#world, { index, path, keyedParallelism });
+    const fork = startFork(this.#kernel, this.#world, {
+      index,
+      path,
+      keyedParallelism,
+      store: this.#objects,
+    });
     await this.#kernelRun(fork.isOver, HEALED_MS_MAX);
     fork.check();
     this.marks.add('forked');
@@ -414,6 +449,7 @@ class WorldRun {
     this.#output.within();
     this.#account(this.#job);
     this.#kernel.crash(this.#node);
+    this.#objects?.crashed(how === 'power' ? undefined : [this.#node]);
     if (how === 'power') {
       this.#kernel.losePower();
       this.#sleeping.length = 0;
@@ -430,6 +466,7 @@ class WorldRun {
     // A checkpoint that expires is nobody's fault when it has no time at all.
     this.#settings = { ...this.#settings, timeoutMs: HEALED_TIMEOUT_MS };
     this.#store.heal();
+    this.#objects?.heal();
     this.#kernel.clockReadUs = 0;
     for (let starts = 0; !this.#isOver(); starts++) {
       await this.#run(() => false, HEALED_MS_MAX);
@@ -559,9 +596,10 @@ class WorldRun {
     throw new Error('failed on purpose');
   }
 
-  #aimedFault({ operation, path }: FileCall): FileFault | undefined {
+  /** `event`: an operation and its path. */
+  #aimedFault(event: string): FileFault | undefined {
     if (this.#isHealed || this.#aimed.length === 0) return undefined;
-    const aimed = this.#aimed.find(({ at }) => MOMENTS[at].test(`${operation} ${path}`));
+    const aimed = this.#aimed.find(({ at }) => MOMENTS[at].test(event));
     if (aimed === undefined) return undefined;
     this.#aimed = this.#aimed.filter((each) => each !== aimed);
     this.marks.add(`${aimed.fault} at ${aimed.at}`);

@@ -10,7 +10,7 @@ import type { Failure, Totals } from './protocol.ts';
  * Counts up when worlds or checks change, so that seeds mean something else: sums are over one version, and a new one
  * begins with seed 1.
  */
-export const PROTOCOL = 5;
+export const PROTOCOL = 6;
 
 /** A run that was recorded. */
 export interface RecordedRun {

@@ -2,6 +2,8 @@
 //
 // A bug that needs several things at once is hunted in worlds of a shape; all the rest of such a world is chance.
 
+import { chance } from '../test/property/job-spec.ts';
+import { storeBy } from './store-world.ts';
 import { type LifeSettings, NO_FAULTS, type World } from './world.ts';
 
 /** What is done to a world; `undefined`: it has nothing that the shape needs. */
@@ -32,6 +34,8 @@ export const SHAPES = {
       clockReadUs: 0,
     };
   },
+  /** Checkpoints or savepoints are in a store of objects. */
+  store: (world) => ({ ...world, store: world.store ?? storeBy(chance(world.seed ^ 0x5707)) }),
 } as const satisfies Record<string, Shape>;
 export type ShapeName = keyof typeof SHAPES;
 

@@ -2,6 +2,7 @@
 // the rates, as reliability is easier to read in a world with two faults than in one with twelve.
 
 import { type Outcome, runWorld } from './life.ts';
+import { NO_STORE_FAULTS, PAGE_LENGTH, PART_BYTES, type StoreRates, type StoreSpec } from './store-world.ts';
 import { NO_FAULTS, type Rates, type SourceSpec, type World } from './world.ts';
 
 /** The smallest world that was found, and how many were tried. */
@@ -41,6 +42,11 @@ export function* smallerWorlds(world: World): Generator<World> {
     if (cluster.registerLoss > 0) yield { ...world, cluster: { ...cluster, registerLoss: 0 } };
     if (cluster.jobManagers > 1) yield { ...world, cluster: { ...cluster, jobManagers: 1 } };
   }
+  const { store, ...onDisk } = world;
+  if (store !== undefined) {
+    yield onDisk;
+    yield* smallerStores(store).map((smaller) => ({ ...world, store: smaller }));
+  }
   if (throwsAt.length > 0) yield { ...world, throwsAt: [] };
   yield* without(plan).map((left) => ({ ...world, plan: left }));
   for (const name of Object.keys(NO_FAULTS) as (keyof Rates)[]) {
@@ -75,6 +81,18 @@ function* smallerSources(source: SourceSpec): Generator<SourceSpec> {
   if (source.splits > 1) yield { ...source, splits: source.splits - 1 };
   if (source.disorder > 0) yield { ...source, disorder: 0 };
   if (source.ratePerSecond > 0) yield { ...source, ratePerSecond: 0 };
+}
+
+function smallerStores(store: StoreSpec): StoreSpec[] {
+  const names = Object.keys(NO_STORE_FAULTS) as (keyof StoreRates)[];
+  const faulty = names.filter((name) => store.rates[name] > 0);
+  return [
+    ...without(store.spells).map((spells) => ({ ...store, spells })),
+    ...faulty.map((name) => ({ ...store, rates: { ...store.rates, [name]: 0 } })),
+    ...(store.lingersMs > 0 ? [{ ...store, lingersMs: 0 }] : []),
+    ...(store.pageLength < PAGE_LENGTH ? [{ ...store, pageLength: PAGE_LENGTH }] : []),
+    ...(store.partBytes < PART_BYTES ? [{ ...store, partBytes: PART_BYTES }] : []),
+  ];
 }
 
 function without<T>(all: readonly T[]): T[][] {

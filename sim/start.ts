@@ -4,6 +4,8 @@ import type { Kernel } from '../src/testing/kernel.ts';
 import { SimulatedJob, type SimulatedOptions } from '../test/property/simulated-job.ts';
 import { checkFork, textOf, Violation } from './checks.ts';
 import { jobOf, type Surroundings } from './workload.ts';
+import type { SimulatedS3 } from './simulated-s3.ts';
+import { placesOf } from './store-world.ts';
 import type { LifeSettings, World } from './world.ts';
 
 /** Savepoints of a world with which another job begins, the last ones. */
@@ -17,15 +19,27 @@ export interface Start {
   readonly settings: LifeSettings;
   readonly surroundings: Omit<Surroundings, 'later'>;
   readonly origin: Partial<SimulatedOptions>;
+  /** Of a world that has one. */
+  readonly store: SimulatedS3 | undefined;
 }
 
 /** A process of the job. */
-export function startJob({ kernel, node, world, settings, surroundings, origin }: Start): SimulatedJob {
+export function startJob({
+  kernel,
+  node,
+  world,
+  settings,
+  surroundings,
+  origin,
+  store,
+}: Start): SimulatedJob {
   const env = kernel.env(node);
   const { intervalMs, timeoutMs, minPauseMs, maxConcurrent, retained, unaligned, alignedTimeoutMs } =
     settings;
   const { job } = world;
   return new SimulatedJob(kernel, {
+    jobDirectory: placesOf(world.store).jobDirectory,
+    reaches: store?.of(node),
     ...origin,
     definition: jobOf(job, settings, {
       ...surroundings,
@@ -55,7 +69,13 @@ export function startFork(
     index,
     path,
     keyedParallelism,
-  }: { readonly index: number; readonly path: string; readonly keyedParallelism: number },
+    store,
+  }: {
+    readonly index: number;
+    readonly path: string;
+    readonly keyedParallelism: number;
+    readonly store: SimulatedS3 | undefined;
+  },
 ): Fork {
   const folder = `/fork ${index}`;
   let met = 0;
@@ -63,6 +83,7 @@ export function startFork(
     kernel,
     node: `fork ${index}`,
     world,
+    store,
     settings: { ...world.first, timeoutMs: 5_000, keyedParallelism },
     surroundings: {
       fork: folder,

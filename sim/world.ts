@@ -5,6 +5,7 @@
 
 import { chance } from '../test/property/job-spec.ts';
 import { type ClusterSpec, clusterOf } from './cluster-world.ts';
+import { type StoreSpec, storeOf } from './store-world.ts';
 
 /** A record; `id` names its origin for ever. */
 export interface Item {
@@ -101,15 +102,16 @@ export interface LifeSettings {
 
 /** The moments at which something may be aimed: the `nth` event whose text matches. */
 export const MOMENTS = {
-  publication: /create \S*_metadata\.\S*$/,
-  metadata: /link \S*_metadata$/,
-  state: /(?:create|sync) \S*\.state$/,
+  publication: /create \S*_metadata\.\S*$|^store (?:PUT|POST) \S*_metadata(?:\?uploadId)?$/,
+  metadata: /link \S*_metadata$|^store (?:PUT|POST) \S*_metadata(?:\?uploadId)?$/,
+  state: /(?:create|sync) \S*\.state$|^store (?:PUT \S*\.state|POST \S*\.state\?uploadId)$/,
   commit: /(?:rename \S*\/part-|transaction commit)/,
   prepare: /(?:sync \S*\.part-|transaction prepare)/,
-  attempt: /claim directory \S*attempts/,
-  marker: /link \S*finished$/,
-  discard: /remove \S*_metadata$/,
-  savepoint: /link \/savepoints\/\S*_metadata$/,
+  attempt: /claim directory \S*attempts|^store PUT \S*attempts\/\d+\/\.claim$/,
+  marker: /link \S*finished$|^store PUT \S*finished$/,
+  discard: /remove \S*_metadata$|^store DELETE \S*_metadata$/,
+  savepoint:
+    /link \/savepoints\/\S*_metadata$|^store (?:PUT|POST) \S*\/savepoints\/\S*_metadata(?:\?uploadId)?$/,
 } as const;
 export type Moment = keyof typeof MOMENTS;
 
@@ -120,7 +122,7 @@ export interface When {
   readonly events: number;
 }
 
-/** Operations of a disk at which a fault may be aimed: what they do is a step of a protocol. */
+/** Operations of a disk, or of a store, at which a fault may be aimed: what they do is a step of a protocol. */
 export const FAULT_MOMENTS = [
   'publication',
   'metadata',
@@ -189,6 +191,8 @@ export interface World {
   readonly throwsAt: readonly number[];
   /** What a look at the clock costs, µs: slow processes end their turns in the middle of a batch. */
   readonly clockReadUs: number;
+  /** Checkpoints or savepoints are in a store of objects; else on the disk. */
+  readonly store?: StoreSpec;
   /** The job runs in a cluster, to which this happens instead of the plan; else in one process. */
   readonly cluster?: ClusterSpec;
 }
@@ -287,8 +291,10 @@ export function worldOf(seed: number): World {
   const cluster = draw(CLUSTER_EVERY) === 0 ? { cluster: clusterOf(draw) } : undefined;
   // Half of the clusters have jobs that last longer than a lease.
   const isLong = cluster !== undefined && draw(2) === 0;
+  const store = storeOf(seed);
   return {
     ...cluster,
+    ...(store === undefined ? {} : { store }),
     seed,
     job: isLong ? { ...job, sources: job.sources.map((source) => ({ ...source, ratePerSecond: 50 })) } : job,
     first: isLong ? { ...first, intervalMs: 50 } : first,

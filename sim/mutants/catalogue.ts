@@ -35,6 +35,7 @@ const RECORDER = 'src/exchange/in-flight-recorder.ts';
 const RECOVERED = 'src/exchange/recovered-input.ts';
 const DURABLE = 'src/checkpoint/durable-files.ts';
 const START = 'src/checkpoint/start.ts';
+const S3 = 'src/stores/s3-store.ts';
 const TWO_PHASE = 'src/connectors/two-phase-commit.ts';
 
 /** All of them. */
@@ -554,6 +555,53 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/cluster/task-manager/job-process.ts',
     from: '        lost: (error) => this.#fence(error),\n',
     to: '        lost: () => undefined,\n',
+  },
+  {
+    name: 'store-writes-over',
+    teaches: 'I-D4, I-H3: a write in a store of objects takes a name that is taken',
+    file: S3,
+    from: "            headers: { 'if-none-match': '*', [TOKEN_HEADER]: token },",
+    to: '            headers: { [TOKEN_HEADER]: token },',
+  },
+  {
+    name: 'store-error-is-absence',
+    teaches: 'error is not absence: a store that cannot answer is taken for one that has nothing',
+    file: S3,
+    from: "return answer?.status === 404 && errorCode(answer.body) === 'NoSuchKey';",
+    to: 'return answer === undefined || answer.status >= 400;',
+    rare: { fromSeed: 1, shape: 'store' },
+  },
+  {
+    name: 'store-first-page-is-all',
+    teaches: 'I-C2: of a list in pages only the first one is read',
+    file: S3,
+    from: 'while (continuation !== undefined);',
+    to: 'while (continuation !== undefined && query === undefined);',
+  },
+  {
+    name: 'store-last-part-is-missing',
+    teaches: 'I-D1: of an object that is uploaded in parts the last one is left out',
+    file: S3,
+    from: 'Array.from({ length: Math.ceil(bytes.length / partBytes) }',
+    to: 'Array.from({ length: Math.floor(bytes.length / partBytes) }',
+    rare: { fromSeed: 1, shape: 'store' },
+  },
+  {
+    name: 'store-completion-is-believed',
+    teaches: 'I-D1: a store may refuse to put parts together with the status 200',
+    file: S3,
+    from: 'return answer?.status === 200 && errorCode(answer.body) === undefined;',
+    to: 'return answer?.status === 200;',
+    rare: { fromSeed: 1, shape: 'store' },
+  },
+  {
+    name: 'store-lists-lag',
+    teaches:
+      'O-3, O-4: a store that is not supported, whose lists show later what was written, fences nobody',
+    file: 'sim/store-world.ts',
+    from: '    lagsMs: 0,\n',
+    to: '    lagsMs: 1 + draw(50),\n',
+    rare: { fromSeed: 1, shape: 'store' },
   },
 ];
 

@@ -70,6 +70,10 @@ export interface SimulatedClusterOptions {
   readonly restoresInPlace?: boolean;
   /** What the job is submitted with, beside {@link CONFIGURATION}. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Where checkpoints are; default `/checkpoints`. */
+  readonly checkpointsDirectory?: string;
+  /** What threads of a node reach besides its machine and the network; default: nothing. */
+  readonly reaches?: ((node: string) => (env: Env) => Env) | undefined;
 }
 
 /** See the head of the file. */
@@ -94,6 +98,8 @@ export class SimulatedCluster {
   readonly #configuration: Configuration;
   readonly #definition: (node: string) => JobDefinition;
   readonly #args: readonly string[];
+  readonly #checkpointsDirectory: string;
+  readonly #reaches: (node: string) => (env: Env) => Env;
 
   constructor(kernel: Kernel, options: SimulatedClusterOptions = {}) {
     const { turns = false, settings, job = () => fixedJob } = options;
@@ -106,6 +112,8 @@ export class SimulatedCluster {
     this.#args = options.job === undefined ? ['--rate', '40'] : [];
     this.network = new SimulatedNetwork(kernel);
     this.#turns = turns;
+    this.#checkpointsDirectory = options.checkpointsDirectory ?? '/checkpoints';
+    this.#reaches = options.reaches ?? (() => (env) => env);
     const isCutOff = (node: string): boolean => this.network.isCutOff(node);
     this.metadata = new SimulatedRegister(kernel, isCutOff);
     this.seat = new SimulatedRegister(kernel, isCutOff);
@@ -229,7 +237,7 @@ export class SimulatedCluster {
     const isNew = !this.#known.has(name);
     this.#known.add(name);
     this.#alive.add(name);
-    return isNew ? this.kernel.env(name) : this.kernel.restart(name);
+    return this.#reaches(name)(isNew ? this.kernel.env(name) : this.kernel.restart(name));
   }
 
   readonly #known = new Set<string>();
@@ -271,6 +279,7 @@ export class SimulatedCluster {
                   authority,
                   compiled: this.#build(name),
                   restoresInPlace: this.#restoresInPlace,
+                  checkpointsDirectory: this.#checkpointsDirectory,
                 },
                 slotsOf,
               ),
@@ -388,7 +397,7 @@ export class SimulatedCluster {
         this.#bells.set(key, bells);
         part.connect([]);
         const gateways = [...part.slots].map((slot) => {
-          const env = this.kernel.env(name, `slot ${slot} of ${deployment}`);
+          const env = this.#reaches(name)(this.kernel.env(name, `slot ${slot} of ${deployment}`));
           const own = new KernelDoorbell(env);
           bells.set(slot, own);
           const reports = new Fifo<SlotReport>(env.clock, `report of slot ${slot}`, onReport);
@@ -467,10 +476,11 @@ function runJob(
     readonly authority: JobAuthority | undefined;
     readonly compiled: CompiledJob;
     readonly restoresInPlace: boolean;
+    readonly checkpointsDirectory: string;
   },
   slotsOf: (planned: PlannedLoad) => SlotProvider,
 ): Promise<RunningJob> {
-  const { env, configuration, authority, compiled, restoresInPlace } = given;
+  const { env, configuration, authority, compiled, restoresInPlace, checkpointsDirectory } = given;
   const { run, submission, requirements } = given.start;
   const isAdaptive = configuration.get('jobmanager.scheduler') === 'adaptive';
   const { fingerprint } = compiled.graph;
@@ -480,7 +490,7 @@ function runJob(
     compiled,
     configuration,
     host: { kind: 'elsewhere', provider },
-    checkpointsDirectory: '/checkpoints',
+    checkpointsDirectory,
     choice: submission.restore === 'latest' ? { kind: 'latest' } : { kind: 'none' },
     run,
     requirements,
@@ -495,7 +505,7 @@ function runJob(
     jobName: 'fixed',
     graph: compiled.graph,
     jobParameters: {},
-    checkpointsDirectory: `/checkpoints/${JOB_ID}`,
+    checkpointsDirectory: `${checkpointsDirectory}/${JOB_ID}`,
   } as unknown as JobDescription;
   assert.equal(submission.fingerprint, compiled.graph.fingerprint);
   return Promise.resolve({ master, description });

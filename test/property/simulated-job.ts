@@ -1,6 +1,7 @@
 // A real job on the seeded kernel: the real job master, slots, tasks, connectors and files; only `Env` is simulated.
 
 import { readCommitted } from './committed-lines.ts';
+import type { Env } from '../../src/base/env.ts';
 import type { CoordinatorConfig } from '../../src/checkpoint/coordinator-messages.ts';
 import type { RestoreChoice } from '../../src/checkpoint/start.ts';
 import type { AdaptiveSettings } from '../../src/cluster/job-manager/adaptive-scheduler.ts';
@@ -39,6 +40,8 @@ export interface SimulatedOptions {
   readonly node?: string;
   readonly adaptive?: AdaptiveSettings;
   readonly failover?: 'region' | 'full' | undefined;
+  /** What its threads reach besides the machine; default: nothing. */
+  readonly reaches?: ((env: Env) => Env) | undefined;
   /** Puts something between the job master and its slots. */
   readonly around?: (slots: SlotProvider) => SlotProvider;
 }
@@ -84,7 +87,8 @@ export class SimulatedJob {
   #createMaster(): JobMaster {
     const options = this.#options;
     const node = options.node ?? NODE;
-    const env = this.#kernel.env(node);
+    const reaches = options.reaches ?? ((env: Env) => env);
+    const env = reaches(this.#kernel.env(node));
     const compiled = this.#build();
     const inlineThresholdBytes = options.inlineThresholdBytes ?? 200;
     const checkpoints: CoordinatorConfig = {
@@ -107,7 +111,7 @@ export class SimulatedJob {
       env,
       provider: (options.around ?? ((slots) => slots))(
         inProcessSlots({
-          env: (slot) => this.#kernel.env(node, `slot ${slot}`),
+          env: (slot) => reaches(this.#kernel.env(node, `slot ${slot}`)),
           // Pure, as every thread must come to the same plan; one for all slots saves much of a life's time.
           build: () => compiled,
           channelElements: options.channelElements ?? 2,

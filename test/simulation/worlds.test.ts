@@ -15,7 +15,12 @@ import { NO_FAULTS, type World, worldOf } from '../../sim/world.ts';
 const WORLDS = Number(process.env['MILLRACE_SEEDS'] ?? 150);
 const TWICE_EVERY = 25;
 /** Bugs of which a few worlds suffice to show that whoever makes them is caught. */
-const QUICK_MUTANTS = ['pending-not-in-state', 'key-group-off-by-one', 'complete-before-published'];
+const QUICK_MUTANTS = [
+  'pending-not-in-state',
+  'key-group-off-by-one',
+  'complete-before-published',
+  'store-first-page-is-all',
+];
 
 const root = new URL('../../', import.meta.url);
 

@@ -86,6 +86,11 @@ export class NaiveS3 extends NaiveServer {
     }
   }
 
+  /** Keys that a list shows. */
+  protected listed(): Iterable<string> {
+    return this.objects.keys();
+  }
+
   #put(key: string, headers: HttpRequest['headers'], object: StoredObject): HttpAnswer {
     const isConditional = headers['if-none-match'] === '*' && this.honoursConditions;
     if (isConditional && this.objects.has(key)) return failure(412, 'PreconditionFailed');
@@ -128,7 +133,7 @@ export class NaiveS3 extends NaiveServer {
     const delimiter = query.get('delimiter');
     const after = query.get('continuation-token') ?? '';
     const names = new Set<string>();
-    for (const key of [...this.objects.keys()].filter((each) => each.startsWith(prefix))) {
+    for (const key of [...this.listed()].filter((each) => each.startsWith(prefix))) {
       const end = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length);
       names.add(end < 0 ? key : key.slice(0, end + 1));
     }
