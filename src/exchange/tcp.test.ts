@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { collectGarbage } from '../../test/garbage.ts';
 import { systemClock } from '../base/clock.ts';
 import { isMillraceError } from '../base/errors.ts';
 import type { Connection } from '../base/network.ts';
@@ -113,6 +114,12 @@ for (const windowBytes of [512, 65_536]) {
     assert.deepEqual(lost, []);
   });
 }
+
+test('an end without links waits for nothing, and is forgotten also when nobody closes it', async () => {
+  const forgotten = new WeakRef(new NetworkEndpoint(systemClock()));
+  await collectGarbage();
+  assert.equal(forgotten.deref(), undefined);
+});
 
 test('the end of one process is told to the other', { timeout: 30_000 }, async (test) => {
   const { endpoints, lost } = await channels(test, 1);

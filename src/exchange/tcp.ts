@@ -6,6 +6,8 @@
  *
  * TE-1 No lost wake-up: the doorbell is read, then all links are polled, then the wait is for a change (thread.ts, 1).
  * TE-2 After `close` nothing is called any more.
+ * TE-3 Without a link nobody listens to the doorbell: the wait of an endpoint that is never closed would keep it, and all
+ *      that it knows, for ever.
  */
 
 import type { Clock } from '../base/env.ts';
@@ -48,13 +50,13 @@ export class NetworkEndpoint {
   readonly #bell: Doorbell;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #links: Link[] = [];
+  #isListening = false;
 
   /** Nothing is called within the constructor. */
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock;
     this.doorbell = allocateDoorbell();
     this.#bell = createDoorbell(this.doorbell);
-    this.#bell.onRing(() => this.poll());
   }
 
   /** Joins rings to a connection; what was written into them before goes at once. */
@@ -75,7 +77,9 @@ export class NetworkEndpoint {
     }
     const link = new Link({ connection, rest, outlets, inlets, payloadBytesMax, onLost });
     this.#links.push(link);
-    link.poll();
+    if (this.#isListening) return link.poll();
+    this.#isListening = true;
+    this.#bell.onRing(() => this.poll());
   }
 
   /** Looks at all rings; the doorbell does it too. */
