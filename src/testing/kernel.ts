@@ -86,6 +86,8 @@ interface Scheduled {
 /** A simulated process. */
 interface Node {
   readonly name: string;
+  /** {@link textHash} of what its events begin with: its name. */
+  readonly nameHash: number;
   incarnation: number;
   isUp: boolean;
   /** Events that came due while the node was paused; `undefined` when it runs. */
@@ -320,9 +322,11 @@ export class Kernel {
   #happen(event: Scheduled): void {
     this.#nowUs = Math.max(this.#nowUs, event.timeUs);
     this.#steps++;
-    this.#lastEvent = event.node === undefined ? event.why : `${event.node.name}: ${event.why}`;
-    this.#note(this.#lastEvent);
-    this.#current = event.node;
+    const { node, why } = event;
+    this.#lastEvent = node === undefined ? why : `${node.name}: ${why}`;
+    // Not of the whole text, which would have to be put together first.
+    this.#note(this.#lastEvent, textHash(why, node?.nameHash));
+    this.#current = node;
     this.#trap.isArmed = true;
     try {
       event.run();
@@ -381,6 +385,7 @@ export class Kernel {
   #addNode(name: string): Node {
     const node: Node = {
       name,
+      nameHash: textHash(`${name}: `),
       incarnation: 1,
       isUp: true,
       held: undefined,
@@ -427,8 +432,8 @@ export class Kernel {
     return (this.#options.wallStartMs ?? WALL_START_MS) + Math.floor(this.now);
   }
 
-  #note(what: string): void {
-    this.#hash = murmurHash(this.#hash ^ murmurHash(keyHash(what) ^ (this.#nowUs | 0) ^ this.#steps));
+  #note(what: string, hash = textHash(what)): void {
+    this.#hash = murmurHash(this.#hash ^ murmurHash(hash ^ (this.#nowUs | 0) ^ this.#steps));
     this.#trace.note(this.now, what);
   }
 
@@ -451,6 +456,13 @@ export class Kernel {
 
 function compareEvents(a: Scheduled, b: Scheduled): number {
   return a.timeUs - b.timeUs || a.dueUs - b.dueUs || a.tie - b.tie || a.sequence - b.sequence;
+}
+
+/** As `keyHash` of a string; `before` is that of what stands before it. */
+function textHash(text: string, before = 0): number {
+  let hash = before;
+  for (let index = 0; index < text.length; index++) hash = (Math.imul(31, hash) + text.charCodeAt(index)) | 0;
+  return hash;
 }
 
 // What a process was doing when it was killed may have failed as well; nobody is left to be told.

@@ -41,6 +41,8 @@ interface DirectoryNode {
   readonly kind: 'directory';
   entries: Map<string, Node>;
   durable: Map<string, Node>;
+  /** Steps with a change here that are not durable, in their order. */
+  readonly unsynced: Set<NameStep>;
   modifiedMs: number;
 }
 
@@ -83,7 +85,8 @@ export class SimulatedDisk {
   readonly #now: () => number;
   #capacityBytes: number;
   #usedBytes = 0;
-  #unsyncedSteps: NameStep[] = [];
+  /** In their order. */
+  readonly #unsyncedSteps = new Set<NameStep>();
   /** Paths that were taken apart before: a simulation uses few of them, again and again. */
   readonly #namesOfPath = new Map<string, readonly string[]>();
 
@@ -253,10 +256,10 @@ export class SimulatedDisk {
   /** Makes the names of a directory durable. */
   syncDirectory(path: string): void {
     const directory = this.#directory('sync directory', path);
-    const due = dueWith(directory, this.#unsyncedSteps);
-    if (due.size === 0) return;
-    for (const step of due) makeDurable(step);
-    this.#unsyncedSteps = this.#unsyncedSteps.filter((step) => !due.has(step));
+    for (const step of dueWith(directory, this.#unsyncedSteps)) {
+      makeDurable(step);
+      this.#unsyncedSteps.delete(step);
+    }
   }
 
   /** Everything there is below a directory, by path; for comparing and for looking. By default all of the disk. */
@@ -276,8 +279,11 @@ export class SimulatedDisk {
 
   /** The power fails and comes back (3). Files that were open must not be used any more. */
   losePower(random: Random): void {
-    for (const step of this.#unsyncedSteps) if (random.int(2) === 0) makeDurable(step);
-    this.#unsyncedSteps = [];
+    for (const step of this.#unsyncedSteps) {
+      if (random.int(2) === 0) makeDurable(step);
+      else forgetStep(step);
+    }
+    this.#unsyncedSteps.clear();
     const files = new Map<FileNode, number>();
     restoreNames(this.#root, files);
     this.#usedBytes = 0;
@@ -289,12 +295,14 @@ export class SimulatedDisk {
   }
 
   #step(changes: NameStep['changes']): void {
+    const step = { changes };
     for (const { directory, name, node } of changes) {
       if (node === undefined) directory.entries.delete(name);
       else directory.entries.set(name, node);
       directory.modifiedMs = this.#now();
+      directory.unsynced.add(step);
     }
-    this.#unsyncedSteps.push({ changes });
+    this.#unsyncedSteps.add(step);
   }
 
   #unlinked(node: Node | undefined): void {
@@ -361,7 +369,7 @@ function namesOf(path: string): string[] {
 }
 
 function newDirectory(modifiedMs: number): DirectoryNode {
-  return { kind: 'directory', entries: new Map(), durable: new Map(), modifiedMs };
+  return { kind: 'directory', entries: new Map(), durable: new Map(), unsynced: new Set(), modifiedMs };
 }
 
 function checkReplaceable(node: Node, replaced: Node, operation: string, path: string): void {
@@ -384,20 +392,24 @@ function reserve(file: FileNode, length: number): void {
 }
 
 /** The steps that touch a directory, and (2) those before them that changed a name which they change; in their order. */
-function dueWith(directory: DirectoryNode, steps: readonly NameStep[]): ReadonlySet<NameStep> {
+function dueWith(directory: DirectoryNode, steps: ReadonlySet<NameStep>): readonly NameStep[] {
+  const touching = [...directory.unsynced];
+  const isHereOnly = touching.every(({ changes }) =>
+    changes.every((change) => change.directory === directory),
+  );
+  if (isHereOnly) return touching;
   // From the last one on; few are due, and few names are theirs.
   const changed: NameChange[] = [];
   const isDue = (change: NameChange): boolean =>
     change.directory === directory ||
     changed.some(({ directory: other, name }) => other === change.directory && name === change.name);
   const due: NameStep[] = [];
-  for (let index = steps.length - 1; index >= 0; index--) {
-    const step = steps[index]!;
+  for (const step of [...steps].reverse()) {
     if (!step.changes.some(isDue)) continue;
     for (const change of step.changes) if (change.directory !== directory) changed.push(change);
     due.push(step);
   }
-  return new Set(due.reverse());
+  return due.reverse();
 }
 
 function makeDurable(step: NameStep): void {
@@ -405,6 +417,12 @@ function makeDurable(step: NameStep): void {
     if (node === undefined) directory.durable.delete(name);
     else directory.durable.set(name, node);
   }
+  forgetStep(step);
+}
+
+/** It is durable, or undone. */
+function forgetStep(step: NameStep): void {
+  for (const { directory } of step.changes) directory.unsynced.delete(step);
 }
 
 // Goes back to the durable names, and counts the links of every file that is left.

@@ -35,7 +35,9 @@ export class DiskWitness {
   }
 
   #look(): void {
-    for (const id of this.#ids()) this.#highestId = Math.max(this.#highestId, id);
+    const disk = this.#kernel?.disk;
+    if (disk?.stat(JOB_DIRECTORY) === undefined) return;
+    for (const name of disk.list(JOB_DIRECTORY)) this.#highestId = Math.max(this.#highestId, idOf(name) ?? 0);
   }
 
   /** I-D4: no name of a file is written twice, not even in a life after a crash. */
@@ -52,12 +54,6 @@ export class DiskWitness {
     if (id <= this.#highestId && this.#owners === 'one') {
       this.violations.push(`${path} is claimed after chk-${this.#highestId} was there`);
     }
-  }
-
-  #ids(): number[] {
-    const disk = this.#kernel?.disk;
-    if (disk?.stat(JOB_DIRECTORY) === undefined) return [];
-    return disk.list(JOB_DIRECTORY).flatMap((name) => idOf(name) ?? []);
   }
 }
 
