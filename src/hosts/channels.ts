@@ -32,10 +32,13 @@ export function channelsOf(graph: JobGraph): ChannelRoute[] {
   for (const edge of graph.edges) {
     const producers = graph.vertices[edge.from]!.parallelism;
     const consumers = graph.vertices[edge.to]!.parallelism;
+    // Subtasks of a vertex are in slots one after the other.
+    const firstFrom = slotOf(graph, edge.from, 0);
+    const firstTo = slotOf(graph, edge.to, 0);
     for (let producer = 0; producer < producers; producer++) {
-      const fromSlot = slotOf(graph, edge.from, producer);
+      const fromSlot = firstFrom + producer;
       for (const consumer of consumersOf(edge.partitioner, producer, producers, consumers)) {
-        const toSlot = slotOf(graph, edge.to, consumer);
+        const toSlot = firstTo + consumer;
         routes.push({ edge: edge.index, producer, consumer, fromSlot, toSlot });
       }
     }

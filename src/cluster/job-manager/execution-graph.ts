@@ -80,20 +80,21 @@ export class ExecutionGraph {
     this.attempt = attempt;
     this.#watch = watch;
     const times = watch === undefined ? {} : { CREATED: watch.now() };
-    this.#executions = graph.vertices.map((vertex, index) =>
-      Array.from({ length: vertex.parallelism }, (_, subtask): Execution => {
+    this.#executions = graph.vertices.map((vertex, index) => {
+      const firstSlot = slotOf(graph, index, 0);
+      return Array.from({ length: vertex.parallelism }, (_, subtask): Execution => {
         return {
           vertex: index,
           subtask,
           attempt,
-          slot: slotOf(graph, index, subtask),
+          slot: firstSlot + subtask,
           state: 'CREATED',
           ended: false,
           committed: undefined,
           times,
         };
-      }),
-    );
+      });
+    });
   }
 
   /** New executions, of another attempt, in the places of those of some slots. */
