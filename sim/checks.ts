@@ -12,6 +12,7 @@ import {
   summed,
   type Tally,
 } from './model.ts';
+import { TimerLedger } from './timer-ledger.ts';
 import type { TransactionStore } from './transactions.ts';
 import type { JobSpec, Keyed } from './world.ts';
 
@@ -37,6 +38,7 @@ export class OutputCheck {
   readonly #store: TransactionStore;
   readonly #job: JobSpec;
   readonly #expected: Expected;
+  readonly #timers: TimerLedger;
   #seen: Lines = { main: [], side: [] };
 
   constructor(kernel: Kernel, store: TransactionStore, job: JobSpec) {
@@ -44,10 +46,13 @@ export class OutputCheck {
     this.#store = store;
     this.#job = job;
     this.#expected = expectedOf(job);
+    this.#timers = new TimerLedger(kernel, job.keyed);
   }
 
-  /** I-C4: at any moment, what is committed is a part of what a run without failures gives. */
+  /** I-C4: at any moment, what is committed is a part of what a run without failures gives; I-T1 of what is stored. */
   within(): void {
+    const [unmatched] = this.#timers.violations();
+    if (unmatched !== undefined) throw new Violation('I-T1', unmatched);
     const { main, side } = this.#read();
     const isSame = isEqual(main, this.#seen.main) && isEqual(side, this.#seen.side);
     if (isSame) return;

@@ -112,8 +112,13 @@ export const MOMENTS = {
   discard: /remove \S*_metadata$|^store DELETE \S*_metadata$/,
   savepoint:
     /link \/savepoints\/\S*_metadata$|^store (?:PUT|POST) \S*\/savepoints\/\S*_metadata(?:\?uploadId)?$/,
+  reading: /read \S*\/chk-\d+\/_metadata$/,
+  listing: /list \/checkpoints\/job$/,
 } as const;
 export type Moment = keyof typeof MOMENTS;
+
+/** They are chosen by what happens before them, or by a shape of worlds; never by chance. */
+const CHOSEN: ReadonlySet<Moment> = new Set(['savepoint', 'reading', 'listing']);
 
 /** When something happens within a life: after so many events, or so many after the `nth` of a kind. */
 export interface When {
@@ -152,7 +157,7 @@ export type Happening =
   /** The next operation of this moment fails in this way. */
   | {
       readonly kind: 'fault';
-      readonly at: (typeof FAULT_MOMENTS)[number];
+      readonly at: (typeof FAULT_MOMENTS)[number] | 'reading' | 'listing';
       readonly fault: 'io' | 'unknown-with-effect' | 'unknown-without-effect';
     }
   /** The job's own code throws at the next record. */
@@ -322,7 +327,7 @@ function rate(draw: Draw): number {
 function whenOf(draw: Draw): When {
   const events = Math.round(2 ** (3 + draw(850) / 100));
   if (draw(2) === 0) return { events };
-  const moments = (Object.keys(MOMENTS) as Moment[]).filter((moment) => moment !== 'savepoint');
+  const moments = (Object.keys(MOMENTS) as Moment[]).filter((moment) => !CHOSEN.has(moment));
   return { moment: moments[draw(moments.length)]!, nth: 1 + draw(3), events: draw(6) };
 }
 

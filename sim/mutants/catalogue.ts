@@ -4,19 +4,24 @@
 // docs/internals/invariants.md where it has one. A mutant that stays alive would be a hole in the worlds or in their checks.
 
 import type { ShapeName } from '../shapes.ts';
+import type { KnownBug } from './known-bugs.ts';
 
 /** One bug. */
 export interface Mutant {
   readonly name: string;
   /** What it does, and the invariant that it breaks. */
   readonly teaches: string;
+  /** The bug of another system that it is like, where the specification names one. */
+  readonly row?: KnownBug;
   /** Path from the root of the repository. */
   readonly file: string;
   /** A text that the file holds exactly once. */
   readonly from: string;
   readonly to: string;
-  /** Found only by a search of many seeds, or in worlds of a shape; the seed from which on a search finds it soon. */
-  readonly rare?: { readonly fromSeed: number; readonly shape?: ShapeName };
+  /** It can show in worlds of this shape only, and is hunted in those alone. */
+  readonly shape?: ShapeName;
+  /** Found by a search of many worlds only; the seed from which on a search finds it soon. */
+  readonly rare?: { readonly fromSeed: number };
   /** Why no world can show it: a second guard makes it harmless, or something else than worlds finds it. It is not hunted. */
   readonly harmless?: string;
 }
@@ -35,6 +40,7 @@ const RECORDER = 'src/exchange/in-flight-recorder.ts';
 const RECOVERED = 'src/exchange/recovered-input.ts';
 const DURABLE = 'src/checkpoint/durable-files.ts';
 const START = 'src/checkpoint/start.ts';
+const RESTORE = 'src/checkpoint/restore.ts';
 const S3 = 'src/stores/s3-store.ts';
 const TWO_PHASE = 'src/connectors/two-phase-commit.ts';
 
@@ -45,11 +51,12 @@ export const MUTANTS: readonly Mutant[] = [
     teaches: 'I-C2: output is visible before the checkpoint that it belongs to is durable',
     file: SINK,
     from: 'const items = this.#encode([...this.#pending]);',
-    to: 'const items = this.#encode([...this.#pending]);\n    void this.#pending.at(-1)!.prepared.then((handles) => handles.length > 0 && this.#committer!.commit(checkpointId, handles));',
+    to: 'const items = this.#encode([...this.#pending]);\n    void this.#pending.at(-1)!.prepared.then((handles) => handles.length > 0 && this.#committer!.commit(checkpointId, handles)).catch(() => undefined);',
   },
   {
     name: 'pending-not-in-state',
     teaches: 'I-C3: what is prepared for older checkpoints is not part of the state',
+    row: 18,
     file: SINK,
     from: 'this.#encode([...this.#pending])',
     to: 'this.#encode([])',
@@ -57,6 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'only-latest-pending',
     teaches: 'I-C3: a commit inherited from an aborted checkpoint is forgotten',
+    row: 26,
     file: SINK,
     from: 'this.#encode([...this.#pending])',
     to: 'this.#encode(this.#pending.slice(-1))',
@@ -64,6 +72,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'commit-only-its-own',
     teaches: 'I-C3: completion of n commits n alone, not everything up to n',
+    row: 1,
     file: SINK,
     from: 'if (next.checkpointId > checkpointId) return;',
     to: 'if (next.checkpointId > checkpointId) return;\n      if (next.checkpointId < checkpointId) { this.#pending.shift(); continue; }',
@@ -71,6 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'restored-not-committed',
     teaches: 'I-C2: what the restored checkpoint names is not committed',
+    row: 18,
     file: SINK,
     from: 'await this.#commitUpTo(last.checkpointId);\n    }',
     to: 'this.#pending.length = 0;\n    }',
@@ -78,6 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'commit-error-ignored',
     teaches: 'I-C5: a commit that failed is forgotten',
+    row: 3,
     file: SINK,
     from: '      this.#fail(error);\n      throw error;',
     to: '      this.#pending.shift();\n      void error;',
@@ -94,6 +105,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'acknowledge-before-prepared',
     teaches: 'I-C1: the acknowledgement does not wait for what it names',
+    row: 26,
     file: SINK,
     from: 'for (const handle of await prepared)',
     to: 'for (const handle of await Promise.race([prepared, Promise.resolve([])]))',
@@ -101,6 +113,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'part-not-synchronized',
     teaches: 'I-D1: bytes of a part are lost with the power',
+    row: 15,
     file: PARTS,
     from: '    await part.file?.sync();\n',
     to: '',
@@ -108,6 +121,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'part-name-not-synchronized',
     teaches: 'I-D1: the name of a part is lost with the power',
+    row: 15,
     file: PARTS,
     from: '      await this.#context.files.syncDirectory(this.#directory);\n',
     to: '',
@@ -122,6 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'prepare-forgets-batch',
     teaches: 'I-C1: records that wait in a batch are not in the transaction of their barrier',
+    row: 10,
     file: TWO_PHASE,
     from: '    this.#send();\n    return this.#queue.add(() => this.#prepare(checkpointId));',
     to: '    return this.#queue.add(() => this.#prepare(checkpointId));',
@@ -129,6 +144,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'transaction-used-again',
     teaches: 'a prepared transaction is written to',
+    row: 4,
     file: TWO_PHASE,
     from: '    const prepared = await this.#steps.prepare(transaction.open, checkpointId);\n    this.#transaction = undefined;',
     to: '    const prepared = await this.#steps.prepare(transaction.open, checkpointId);',
@@ -136,6 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-alignment',
     teaches: 'I-X1: a channel is read beyond its barrier',
+    row: 68,
     file: ALIGNMENT,
     from: 'return arrivedAt !== NOT_ARRIVED && this.#position(channel) >= arrivedAt;',
     to: 'return false;',
@@ -143,6 +160,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'in-flight-not-recorded',
     teaches: 'I-U2: what an unaligned barrier overtakes is lost',
+    row: 58,
     file: RECORDER,
     from: '    this.#frames[channel]!.push(frame);\n',
     to: '',
@@ -150,13 +168,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'in-flight-out-of-order',
     teaches: 'I-U2: in-flight data comes back in another order',
+    row: 58,
     file: RECORDER,
     from: 'this.#frames[channel]!.push(frame);',
     to: 'this.#frames[channel]!.unshift(frame);',
+    shape: 'unaligned checkpoints',
   },
   {
     name: 'in-flight-of-two-checkpoints',
     teaches: 'I-U2: what was recorded for a checkpoint is recorded for the next one again',
+    row: 58,
     file: RECORDER,
     from: 'for (let channel = 0; channel < this.#frames.length; channel++) this.#frames[channel] = [];',
     to: '',
@@ -164,20 +185,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rerouted-to-everybody',
     teaches: 'I-K2: in-flight records go to every subtask when the parallelism changes',
+    row: 62,
     file: RECOVERED,
     from: 'if (!this.#keep(edge, batch.values[index])) continue;',
     to: '',
+    shape: 'another parallelism',
   },
   {
     name: 'rerouted-watermarks',
     teaches: 'I-W2: the watermark of another channel counts after a change of parallelism',
+    row: 62,
     file: RECOVERED,
     from: 'if (reroute || dropEvents) return undefined;',
     to: '',
+    shape: 'watermarks in flight',
   },
   {
     name: 'recovered-frame-twice',
     teaches: 'I-U2: the last frame of a section is read twice',
+    row: 58,
     file: RECOVERED,
     from: 'if (this.#frame === section.frames.length) {',
     to: 'if (this.#frame > section.frames.length - 1 && this.#section % 2 === 1 && this.#frame === section.frames.length) {\n        this.#section++;\n        this.#frame = 0;\n        return section.frames.length > 0 ? this.#read(section, section.frames.at(-1)!) : this.next();\n      }\n      if (this.#frame === section.frames.length) {',
@@ -185,6 +211,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'key-group-off-by-one',
     teaches: 'I-K1: a key group belongs to nobody after a change of parallelism',
+    row: 81,
     file: REDISTRIBUTION,
     from: 'keyGroup >= start && keyGroup <= end',
     to: 'keyGroup >= start && (keyGroup < end || start === end)',
@@ -192,6 +219,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'split-deals-to-first',
     teaches: 'I-K2: items of the last chunk are lost',
+    row: 70,
     file: REDISTRIBUTION,
     from: 'const to = from + base + (turn < rest ? 1 : 0);',
     to: 'const to = from + base;',
@@ -199,6 +227,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'acknowledged-by-some',
     teaches: 'I-X3: a checkpoint is complete before everybody acknowledged it',
+    row: 52,
     file: COORDINATOR,
     from: "if (pending.missing.size === 0) pending.phase = 'ready';",
     to: "if (pending.missing.size <= 1) { pending.missing.clear(); pending.phase = 'ready'; }",
@@ -206,6 +235,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'complete-before-published',
     teaches: 'I-C2: completion is told before the metadata is durable',
+    row: 53,
     file: COORDINATOR,
     from: "      this.#decide({ kind: 'publish', barrier, acknowledgements: [...acknowledgements], storage });",
     to: "      this.#decide({ kind: 'complete', checkpointId: barrier.id });\n      this.#decide({ kind: 'publish', barrier, acknowledgements: [...acknowledgements], storage });",
@@ -213,6 +243,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unknown-publication-ignored',
     teaches: 'I-H4: a publication whose outcome is not known counts as failed',
+    row: 35,
     file: COORDINATOR,
     from: 'if (fact.outcomeKnown) this.#publishRefused(pending, fact.error, now);\n    else this.#publishUnknown(pending, fact.error, now);',
     to: 'this.#publishRefused(pending, fact.error, now);',
@@ -222,6 +253,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'restores-the-one-before',
     teaches: 'I-C2: a restart begins below the checkpoint whose output was released',
+    row: 36,
     file: COORDINATOR,
     from: "return { kind: 'checkpoint', checkpointId: this.#retention.latest ?? this.#state.restoredId };",
     to: "return { kind: 'checkpoint', checkpointId: this.#state.restoredId ?? this.#retention.latest };",
@@ -229,6 +261,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'ids-start-again',
     teaches: 'I-D4: ids of checkpoints are used twice',
+    row: 53,
     file: COORDINATOR,
     from: 'this.#state.nextId = Math.max(this.#state.nextId, above);',
     to: 'this.#state.nextId = (fact.checkpointId ?? 0) + 1;',
@@ -236,6 +269,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'restart-during-publication',
     teaches: 'what a restart continues from is not the latest: a publication is under way',
+    row: 51,
     file: COORDINATOR,
     from: "if (this.#isOutliving(this.#publishing())) return { kind: 'unsettled' };",
     to: '',
@@ -245,13 +279,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'snapshot-before-barrier-goes-on',
     teaches: 'a timer or a record between barrier and snapshot is in both',
+    row: 57,
     file: RUNNER,
     from: '    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));\n    const snapshot = this.task.snapshot(barrier, encoding);',
     to: '    const snapshot = this.task.snapshot(barrier, encoding);\n    if (this.task.busy()) this.task.run(Number.POSITIVE_INFINITY);\n    const outputs = this.#ports.flatMap((port) => port.barrier(barrier));',
+    shape: 'barriers within batches',
   },
   {
     name: 'old-barriers-are-taken',
     teaches: 'I-U3: a checkpoint that was aborted begins again',
+    row: 60,
     file: RUNNER,
     from: '    if (barrier.id <= this.#lastBarrier) return;\n',
     to: '',
@@ -261,6 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'failure-not-reported',
     teaches: 'I-L5: a task has failed and the job runs on',
+    row: 103,
     file: RUNNER,
     from: "    this.#report({ kind: 'failed', ...this.#address, error: serializeError(error) });\n",
     to: '',
@@ -268,6 +306,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'decline-is-swallowed',
     teaches: 'I-L2: a checkpoint that cannot be stored is waited for',
+    row: 45,
     file: RUNNER,
     from: "    } catch (error) {\n      this.#report({ kind: 'decline', ...this.#address, checkpointId, error: serializeError(error) });\n    }",
     to: '    } catch (error) {\n      void error;\n    }',
@@ -275,6 +314,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'splits-not-in-snapshot',
     teaches: 'I-S1: the splits that a reader holds are not in the state',
+    row: 72,
     file: SOURCE,
     from: "state.section(SPLITS_SECTION, 'split', splits.map(encodeSplit));",
     to: "state.section(SPLITS_SECTION, 'split', splits.slice(1).map(encodeSplit));",
@@ -282,6 +322,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'silent-split-does-not-count',
     teaches: 'I-W2: a split that has said nothing does not hold event time back',
+    row: 88,
     file: 'src/operators/split-watermarks.ts',
     from: 'if (!split.idle && split.watermark < least) least = split.watermark;',
     to: 'if (!split.idle && split.watermark > MIN_TIMESTAMP && split.watermark < least) least = split.watermark;',
@@ -291,6 +332,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'watermark-is-largest',
     teaches: 'I-W2: event time follows the fastest channel',
+    row: 88,
     file: MERGE,
     from: 'if (this.#aligned[index] === 1 && this.#watermarks[index]! < smallest)',
     to: 'if (this.#aligned[index] === 1 && (this.#watermarks[index]! < smallest || this.#watermarks[index]! > MIN_TIMESTAMP))',
@@ -298,6 +340,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'silent-channel-does-not-count',
     teaches: 'I-W2: a channel that has said nothing does not hold event time back',
+    row: 88,
     file: MERGE,
     from: 'this.#aligned = new Uint8Array(size).fill(1);',
     to: 'this.#aligned = new Uint8Array(size);',
@@ -312,6 +355,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'base-not-recorded',
     teaches: 'I-C2: a dead branch of checkpoints is taken for the line of the job',
+    row: 37,
     file: OWNERSHIP,
     from: '  const outcome = await store.publish({ directory, name, temporary, bytes });',
     to: '  if (name === BASE_FILE) return;\n  const outcome = await store.publish({ directory, name, temporary, bytes });',
@@ -326,6 +370,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'oldest-is-latest',
     teaches: 'I-C2: the oldest checkpoint is continued from',
+    row: 38,
     file: LATEST,
     from: 'for (const id of [...ids].reverse()) {',
     to: 'for (const id of ids) {',
@@ -333,6 +378,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'metadata-not-synchronized',
     teaches: 'I-D1: a checkpoint is complete and not durable',
+    row: 15,
     file: DURABLE,
     from: '    await files.syncDirectory(publication.directory);\n',
     to: '',
@@ -340,6 +386,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'bytes-not-synchronized',
     teaches: 'I-D1: state and metadata are lost with the power',
+    row: 15,
     file: DURABLE,
     from: '    await file.sync();\n',
     to: '',
@@ -347,6 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'discards-the-latest',
     teaches: 'I-D2: the latest checkpoint is removed',
+    row: 47,
     file: 'src/checkpoint/retention.ts',
     from: 'Math.max(0, this.#durable.length - this.#retained)',
     to: 'Math.max(0, this.#durable.length - this.#retained + 1)',
@@ -354,6 +402,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'state-changes-after-barrier',
     teaches: 'I-X1: the bytes of a key group are of a later moment than the barrier',
+    row: 82,
     file: 'src/state/memory/key-group-copy.ts',
     from: 'if (this.#entries.isOver(entry)) return;',
     to: 'return;',
@@ -361,6 +410,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'number-changes-after-barrier',
     teaches: 'I-X1: a number in a typed table is of a later moment than the barrier',
+    row: 82,
     file: 'src/state/memory/number-table.ts',
     from: '    if (place >= this.uncopied) this.keep(place);\n    this.put(',
     to: '    this.put(',
@@ -368,6 +418,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'in-flight-output-not-kept',
     teaches: 'I-U2: what waited for room when an unaligned barrier went ahead is lost',
+    row: 58,
     file: 'src/exchange/output.ts',
     from: 'if (frames.length > 0) sections.push({ edge: this.#edge, producer: this.#producer, consumer, frames });',
     to: '',
@@ -375,6 +426,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'batch-being-filled-not-kept',
     teaches: 'I-U2: a batch that is being filled when an unaligned barrier goes ahead is lost',
+    row: 68,
     file: 'src/exchange/output.ts',
     from: "if (builder.size > 0) frames.push(writer.encode({ kind: 'batch', batch: builder.batch() }));",
     to: 'void builder;',
@@ -382,6 +434,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'barrier-overtakes-on-all-edges',
     teaches: 'I-X1: an aligned barrier goes ahead of records',
+    row: 68,
     file: 'src/exchange/output.ts',
     from: "      this.#broadcast({ kind: 'barrier', barrier });\n      return [];",
     to: "      this.#channels.forEach((_, channel) => this.#send(channel, { kind: 'event', event: { kind: 'barrier', barrier } }));\n      return [];",
@@ -389,6 +442,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'lost-part-is-committed-part',
     teaches: 'I-C5: output that is gone counts as committed',
+    row: 19,
     file: 'src/connectors/files/part-committer.ts',
     from: '        throw this.#lost(from, to, checkpointId, error);',
     to: '        void this.#lost(from, to, checkpointId, error);',
@@ -398,6 +452,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'second-commit-is-loss',
     teaches: 'I-A1: a commit that was done before is an error',
+    row: 7,
     file: 'src/connectors/files/part-committer.ts',
     from: 'if ((await files.stat(join(this.#directory, to))) === undefined)',
     to: '',
@@ -405,13 +460,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'commit-not-synchronized',
     teaches: 'I-C3: a commit is forgotten by the state and undone by a loss of power',
+    row: 15,
     file: 'src/connectors/files/part-committer.ts',
     from: '      await this.#context.files.syncDirectory(this.#directory);\n',
     to: '',
+    shape: 'loss of power',
   },
   {
     name: 'splits-start-again',
     teaches: 'I-S1: after a restore every split is dealt out again',
+    row: 70,
     file: 'src/cluster/job-manager/source-coordinator.ts',
     from: 'if (!isRestored) await enumerator.start();',
     to: 'await enumerator.start();',
@@ -419,6 +477,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reports-of-old-attempts-count',
     teaches: 'JM-3: an acknowledgement of an attempt that is gone counts',
+    row: 43,
     file: 'src/cluster/job-manager/job-master.ts',
     from: 'if (deployment?.attemptOf(report.slot) !== attempt || report.attempt !== attempt) return; // JM-3',
     to: 'if (deployment === undefined) return;',
@@ -428,6 +487,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'calls-under-way-not-in-state',
     teaches: 'records of asynchronous calls that have no answer yet are lost',
+    row: 95,
     file: 'src/operators/async-wait.ts',
     from: 'const records = [...this.#queue.records(), ...this.#backlog];',
     to: 'const records = [...this.#backlog];',
@@ -435,14 +495,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'restored-calls-not-in-state',
     teaches: 'restored calls that have not begun again are lost by the next checkpoint',
+    row: 95,
     file: 'src/operators/async-wait.ts',
     from: 'const records = [...this.#queue.records(), ...this.#backlog];',
     to: 'const records = [...this.#queue.records()];',
-    rare: { fromSeed: 1, shape: 'restored calls' },
+    shape: 'restored calls',
   },
   {
     name: 'prepared-parts-are-removed',
     teaches: 'W5: closing removes what a checkpoint may name',
+    row: 8,
     file: PARTS,
     from: '    const unprepared = this.#part === undefined ? this.#ended : [...this.#ended, this.#part];',
     to: '    const unprepared = [...this.#ended, ...(this.#part === undefined ? [] : [this.#part]), ...(this.#number > 0 ? [{ path: join(this.#directory, inProgressName({ subtask: this.#context.info.subtask, attempt: this.#context.info.attempt, number: this.#number - 1 })) } as Part] : [])];',
@@ -457,6 +519,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'checkpoint-of-failing-tasks',
     teaches: 'the tasks have stopped and their pending checkpoint is published all the same',
+    row: 43,
     file: COORDINATOR,
     from: "if (this.#state.phase !== 'running' || this.#publishing() !== undefined) return;\n    for (",
     to: 'if (this.#publishing() !== undefined) return;\n    for (',
@@ -466,20 +529,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'savepoint-commits',
     teaches: 'I-C2: output is released for a savepoint, from which nothing continues by itself',
+    row: 25,
     file: COORDINATOR,
     from: '    if (this.#config.storage) this.#retention.abandon(id);\n    if (token !== undefined) this.#decide(',
     to: "    if (this.#config.storage) this.#retention.abandon(id);\n    this.#decide({ kind: 'complete', checkpointId: id });\n    if (token !== undefined) this.#decide(",
+    shape: 'a savepoint, then a failure',
   },
   {
     name: 'savepoint-is-checkpoint',
     teaches: 'a savepoint replaces the checkpoints before it, and has no state among them',
+    row: 29,
     file: COORDINATOR,
     from: '    if (isSavepoint(pending)) return this.#savepointPublished(pending);\n',
     to: '',
+    shape: 'a savepoint, then a failure',
   },
   {
     name: 'savepoint-of-a-stop-is-empty',
     teaches: 'the savepoint of a stop holds less than the checkpoint that it is taken with',
+    row: 53,
     file: RUNNER,
     from: "return kind === 'savepoint' ? 'alone' : 'beside';",
     to: "return kind === 'savepoint' ? 'alone' : 'none';",
@@ -487,30 +555,38 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'claimed-is-nobodys',
     teaches: 'I-D5: a savepoint that a job has claimed is left behind',
+    row: 33,
     file: START,
     from: 'if (checkpoint === undefined || choice.claim !== true ||',
     to: "if (checkpoint === undefined || choice.kind === 'path' ||",
+    shape: 'a savepoint is claimed, and no disk fails',
   },
   {
     name: 'savepoint-is-the-jobs',
     teaches: 'I-D2: a job removes a savepoint that it did not claim',
+    row: 33,
     file: START,
     from: 'if (checkpoint === undefined || choice.claim !== true ||',
     to: 'if (checkpoint === undefined ||',
+    shape: 'stop with a savepoint',
   },
   {
     name: 'run-begins-again',
     teaches: 'I-C2: after a kill a run begins with its savepoint once more',
+    row: 37,
     file: START,
     from: 'if (options.run === undefined || lineage.head?.run !== options.run) return options;',
     to: 'if (lineage !== undefined) return options;',
+    shape: 'a savepoint to begin with, then a failure',
   },
   {
     name: 'savepoint-name-not-synchronized',
     teaches: 'I-D1: a savepoint that was answered is gone with the power',
+    row: 15,
     file: 'src/checkpoint/file-store.ts',
     from: '    await files.syncDirectory(parentOf(directory));\n',
     to: '',
+    shape: 'loss of power',
   },
   {
     name: 'rescaled-edge-stays-forward',
@@ -524,6 +600,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rescaled-by-the-old-plan',
     teaches: 'I-K1: state is dealt out by the numbers of subtasks that the job had before',
+    row: 78,
     file: 'src/cluster/job-manager/job-master.ts',
     from: '    this.#options.storage.usePlan(graph);\n',
     to: '    this.#options.storage.usePlan(this.#options.compiled.graph);\n',
@@ -531,30 +608,332 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'epoch-used-again',
     teaches: 'I-H2: two leaders have one epoch',
+    row: 99,
     file: 'src/ha/leader.ts',
     from: 'epoch: (recordOf(former)?.epoch ?? 0) + 1 }',
     to: 'epoch: Math.max(1, recordOf(former)?.epoch ?? 1) }',
+    shape: 'JobManagers that take turns',
   },
   {
     name: 'deposed-leader-writes',
     teaches: 'I-H1: what a leader writes after another one was chosen takes effect',
+    row: 96,
     file: 'src/ha/leader-store.ts',
     from: 'this.#store.change({ key, value, expected: found?.revision, guard })',
     to: 'this.#store.change({ key, value, expected: found?.revision })',
+    shape: 'leaders that stand still',
   },
   {
     name: 'lost-process-is-not-told',
     teaches: 'I-L5: a process of the job is gone and the job runs on without its tasks',
+    row: 103,
     file: 'src/cluster/job-manager/remote-slots.ts',
     from: '    for (const deployment of this.#live.values()) deployment.lost(taskManager, reason);\n',
     to: '',
+    shape: 'cluster',
   },
   {
     name: 'process-outlives-its-master',
     teaches: 'I-L5: a process whose job master is gone goes on',
+    row: 102,
     file: 'src/cluster/task-manager/job-process.ts',
     from: '        lost: (error) => this.#fence(error),\n',
     to: '        lost: () => undefined,\n',
+    shape: 'cluster',
+  },
+  {
+    name: 'state-found-by-place',
+    teaches:
+      'after a change of the graph state goes to the operator at the same place, not to that with the same uid',
+    file: RESTORE,
+    from: '  for (const { uid } of operatorsOf(plan)) {\n    const found = byUid.get(uid);',
+    to: '  for (const [place, { uid }] of operatorsOf(plan).entries()) {\n    const found = byUid.has(uid) ? old[place] : undefined;',
+    shape: 'another graph',
+  },
+  {
+    name: 'left-behind-is-refused',
+    teaches: 'L3: state that may be left behind keeps the job from beginning',
+    file: RESTORE,
+    from: 'if (lost.length > 0 && !allowNonRestored) {',
+    to: 'if (lost.length > 0) {',
+    shape: 'another graph',
+  },
+  {
+    name: 'processing-timers-not-restored',
+    teaches: 'I-T1: timers of processing time are not registered again',
+    row: 87,
+    file: 'src/state/memory/timers.ts',
+    from: '    const isNew = this.#queue(domain).add(group.entryOf(key), time);',
+    to: "    const isNew = domain === 'processing' || this.#queue(domain).add(group.entryOf(key), time);",
+    shape: 'timers of processing time',
+  },
+  {
+    name: 'processing-timers-not-in-snapshot',
+    teaches: 'I-T1: timers of processing time are not in the state',
+    row: 87,
+    file: 'src/state/memory/key-group-copy.ts',
+    from: '    processing.writeTo(out, this.#ownTimers[1]);',
+    to: '    void processing;\n    new TimerColumn().writeTo(out, this.#ownTimers[1]);',
+    shape: 'timers of processing time',
+  },
+  {
+    name: 'timers-of-one-domain',
+    teaches: 'I-T1: timers of event time and of processing time are mixed',
+    row: 86,
+    file: 'src/state/memory/timers.ts',
+    from: "return domain === 'event' ? this.#event : this.#processing;",
+    to: 'return this.#event;',
+    shape: 'timers of processing time',
+  },
+  {
+    name: 'event-timers-not-restored',
+    teaches: 'I-T1: timers of event time are gone after a restore',
+    row: 83,
+    file: 'src/state/memory/timers.ts',
+    from: '    const isNew = this.#queue(domain).add(group.entryOf(key), time);',
+    to: "    const isNew = domain === 'event' || this.#queue(domain).add(group.entryOf(key), time);",
+  },
+  {
+    name: 'evicted-records-are-seen',
+    teaches: 'the function of a window sees what the evictor has dropped',
+    file: 'src/operators/window/window-contents.ts',
+    from: 'const seen = this.#evictor.evictBefore?.(all, context) ?? all;',
+    to: 'this.#evictor.evictBefore?.(all, context);\n    const seen = all;',
+    shape: 'windows with an evictor',
+  },
+  {
+    name: 'evicted-window-is-not-forgotten',
+    teaches: 'W1: a window that is over leaves its records behind',
+    file: 'src/operators/window/window-contents.ts',
+    from: '  clear(): void {\n    this.#elements.clear();',
+    to: '  clear(): void {\n    void this.#elements;',
+    shape: 'windows with an evictor',
+  },
+  {
+    name: 'merged-session-fires',
+    teaches: 'S2: a session that became a part of another one fires, too',
+    row: 93,
+    file: 'src/operators/window/open-sessions.ts',
+    from: 'if (session.isGone || session.queuedAt !== time) return false;',
+    to: 'if (session.queuedAt !== time) return false;',
+    shape: 'sessions',
+  },
+  {
+    name: 'window-of-negative-times',
+    teaches: 'a record before time 0 is in the window behind its own',
+    row: 94,
+    file: 'src/operators/window/time-window.ts',
+    from: 'return Math.floor(since / size) * size + offset;',
+    to: 'return Math.trunc(since / size) * size + offset;',
+  },
+  {
+    name: 'spoilt-copy-is-believed',
+    teaches: 'I-R1: a copy on the machine counts as the state of the checkpoint, whatever is in it',
+    row: 112,
+    file: 'src/checkpoint/local-copies.ts',
+    from: 'return sha256Hex(bytes) === handle.sha256\n      ? bytes',
+    to: 'return bytes.length > 0\n      ? bytes',
+    shape: 'spoilt copies',
+  },
+  {
+    name: 'in-place-of-another-plan',
+    teaches: 'I-K1: after a change of parallelism each subtask reads what that of its number has written',
+    row: 115,
+    file: 'src/checkpoint/in-place.ts',
+    from: 'if (!isAlone || metadata.fingerprint !== plan.fingerprint) return undefined;',
+    to: 'if (!isAlone) return undefined;',
+    shape: 'state read in place',
+  },
+  {
+    name: 'queued-output-counts-as-none',
+    teaches: 'I-U2: what a producer had queued is lost where subtasks read their state themselves',
+    row: 58,
+    file: 'src/checkpoint/in-place.ts',
+    from: 'return !hasUnion(operators) && outputs.every(({ frames }) => frames.length === 0);',
+    to: 'void outputs;\n  return !hasUnion(operators);',
+    harmless:
+      'The rings between the processes of a simulated cluster have room for all that the job of a world sends, so that producers queue nothing when a barrier overtakes; src/checkpoint/in-place.test.ts finds it.',
+  },
+  {
+    name: 'in-flight-not-read-in-place',
+    teaches: 'I-U2: in-flight data is lost where subtasks read their state themselves',
+    row: 58,
+    file: 'src/checkpoint/in-place.ts',
+    from: '.filter(({ frames }) => frames.length > 0)',
+    to: '.filter(({ frames }) => frames.length < 0)',
+    shape: 'state read in place',
+  },
+  {
+    name: 'unreadable-is-absent',
+    teaches: 'error is not absence: what cannot be read counts as not there',
+    row: 34,
+    file: DURABLE,
+    from: "if (isFilesError(error, 'absent')) return undefined;",
+    to: 'if (isFilesError(error)) return undefined;',
+    shape: 'checkpoints that cannot be read',
+  },
+  {
+    name: 'unlisted-is-empty',
+    teaches: 'error is not absence: a directory that cannot be listed counts as empty',
+    row: 69,
+    file: DURABLE,
+    from: "if (isFilesError(error, 'absent')) return [];",
+    to: 'if (isFilesError(error)) return [];',
+    shape: 'checkpoints that cannot be read',
+  },
+  {
+    name: 'found-name-is-not-durable',
+    teaches: 'I-D1: a job continues from a checkpoint whose name is gone with the power',
+    row: 15,
+    file: 'src/checkpoint/load.ts',
+    from: '  await retain(store, directory);\n',
+    to: '',
+    shape: 'names that are not durable',
+  },
+  {
+    name: 'stop-ends-the-input',
+    teaches: 'a stop with a savepoint ends the input, and windows fire that are not complete',
+    row: 13,
+    file: RUNNER,
+    from: '    this.#lastBarrier = barrier.id;\n',
+    to: "    this.#lastBarrier = barrier.id;\n    if (barrier.kind === 'stop' && this.#parts.gate === undefined) {\n      this.#endSource();\n      this.task.run(Number.POSITIVE_INFINITY);\n    }\n",
+  },
+  {
+    name: 'stop-that-failed-goes-on',
+    teaches: 'JM-7: the savepoint of a stop failed behind the sources, and the job runs on without input',
+    row: 106,
+    file: 'src/cluster/job-manager/job-ending.ts',
+    from: '    if (stop.hasReachedSources) return port.stopFailed(error);\n',
+    to: '',
+    shape: 'stop with a savepoint',
+  },
+  {
+    name: 'lingering-transactions',
+    teaches: 'I-C6: transactions of older attempts are never aborted',
+    row: 6,
+    file: TWO_PHASE,
+    from: '      await steps.recover?.(context.info);\n',
+    to: '',
+    shape: 'transactions',
+  },
+  {
+    name: 'failed-write-is-forgotten',
+    teaches: 'I-C1: a batch that the system outside did not take is left out of its transaction',
+    row: 10,
+    file: TWO_PHASE,
+    from: 'await this.#steps.write(this.#transaction.open, values);',
+    to: 'await this.#steps.write(this.#transaction.open, values).catch(() => undefined);',
+    shape: 'transactions',
+  },
+  {
+    name: 'watermark-overtakes-calls',
+    teaches: 'I-W3: a watermark goes ahead of records whose calls have no answer yet',
+    row: 95,
+    file: 'src/operators/async-wait.ts',
+    from: 'this.#queue.watermark(timestamp);',
+    to: 'this.#operator.output.watermark(timestamp);',
+  },
+  {
+    name: 'live-before-recovered',
+    teaches: 'I-U2: new records are read before those that were in flight',
+    row: 59,
+    file: 'src/exchange/input.ts',
+    from: 'const pending = this.#pending.shift() ?? this.#nextRecovered();',
+    to: 'const pending = this.#pending.shift() ?? this.#readFairly(now) ?? this.#nextRecovered();',
+    shape: 'unaligned checkpoints',
+  },
+  {
+    name: 'savepoint-overtakes',
+    teaches: 'I-U3: the barrier of a savepoint goes ahead of records',
+    row: 67,
+    file: COORDINATOR,
+    from: "const overtakes = unaligned && kind === 'periodic';",
+    to: "const overtakes = unaligned && kind !== 'final';",
+    shape: 'another graph',
+  },
+  {
+    name: 'broadcast-is-overtaken',
+    teaches: 'I-U1: a barrier goes ahead of broadcast records',
+    row: 61,
+    file: 'src/exchange/partitioners.ts',
+    from: "return !isPointwise(kind) && kind !== 'broadcast';",
+    to: 'return !isPointwise(kind);',
+    harmless:
+      'The broadcast stream of a world is short, and whoever reads it holds nothing back, so that no barrier finds something of it to overtake; src/exchange/router.test.ts finds it.',
+  },
+  {
+    name: 'aborted-checkpoint-blocks',
+    teaches: 'I-L1: channels stay blocked when their checkpoint is given up',
+    row: 68,
+    file: ALIGNMENT,
+    from: "if (this.#phase.kind !== 'waiting' && this.#phase.barrier.id === checkpointId) this.#reset(WAITING);",
+    to: '',
+    harmless:
+      'The barrier of the next checkpoint releases what the one before it blocks, and in a world there always is a next one: only time is lost. src/exchange/input.test.ts finds it.',
+  },
+  {
+    name: 'late-renewal-counts',
+    teaches: 'RN-2: a lease is counted from the answer on, and lasts longer than others think',
+    row: 98,
+    file: 'src/ha/renewed-seat.ts',
+    from: 'const leftMs = sentMs + times.renewDeadlineMs - clock.monotonic();',
+    to: 'const leftMs = sentMs - sentMs + times.renewDeadlineMs;',
+    harmless:
+      'A leader whose lease is over writes under the guard of its own claim (ha/leader-store.ts), which fails when another one has claimed: who believes too long that it leads changes nothing.',
+  },
+  {
+    name: 'subtasks-share-a-file',
+    teaches: 'I-D4: subtasks of one number in two vertices write one file',
+    row: 46,
+    file: 'src/checkpoint/job-folder.ts',
+    from: 'return `${vertexId}-${subtask}-${attempt}`;',
+    to: 'return `${subtask}-${attempt}-${vertexId.slice(0, 0)}`;',
+  },
+  {
+    name: 'idle-to-the-end',
+    teaches: 'I-L4: time does not end where a channel was idle last',
+    row: 90,
+    file: 'src/exchange/input.ts',
+    from: '      if (event.timestamp === MAX_TIMESTAMP) merge.status(inInput, false);\n',
+    to: '',
+    harmless: 'The sources of worlds declare no idleness; src/exchange/input.test.ts finds it.',
+  },
+  {
+    name: 'two-edges-are-one',
+    teaches:
+      'I-W2: of two edges from one producer, as in a union of a stream with itself, one watermark counts',
+    row: 89,
+    file: 'src/exchange/input.ts',
+    from: '(other) => other.input === channel.input).length,',
+    to: '(other) => other.input === channel.input && other.producer !== channel.producer).length,',
+  },
+  {
+    name: 'restored-idle-stays',
+    teaches: 'I-L4: a channel that was idle in the checkpoint is idle for ever',
+    row: 90,
+    file: 'src/exchange/input.ts',
+    from: 'this.#merges[channel.input]!.status(this.#indexInInput[index]!, false);',
+    to: 'void [channel, index];',
+    harmless: 'The sources of worlds declare no idleness; src/exchange/input.test.ts finds it.',
+  },
+  {
+    name: 'completion-expects-its-own',
+    teaches: 'I-C3: a completion for which nothing is pending any more is an error',
+    row: 1,
+    file: SINK,
+    from: '    if (this.#closed) return Promise.resolve();\n    this.#commits',
+    to: "    if (this.#closed) return Promise.resolve();\n    assert(this.#pending.some((each) => each.checkpointId === checkpointId), 'what completes is pending');\n    this.#commits",
+    harmless:
+      'A checkpoint that a later one has overtaken is given up and never completes (coordinator.ts), so that the other order does not come. src/operators/sink-operator.test.ts finds it.',
+  },
+  {
+    name: 'lost-wake-up',
+    teaches: 'I-L1: who waits for room is not told when there is some',
+    row: 64,
+    file: TWO_PHASE,
+    from: '      await this.#steps.write(this.#transaction.open, values);\n      this.#context.wakeUp();\n',
+    to: '      await this.#steps.write(this.#transaction.open, values);\n',
+    shape: 'transactions',
   },
   {
     name: 'store-writes-over',
@@ -562,14 +941,16 @@ export const MUTANTS: readonly Mutant[] = [
     file: S3,
     from: "            headers: { 'if-none-match': '*', [TOKEN_HEADER]: token },",
     to: '            headers: { [TOKEN_HEADER]: token },',
+    shape: 'store',
   },
   {
     name: 'store-error-is-absence',
     teaches: 'error is not absence: a store that cannot answer is taken for one that has nothing',
+    row: 19,
     file: S3,
     from: "return answer?.status === 404 && errorCode(answer.body) === 'NoSuchKey';",
     to: 'return answer === undefined || answer.status >= 400;',
-    rare: { fromSeed: 1, shape: 'store' },
+    shape: 'store',
   },
   {
     name: 'store-first-page-is-all',
@@ -577,6 +958,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: S3,
     from: 'while (continuation !== undefined);',
     to: 'while (continuation !== undefined && query === undefined);',
+    shape: 'store',
   },
   {
     name: 'store-last-part-is-missing',
@@ -584,15 +966,16 @@ export const MUTANTS: readonly Mutant[] = [
     file: S3,
     from: 'Array.from({ length: Math.ceil(bytes.length / partBytes) }',
     to: 'Array.from({ length: Math.floor(bytes.length / partBytes) }',
-    rare: { fromSeed: 1, shape: 'store' },
+    shape: 'store',
   },
   {
     name: 'store-completion-is-believed',
     teaches: 'I-D1: a store may refuse to put parts together with the status 200',
+    row: 19,
     file: S3,
     from: 'return answer?.status === 200 && errorCode(answer.body) === undefined;',
     to: 'return answer?.status === 200;',
-    rare: { fromSeed: 1, shape: 'store' },
+    shape: 'store',
   },
   {
     name: 'store-lists-lag',
@@ -601,7 +984,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'sim/store-world.ts',
     from: '    lagsMs: 0,\n',
     to: '    lagsMs: 1 + draw(50),\n',
-    rare: { fromSeed: 1, shape: 'store' },
+    shape: 'store',
   },
 ];
 
@@ -610,6 +993,7 @@ export const REGION_MUTANTS: readonly Mutant[] = [
   {
     name: 'region-takes-no-splits-back',
     teaches: 'SC-5: what a region got behind the restored checkpoint is with nobody',
+    row: 73,
     file: 'src/cluster/job-manager/deployment.ts',
     from: '    for (const source of this.sources)\n      source.takeBack(',
     to: '    for (const source of [] as typeof this.sources)\n      source.takeBack(',
@@ -617,6 +1001,7 @@ export const REGION_MUTANTS: readonly Mutant[] = [
   {
     name: 'region-takes-all-splits-back',
     teaches: 'SC-5: what a reader has in the restored checkpoint is handed out again',
+    row: 73,
     file: 'src/cluster/job-manager/source-coordinator.ts',
     from: 'isRestarted(subtask) && after >= (checkpointId ?? 0)',
     to: 'isRestarted(subtask)',
@@ -624,6 +1009,7 @@ export const REGION_MUTANTS: readonly Mutant[] = [
   {
     name: 'split-behind-the-snapshot-is-kept',
     teaches: 'SC-5: the snapshot is taken for the last split before it instead of the first one behind it',
+    row: 73,
     file: 'src/cluster/job-manager/source-coordinator.ts',
     from: 'after >= (checkpointId ?? 0)',
     to: 'after > (checkpointId ?? 0)',
@@ -631,6 +1017,7 @@ export const REGION_MUTANTS: readonly Mutant[] = [
   {
     name: 'taken-back-is-not-in-snapshots',
     teaches: 'SC-6: what was taken back is lost with the process',
+    row: 73,
     file: 'src/cluster/job-manager/source-coordinator.ts',
     from: 'this.#takenBack.length === 0 ? state',
     to: 'this.#takenBack.length >= 0 ? state',

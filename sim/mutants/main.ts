@@ -1,52 +1,38 @@
 // `npm run sim:mutants`: every bug of the catalogue must be found by worlds, each in seeds that nobody chose for it.
 //
-//   npm run sim:mutants [-- --only NAME,NAME] [--seeds 1000] [--from SEED] [--jobs 2] [--record FOLDER]
+//   npm run sim:mutants [-- --jobs 2] [--only NAME,NAME] [--seeds 1000] [--from SEED] [--minutes 10] [--json FILE]
 //   npm run sim:mutants -- --full [--jobs 2]     the whole search: also rare ones begin with the first seed, up to 50,000
 //
-// A mutant that is marked as rare begins with the seed that the catalogue names for it, so that all are through in minutes.
+// How long it takes is bounded, and not a matter of luck:
+// 1. Worlds come from their seeds, so that a mutant is found after the same number of worlds on every machine.
+// 2. One that needs many worlds is marked as rare in the catalogue: it begins with the seed that is recorded for it, and has
+//    {@link RARE_WORLDS_MAX} worlds. Every other one begins with the first seed and has {@link WORLDS_MAX}.
+// 3. One that can show in worlds of a shape only is hunted in those alone (`shape`), whatever else is in them.
+// 4. After `--minutes` the run ends; mutants that it has not found by then count as not found.
+//
+// Each is hunted in a process of its own (hunt.ts), as many at a time as `--jobs` says; they share a cache of compiled code.
 
-import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Failure, type Progress, RANGE_FLAGS } from '../protocol.ts';
+import { RANGE_FLAGS } from '../protocol.ts';
 import { commitNow, PROTOCOL } from '../record.ts';
 import { MUTANTS, type Mutant, mutantNamed } from './catalogue.ts';
+import type { Traces } from './hunt.ts';
+import { type Hunt, type Results, type WholeRun, withHunts } from './results.ts';
 
-const SEEDS = 1_000;
-const SEEDS_FULL = 50_000;
+const WORLDS_MAX = 1_000;
+const WORLDS_FULL = 50_000;
+const RARE_WORLDS_MAX = 25;
+const MINUTES = 10;
+const MESSAGE_SHOWN = 90;
 const MUTATE = fileURLToPath(new URL('./mutate.ts', import.meta.url));
-const RANGE = fileURLToPath(new URL('../range.ts', import.meta.url));
-
-/** How a mutant was found, or not. */
-export interface Hunt {
-  readonly mutant: string;
-  readonly teaches: string;
-  /** Worlds until the first that failed, that one included. */
-  readonly worlds: number;
-  readonly found: Failure | undefined;
-  /** Of its worlds, ms of a processor. */
-  readonly cpuMs: number;
-  /** The seed, and the shape, with which the catalogue says to begin. */
-  readonly rare: Mutant['rare'];
-}
-
-/** What `--record` writes. */
-export interface MutantsRun {
-  readonly kind: 'mutants';
-  readonly protocol: number;
-  readonly commit: string;
-  readonly node: string;
-  readonly day: string;
-  readonly seconds: number;
-  readonly jobs: number;
-  readonly seeds: number;
-  readonly from: number;
-  readonly hunts: readonly Hunt[];
-}
+const HUNT = fileURLToPath(new URL('./hunt.ts', import.meta.url));
 
 const string = { type: 'string' } as const;
 const { values } = parseArgs({
@@ -56,95 +42,122 @@ const { values } = parseArgs({
     seeds: string,
     from: string,
     jobs: string,
-    record: string,
+    minutes: string,
+    json: string,
   },
 });
 const isFull = values.full === true;
-const seeds = Number(values.seeds ?? (isFull ? SEEDS_FULL : SEEDS));
-const from = Number(values.from ?? 1);
+const jobs = Number(values.jobs ?? availableParallelism());
 const asked = values.only === undefined ? MUTANTS : values.only.split(',').map(mutantNamed);
 const left = asked.filter(({ harmless }) => harmless === undefined);
-const hunts: Hunt[] = [];
+const minutes = Number(values.minutes ?? (isFull ? Number.POSITIVE_INFINITY : MINUTES));
+const compiled = mkdtempSync(join(tmpdir(), 'millrace-mutants-'));
+const alive = new Set<ChildProcess>();
 const started = Date.now();
+let isLate = false;
 
-await Promise.all(Array.from({ length: Number(values.jobs ?? 1) }, huntOn));
-const alive = hunts.filter(({ found }) => found === undefined);
-console.log(
-  `${hunts.length} mutants, ${hunts.length - alive.length} found within ${seeds} worlds each, ` +
-    `${alive.length} not, in ${Math.round((Date.now() - started) / 1_000)} s; ` +
-    `their worlds took ${Math.round(hunts.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / 1_000)} s of a processor`,
-);
+const deadline = Number.isFinite(minutes) ? setTimeout(endHunts, minutes * 60_000) : undefined;
+const hunts = (await Promise.all(Array.from({ length: jobs }, huntOn))).flat();
+clearTimeout(deadline);
+rmSync(compiled, { recursive: true, force: true });
 for (const { name, harmless } of asked) {
-  if (harmless !== undefined) console.log(`${name.padEnd(32)} not hunted: ${harmless}`);
+  if (harmless !== undefined) console.log(`${name.padEnd(34)} not hunted: ${harmless}`);
 }
-if (values.record !== undefined) {
-  mkdirSync(values.record, { recursive: true });
-  const run: MutantsRun = {
-    kind: 'mutants',
-    protocol: PROTOCOL,
-    commit: commitNow('src', 'sim', 'test'),
-    node: process.version,
-    day: new Date().toISOString().slice(0, 10),
-    seconds: Math.round((Date.now() - started) / 1_000),
-    jobs: Number(values.jobs ?? 1),
-    seeds,
-    from,
-    hunts: hunts.toSorted(byName).map((hunt) => ({ ...hunt, cpuMs: Math.round(hunt.cpuMs) })),
-  };
-  const text = JSON.stringify(run, null, 2);
-  writeFileSync(join(values.record, 'mutants.json'), `${text}\n`);
-}
-process.exitCode = alive.length === 0 ? 0 : 1;
+const missed = hunts.filter(({ found }) => found === undefined).map(({ mutant }) => mutant);
+console.log(summary());
+if (values.json !== undefined) writeResults(values.json);
+process.exitCode = missed.length === 0 ? 0 : 1;
 
-async function huntOn(): Promise<void> {
+async function huntOn(): Promise<Hunt[]> {
+  const own: Hunt[] = [];
   for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
     const hunt = await huntFor(mutant);
-    hunts.push(hunt);
-    const { found } = hunt;
-    const how =
-      found === undefined
-        ? 'NOT FOUND'
-        : `${found.check} by seed ${found.seed}: ${found.message.slice(0, 100)}`;
-    console.log(`${mutant.name.padEnd(32)} ${String(hunt.worlds).padStart(5)}  ${how.split('\n')[0]}`);
+    console.log(lineOf(hunt));
+    own.push(hunt);
   }
+  return own;
 }
 
 /** Runs worlds with the bug in a process of its own, until one fails. */
-function huntFor({ name, teaches, rare }: Mutant): Promise<Hunt> {
-  const first = isFull ? from : (rare?.fromSeed ?? from);
-  const shape = rare?.shape === undefined ? [] : [rare.shape];
-  const child = spawn(
-    process.execPath,
-    [...RANGE_FLAGS, '--import', MUTATE, RANGE, String(first), String(first + seeds - 1), '1', ...shape],
-    {
-      env: { ...process.env, MILLRACE_MUTANT: name },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let errors = '';
-  let hunt: Hunt = { mutant: name, teaches, worlds: 0, found: undefined, cpuMs: 0, rare };
-  child.stderr.on('data', (text: Buffer) => {
-    errors += text;
-  });
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    if (hunt.found !== undefined) return;
-    const { totals, failures, cpuMs } = JSON.parse(line) as Progress;
-    hunt = {
-      ...hunt,
-      worlds: hunt.worlds + totals.worlds,
-      found: failures[0],
-      cpuMs: cpuMs.reduce((sum, ms) => sum + ms, hunt.cpuMs),
-    };
-    if (hunt.found !== undefined) child.kill('SIGKILL');
-  });
-  return new Promise((resolve, reject) => {
-    child.on('close', (code) => {
-      if (code === 0 || hunt.found !== undefined) resolve(hunt);
-      else reject(new Error(`the process of ${name} ended with ${code}:\n${errors}`));
+async function huntFor({ name, shape, rare }: Mutant): Promise<Hunt> {
+  const isRare = rare !== undefined && !isFull;
+  const fromSeed = isRare ? rare.fromSeed : Number(values.from ?? 1);
+  const worldsMax = Number(values.seeds ?? (isFull ? WORLDS_FULL : isRare ? RARE_WORLDS_MAX : WORLDS_MAX));
+  let traces: Traces = { worlds: 0, found: undefined, cpuMs: 0 };
+  if (!isLate) {
+    const child = spawn(
+      process.execPath,
+      [
+        ...[...RANGE_FLAGS, '--import', MUTATE],
+        ...[HUNT, String(fromSeed), String(worldsMax), ...(shape === undefined ? [] : [shape])],
+      ],
+      {
+        env: { ...process.env, MILLRACE_MUTANT: name, NODE_COMPILE_CACHE: compiled },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    alive.add(child);
+    let errors = '';
+    child.stderr.on('data', (text: Buffer) => {
+      errors += text;
     });
-  });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      traces = JSON.parse(line) as Traces;
+    });
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    alive.delete(child);
+    if (code !== 0 && !isLate)
+      throw new Error(`the process of ${name} ended with ${String(code)}:\n${errors}`);
+  }
+  const { worlds, found, cpuMs } = traces;
+  return {
+    ...{ mutant: name, protocol: PROTOCOL, fromSeed, isRare, worlds, cpuMs: Math.round(cpuMs) },
+    ...(shape === undefined ? {} : { shape }),
+    ...(found === undefined ? {} : { found: { ...found, message: firstLine(found.message) } }),
+  };
 }
 
-function byName(left: Hunt, right: Hunt): number {
-  return left.mutant < right.mutant ? -1 : 1;
+/** Time is up (4). */
+function endHunts(): void {
+  isLate = true;
+  for (const child of alive) child.kill('SIGKILL');
+}
+
+function lineOf({ mutant, worlds, found, cpuMs, isRare, fromSeed, shape }: Hunt): string {
+  const where = `${isRare ? `, rare, from seed ${fromSeed}` : ''}${shape === undefined ? '' : `, ${shape}`}`;
+  const after = `after ${String(worlds).padStart(4)} worlds, ${(cpuMs / 1_000).toFixed(1).padStart(5)} s${where}`;
+  if (found === undefined) return `${mutant.padEnd(34)} NOT FOUND ${after}${isLate ? ', time is up' : ''}`;
+  return `${mutant.padEnd(34)} found ${after}, by seed ${found.seed}: ${found.message.slice(0, MESSAGE_SHOWN)}`;
+}
+
+function summary(): string {
+  const rare = hunts.filter(({ isRare }) => isRare).length;
+  const cpuMs = hunts.reduce((sum, hunt) => sum + hunt.cpuMs, 0);
+  const found = `${hunts.length} mutants, ${hunts.length - missed.length} found (${rare} of them rare)`;
+  const rest = missed.length === 0 ? '' : `, not found: ${missed.join(', ')}`;
+  const took = `in ${secondsSince(started)} s, ${Math.round(cpuMs / 1_000)} s of a processor`;
+  return `${found}${rest}; ${took}`;
+}
+
+/** The whole catalogue replaces the file, some mutants replace what it says of them. */
+function writeResults(file: string): void {
+  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : undefined;
+  const whole: WholeRun = {
+    day: new Date().toISOString().slice(0, 10),
+    commit: commitNow('src', 'sim', 'test'),
+    node: process.version,
+    jobs,
+    seconds: secondsSince(started),
+  };
+  const isWhole = values.only === undefined && !isFull;
+  const results = withHunts(before, hunts, isWhole ? whole : undefined);
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+function secondsSince(momentMs: number): number {
+  return Math.round((Date.now() - momentMs) / 1_000);
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!;
 }

@@ -12,10 +12,18 @@ if (name === undefined) throw new Error('MILLRACE_MUTANT names no mutant');
 const mutant = mutantNamed(name);
 const target = fileURLToPath(new URL(`../../${mutant.file}`, import.meta.url));
 
+let inPlace = false;
+
+/** Whether the file that has the bug was loaded. */
+export function isInPlace(): boolean {
+  return inPlace;
+}
+
 registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (!url.startsWith('file:') || fileURLToPath(url) !== target) return loaded;
+    inPlace = true;
     return { ...loaded, source: mutated(mutant, textOf(loaded.source)) };
   },
 });

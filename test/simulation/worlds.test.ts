@@ -9,11 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { type Outcome, runWorld } from '../../sim/life.ts';
 import { MUTANTS, REGION_MUTANTS, mutated } from '../../sim/mutants/catalogue.ts';
 import { NOTHING, addTotals, totalsOf } from '../../sim/protocol.ts';
+import { SHAPES, shaped } from '../../sim/shapes.ts';
 import { shrink } from '../../sim/shrink.ts';
 import { NO_FAULTS, type World, worldOf } from '../../sim/world.ts';
 
 const WORLDS = Number(process.env['MILLRACE_SEEDS'] ?? 150);
 const TWICE_EVERY = 25;
+const SEEDS_OF_SHAPE = 2_000;
 /** Bugs of which a few worlds suffice to show that whoever makes them is caught. */
 const QUICK_MUTANTS = [
   'pending-not-in-state',
@@ -49,6 +51,17 @@ test('every mutant changes one place of one file', () => {
     assert.notEqual(mutated(mutant, text), text, mutant.name);
   }
   assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
+});
+
+test('every shape is that of some worlds, and the same for the same seed', () => {
+  for (const name of Object.keys(SHAPES)) {
+    const seeds = Array.from({ length: SEEDS_OF_SHAPE }, (_, index) => index + 1);
+    const found = seeds.filter((seed) => shaped(worldOf(seed), name) !== undefined);
+    assert.ok(found.length > 0, `no world of the first ${SEEDS_OF_SHAPE} has the shape ${name}`);
+    const [seed] = found as [number];
+    assert.deepEqual(shaped(worldOf(seed), name), shaped(worldOf(seed), name));
+  }
+  assert.throws(() => shaped(worldOf(1), 'round'), /there is no shape round/);
 });
 
 for (const name of QUICK_MUTANTS) {
