@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, it, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { MillraceError } from '../../src/base/errors.ts';
 import { httpClient, type HttpClient } from '../../src/base/http-client.ts';
 import { seededRandom } from '../../src/base/random.ts';
@@ -245,5 +246,21 @@ it('an API server with a certificate of another issuer is not believed', {
   // The token went nowhere.
   assert.equal(server.requests.length, asked);
   assert.match(readFileSync(join(server.serviceAccount, 'token'), 'utf8'), /first/);
+  client.close();
+});
+
+it('a compressed document that would fill the memory is given up at its bound, and refused by name', async () => {
+  const client = connect('bomb');
+  await client.store.change({ key: 'small', value: '1', expected: undefined });
+  const map = server.object('configmaps', 'bomb-millrace-metadata')!;
+  // 64 KiB that are 65 MiB.
+  const bomb = gzipSync(new Uint8Array(65 * 1024 * 1024)).toString('base64');
+  assert.ok(bomb.length < 128 * 1024);
+  map['data'] = undefined;
+  map['binaryData'] = { 'entries.json.gz': bomb };
+  await assert.rejects(client.store.read('small'), {
+    code: 'HA_UNAVAILABLE',
+    message: /ConfigMap bomb-millrace-metadata cannot be read/,
+  });
   client.close();
 });
