@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMillraceError } from '../base/errors.ts';
+import { keyGroupOf, keyGroupRange } from '../base/key-groups.ts';
 import { seededRandom } from '../base/random.ts';
 import { consumersOf, isPointwise, producersOf, supportsUnaligned } from './partitioners.ts';
 import { ALL_CHANNELS, createRouter, type Router } from './router.ts';
@@ -121,4 +122,32 @@ test('only edges that connect all with all, and send each record once, may be ov
   ] as const;
   assert.deepEqual(all.filter(isPointwise), ['forward', 'rescale']);
   assert.deepEqual(all.filter(supportsUnaligned), ['rebalance', 'shuffle', 'global', 'key-group', 'custom']);
+});
+
+test('a key goes to the subtask whose range has its key group, for each max parallelism up to 128 and each parallelism', () => {
+  let cases = 0;
+  for (let maxParallelism = 1; maxParallelism <= 128; maxParallelism++) {
+    // One key of each key group.
+    const keys = new Map<number, number>();
+    for (let key = 0; keys.size < maxParallelism; key++) keys.set(keyGroupOf(key, maxParallelism), key);
+    for (let parallelism = 1; parallelism <= maxParallelism; parallelism++) {
+      const options = { channels: parallelism, maxParallelism, keySelector: (key: unknown) => key };
+      // The same code for each, so that one of them is enough.
+      const plain = parallelism !== maxParallelism;
+      const { route } = createRouter('key-group', { ...options, plain });
+      let owned = 0;
+      for (let subtask = 0; subtask < parallelism; subtask++) {
+        const { start, end } = keyGroupRange(subtask, parallelism, maxParallelism);
+        for (let group = start; group <= end; group++, owned++) {
+          if (route(keys.get(group)) !== subtask)
+            assert.fail(
+              `${group} of ${maxParallelism} at ${parallelism} is sent to ${route(keys.get(group))}`,
+            );
+        }
+      }
+      assert.equal(owned, maxParallelism);
+      cases += owned;
+    }
+  }
+  console.log(`cases: routes of key groups ${cases} (minimum 700000)`);
 });

@@ -40,9 +40,9 @@ export function snapshotOf(uid: string, ...items: number[]): SubtaskSnapshot {
   return { ended: false, operators: [{ uid, sections, keyGroups: [] }], inputs: [], outputs: [] };
 }
 
-/** Writes the state of all subtasks for a checkpoint that was claimed, and describes it. */
+/** Writes the state of all subtasks for a checkpoint or savepoint that was claimed, and describes it. */
 export async function writeCheckpoint(
-  storage: CheckpointStorage,
+  storage: Pick<CheckpointStorage, 'writeSubtask'>,
   checkpointId: number,
   attempt: number,
   jobId: string = JOB_ID,
