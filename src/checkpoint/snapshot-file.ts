@@ -71,21 +71,24 @@ export function encodeSubtaskSnapshot(snapshot: SubtaskSnapshotInPieces): Uint8A
   const sections = sectionsOf(snapshot);
   const tableEnd = HEADER_BYTES + sections.length * ENTRY_BYTES;
   const total = sections.reduce((sum, section) => sum + lengthOf(section), tableEnd + CRC_BYTES);
-  const header = new BinaryWriter(tableEnd + CRC_BYTES);
-  header.u32(MAGIC);
-  header.u16(VERSION);
-  header.u8(snapshot.ended ? ENDED : 0);
-  header.u8(0);
-  header.f64(total);
-  header.u32(sections.length);
-  for (const section of sections) {
-    header.u32(section.kind);
-    header.u32(lengthOf(section));
-    header.u32(section.parts.reduce((crc, bytes) => crc32(bytes, crc), 0));
-  }
-  header.u32(crc32(header.peek()));
   const out = new Uint8Array(total);
-  out.set(header.peek());
+  const header = new DataView(out.buffer);
+  header.setUint32(0, MAGIC, true);
+  header.setUint16(4, VERSION, true);
+  header.setUint8(6, snapshot.ended ? ENDED : 0);
+  header.setFloat64(8, total, true);
+  header.setUint32(16, sections.length, true);
+  for (const [index, section] of sections.entries()) {
+    const entry = HEADER_BYTES + index * ENTRY_BYTES;
+    header.setUint32(entry, section.kind, true);
+    header.setUint32(entry + 4, lengthOf(section), true);
+    header.setUint32(
+      entry + 8,
+      section.parts.reduce((crc, bytes) => crc32(bytes, crc), 0),
+      true,
+    );
+  }
+  header.setUint32(tableEnd, crc32(out.subarray(0, tableEnd)), true);
   let at = tableEnd + CRC_BYTES;
   for (const bytes of sections.flatMap(({ parts }) => parts)) {
     out.set(bytes, at);

@@ -118,7 +118,7 @@ class Consumer {
             values: this.#batch.values.slice(this.#position),
             timestamps: this.#batch.timestamps.slice(this.#position),
           };
-    if (this.gate.nextPriority(rest, now) !== undefined) this.snapshot = [...this.seen];
+    if (this.gate.nextPriority(() => rest, now) !== undefined) this.snapshot = [...this.seen];
     return false;
   }
 

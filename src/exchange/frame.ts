@@ -117,13 +117,12 @@ export function frameToKeep(frame: Uint8Array, codec: BatchCodec): Uint8Array {
 
 /** The element of a frame; anything else than exactly one whole frame is EXCHANGE_FRAME_INVALID. */
 export function decodeElement(bytes: Uint8Array, codec: BatchCodec = GENERIC): ChannelElement {
-  const view = viewOf(bytes);
-  const length = frameLength(view);
-  const type = view.getUint8(TYPE_AT);
-  const flags = view.getUint8(FLAGS_AT);
-  const argument = view.getFloat64(8, true);
+  const length = readHeader(bytes);
+  const type = header.getUint8(TYPE_AT);
+  const flags = header.getUint8(FLAGS_AT);
+  const argument = header.getFloat64(8, true);
   const payload = length === 0 ? NO_PAYLOAD : bytes.subarray(FRAME_HEADER_BYTES);
-  if (view.getUint16(6, true) !== 0) throw invalid('its port is not 0');
+  if (header.getUint16(6, true) !== 0) throw invalid('its port is not 0');
   switch (type) {
     case BATCH:
       return { kind: 'batch', batch: readBatch(flags, argument, payload, codec) };
@@ -235,14 +234,20 @@ function writeHeader(out: BinaryWriter, type: number, flags: number, argument: n
   out.f64(argument);
 }
 
-function frameLength(view: DataView): number {
-  if (view.byteLength < FRAME_HEADER_BYTES) throw invalid(`it has ${view.byteLength} bytes`);
-  const length = view.getUint32(0, true);
-  if (length !== view.byteLength - FRAME_HEADER_BYTES) {
-    throw invalid(
-      `its length is ${length}, but ${view.byteLength - FRAME_HEADER_BYTES} bytes follow its header`,
-    );
-  }
+/**
+ * The header of the frame that is decoded, by the last `readHeader`. A copy: short arrays of bytes lie in the heap, and a view
+ * of one would move it into memory of its own.
+ */
+const header = new DataView(new ArrayBuffer(FRAME_HEADER_BYTES));
+const headerBytes = new Uint8Array(header.buffer);
+
+/** Copies the header, and gives back the length of what follows it. */
+function readHeader(bytes: Uint8Array): number {
+  if (bytes.length < FRAME_HEADER_BYTES) throw invalid(`it has ${bytes.length} bytes`);
+  for (let at = 0; at < FRAME_HEADER_BYTES; at++) headerBytes[at] = bytes[at]!;
+  const length = header.getUint32(0, true);
+  const found = bytes.length - FRAME_HEADER_BYTES;
+  if (length !== found) throw invalid(`its length is ${length}, but ${found} bytes follow its header`);
   return length;
 }
 

@@ -93,7 +93,7 @@ class Consumer {
   }
 
   #finishBatch(rest: { producer: number; value: string }): boolean {
-    const barrier = this.gate.nextPriority({ values: [rest.value], timestamps: [2] }, this.now);
+    const barrier = this.gate.nextPriority(() => ({ values: [rest.value], timestamps: [2] }), this.now);
     if (barrier !== undefined) this.#snapshot(barrier.barrier.id);
     this.consumed[rest.producer]!.push(rest.value);
     this.#rest = undefined;

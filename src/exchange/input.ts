@@ -65,6 +65,9 @@ export interface BarrierElement {
   readonly barrier: CheckpointBarrier;
 }
 
+/** Makes what a task has not processed of its batch. */
+export type Remainder = () => RecordBatch | undefined;
+
 /** What a gate is made of. */
 export interface InputGateOptions {
   /** Subtask that owns the gate; names recorded sections. */
@@ -139,14 +142,14 @@ export class InputGate {
 
   /**
    * Asked while the task cannot go on because its output is full: a barrier that has to be taken at once.
-   * `remainder` is the part of the last batch that the task has not processed; it becomes in-flight data.
+   * `remainder` makes the part of the last batch that the task has not processed; it becomes in-flight data. It is asked for
+   * when a barrier is there: it is a copy, and a task that waits for room comes here again and again.
    */
-  nextPriority(remainder: RecordBatch | undefined, now: number): BarrierElement | undefined {
+  nextPriority(remainder: Remainder, now: number): BarrierElement | undefined {
     if (this.#pending.length > 0 || this.#recovered !== undefined) return undefined; // invariant 1
-    const rest = remainder !== undefined && remainder.values.length > 0 ? remainder : undefined;
-    if (rest !== undefined && this.#lastBatchChannel === -1) return undefined; // invariant 1
+    if (this.#lastBatchChannel === -1 && isSome(remainder())) return undefined; // invariant 1
     this.#pollPriority(now);
-    return this.#takeSnapshot(now, rest);
+    return this.#takeSnapshot(now, remainder);
   }
 
   /** When `next` or `nextPriority` has to be called although nothing came: the end of an aligned timeout. */
@@ -258,17 +261,18 @@ export class InputGate {
     if (effect === 'recorded') this.#recordUnread(index, position);
   }
 
-  #takeSnapshot(now: number, remainder: RecordBatch | undefined): BarrierElement | undefined {
+  #takeSnapshot(now: number, remainder: Remainder | undefined): BarrierElement | undefined {
     const barrier = this.#alignment.takeDue(now);
     if (barrier === undefined) return undefined;
     this.#recorder.start(barrier.id);
-    if (barrier.alignment === 'unaligned') this.#startRecording(remainder);
-    else assert(remainder === undefined, 'only an unaligned barrier is taken within a batch');
+    const rest = remainder?.();
+    if (barrier.alignment === 'unaligned') this.#startRecording(rest);
+    else assert(!isSome(rest), 'only an unaligned barrier is taken within a batch');
     return { kind: 'barrier', barrier };
   }
 
   #startRecording(remainder: RecordBatch | undefined): void {
-    if (remainder !== undefined) {
+    if (isSome(remainder)) {
       assert(
         this.#channels[this.#lastBatchChannel]!.unaligned,
         'I-U1: only some channels have in-flight data',
@@ -359,4 +363,8 @@ export class InputGate {
     const all = this.#channels.every((channel, other) => channel.input !== input || this.#ended[other]);
     if (all) this.#pending.push({ kind: 'end-of-data', input });
   }
+}
+
+function isSome(batch: RecordBatch | undefined): batch is RecordBatch {
+  return batch !== undefined && batch.values.length > 0;
 }

@@ -29,6 +29,7 @@ import { isMillraceError, MillraceError, serializeError } from '../base/errors.t
 import { failpoint } from '../base/failpoints.ts';
 import type { Env, Timer } from '../base/env.ts';
 import type { Key } from '../base/key-groups.ts';
+import type { RecordBatch } from '../exchange/batch.ts';
 import { addBytes, addPools } from '../exchange/channel.ts';
 import type { CheckpointBarrier } from '../exchange/events.ts';
 import type { GateElement, InputGate } from '../exchange/input.ts';
@@ -128,6 +129,7 @@ export class TaskRunner {
     failedLater: (error) => this.fail(this.task.chain.failedLater(error)),
   };
   readonly #asTask = callerAs(this.#origin);
+  readonly #remainder = (): RecordBatch | undefined => this.task.remainder();
   /** R11. */
   #markerEveryMs = 0;
   #markerTimer: Timer | undefined;
@@ -476,7 +478,7 @@ export class TaskRunner {
   /** Takes an unaligned barrier that overtakes what the task has not done of its batch. */
   #takePriority(): boolean {
     if (!this.task.interruptible()) return false;
-    const element = this.#parts.gate?.nextPriority(this.task.remainder(), this.#parts.env.clock.monotonic());
+    const element = this.#parts.gate?.nextPriority(this.#remainder, this.#parts.env.clock.monotonic());
     if (element === undefined) return false;
     this.#take(element.barrier);
     return true;
