@@ -9,6 +9,7 @@ import { type Cleaning, cleanUp, type Running, temporaryFolder } from '../test/e
 import { brokenCallsRefused } from './calls.ts';
 import { SmallDisk } from './disk.ts';
 import { MemoryGroup } from './memory.ts';
+import { type Metadata, startMetadata } from './metadata.ts';
 import { hostOf, MANAGER_HOST, OwnNetwork } from './network.ts';
 import { ProcessFaults, type ProcessSettings } from './processes.ts';
 import { SPLITS } from './records.ts';
@@ -62,6 +63,7 @@ export class ChaosCluster {
   readonly callsRefused = brokenCallsRefused();
   readonly ending: Cleaning;
   #cluster: TestCluster | undefined;
+  #metadata: Metadata | undefined;
   #slots = SLOTS;
   /** Every process that was started, for its log. */
   readonly #started: { readonly id: string; readonly running: Running }[] = [];
@@ -87,15 +89,31 @@ export class ChaosCluster {
     }
   }
 
-  /** Its JobManager, and its TaskManagers each behind a cable of its own. */
-  async start(slots = SLOTS): Promise<void> {
+  /** Its JobManagers, which take turns if there are several, and its TaskManagers each behind a cable of its own. */
+  async start({ slots = SLOTS, jobManagers = 1 } = {}): Promise<void> {
     this.#slots = slots;
-    const { environment } = this.faults;
-    this.#cluster = TestCluster.empty(this.ending, SETTINGS);
-    const jobManager = await this.#cluster.addJobManager(this.ending, 'jobmanager', [], environment);
-    this.#started.push({ id: 'jobmanager', running: jobManager });
+    if (jobManagers > 1) this.#metadata = await startMetadata(this.ending);
+    this.#cluster = TestCluster.empty(this.ending, [...SETTINGS, ...(this.#metadata?.settings ?? [])]);
+    for (let number = 1; number <= jobManagers; number++)
+      await this.addJobManager(number === 1 ? 'jobmanager' : `jobmanager-${number}`);
     for (let number = 1; number <= TASK_MANAGERS; number++)
       await this.addTaskManager(`taskmanager-${number}`);
+  }
+
+  /** Where its JobManagers agree on who leads; `undefined` when there is one only. */
+  get metadata(): string | undefined {
+    return this.#metadata?.name;
+  }
+
+  /** The JobManager that leads; `undefined` while none does. */
+  async leader(): Promise<ClusterProcess | undefined> {
+    return (await this.processes('jobmanager')).find(({ leads }) => leads === true);
+  }
+
+  /** Adds a JobManager, also in the place of one that was killed. */
+  async addJobManager(id: string): Promise<void> {
+    const running = await this.cluster.addJobManager(this.ending, id, [], this.faults.environment);
+    this.#started.push({ id, running });
   }
 
   /** Adds a TaskManager at the address of its name, also in the place of one that was killed. */

@@ -22,6 +22,8 @@ import { shareOf } from './vitals.ts';
 import { Watch } from './watch.ts';
 
 const EVERY_MS_MIN = 100;
+/** One leads; where nothing happens to them there is one only. */
+const JOB_MANAGERS = 2;
 const LOOK_MS = 100;
 /** Records of each split in a window. */
 const PER_WINDOW = 500;
@@ -69,7 +71,8 @@ async function main(settings: Settings, ending: Cleaning): Promise<number> {
   const startedAt = performance.now();
   const perSplit = Math.ceil((rate * minutes * 60 * PROGRESS) / SPLITS);
   const on = new ChaosCluster(ending, perSplit * SPLITS);
-  await on.start();
+  await on.start({ jobManagers: kinds.includes('kill-jobmanager') ? JOB_MANAGERS : 1 });
+  if (on.metadata !== undefined) console.log(`JobManagers agree by ${on.metadata} on who leads`);
   const job: JobSettings = {
     ...{ perSplit, rate, sampled: 1, perWindow: PER_WINDOW, checkpointIntervalMs: CHECKPOINT_INTERVAL_MS },
     settings: BY_SEED.flatMap((words, bit) => ((Math.floor(seed) >> bit) % 2 === 1 ? words : [])),

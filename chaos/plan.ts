@@ -43,6 +43,13 @@ export type Action =
     }
   /** A process may take no more memory, until it is ended for that, or for so many ms. */
   | { readonly kind: 'memory'; readonly victim: Victim; readonly ms: number }
+  /** The leading JobManager, perhaps with a TaskManager, is killed, or stands still for so many ms and then learns who leads now. */
+  | {
+      readonly kind: 'kill-jobmanager';
+      readonly how: 'kill' | 'pause';
+      readonly withTaskManager: boolean;
+      readonly ms: number;
+    }
   | { readonly kind: 'savepoint' };
 
 /** How often each happens, of {@link WEIGHTS}. */
@@ -59,6 +66,7 @@ const WEIGHTS: Readonly<Record<Action['kind'], number>> = {
   resets: 2,
   clock: 2,
   memory: 2,
+  'kill-jobmanager': 4,
 };
 
 /** The names of what can happen. */
@@ -139,6 +147,11 @@ function actionOf(kind: Action['kind'], draw: Draw): Action {
     }
     case 'memory':
       return { kind, victim, ms: shortly(draw) };
+    case 'kill-jobmanager':
+      return {
+        ...{ kind, how: oneOf(['kill', 'kill', 'pause'] as const, draw) },
+        ...{ withTaskManager: draw(3) === 0, ms: lasting(draw) },
+      };
   }
 }
 

@@ -160,11 +160,11 @@ async function strikeEachMinute({
 }): Promise<void> {
   const startedAt = performance.now();
   const chance = seededChance(seed);
-  // A step may be anybody's.
+  // A step may be anybody's; and there is one JobManager.
   const plan = planOf(
     seed,
     FAULT_EVERY_MS,
-    KINDS.filter((kind) => kind !== 'failpoint'),
+    KINDS.filter((kind) => kind !== 'failpoint' && kind !== 'kill-jobmanager'),
   );
   for (let minute = 0; minute < minutes; minute++) {
     const at = startedAt + (minute + chance() / 2) * FAULT_EVERY_MS;

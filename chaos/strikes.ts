@@ -27,7 +27,11 @@ export interface Counts {
   killsAtSteps: number;
   /** Of the kills: by the kernel, for the memory that was taken. */
   killsByMemory: number;
+  /** Of the kills: of JobManagers that led. */
+  killsOfLeaders: number;
   pauses: number;
+  /** Of the pauses: of JobManagers that led. */
+  pausesOfLeaders: number;
   fullDisks: number;
   cuts: number;
   halfOpen: number;
@@ -46,7 +50,9 @@ export class Strikes {
     kills: 0,
     killsAtSteps: 0,
     killsByMemory: 0,
+    killsOfLeaders: 0,
     pauses: 0,
+    pausesOfLeaders: 0,
     fullDisks: 0,
     cuts: 0,
     halfOpen: 0,
@@ -115,6 +121,10 @@ export class Strikes {
         return await this.#jumpClock(action);
       case 'memory':
         return await this.#limitMemory(action.victim, action.ms);
+      case 'kill-jobmanager':
+        return await (action.how === 'kill'
+          ? this.#killLeader(action.withTaskManager)
+          : this.#pauseLeader(action.withTaskManager, action.ms));
       case 'savepoint':
         await this.#savepoint();
         return await this.#watch.untilMore('a savepoint');
@@ -128,7 +138,9 @@ export class Strikes {
       [counts.kills, 'kills'],
       [counts.killsAtSteps, 'of them at named steps'],
       [counts.killsByMemory, 'of them for their memory'],
+      [counts.killsOfLeaders, 'of them of leading JobManagers'],
       [counts.pauses, 'pauses'],
+      [counts.pausesOfLeaders, 'of them of leading JobManagers'],
       [counts.fullDisks, 'full disks'],
       [counts.cuts, 'cuts'],
       [counts.halfOpen, 'half-open links'],
@@ -201,6 +213,43 @@ export class Strikes {
     this.#stopped.delete(struck.pid);
     signal(struck.pid, 'SIGCONT');
     await this.#watch.untilMore(`a pause of ${ms} ms of a ${victim}`);
+  }
+
+  /** With the leader its job masters end: another JobManager goes on with the job. */
+  async #killLeader(withTaskManager: boolean): Promise<void> {
+    const leader = await this.#leader();
+    if (leader === undefined) return;
+    const others = withTaskManager ? (await this.#victims('taskmanager')).slice(0, 1) : [];
+    const isLoss = this.#watch.kill();
+    const struck = [leader, ...others].filter(({ pid }) => signal(pid, 'SIGKILL'));
+    this.counts.kills += struck.length;
+    if (struck.includes(leader)) {
+      this.counts.killsOfLeaders++;
+      isLoss();
+    }
+    await this.#replaced(struck, `a kill of ${struck.map(({ id }) => id).join(' and ')}`);
+  }
+
+  /** Whoever has led and wakes up must change nothing of what its follower does. */
+  async #pauseLeader(withTaskManager: boolean, ms: number): Promise<void> {
+    const leader = await this.#leader();
+    if (leader === undefined) return;
+    const others = withTaskManager ? (await this.#victims('taskmanager')).slice(0, 1) : [];
+    if (!signal(leader.pid, 'SIGSTOP')) return;
+    this.#stopped.add(leader.pid);
+    this.counts.pauses++;
+    this.counts.pausesOfLeaders++;
+    const struck = others.filter(({ pid }) => signal(pid, 'SIGKILL'));
+    this.counts.kills += struck.length;
+    await this.#watch.wait(ms);
+    this.#stopped.delete(leader.pid);
+    signal(leader.pid, 'SIGCONT');
+    await this.#replaced(struck, `a pause of ${ms} ms of ${leader.id}, which led`);
+  }
+
+  /** The JobManager that leads, when there is another one that can follow it. */
+  async #leader(): Promise<ClusterProcess | undefined> {
+    return this.#on.metadata === undefined ? undefined : await this.#on.leader();
   }
 
   async #fill(ms: number): Promise<void> {
@@ -328,10 +377,11 @@ export class Strikes {
     }
   }
 
-  /** TaskManagers that were killed are there again, and the job has committed something more. */
+  /** JobManagers and TaskManagers that were killed are there again, and the job has committed something more. */
   async #replaced(struck: readonly ClusterProcess[], what: string): Promise<void> {
     await Promise.all([
       this.#watch.untilMore(what),
+      ...struck.filter(({ role }) => role === 'jobmanager').map(({ id }) => this.#on.addJobManager(id)),
       ...struck.filter(({ role }) => role === 'taskmanager').map(({ id }) => this.#on.addTaskManager(id)),
     ]);
   }

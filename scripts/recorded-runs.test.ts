@@ -42,6 +42,15 @@ describe('recorded runs', () => {
     );
   });
 
+  it('tell kills of leading JobManagers beside the steps', () => {
+    const led = { ...chaos, killsOfLeaders: 7 };
+    assert.match(provedSentence([led, led]), /100 kills \(14 of leading JobManagers\) and/);
+    assert.match(
+      provedSentence([led, { ...chaos, met: ['part.opened'] }]),
+      /100 kills \(7 of leading JobManagers, at 1 named steps\) and/,
+    );
+  });
+
   it('of a soak are told beside the others', () => {
     const soak: Recorded = { ...chaos, kind: 'soak', kills: 3, pauses: 2, cuts: 1, seconds: 1_800 };
     assert.match(

@@ -11,6 +11,8 @@ export interface Recorded {
   readonly seconds: number;
   readonly totals?: Readonly<Record<string, number>>;
   readonly kills?: number;
+  /** Of the kills: of JobManagers that led. */
+  readonly killsOfLeaders?: number;
   readonly pauses?: number;
   /** Other things that happened to real processes, by {@link OTHER_FAULTS}. */
   readonly fullDisks?: number;
@@ -67,13 +69,18 @@ export function provedSentence(runs: readonly Recorded[]): string {
     const pairs = [...met].filter((name) => name.includes(' > ')).length;
     const ordered =
       pairs === 0 ? '' : ` and ${count(pairs)} ordered ${pairs === 1 ? 'pair' : 'pairs'} of them`;
-    const steps = met.size === 0 ? '' : ` (at ${count(met.size - pairs)} named steps${ordered})`;
+    const leaders = sum(chaos, ({ killsOfLeaders }) => killsOfLeaders);
+    const which = [
+      ...(leaders === 0 ? [] : [`${count(leaders)} of leading JobManagers`]),
+      ...(met.size === 0 ? [] : [`at ${count(met.size - pairs)} named steps${ordered}`]),
+    ];
+    const struck = which.length === 0 ? '' : ` (${which.join(', ')})`;
     const others = Object.entries(OTHER_FAULTS)
       .map(([name, words]) => [sum(chaos, (run) => run[name as keyof typeof OTHER_FAULTS]), words] as const)
       .filter(([times]) => times > 0)
       .map(([times, words]) => `${count(times)} ${words}`);
     told.push(
-      `${count(sum(chaos, ({ kills }) => kills))} kills${steps} and ${count(sum(chaos, ({ pauses }) => pauses))} pauses of real ` +
+      `${count(sum(chaos, ({ kills }) => kills))} kills${struck} and ${count(sum(chaos, ({ pauses }) => pauses))} pauses of real ` +
         `processes${others.map((words) => `, ${words}`).join('')} in ${minutesOf(chaos)}, under ${count(sum(chaos, ({ records }) => records))} records`,
     );
   }

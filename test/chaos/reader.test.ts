@@ -182,6 +182,17 @@ describe('what happens in a chaos run', () => {
     for (let index = 0; index < 50; index++) assert.equal(only.next().value.action.kind, 'clock');
   });
 
+  it('kills and halts leading JobManagers, alone and with a TaskManager', () => {
+    const plan = planOf(5, 1_000, ['kill-jobmanager']);
+    const met = new Set<string>();
+    for (let index = 0; index < 100; index++) {
+      const { action } = plan.next().value;
+      assert.ok(action.kind === 'kill-jobmanager');
+      met.add(`${action.how} ${action.withTaskManager}`);
+    }
+    assert.deepEqual([...met].sort(), ['kill false', 'kill true', 'pause false', 'pause true']);
+  });
+
   it('is lived through by the threads of a job when nothing is killed or fails, and nobody is silent for long', () => {
     const plan = planOf(5, 1_000);
     const through = new Set<string>();

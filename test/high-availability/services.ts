@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import process from 'node:process';
-import type { TestContext } from 'node:test';
 import { systemEnv } from '../../src/base/system-env.ts';
 import { httpClient } from '../../src/base/http-client.ts';
 import { tcpNetwork } from '../../src/base/tcp.ts';
@@ -13,7 +12,15 @@ import { etcdServices } from '../../src/ha/etcd/etcd-services.ts';
 import { FreshFile } from '../../src/base/fresh-file.ts';
 import { zooKeeperServices } from '../../src/ha/zookeeper/zookeeper-services.ts';
 import { Issuer } from '../e2e/certificates.ts';
-import { cleanUp, eventually, freePort, pause, start, temporaryFolder } from '../e2e/processes.ts';
+import {
+  type Cleaning,
+  cleanUp,
+  eventually,
+  freePort,
+  pause,
+  start,
+  temporaryFolder,
+} from '../e2e/processes.ts';
 
 /** A server that runs until the test is over. */
 export interface Server {
@@ -34,10 +41,14 @@ export function zooKeeperSettings({ address }: Server): string[] {
   ];
 }
 
+/** Of Debian. */
+export const ZOOKEEPER_JAR = '/usr/share/java/zookeeper.jar';
+
+const LOOPBACK = '127.0.0.1';
+
 /** One ZooKeeper, with sessions as short as 500 ms. */
-export async function startZooKeeper(test: TestContext): Promise<Server> {
-  const jar = '/usr/share/java/zookeeper.jar';
-  assert.ok(existsSync(jar), 'ZooKeeper is there: on Debian, apt-get install zookeeper');
+export async function startZooKeeper(test: Cleaning, { host = LOOPBACK } = {}): Promise<Server> {
+  assert.ok(existsSync(ZOOKEEPER_JAR), 'ZooKeeper is there: on Debian, apt-get install zookeeper');
   const folder = temporaryFolder(test);
   const port = await freePort();
   mkdirSync(join(folder, 'data'));
@@ -47,7 +58,7 @@ export async function startZooKeeper(test: TestContext): Promise<Server> {
       'tickTime=250',
       `dataDir=${join(folder, 'data')}`,
       `clientPort=${port}`,
-      'clientPortAddress=127.0.0.1',
+      `clientPortAddress=${host}`,
       'admin.enableServer=false',
       'maxClientCnxns=0',
       '',
@@ -58,11 +69,11 @@ export async function startZooKeeper(test: TestContext): Promise<Server> {
     '-XX:TieredStopAtLevel=1',
     '-Dlog4j.configuration=file:/dev/null',
     '-cp',
-    `/etc/zookeeper/conf:${jar}`,
+    `/etc/zookeeper/conf:${ZOOKEEPER_JAR}`,
     'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     join(folder, 'zoo.cfg'),
   ];
-  const server = await startServer(test, { command: 'java', words, port });
+  const server = await startServer(test, { command: 'java', words, host, port });
   // It listens before it serves: until then it closes what is opened.
   const probe = zooKeeperServices(env, network, {
     quorum: server.address,
@@ -93,12 +104,15 @@ export interface EtcdServer extends Server {
 }
 
 /** One etcd, with leases as short as a second. */
-export async function startEtcd(test: TestContext, { isSecure = false } = {}): Promise<EtcdServer> {
+export async function startEtcd(
+  test: Cleaning,
+  { isSecure = false, host = LOOPBACK } = {},
+): Promise<EtcdServer> {
   const folder = temporaryFolder(test);
   const [port, peers] = [await freePort(), await freePort()];
   const paths = isSecure ? new Issuer(folder).issue() : undefined;
-  const client = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const peer = `http://127.0.0.1:${peers}`;
+  const client = `${isSecure ? 'https' : 'http'}://${host}:${port}`;
+  const peer = `http://${host}:${peers}`;
   const words = [
     ...['--data-dir', join(folder, 'data'), '--name', 'one', '--initial-cluster', `one=${peer}`],
     ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
@@ -109,7 +123,7 @@ export async function startEtcd(test: TestContext, { isSecure = false } = {}): P
       : ['--client-cert-auth', '--trusted-ca-file', paths.ca, '--cert-file', paths.certificate]),
     ...(paths === undefined ? [] : ['--key-file', paths.key]),
   ];
-  const server = await startServer(test, { command: 'etcd', words, port });
+  const server = await startServer(test, { command: 'etcd', words, host, port });
   const file = (path: string): FreshFile => new FreshFile(env, path);
   const tls = paths && { ca: file(paths.ca), certificate: file(paths.certificate), key: file(paths.key) };
   const probe = etcdServices(env, httpClient(env.clock), {
@@ -131,8 +145,8 @@ export async function startEtcd(test: TestContext, { isSecure = false } = {}): P
 }
 
 async function startServer(
-  test: TestContext,
-  { command, words, port }: { command: string; words: readonly string[]; port: number },
+  test: Cleaning,
+  { command, words, host, port }: { command: string; words: readonly string[]; host: string; port: number },
 ): Promise<Server> {
   const { child, ended } = start(command, words, { cwd: tmpdir() });
   let isOver = false;
@@ -144,7 +158,6 @@ async function startServer(
     child.kill('SIGCONT');
     child.kill('SIGKILL');
   });
-  const host = '127.0.0.1';
   const network = tcpNetwork();
   for (;;) {
     assert.equal(isOver, false, `${command} runs; is it installed?`);
