@@ -9,8 +9,8 @@ import { entered } from './network.ts';
 /** What was asked for makes no sense. */
 export class UsageError extends Error {}
 
-/** Tidies up when the run is over, however it ends. */
-class Ending implements Cleaning {
+/** Tidies up when a run, or a part of it, is over, however it ends. */
+export class Ending implements Cleaning {
   readonly #runs: (() => unknown)[] = [];
   after = (run?: unknown): void => {
     if (typeof run === 'function') this.#runs.push(run as () => unknown);
