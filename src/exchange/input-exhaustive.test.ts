@@ -290,6 +290,32 @@ test('the aligned timeout may pass at any point of an unaligned checkpoint', () 
   assert.ok(count >= 10_000);
 });
 
+/** Every content of a channel of up to two events: with the barrier, or ended before it. */
+const CONTENTS = ['1', 'r1', '1r', '1E', 'E', 'rE'];
+
+test('every content of three channels of up to two events, in every order, aligned, overtaken and with the timeout anywhere', () => {
+  let count = 0;
+  for (const [index, first] of CONTENTS.entries()) {
+    for (const others of pairs(CONTENTS.slice(index))) {
+      const scripts = [first, ...others];
+      // An aligned checkpoint begins with somebody's barrier.
+      if (!scripts.some((script) => script.includes('1'))) continue;
+      const all = { scripts, unaligned: [true, true, true] };
+      count += everyInterleaving({ ...all, alignment: 'aligned', steps: 'n' });
+      count += everyInterleaving({ ...all, alignment: 'unaligned', steps: 'n' });
+      count += everyInterleaving({
+        ...all,
+        unaligned: [true, false, true],
+        alignment: 'unaligned',
+        steps: 'n',
+      });
+      count += everyInterleaving({ ...all, alignment: 'unaligned', alignedTimeoutMs: 10, steps: 'nt' });
+    }
+  }
+  console.log(`cases: interleavings of three channels ${count} (minimum 100000)`);
+  assert.ok(count >= 100_000);
+});
+
 test('a later checkpoint is right whenever the earlier one is aborted, here or before', () => {
   let count = 0;
   for (const alignment of ['aligned', 'unaligned', 'at-least-once'] as const) {
