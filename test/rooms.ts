@@ -27,6 +27,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     'state',
     'exchange/batch',
     'exchange/events',
+    'exchange/hand-over',
     'exchange/watermark-merge',
     'operators',
     'graph',

@@ -96,6 +96,11 @@ export class Alignment {
     if (this.#phase.kind === 'recording') this.#finishRecording();
   }
 
+  /** No checkpoint is between its first barrier and its last one. */
+  get isWaiting(): boolean {
+    return this.#phase.kind === 'waiting';
+  }
+
   /** True while `channel` must not be read (invariant 1). */
   isBlocked(channel: number): boolean {
     if (this.#phase.kind !== 'aligning') return false;

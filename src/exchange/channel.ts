@@ -32,6 +32,8 @@ export interface ChannelWriter {
   tryWrite(element: ChannelElement): boolean;
   /** A batch that was taken was copied: its arrays may be used again. Default: no. */
   readonly copies?: boolean;
+  /** Within a thread, where the consumer may be given records past the channel: all that was written has been read, barriers, too. */
+  isClear?(): boolean;
   /** Number of frames ever written. */
   position(): number;
   /** Puts an unaligned barrier into the priority lane; it overtakes what was written and not read. A newer one replaces one that was not taken. */

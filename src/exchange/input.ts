@@ -201,6 +201,16 @@ export class InputGate {
     return this.#pending.length === 0 && this.#recovered === undefined && this.#ended.every((ended) => ended);
   }
 
+  /** It has one channel, so that there is nothing to be fair about. */
+  get hasOneChannel(): boolean {
+    return this.#channels.length === 1;
+  }
+
+  /** All that was read was handed out, and no barrier is half there: what came now would be next (H1 of hand-over.ts). */
+  isClear(): boolean {
+    return this.#pending.length === 0 && this.#recovered === undefined && this.#alignment.isWaiting;
+  }
+
   /** Elements that wait in the channels, for metrics. */
   backlog(): number {
     let sum = 0;

@@ -89,10 +89,15 @@ class LocalWriter implements ChannelWriter {
   readonly #queue: LocalQueue;
   /** For one element at a time, where elements are encoded. */
   readonly #out: BinaryWriter | undefined;
+  /** Not where all has to cross as bytes. */
+  readonly isClear: (() => boolean) | undefined;
 
   constructor(queue: LocalQueue) {
     this.#queue = queue;
     this.#out = queue.alwaysEncode ? new BinaryWriter() : undefined;
+    this.isClear = queue.alwaysEncode
+      ? undefined
+      : () => queue.written === queue.read && queue.priority === undefined;
   }
 
   tryWrite(element: ChannelElement): boolean {

@@ -102,6 +102,70 @@ test('a latency marker that an unaligned barrier overtakes is in no checkpoint',
   assert.deepEqual(kept, ['[b]']);
 });
 
+for (const plain of [false, true]) {
+  const how = plain ? 'the plain way' : 'made code';
+
+  test(`${how}: while the way is open records go to the consumer with their key, and an event closes it`, () => {
+    const taken: unknown[] = [];
+    const select = (value: unknown) => {
+      if (value === 'bad') throw new Error('no key');
+      return String(value).length;
+    };
+    const { port, readers } = givenPort({
+      plain,
+      channelsOf: 1,
+      router: createRouter('key-group', { channels: 1, maxParallelism: 8, keySelector: select, plain }),
+    });
+    const way = port.way!;
+    way.take = (...given) => {
+      taken.push(given);
+      way.taken(given[0] !== 'last');
+    };
+    assert.equal(port.isClear(), true);
+    way.open();
+    port.emit('a', 1);
+    assert.throws(() => port.emit('bad', 1), { message: 'no key' });
+    port.event({ kind: 'watermark', timestamp: 1 });
+    port.emit('b', 2);
+    assert.equal(port.isClear(), false);
+    port.flush();
+    assert.deepEqual(readers.map(readAll), [['watermark 1', '[b]']]);
+    assert.equal(port.isClear(), true);
+    way.open();
+    port.emit('last', 3);
+    port.emit('behind', 4);
+    port.flush();
+    assert.deepEqual(readers.map(readAll), [['[behind]']]);
+    assert.deepEqual(taken, [
+      ['a', 1, 1],
+      ['last', 3, 4],
+    ]);
+    way.open();
+    port.barrier(barrier('unaligned'));
+    assert.deepEqual(
+      [way.isOpen, port.isClear()],
+      [false, false],
+      'a barrier in the priority lane is not read',
+    );
+    assert.equal(readers[0]!.readPriority()?.barrier.id, 1);
+    assert.equal(port.isClear(), true);
+    way.open();
+    port.close();
+    assert.deepEqual([way.isOpen, port.isClear()], [false, false]);
+  });
+}
+
+test('there is no way past a channel that encodes, or past several', () => {
+  assert.equal(givenPort({ channelsOf: 2 }).port.way, undefined);
+  const { writer } = createLocalChannel({ alwaysEncode: true });
+  assert.equal(givenPort({ channelsOf: 1, channels: [{ consumer: 0, writer }] }).port.way, undefined);
+  const ring = ringChannel(1_024);
+  assert.equal(
+    givenPort({ channelsOf: 1, channels: [{ consumer: 0, writer: ring.writer }] }).port.way,
+    undefined,
+  );
+});
+
 test('an event goes to every channel behind all records', () => {
   const { port, readers } = givenPort();
   port.emit('a', 1);

@@ -6,6 +6,7 @@
  *
  * ```
  *   emit ─ router ─► builder (up to a batch) ─► overflow (only without credit) ─► channel
+ *        └ while the way to the only consumer is open (`hand-over.ts`) ─► consumer
  * ```
  *
  * Invariants:
@@ -22,12 +23,14 @@ import { assert } from '../base/assert.ts';
 import type { Random } from '../base/env.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { deepFreeze } from '../base/freeze.ts';
+import type { Key } from '../base/key-groups.ts';
 import { makeCode } from '../base/made-code.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import { areNone, noTimestamps, type RecordBatch } from './batch.ts';
 import { addBytes, addPools, type ChannelElement, type ChannelWriter, type PoolUsage } from './channel.ts';
 import type { ChannelStateSection } from './channel-state.ts';
 import type { CheckpointBarrier, LatencyMarker, StreamEvent } from './events.ts';
+import { HandOver } from './hand-over.ts';
 import { OverflowBound, OverflowQueue } from './overflow-queue.ts';
 import { ALL_CHANNELS, type Router } from './router.ts';
 
@@ -79,6 +82,8 @@ const EMIT = `return function emit(value, timestamp) {
   if (index + 1 >= builder.limit) seal(channel);
 };`;
 const EMIT_TO_ONE = `return function emit(value, timestamp) {
+  if (way.isOpen) return way.take(value, timestamp, select(value));
+  route(value);
   const index = builder.size;
   if (index === 0) builder.begin();
   builder.values[index] = value;
@@ -86,6 +91,8 @@ const EMIT_TO_ONE = `return function emit(value, timestamp) {
   builder.size = index + 1;
   if (index + 1 >= builder.limit) seal(channel);
 };`;
+
+const EMIT_TO_FIXED = EMIT_TO_ONE.replace('select(value)', 'undefined').replace('  route(value);\n', '');
 
 /** The output of one subtask over one edge. */
 export class OutputPort {
@@ -105,6 +112,8 @@ export class OutputPort {
   readonly #builders: Builder[];
   readonly #overflow: OverflowQueue[];
   readonly #bound: OverflowBound;
+  /** Of a port with one channel. */
+  readonly #way: HandOver | undefined;
   #watermark = MIN_TIMESTAMP;
   #ended = false;
   #closed = false;
@@ -129,15 +138,26 @@ export class OutputPort {
       ...(options.overflowBytesMax === undefined ? {} : { bytesMax: options.overflowBytesMax }),
     });
     this.#overflow = options.channels.map(() => new OverflowQueue(this.#bound));
+    this.#way = options.channels.length === 1 ? new HandOver() : undefined;
     const made = this.#freezeRecords || options.plain === true ? undefined : this.#madeEmit();
     this.emit = made ?? ((value, timestamp) => this.#emit(value, timestamp));
   }
 
   #emit(value: unknown, timestamp: number): void {
     if (this.#freezeRecords) deepFreeze(value);
+    const way = this.#way;
+    if (way?.isOpen === true) return way.take(value, timestamp, this.#select(value));
     const channel = this.#fixed >= 0 ? this.#fixed : this.#router.route(value);
     if (channel !== ALL_CHANNELS) this.#append(channel, value, timestamp);
     else this.#appendToAll(value, timestamp);
+  }
+
+  /** What choosing the channel comes to where there is one: what cannot be chosen for is refused all the same. */
+  #select(value: unknown): Key | undefined {
+    const { select, route } = this.#router;
+    if (select !== undefined) return select(value);
+    if (this.#fixed < 0) route(value);
+    return undefined;
   }
 
   #appendToAll(value: unknown, timestamp: number): void {
@@ -149,11 +169,20 @@ export class OutputPort {
     const channel = this.#fixed;
     const none = MIN_TIMESTAMP;
     const seal = (full: number): void => this.#seal(full);
-    if (channel >= 0) {
-      const builder = this.#builders[channel]!;
-      return makeCode(name, { channel, builder, seal, none }, EMIT_TO_ONE);
+    const { route, select } = this.#router;
+    if (channel >= 0 || this.#way !== undefined) {
+      const only = Math.max(0, channel);
+      const values = {
+        way: this.#way ?? new HandOver(),
+        route,
+        select: select ?? ((value: unknown) => this.#select(value)),
+        channel: only,
+        builder: this.#builders[only]!,
+        seal,
+        none,
+      };
+      return makeCode(name, values, channel >= 0 ? EMIT_TO_FIXED : EMIT_TO_ONE);
     }
-    const { route } = this.#router;
     const emitToAll = (value: unknown, timestamp: number): void => this.#appendToAll(value, timestamp);
     return makeCode(name, { route, emitToAll, builders: this.#builders, seal, none }, EMIT);
   }
@@ -181,9 +210,26 @@ export class OutputPort {
     if (event.kind === 'end-of-data') this.#end();
   }
 
+  /** The way to the only consumer; `undefined` where there are several, or they are not always in this thread. */
+  get way(): HandOver | undefined {
+    return this.#channels[0]!.writer.isClear === undefined ? undefined : this.#way;
+  }
+
+  /** Subtask of the only consumer. */
+  get onlyConsumer(): number | undefined {
+    return this.#channels.length === 1 ? this.#channels[0]!.consumer : undefined;
+  }
+
+  /** Nothing is on its way to the consumers: all that was sent has been read (H1 of hand-over.ts). */
+  isClear(): boolean {
+    if (this.#ended || this.#closed || this.#isBuilding() || !this.#bound.isEmpty()) return false;
+    return this.#channels.every(({ writer }) => writer.isClear?.() === true);
+  }
+
   /** Sends a latency marker to one channel, at random, behind all records of that channel. */
   latencyMarker(marker: LatencyMarker): void {
     if (this.#ended) this.#refuse();
+    this.#way?.close();
     const channel = this.#channels.length === 1 ? 0 : (this.#random?.int(this.#channels.length) ?? 0);
     if (this.#builders[channel]!.size > 0) this.#seal(channel);
     this.#send(channel, { kind: 'event', event: { kind: 'latency-marker', marker } });
@@ -195,6 +241,7 @@ export class OutputPort {
    */
   barrier(barrier: CheckpointBarrier): ChannelStateSection[] {
     assert(!this.#closed, 'an output that was closed sends nothing');
+    this.#way?.close();
     if (barrier.alignment !== 'unaligned' || !this.#unaligned) {
       this.#broadcast({ kind: 'barrier', barrier });
       return [];
@@ -225,6 +272,14 @@ export class OutputPort {
       if (this.#builders[channel]!.size > 0 && this.#overflow[channel]!.isEmpty()) this.#seal(channel);
     }
     this.#waitingSince = undefined;
+  }
+
+  /** Sends what waits for a batch to fill where it would be next at the consumer. */
+  flushWhereClear(): void {
+    for (let channel = 0; channel < this.#builders.length; channel++) {
+      if (this.#builders[channel]!.size === 0 || !this.#overflow[channel]!.isEmpty()) continue;
+      if (this.#channels[channel]!.writer.isClear?.() === true) this.#seal(channel);
+    }
   }
 
   /** Flushes when records have waited for the buffer timeout; to be called once per turn of the task. */
@@ -267,6 +322,7 @@ export class OutputPort {
   /** Drops what waits; nothing may be sent afterwards. */
   close(): void {
     this.#closed = true;
+    this.#way?.close();
     for (const queue of this.#overflow) queue.clear();
     for (const builder of this.#builders) builder.clear();
     this.#end();
@@ -279,6 +335,7 @@ export class OutputPort {
   }
 
   #broadcast(event: StreamEvent): void {
+    this.#way?.close();
     this.flush();
     const element: ChannelElement = { kind: 'event', event };
     for (let channel = 0; channel < this.#channels.length; channel++) this.#send(channel, element);

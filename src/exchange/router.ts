@@ -29,6 +29,8 @@ export const ALL_CHANNELS = -1;
 export interface Router {
   /** The channel, or {@link ALL_CHANNELS}. */
   readonly route: (value: unknown) => number;
+  /** The key by which `route` goes, for whoever needs no channel. */
+  readonly select?: (value: unknown) => Key;
   /** The channel of every record, where there is nothing to ask. */
   readonly fixed?: number;
 }
@@ -97,7 +99,8 @@ function byKeyGroup(options: RouterOptions): Router {
       keySelector(value);
       return 0;
     };
-    return { route: madeRoute(options, { keySelector }, BY_ONE_CHANNEL) ?? only };
+    const select = keySelector as (value: unknown) => Key;
+    return { route: madeRoute(options, { keySelector }, BY_ONE_CHANNEL) ?? only, select };
   }
   const owners = Uint16Array.from({ length: maxParallelism }, (_, keyGroup) =>
     subtaskOfKeyGroup(keyGroup, channels, maxParallelism),

@@ -171,11 +171,23 @@ export class SlotExecutor {
         return;
       }
     }
+    this.#connect();
     // Consumers before producers, so that a chain is ready when its input begins.
     this.#runners.reverse();
     this.#markEvery(this.#parts.settings.latency?.intervalMs ?? 0);
     for (const runner of this.#runners) runner.open().catch((error: unknown) => runner.fail(error));
     this.#armFigures();
+  }
+
+  /** Whoever has one consumer, and that in this slot, may hand records over to it. */
+  #connect(): void {
+    for (const { index, from, to } of this.#parts.compiled.graph.edges) {
+      for (const producer of this.#runners.filter(({ vertex }) => vertex === from)) {
+        const subtask = producer.onlyConsumer(index);
+        const consumer = subtask === undefined ? undefined : this.#runner(to, subtask);
+        if (consumer !== undefined) producer.handTo(index, consumer);
+      }
+    }
   }
 
   #markEvery(intervalMs: number): void {

@@ -390,6 +390,86 @@ test('a watermark of a guarded call follows its record, and goes with it when th
   assert.deepEqual(seen, [1, 'w1', 3, 'w3']);
 });
 
+// ---- records that are handed over within the thread ----
+
+for (const freezeRecords of [true, false]) {
+  const how = freezeRecords ? 'the plain way' : 'made code';
+
+  test(`${how}: what fails behind a producer that hands over fails the consumer, and not the producer`, async () => {
+    const source = new FedSource();
+    const consumer: Operator = {
+      ...operator((value) => {
+        if (value === 300) throw new Error('refused');
+      }),
+    };
+    const slot = new Slot([{ operators: [source] }, { operators: [consumer] }]);
+    await slot.run({ freezeRecords, bufferTimeoutMs: 100 });
+    source.feed(...Array.from({ length: 1_000 }, (_, n) => n));
+    await slot.kernel.runFor(50);
+    const failed = slot.of('failed');
+    assert.deepEqual(
+      failed.map(({ vertex, error }) => [vertex, error.where?.['uid'], error.message.includes('refused')]),
+      [[1, '1.0', true]],
+    );
+  });
+
+  test(`${how}: a consumer that is full, or has work left, takes no more within the step of its producer`, async () => {
+    const source = new FedSource();
+    const sink = new GatedSink();
+    sink.closesAt = 300;
+    let called = 0;
+    const copying = operator((value) => {
+      called++;
+      return repeat(value, 2);
+    });
+    const slot = new Slot([{ operators: [source] }, { operators: [copying, sink] }]);
+    await slot.run({ freezeRecords, bufferTimeoutMs: 100 });
+    source.feed(...Array.from({ length: 4_000 }, (_, n) => n));
+    await slot.kernel.runFor(50);
+    slot.assertHealthy();
+    assert.deepEqual([sink.received.length, called], [300, 150]);
+    slot.trigger(1);
+    await slot.kernel.runFor(10);
+    assert.equal(
+      slot.of('acknowledge').some(({ vertex }) => vertex === 1),
+      false,
+      'its barrier is behind them',
+    );
+    sink.closesAt = Number.POSITIVE_INFINITY;
+    sink.set(true);
+    await slot.kernel.runFor(200);
+    slot.assertHealthy();
+    assert.deepEqual(
+      sink.received,
+      Array.from({ length: 8_000 }, (_, n) => n >> 1),
+    );
+    assert.equal(slot.of('acknowledge').filter(({ checkpointId }) => checkpointId === 1).length, 2);
+  });
+}
+
+test('records that were handed over are before a barrier that follows them, and the next ones behind it', async () => {
+  const source = new FedSource();
+  const seen: unknown[] = [];
+  const consumer = operator(
+    (value) => void seen.push(value),
+    () => ({ snapshot: (id) => void seen.push(`barrier ${id}`) }),
+  );
+  const slot = new Slot([{ operators: [source] }, { operators: [consumer] }], 'rebalance');
+  await slot.run({ bufferTimeoutMs: 100 });
+  const expected: unknown[] = [];
+  for (let id = 1; id <= 20; id++) {
+    // Alone in its step, so that all before it is read when the barrier is taken.
+    source.feed(`${id}a`, `${id}b`);
+    await slot.kernel.runFor(1);
+    slot.trigger(id, { alignment: id % 2 === 0 ? 'aligned' : 'unaligned' });
+    source.feed(`${id}c`);
+    await slot.kernel.runFor(1);
+    expected.push(`${id}a`, `${id}b`, `barrier ${id}`, `${id}c`);
+  }
+  slot.assertHealthy();
+  assert.deepEqual(seen, expected);
+});
+
 // ---- splits and triggers ----
 
 test('a split that follows a trigger is not in that checkpoint, also while the source is held back', async () => {

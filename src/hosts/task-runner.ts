@@ -21,6 +21,9 @@
  *     Its time begins when it goes out.
  * R12 While records wait, a snapshot is read for a share of the time only; while none do, as fast as can be.
  * R13 Whoever looks at state, or changes it, does so between two records, and before the next barrier or behind it.
+ * R14 Records may be handed over within a step of their producer (hand-overs.ts). A task takes them between two steps of its
+ *     own, while it is done with all that it took, and has a step soon after. What it spends on them is its own time, for
+ *     which its producer waits.
  */
 
 import { callAs, callerAs, type CallOrigin } from '../base/call-origin.ts';
@@ -40,6 +43,7 @@ import { StreamTask } from '../task/task.ts';
 import type { TaskHost } from '../task/task-host.ts';
 import { BetweenRecords } from './between-records.ts';
 import { type Disturbance, Slowdown } from './disturbance.ts';
+import { HandOvers, type TakesHanded } from './hand-overs.ts';
 import type { KeyAnswer } from './inspection.ts';
 import { keyAnswer } from './key-answer.ts';
 import { PendingSnapshot } from './pending-snapshot.ts';
@@ -92,9 +96,14 @@ const WORK_PER_READING = 3;
  * function alone, and not that of its file.
  */
 function runTask(vertex: number, subtask: number): string {
-  return `return function runTask_${vertex}_${subtask}(deadline) {
+  return `return function ${taskFunction(vertex, subtask)}(deadline) {
   return work(deadline);
 };`;
+}
+
+/** The name of whatever stands for a task in profiles; `rest/flame-graph.ts` finds it. */
+function taskFunction(vertex: number, subtask: number): string {
+  return `runTask_${vertex}_${subtask}`;
 }
 
 /** What a source gets from the job master. */
@@ -104,7 +113,7 @@ type SourceCommand =
   | { readonly kind: 'splits'; readonly splits: readonly Uint8Array[]; readonly noMore: boolean };
 
 /** See the head of the file. */
-export class TaskRunner {
+export class TaskRunner implements TakesHanded {
   readonly task: StreamTask;
   readonly #parts: RunnerParts;
   readonly #ports: readonly OutputPort[];
@@ -126,7 +135,7 @@ export class TaskRunner {
   #blockedSince: number | undefined;
   /** R10. */
   readonly #origin: CallOrigin = {
-    failedLater: (error) => this.fail(this.task.chain.failedLater(error)),
+    failedLater: (error) => this.fail(this.task.chain.failedLater(error, undefined, this.#handOvers.names)),
   };
   readonly #asTask = callerAs(this.#origin);
   readonly #remainder = (): RecordBatch | undefined => this.task.remainder();
@@ -144,6 +153,11 @@ export class TaskRunner {
   #slowdown: Slowdown | undefined;
   #slowTimer: Timer | undefined;
   #declinesNext = false;
+  /** R14. */
+  readonly #handOvers = new HandOvers();
+  /** Time of a step that others spent on what was handed over. */
+  #handedMs = 0;
+  #batchMs = 0;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -166,6 +180,55 @@ export class TaskRunner {
     const { vertex, subtask } = parts;
     const name = ['task', String(vertex), String(subtask)];
     this.#run = makeCode<typeof work>(name, { work }, runTask(vertex, subtask)) ?? work;
+  }
+
+  // ---- records that are handed over (R14) ----
+
+  /** Records of an edge may be handed to this runner, one by one. */
+  get takesHanded(): boolean {
+    return this.#parts.gate?.hasOneChannel === true && this.task.takesHanded;
+  }
+
+  /** Which subtask has all that goes out over an edge; `undefined` where there are several. */
+  onlyConsumer(edge: number): number | undefined {
+    return this.#parts.ports.get(edge)?.onlyConsumer;
+  }
+
+  /** The one consumer of an edge, where that is in this thread. */
+  handTo(edge: number, consumer: TaskRunner): void {
+    const port = this.#parts.ports.get(edge)!;
+    const { way } = port;
+    if (way === undefined || !consumer.takesHanded) return;
+    const { vertex, subtask } = consumer.#parts;
+    consumer.task.takeFrom(way, taskFunction(vertex, subtask));
+    this.#handOvers.add(port, way, consumer);
+  }
+
+  get prefersBatches(): boolean {
+    return this.task.prefersBatches;
+  }
+
+  begin(): boolean {
+    if (this.#phase !== 'running' || this.#slowdown !== undefined) return false;
+    if (!this.task.mayTakeHanded || !this.#parts.gate!.isClear()) return false;
+    this.#handOvers.open();
+    return true;
+  }
+
+  end(records: number, ms: number): void {
+    const ownMs = this.#handOvers.close(ms);
+    this.#busyMs += ownMs;
+    this.#blockedMs += ms - ownMs;
+    // Outputs have to be flushed, timers armed, and what a record left behind is to be done.
+    if (records > 0) this.#parts.wakeUp();
+  }
+
+  get batchMs(): number {
+    return this.#batchMs;
+  }
+
+  get names(): readonly string[] {
+    return [this.task.chain.name, ...this.#handOvers.names];
   }
 
   get vertex(): number {
@@ -375,12 +438,20 @@ export class TaskRunner {
       const result = this.#asTask(this.#run, deadline);
       if (!this.#questions.isEmpty) this.#answer();
       if (this.isSource) this.#tellTime();
-      this.#busyMs += clock.monotonic() - from;
+      this.#countBusy(clock.monotonic() - from);
       return result;
     } catch (error) {
+      this.#handOvers.close(0);
       this.fail(error);
       return 'rest';
     }
+  }
+
+  /** A step took so long. While its consumer works on what it hands over, a task waits for it (R14). */
+  #countBusy(ms: number): void {
+    this.#busyMs += ms - this.#handedMs;
+    this.#blockedMs += this.#handedMs;
+    this.#handedMs = 0;
   }
 
   /** R13: a call that has not given all its results is within its record. */
@@ -402,7 +473,7 @@ export class TaskRunner {
     const before = this.task.recordsIn;
     const result = this.#asTask(this.#run, from);
     const now = clock.monotonic();
-    this.#busyMs += now - from;
+    this.#countBusy(now - from);
     slowdown.did(this.task.recordsIn - before, now);
     return now < slowdown.restsUntil ? this.#restUntil(slowdown.restsUntil) : result;
   }
@@ -424,11 +495,17 @@ export class TaskRunner {
     const clock = this.#parts.env.clock;
     let now = clock.monotonic();
     for (let elements = 0; elements < ELEMENTS_PER_STEP; elements++) {
+      const isBatch = this.task.isInBatch;
+      const isClear = this.#handOvers.open();
       const result = this.#element(deadline, now);
+      const from = now;
+      now = clock.monotonic();
+      const ownMs = this.#handOvers.close(now - from);
+      this.#handedMs += now - from - ownMs;
+      if (isBatch) this.#batchMs += ownMs;
       this.#advanceSnapshots();
       if (result === 'rest' || result === 'blocked') return this.#rest(result === 'blocked');
-      now = clock.monotonic();
-      if (result === 'more' || now >= deadline) break;
+      if (result === 'more' || !isClear || now >= deadline) break;
     }
     for (const port of this.#ports) port.flushDue(now);
     return 'more';

@@ -74,6 +74,23 @@ test('the graph of a task is what was under it in the profiles of its threads, a
   assert.equal(flameOf([thread(1)], { vertex: 0, subtask: 10 }).root.value, 0, '10 is not 1');
 });
 
+test('what a task hands over to another one in its own step is in the graph of that one', () => {
+  const handing = profile({
+    name: '(root)',
+    url: '',
+    children: [
+      task(0, 0, {
+        name: 'read',
+        hits: 5,
+        children: [task(3, 0, { name: 'score', hits: 20 }), { name: 'parse', hits: 2 }],
+      }),
+    ],
+  });
+  const graphOf = (vertex: number) => lines(flameOf([handing], { vertex, subtask: 0 }).root);
+  assert.deepEqual(graphOf(0), ['root 7 engine', ' read (job.ts:5) 7 job', '  parse (job.ts:5) 2 job']);
+  assert.deepEqual(graphOf(3), ['root 20 engine', ' score (job.ts:5) 20 job']);
+});
+
 test('where tasks have no code of their own it is all that the threads computed', () => {
   const plain = profile({
     name: '(root)',

@@ -113,6 +113,8 @@ class Thread {
     for (const id of children) {
       const child = this.#nodes.get(id);
       if (child === undefined || child.callFrame.functionName === '(idle)') continue;
+      // What a task hands over to another one is that one's.
+      if (TASK.test(child.callFrame.functionName)) continue;
       value += depth >= FLAME_DEPTH_MAX ? this.#total(child) : this.#add(into, child, depth + 1);
     }
     into.value += value;

@@ -16,6 +16,8 @@ export interface KeyedStateBackend {
   setCurrentKey(key: Key): void;
   /** The keys of records that follow, in their order: what a lookup of each costs is paid together. They must not change until the next call. */
   prepareKeys(keys: readonly Key[]): void;
+  /** It holds so many keys that each one waits for memory: records whose keys are prepared together are worth a batch. */
+  readonly gainsFromBatches: boolean;
   /** As `setCurrentKey` with the key at `index` of those that were prepared. */
   setPreparedKey(index: number): void;
   /** The current key; throws STATE_WITHOUT_KEY when there is none. */

@@ -8,7 +8,7 @@
  * L3  Whatever a call throws carries the operator, the subtask and the position in the input when it leaves the link.
  */
 
-import { checkKey } from '../base/key-groups.ts';
+import { checkKey, type Key } from '../base/key-groups.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { LatencyMarker } from '../exchange/events.ts';
@@ -193,6 +193,28 @@ export class ChainLink {
     } catch (error) {
       throw this.#locate(error, this.planned);
     }
+  }
+
+  /** Makes the key of a record on the only input current; `key` is that record's, where it is known. */
+  selectHanded(value: unknown, key: Key | undefined): void {
+    this.backend!.setCurrentKey(key ?? checkKey(this.#keySelectors[0]!(value)));
+  }
+
+  /** A record that a producer in the same thread hands over, on the only input. Hot path: once per record. */
+  deliverHanded(value: unknown, timestamp: number, key: Key | undefined): void {
+    this.#taken++;
+    try {
+      if (this.backend !== undefined) this.selectHanded(value, key);
+      const pull = this.operator.record(0, value, timestamp);
+      if (pull !== undefined) this.#push(pull, timestamp);
+    } catch (error) {
+      throw this.#locate(error, this.planned);
+    }
+  }
+
+  /** Records may be handed over one by one: the operator gains nothing from having many of them before it. */
+  get takesHanded(): boolean {
+    return this.takesRuns && this.operator.batch === undefined;
   }
 
   /** Records of a batch can be taken several in one call: the effect of one is not to be taken back. */

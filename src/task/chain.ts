@@ -5,6 +5,7 @@ import type { Log } from '../base/env.ts';
 import { MillraceError, isMillraceError } from '../base/errors.ts';
 import { keyGroupRange } from '../base/key-groups.ts';
 import type { CompiledJob, JobVertex, PlannedOperator } from '../graph/job-graph.ts';
+import type { HandOver, TakeHanded } from '../exchange/hand-over.ts';
 import type { OperatorContext } from '../operators/operator.ts';
 import type { KeyedStateBackend } from '../state/backend.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
@@ -14,7 +15,7 @@ import { AccumulatorSet } from './accumulator-set.ts';
 import { ChainLink } from './chain-link.ts';
 import { ChainOutput, type Targets } from './chain-output.ts';
 import type { FrameStack } from './frames.ts';
-import { fuse, type FusedParts, fusePort, fuseRun, mayLeaveWork, RowCounts } from './fused.ts';
+import { fuse, type FusedParts, fusePort, fuseRun, fuseTake, mayLeaveWork, RowCounts } from './fused.ts';
 import { ChainOperatorContext } from './operator-context.ts';
 import type { RestoredOperator } from './snapshot.ts';
 import { createRuntimeContext } from './runtime-context.ts';
@@ -49,6 +50,8 @@ export class Chain {
   readonly #vertex: JobVertex;
   /** Every line says whose it is. */
   readonly #log: Log;
+  /** Who hands records over, if anybody in this thread does. */
+  #handed: { readonly way: HandOver; readonly name: string } | undefined;
   /** The source has ended: what comes now is of no record that it is at. */
   #isBehindSource = false;
 
@@ -72,6 +75,10 @@ export class Chain {
     this.#isBehindSource = true;
   }
 
+  get name(): string {
+    return this.#vertex.name;
+  }
+
   get head(): ChainLink {
     return this.links[0]!;
   }
@@ -89,11 +96,61 @@ export class Chain {
     };
   }
 
+  /** What a producer in the same thread hands over goes to the head, made into code when the first record comes. */
+  takeFrom(way: HandOver, name: string): void {
+    this.#handed = { way, name };
+    this.#takeAnew();
+  }
+
+  #takeAnew(): void {
+    if (this.#handed === undefined) return;
+    const { way, name } = this.#handed;
+    way.take = (value, timestamp, key) => {
+      way.take = this.#madeTake(way, name) ?? this.#plainTake(way);
+      way.take(value, timestamp, key);
+    };
+  }
+
+  #madeTake(way: HandOver, name: string): TakeHanded | undefined {
+    const { head } = this;
+    // M1 of fused.ts, which leaves the plain links where records are frozen.
+    return this.#made(head, (row) =>
+      fuseTake(row, {
+        select: (value, key) => head.selectHanded(value, key),
+        taken: mayLeaveWork(row) ? () => way.taken(this.#mayGoOn()) : () => way.taken(true),
+        fail: (error) => this.#failHanded(way, error),
+        name,
+      }),
+    );
+  }
+
+  #plainTake(way: HandOver): TakeHanded {
+    return (value, timestamp, key) => {
+      try {
+        this.head.deliverHanded(value, timestamp, key);
+      } catch (error) {
+        return this.#failHanded(way, error);
+      }
+      way.taken(this.#mayGoOn());
+    };
+  }
+
+  /** As between two records of a batch (B2 of batch-run.ts). */
+  #mayGoOn(): boolean {
+    return this.#parts.frames.size === 0 && this.#parts.writable();
+  }
+
+  #failHanded(way: HandOver, error: unknown): void {
+    way.close();
+    this.#parts.fail(error);
+  }
+
   #fuseAnew(): void {
     for (const link of this.links) link.unfuse();
     this.head.output.makeBy(undefined);
     this.#fuse(this.#vertex.source);
     this.head.operator.outputChanged?.();
+    this.#takeAnew();
   }
 
   /** Each link that is the only receiver of the one before, and the head, begins a row when it is used (M1 of fused.ts). */
@@ -290,17 +347,18 @@ export class Chain {
 
   /**
    * What failed after a call had returned. Which operator of the chain had made the call is known while one opens; later
-   * it is known of the chain, whose name has all of them.
+   * it is known of the chain, whose name has all of them, and of those that take records in its calls.
    */
-  failedLater(error: unknown, operator?: PlannedOperator): Error {
+  failedLater(error: unknown, operator?: PlannedOperator, handedTo: readonly string[] = []): Error {
     const { info } = this.#parts.host;
     const [only, ...others] = this.#vertex.operators;
-    const planned = operator ?? (others.length === 0 ? only : undefined);
+    const isOnly = others.length === 0 && handedTo.length === 0;
+    const planned = operator ?? (isOnly ? only : undefined);
     const where = {
       job: info.jobName,
       subtask: info.subtask,
       ...(planned === undefined
-        ? { operator: this.#vertex.name }
+        ? { operator: [this.#vertex.name, ...handedTo].join(' or ') }
         : { operator: planned.name, uid: planned.uid }),
       ...(isMillraceError(error) ? error.where : {}),
     };

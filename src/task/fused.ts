@@ -8,6 +8,7 @@
  * ```
  * source ─► made: map, filter, process, sink            a function that takes a record; also without any, to a port
  * batch  ─► made: keyed process, map, port              a function that takes a run of records
+ * port   ─► made: the same, record by record            a function that takes what a producer in the thread hands over
  * ```
  *
  * The text is put together of constants and of the numbers of the steps; functions are arguments.
@@ -21,8 +22,10 @@
  * M4 An error gets the place of the step that was under way; one that has a place already keeps it.
  */
 
+import type { Key } from '../base/key-groups.ts';
 import { makeCode } from '../base/made-code.ts';
 import { MIN_TIMESTAMP } from '../base/time.ts';
+import type { TakeHanded } from '../exchange/hand-over.ts';
 import type { OperatorCode, Output, Pull, RecordRun } from '../operators/operator.ts';
 import { handOn } from '../operators/results.ts';
 
@@ -100,6 +103,37 @@ ${stepsOf(parts, 'continue')}}
   );
 }
 
+/** What the function needs besides that takes what a producer hands over. */
+export interface TakeParts {
+  /** Of a keyed row: makes the key of the record current. */
+  readonly select: (value: unknown, key: Key | undefined) => void;
+  /** Behind each record. */
+  readonly taken: () => void;
+  /** The record, and all others, are lost with this task: its error must not be that of the producer. */
+  readonly fail: (error: unknown) => void;
+  /** Stands for the task in profiles; a name that holds no input. */
+  readonly name: string;
+}
+
+/** The function that takes what a producer in the same thread hands over, made; `undefined` where code generation is forbidden. */
+export function fuseTake(parts: FusedParts, take: TakeParts): TakeHanded | undefined {
+  return made(
+    parts,
+    `return function ${take.name}(v0, timestamp, key) {
+counts[0]++;
+let at = 0;
+try {
+${parts.isKeyed ? 'select(v0, key);\n' : ''}row: {
+${stepsOf(parts, 'break row')}}
+} catch (error) {
+  return fail(failed(at, error));
+}
+taken();
+};`,
+    { select: take.select, taken: take.taken, fail: take.fail },
+  );
+}
+
 /** From a source straight into its port, made; `undefined` where code generation is forbidden. */
 export function fusePort({
   emit,
@@ -133,7 +167,7 @@ export function mayLeaveWork({ steps, endsInLink }: Pick<FusedParts, 'steps' | '
 }
 
 /** `away` ends the work on a record. */
-function stepsOf({ steps, next }: FusedParts, away: 'return' | 'continue'): string {
+function stepsOf({ steps, next }: FusedParts, away: 'return' | 'continue' | 'break row'): string {
   let text = '';
   for (const [index, { code }] of steps.entries()) {
     const [value, result] = [`v${index}`, `v${index + 1}`];
@@ -172,6 +206,7 @@ const ${result} = r${index}[0];\n`;
 function made<T>(
   { steps, next, frames, waiting, counts, job, uid }: FusedParts,
   text: string,
+  more: Readonly<Record<string, unknown>> = {},
 ): T | undefined {
   const failed = (at: number, error: unknown): Error => {
     if (at < steps.length) counts.failed(at);
@@ -185,6 +220,7 @@ function made<T>(
     handOn,
     counts: counts.numbers,
     none: MIN_TIMESTAMP,
+    ...more,
   };
   for (const [index, { code, output, push }] of steps.entries()) {
     if (code.kind === 'sink') values[`f${index}`] = code.writer();

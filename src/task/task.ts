@@ -17,6 +17,8 @@
  * T7  Event time of a task with several inputs is the smallest over those that are not idle; it never goes back.
  * T8  What an operator finished outside of a call (`resume`) is handed on between two records while the outputs have room,
  *     before the next record; while that operator is full nothing is read, and the end waits until it is drained.
+ * T9  Records that a producer in the same thread hands over are taken where the next batch would be: while the task is done
+ *     with all that it took, and its outputs have room.
  */
 
 import { assert } from '../base/assert.ts';
@@ -25,6 +27,7 @@ import { MAX_TIMESTAMP } from '../base/time.ts';
 import type { Timer } from '../base/env.ts';
 import type { RecordBatch } from '../exchange/batch.ts';
 import type { LatencyMarker } from '../exchange/events.ts';
+import type { HandOver } from '../exchange/hand-over.ts';
 import { WatermarkMerge } from '../exchange/watermark-merge.ts';
 import type { CompiledJob, JobVertex } from '../graph/job-graph.ts';
 import type { OperatorContext, SourceOperator, SourceStatus } from '../operators/operator.ts';
@@ -158,6 +161,27 @@ export class StreamTask {
     this.#run.load(input, batch);
   }
 
+  /** T9: whether records may be handed over at all, one by one. */
+  get takesHanded(): boolean {
+    return this.chain.head.takesHanded && this.#resumed === undefined;
+  }
+
+  /** Its keyed state gains from many records at a time. */
+  get prefersBatches(): boolean {
+    return this.chain.head.backend?.gainsFromBatches === true;
+  }
+
+  /** T9: whether one may be now. */
+  get mayTakeHanded(): boolean {
+    return this.#state === 'open' && !this.#silent && !this.busy() && this.writable();
+  }
+
+  /** T9; `name` stands for the task in profiles. */
+  takeFrom(way: HandOver, name: string): void {
+    assert(this.takesHanded, 'records are handed over to a task that takes them one by one');
+    this.chain.takeFrom(way, name);
+  }
+
   /** `timestamp` is merged over the channels of the input; the merge over the inputs is here (T7). */
   onWatermark(input: number, timestamp: number): void {
     if (this.#time === undefined) this.#walk(this.chain.head.walkWatermark(timestamp));
@@ -245,6 +269,11 @@ export class StreamTask {
   /** Something was taken and is not done. */
   busy(): boolean {
     return !this.#run.isDone() || this.#frames.size > 0;
+  }
+
+  /** Records of a batch are being worked off, and nothing else. */
+  get isInBatch(): boolean {
+    return !this.#run.isDone() && this.#frames.size === 0;
   }
 
   /** `run` does so many records at most before it comes back; `undefined`: as many as fit. */

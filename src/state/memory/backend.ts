@@ -69,6 +69,11 @@ export interface MemoryStateBackendOptions {
   readonly idleEntriesMax?: number;
 }
 
+/** Keys that a processor has near it, about. */
+const NEAR_MAX = 65_536;
+/** How many keys there are is looked at once in so many batches. */
+const BATCHES_PER_COUNT = 16;
+
 interface DeclaredState extends InspectedState {
   readonly scope: StateScope;
 }
@@ -76,6 +81,7 @@ interface DeclaredState extends InspectedState {
 /** The keyed state of one operator of one subtask, in memory. */
 export class MemoryStateBackend implements KeyedStateBackend {
   readonly timers: MemoryTimers;
+  gainsFromBatches = false;
   readonly #options: MemoryStateBackendOptions;
   readonly #directory = new KeyDirectory<KeyEntry>();
   readonly #context: KeyContext;
@@ -93,6 +99,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #sweeps: TtlSweep[] = [];
   #snapshot: MemorySnapshot | undefined = undefined;
   #isInUse = false;
+  #batches = 0;
   #own: OwnedState | undefined = undefined;
 
   constructor(options: MemoryStateBackendOptions) {
@@ -131,6 +138,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
       ahead.keys = keys;
       return;
     }
+    if (this.#batches++ % BATCHES_PER_COUNT === 0) this.gainsFromBatches = this.size() > NEAR_MAX;
     ahead.prepare(keys, maxParallelism, this.#groupOf);
     for (const state of this.#numbers) state.prepare(ahead);
   }

@@ -21,6 +21,8 @@ const UNKNOWN = -2;
 
 /** What was found out of some keys together, by index; a row is as of then, and below 0 where there was none. */
 export interface FoundKeys {
+  /** Whether it was looked for rows at all. */
+  readonly hasRows: boolean;
   readonly keys: readonly Key[];
   readonly canonicals: readonly unknown[];
   readonly hashes: readonly number[];
@@ -81,13 +83,17 @@ export class KeyContext {
   }
 
   /** One of the keys ahead. */
-  setAhead(index: number, { keys, canonicals, hashes, rows }: FoundKeys, group: KeyGroupState): void {
-    const canonical = canonicals[index];
-    const row = rows[index]!;
+  setAhead(
+    index: number,
+    { hasRows, keys, canonicals, hashes, rows }: FoundKeys,
+    group: KeyGroupState,
+  ): void {
+    const key = keys[index]!;
+    const canonical = hasRows ? canonicals[index] : canonicalKey(key);
+    const row = hasRows ? rows[index]! : -1;
     // K1: entries have come and gone since.
-    if (row >= 0 && this.#directory.isAt(row, canonical))
-      this.setFound(keys[index]!, canonical, hashes[index]!, row);
-    else this.set(keys[index]!, canonical, hashes[index], group);
+    if (row >= 0 && this.#directory.isAt(row, canonical)) this.setFound(key, canonical, hashes[index]!, row);
+    else this.set(key, canonical, hashes[index], group);
     this.ahead = index;
   }
 

@@ -49,6 +49,11 @@ export class KeyDirectory<E extends DirectoryEntry> {
   /** D3. */
   #namespaces: Map<unknown, E> | undefined = undefined;
 
+  /** No key has an entry. */
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
   /** The row of a key; -1: it has none. Hot path: once per record. */
   find(canonical: unknown, hash: number): number {
     const places = this.#places;

@@ -27,6 +27,8 @@ const NO_MEMORY = new Int32Array(1);
 /** The keys of a batch. */
 export class KeysAhead implements FoundKeys {
   keys: readonly Key[] = [];
+  /** Where all that keys have is in typed tables there is no row to look for. */
+  hasRows = false;
   readonly canonicals: unknown[] = [];
   readonly hashes: number[] = [];
   /** `undefined` outside the own range. */
@@ -47,9 +49,20 @@ export class KeysAhead implements FoundKeys {
     maxParallelism: number,
     groupOf: (keyGroup: number) => KeyGroupState | undefined,
   ): void {
-    const { canonicals, hashes, groups, rows } = this;
-    const directory = this.#directory;
     this.keys = keys;
+    this.hasRows = !this.#directory.isEmpty;
+    if (this.hasRows) return this.#prepareKnown(maxParallelism, groupOf);
+    const { hashes, groups } = this;
+    for (let index = 0; index < keys.length; index++) {
+      const hash = keyHash(keys[index]!);
+      hashes[index] = hash;
+      groups[index] = groupOf(keyGroupOfHash(hash, maxParallelism));
+    }
+  }
+
+  #prepareKnown(maxParallelism: number, groupOf: (keyGroup: number) => KeyGroupState | undefined): void {
+    const { keys, canonicals, hashes, groups, rows } = this;
+    const directory = this.#directory;
     for (let index = 0; index < keys.length; index++) {
       const key = keys[index]!;
       const hash = keyHash(key);
