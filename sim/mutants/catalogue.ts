@@ -412,7 +412,7 @@ export const MUTANTS: readonly Mutant[] = [
     teaches: 'I-X1: a number in a typed table is of a later moment than the barrier',
     row: 82,
     file: 'src/state/memory/number-table.ts',
-    from: '    if (place >= this.uncopied) this.keep(place);\n    this.put(',
+    from: '    if (place >= this.uncopied) this.keep(place, PLACE_WORDS[this.form]);\n    this.put(',
     to: '    this.put(',
   },
   {

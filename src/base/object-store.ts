@@ -6,6 +6,28 @@
  * that goes wrong is a {@link FilesError}; of the kind `unknown`, when the operation may still have, or get, its effect.
  */
 
+/** Bytes that come from elsewhere, such as another thread, piece by piece: nobody has to have all of them at a time. */
+export interface PiecedBytes {
+  readonly length: number;
+  /** From the beginning, at each call. A piece is good until the next one is asked for; rejects when the rest is gone. */
+  pieces(): AsyncIterable<Uint8Array>;
+}
+
+/** Bytes that are here, or that come piece by piece. */
+export type ObjectBytes = Uint8Array | PiecedBytes;
+
+/** All of them at once. */
+export async function wholeOf(bytes: ObjectBytes): Promise<Uint8Array> {
+  if (bytes instanceof Uint8Array) return bytes;
+  const whole = new Uint8Array(bytes.length);
+  let end = 0;
+  for await (const piece of bytes.pieces()) {
+    whole.set(piece, end);
+    end += piece.length;
+  }
+  return whole;
+}
+
 /** How a publication ended. `taken`: somebody else's bytes are there. */
 export type PublicationOutcome =
   | { readonly kind: 'published' }
@@ -32,7 +54,7 @@ export interface ObjectStore {
    * Creates an object in a directory that is there; `exists` if the name is taken. Until it resolves nobody may rely on it:
    * on a disk a part of it may be seen.
    */
-  create(path: string, bytes: Uint8Array): Promise<void>;
+  create(path: string, bytes: ObjectBytes): Promise<void>;
   /** Makes bytes appear under a name that is not taken: whole or not at all, and never over other bytes. Does not throw. */
   publish(publication: Publication): Promise<PublicationOutcome>;
   /**

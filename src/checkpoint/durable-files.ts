@@ -1,23 +1,29 @@
 /** File operations that survive a loss of power, and what their failures mean to a checkpoint. */
 
 import { join } from 'node:path';
-import { type Env, type Files, FilesError, type FilesErrorKind } from '../base/env.ts';
+import { type Env, type FileHandle, type Files, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { MillraceError } from '../base/errors.ts';
 import { failpoint } from '../base/failpoints.ts';
-import type { Publication, PublicationOutcome } from '../base/object-store.ts';
+import type { ObjectBytes, Publication, PublicationOutcome } from '../base/object-store.ts';
 
 /** Creates a file that must not exist, with its bytes durable; its name is durable after `syncDirectory`. */
-export async function createDurably(files: Files, path: string, bytes: Uint8Array): Promise<void> {
+export async function createDurably(files: Files, path: string, bytes: ObjectBytes): Promise<void> {
   const file = await files.open(path, 'create');
   failpoint('file.created');
   try {
-    await file.write(bytes);
+    await writeAll(file, bytes);
     failpoint('file.written');
     await file.sync();
     failpoint('file.synced');
   } finally {
     await file.close();
   }
+}
+
+/** Writes bytes behind those that were written. */
+export async function writeAll(file: FileHandle, bytes: ObjectBytes): Promise<void> {
+  if (bytes instanceof Uint8Array) return file.write(bytes);
+  for await (const piece of bytes.pieces()) await file.write(piece);
 }
 
 /** The names in a directory; none when it does not exist. Every other failure is thrown: error is not absence. */

@@ -7,7 +7,7 @@ import { makeDirectoryDurably } from '../base/durable-directory.ts';
 import type { Env } from '../base/env.ts';
 import { failpoint } from '../base/failpoints.ts';
 import { locationIn, parentOf } from '../base/locations.ts';
-import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
+import type { ObjectBytes, ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
 import { createDurably, isFilesError, listIfExists, publishFile, readIfExists } from './durable-files.ts';
 
 /** See the head of the file. */
@@ -25,7 +25,7 @@ export class FileStore implements ObjectStore {
     await files.syncDirectory(parentOf(directory));
   }
 
-  async create(path: string, bytes: Uint8Array): Promise<void> {
+  async create(path: string, bytes: ObjectBytes): Promise<void> {
     const { files } = this.#env;
     await createDurably(files, path, bytes);
     await files.syncDirectory(parentOf(path));

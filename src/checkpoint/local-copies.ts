@@ -18,7 +18,8 @@
 import type { Env, Files } from '../base/env.ts';
 import { locationIn } from '../base/locations.ts';
 import { sha256Hex } from '../base/hash.ts';
-import { isFilesError } from './durable-files.ts';
+import type { ObjectBytes } from '../base/object-store.ts';
+import { isFilesError, writeAll } from './durable-files.ts';
 import { checkpointDirectoryOf, checkpointIdsIn } from './job-folder.ts';
 import type { StoredRestore } from './state-handle.ts';
 
@@ -36,14 +37,14 @@ export class LocalCopies {
   }
 
   /** Writes a copy; never throws (2). */
-  async keep(checkpointId: number, file: string, bytes: Uint8Array): Promise<void> {
+  async keep(checkpointId: number, file: string, bytes: ObjectBytes): Promise<void> {
     const directory = checkpointDirectoryOf(this.#root, checkpointId);
     const path = locationIn(directory, file);
     try {
       await this.#files.makeDirectory(directory);
       const handle = await this.#files.open(path, 'create');
       try {
-        await handle.write(bytes);
+        await writeAll(handle, bytes);
       } finally {
         await handle.close();
       }

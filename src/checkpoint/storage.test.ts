@@ -11,10 +11,12 @@ import {
   writeCheckpoint,
 } from '../../test/checkpoint/small-job.ts';
 import type { Log } from '../base/env.ts';
+import type { PiecedBytes } from '../base/object-store.ts';
 import { seededRandom } from '../base/random.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { type FileFault, memoryFiles, type SimulatedFiles } from '../testing/simulated-files.ts';
 import { loadCheckpoint } from './load.ts';
+import { LocalCopies } from './local-copies.ts';
 import { claimAttempt } from './ownership.ts';
 import { CheckpointStorage } from './storage.ts';
 import { storesOf } from './stores.ts';
@@ -41,6 +43,42 @@ test('what is published is loaded again, small state from the metadata, large st
   assert.deepEqual(loaded.snapshots[0], [snapshotOf('source', 1)]);
   assert.equal(loaded.snapshots[1]?.length, 2);
   assert.deepEqual(loaded.metadata.enumerators, { source: { splits: [1] } });
+  assert.equal(files.openHandles, 0);
+});
+
+/** Bytes that come `each` at a time; the last ones never do when `length` says more than there are. */
+function inPieces(bytes: Uint8Array, each: number, length = bytes.length): PiecedBytes {
+  return {
+    length,
+    async *pieces() {
+      for (let at = 0; at < length; at += each) {
+        await Promise.resolve();
+        if (at >= bytes.length) throw new Error('the rest is gone');
+        yield bytes.subarray(at, at + each);
+      }
+    },
+  };
+}
+
+test('state that comes piece by piece is stored as if it were here, and a piece that does not come fails it', async () => {
+  const { files, storage } = await claimedStorage();
+  await storage.claimCheckpoint(1);
+  const copies = new LocalCopies({ files, log: silent }, '/copies');
+  const bytes = Uint8Array.from({ length: 3 * INLINE_THRESHOLD_BYTES + 5 }, (_, index) => index % 251);
+  const each = INLINE_THRESHOLD_BYTES;
+  const whole = await storage.writeSubtask(1, 'whole', { bytes });
+  const handle = await storage.writeSubtask(1, 'pieces', { bytes: inPieces(bytes, each) });
+  await copies.keep(1, handle.file!, inPieces(bytes, each));
+  assert.deepEqual({ ...handle, file: '' }, { ...whole, file: '' });
+  for (const directory of [storage.directoryOf(1), '/copies/chk-1'])
+    assert.deepEqual(await files.read(`${directory}/${handle.file}`), bytes);
+  const few = bytes.subarray(0, 10);
+  assert.deepEqual(
+    await storage.writeSubtask(1, 'few', { bytes: inPieces(few, 3) }),
+    await storage.writeSubtask(1, 'few again', { bytes: few }),
+  );
+  const cut = { bytes: inPieces(bytes, each, bytes.length * 2), sha256: whole.sha256 };
+  await assert.rejects(storage.writeSubtask(1, 'cut', cut), { message: 'the rest is gone' });
   assert.equal(files.openHandles, 0);
 });
 

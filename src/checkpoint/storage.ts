@@ -18,7 +18,7 @@ import { MillraceError } from '../base/errors.ts';
 import { failpoint } from '../base/failpoints.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { locationIn } from '../base/locations.ts';
-import type { ObjectStore, Publication } from '../base/object-store.ts';
+import { type ObjectBytes, type ObjectStore, type Publication, wholeOf } from '../base/object-store.ts';
 import { isFilesError, storageFailed } from './durable-files.ts';
 import { checkpointDirectoryOf, METADATA_FILE, stateFileName } from './job-folder.ts';
 import { type CheckpointMetadata, encodeMetadata } from './metadata.ts';
@@ -52,7 +52,7 @@ export interface StateFile {
   readonly directory: string;
   /** As `subtaskStateName` makes it. */
   readonly name: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: ObjectBytes;
   /** Of the bytes, where somebody has it already. */
   readonly sha256?: string;
   readonly inlineThresholdBytes: number;
@@ -66,9 +66,10 @@ export async function writeStateFile(
   store: ObjectStore,
   { directory, name, bytes, inlineThresholdBytes, ...known }: StateFile,
 ): Promise<StateHandle> {
-  const about = { length: bytes.length, sha256: known.sha256 ?? sha256Hex(bytes) };
+  const about = { length: bytes.length, sha256: known.sha256 ?? sha256Hex(await wholeOf(bytes)) };
   if (bytes.length <= Math.min(inlineThresholdBytes, INLINE_THRESHOLD_BYTES_MAX)) {
-    const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+    const { buffer, byteOffset, byteLength } = await wholeOf(bytes);
+    const inline = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
     return { file: undefined, inline, ...about };
   }
   const file = stateFileName(name);

@@ -26,7 +26,7 @@ import type { ProfileOf } from './thread-profile.ts';
 import { SlotTaps, type TappedSubtask } from './slot-taps.ts';
 import { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskRunner } from './task-runner.ts';
-import { encodingHere, type SnapshotEncoder } from './snapshot-encoder.ts';
+import { encodingHere, LARGE_BYTES, type SnapshotEncoder } from './snapshot-encoder.ts';
 import { type SlotStorage, createSlotStorage } from './slot-storage.ts';
 import { buildGate, buildPorts, keySelectorBehind, restoredOperators } from './wiring.ts';
 
@@ -75,6 +75,8 @@ export class SlotExecutor {
     this.#storage = createSlotStorage(parts.settings, parts.env);
     this.#encoder = parts.encoder ?? encodingHere;
     this.#stateMemory = new MemoryBudget(parts.settings.stateMemoryBytes);
+    if (parts.settings.checkpointDirectory !== undefined)
+      this.#stateMemory.onceAbove(LARGE_BYTES, () => this.#encoder.prepare?.());
   }
 
   /** Takes a command; never throws: what goes wrong is reported as the failure of a task. */

@@ -9,6 +9,7 @@
  */
 
 import { sha256Hex } from '../base/hash.ts';
+import type { ObjectBytes } from '../base/object-store.ts';
 import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
 import type { SubtaskSnapshot } from '../checkpoint/state-handle.ts';
 import type { NumberEncoder } from '../state/backend.ts';
@@ -17,6 +18,11 @@ import { partsOfKeyGroup } from '../state/written-key-group.ts';
 import { encoderHere } from '../state/memory/snapshot.ts';
 import type { OperatorPart } from '../task/snapshot.ts';
 
+/** Of typed tables, and of what else was read: the bytes of a snapshot of up to so many are made in the thread of the slot. */
+export const LARGE_BYTES = 1024 * 1024;
+/** What goes from one thread to the other of a file at a time. */
+export const PIECE_BYTES = 1024 * 1024;
+
 /** What a subtask adds to a checkpoint, before any of it is a file. */
 export interface ReadSnapshot extends Omit<SubtaskSnapshot, 'operators'> {
   readonly operators: readonly OperatorPart[];
@@ -24,11 +30,11 @@ export interface ReadSnapshot extends Omit<SubtaskSnapshot, 'operators'> {
 
 /** The file, and its checksum. */
 export interface EncodedSnapshot {
-  readonly bytes: Uint8Array;
+  readonly bytes: ObjectBytes;
   readonly sha256: string;
   /** See `StateHandle.alone`. */
   readonly alone?: boolean;
-  /** To be called when the bytes are stored, and nobody looks at them any more: their memory is given back at once. */
+  /** To be called when nobody looks at the bytes any more, stored or not: their memory is given back at once. */
   readonly release?: () => void;
 }
 
@@ -40,6 +46,8 @@ export interface SnapshotEncoding extends NumberEncoder {
 
 /** See the head of the file. */
 export interface SnapshotEncoder {
+  /** A snapshot of {@link LARGE_BYTES} or more is to be expected. */
+  prepare?(): void;
   /** `onRoom` is called when a `claim` that was refused would be granted. */
   begin(onRoom: () => void): SnapshotEncoding;
   close(): Promise<void>;
@@ -53,7 +61,7 @@ export class SnapshotAssembly {
     this.numbers.add(memory, runs);
   }
 
-  encode({ operators, ...rest }: ReadSnapshot): EncodedSnapshot {
+  encode({ operators, ...rest }: ReadSnapshot): { readonly bytes: Uint8Array; readonly sha256: string } {
     const bytes = encodeSubtaskSnapshot({
       ...rest,
       operators: operators.map(({ keyGroups, ...operator }) => ({

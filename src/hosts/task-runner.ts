@@ -739,12 +739,13 @@ export class TaskRunner implements TakesHanded {
 
   async #acknowledge(pending: PendingSnapshot): Promise<void> {
     const checkpointId = pending.barrier.id;
+    let snapshot: EncodedSnapshot | undefined;
     try {
       if (this.#declinesNext) {
         this.#declinesNext = false;
         throw new MillraceError('DRILL_FAILURE', 'this part of the checkpoint was dropped by a drill');
       }
-      const snapshot = await pending.encode();
+      snapshot = await pending.encode();
       failpoint('task.snapshot-encoded');
       const state = await this.#parts.store(checkpointId, snapshot, savepointPart(pending.barrier));
       const figures: CheckpointFigures = {
@@ -758,11 +759,12 @@ export class TaskRunner implements TakesHanded {
         inFlightBytes: pending.inFlightBytes(),
       };
       failpoint('task.state-stored');
-      snapshot.release?.();
       this.#report({ kind: 'acknowledge', ...this.#address, checkpointId, state, figures });
       failpoint('task.acknowledged');
     } catch (error) {
       this.#report({ kind: 'decline', ...this.#address, checkpointId, error: serializeError(error) });
+    } finally {
+      snapshot?.release?.();
     }
   }
 

@@ -6,11 +6,13 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import type { Clock } from '../base/env.ts';
+import { wholeOf } from '../base/object-store.ts';
 import type { FrozenKeyedState } from '../state/backend.ts';
 import * as state from '../state/state.ts';
 import { MemoryStateBackend } from '../state/memory/backend.ts';
 import {
   encodingHere,
+  PIECE_BYTES,
   type ReadSnapshot,
   type SnapshotEncoder,
   type SnapshotEncoding,
@@ -74,9 +76,13 @@ async function encoded(
   encoder: SnapshotEncoder,
 ): Promise<{ readonly length: number; readonly sha256: string }> {
   const { encoding, snapshot } = await read(backend, encoder);
-  const { bytes, sha256 } = await encoding.finish(snapshot);
-  assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256);
-  return { length: bytes.length, sha256 };
+  const { bytes, sha256, release } = await encoding.finish(snapshot);
+  // Who writes two copies reads twice at a time.
+  for (const whole of await Promise.all([wholeOf(bytes), wholeOf(bytes)]))
+    assert.equal(createHash('sha256').update(whole).digest('hex'), sha256);
+  const { length } = bytes;
+  release?.();
+  return { length, sha256 };
 }
 
 /** The encoder, and the threads that it started. */
@@ -155,6 +161,57 @@ test('numbers that change while the thread copies them are those of the barrier,
   } finally {
     await encoder.close();
   }
+});
+
+test('large bytes are read piece by piece, until they are given up or the thread ends', async () => {
+  const { encoder, threads } = watched();
+  try {
+    const { encoding, snapshot } = await read(backendWith(300_000), encoder);
+    const { bytes, release } = await encoding.finish(snapshot);
+    assert.ok(!(bytes instanceof Uint8Array) && bytes.length > 3 * PIECE_BYTES);
+    const lengths: number[] = [];
+    let last = new Uint8Array();
+    for await (const piece of bytes.pieces()) {
+      assert.equal(last.length, 0, 'the memory of the one before is given back');
+      last = piece as Uint8Array<ArrayBuffer>;
+      lengths.push(piece.length);
+    }
+    assert.ok(lengths.every((length, index) => length === PIECE_BYTES || index === lengths.length - 1));
+    assert.equal(
+      lengths.reduce((sum, length) => sum + length, 0),
+      bytes.length,
+    );
+    for await (const piece of bytes.pieces()) {
+      assert.equal(piece.length, PIECE_BYTES);
+      break;
+    }
+    const late = wholeOf(bytes);
+    const rejected = assert.rejects(late, { code: 'WORKER_LOST' });
+    await threads[0]!.terminate();
+    await rejected;
+    release!();
+  } finally {
+    await encoder.close();
+  }
+});
+
+test('a thread that was prepared makes the next snapshot, and one that cannot be started fails nobody before', async () => {
+  let starts = 0;
+  const encoder = threadEncoder(systemClock(), () => {
+    if (starts++ === 0) throw new Error('no more threads');
+    return new Worker(new URL('./worker-encoder.ts', import.meta.url));
+  });
+  try {
+    for (let time = 0; time < 3; time++) encoder.prepare!();
+    assert.equal(starts, 2);
+    const backend = backendWith(100_000);
+    assert.deepEqual(await encoded(backend, encoder), await encoded(backend, encodingHere));
+    assert.equal(starts, 2);
+  } finally {
+    await encoder.close();
+  }
+  encoder.prepare!();
+  assert.equal(starts, 2, 'a slot that is closed needs none');
 });
 
 test('whoever has to wait for the thread is told when it need not any more', async () => {
@@ -298,9 +355,10 @@ test('a thread that has nothing to do for a while is ended, and what was stored 
       const { encoding, snapshot } = await read(backend, encoder);
       assert.equal(timers.size, 0, 'it is not idle while a snapshot is on its way');
       const { bytes, release } = await encoding.finish(snapshot);
-      assert.ok(bytes.length > 0);
+      assert.equal((await wholeOf(bytes)).length, bytes.length);
+      assert.equal(timers.size, 0, 'nor while its bytes may be read');
       release!();
-      assert.equal(bytes.length, 0);
+      await assert.rejects(wholeOf(bytes), { code: 'WORKER_LOST', message: /it had the bytes/ });
       assert.equal(threads.length, round, 'another one takes its place');
       const [idle] = timers;
       const ended = once(threads.at(-1)!, 'exit');

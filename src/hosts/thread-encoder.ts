@@ -2,8 +2,8 @@
  * Makes the bytes of large snapshots in a thread of its own, so that the thread of the slot only copies pages.
  *
  * ```
- * slot    tables ──▶   sees the progress ─ kept ──▶ … claim ─ pages ──▶ … ─ finish ──▶ … bytes, which the slot stores
- * encoder        copies, ◀── copied                            ◀── memory         ◀── encoded | failed
+ * slot    tables ──▶   sees the progress ─ kept ──▶ … claim ─ pages ──▶ … ─ finish ──▶ … read ──▶ stores it … drop ──▶
+ * encoder        copies, ◀── copied                            ◀── memory         ◀── encoded | failed   ◀── piece
  * ```
  *
  * Owner: the thread of the slot. Partner: worker-encoder.ts, which it starts with the first large snapshot.
@@ -16,20 +16,25 @@
  * N5 What is shared is the memory of typed tables, which the thread copies while they change: F5 of state/memory/snapshot.ts
  *    says why that is right. The number of tables that are copied is written after they are, and read before anything that
  *    changes later is changed.
- * N6 A thread that had nothing to do for {@link IDLE_MS} is ended, and with it goes all memory that it has used: garbage of an
+ * N6 The slot reads large bytes piece by piece while it stores them, and has two at a time: to a thread that gets and gives up
+ *    as much memory as a state has, the collector would come at each checkpoint. The thread has them until they are dropped.
+ * N7 A thread that had nothing to do for {@link IDLE_MS} is ended, and with it goes all memory that it has used: garbage of an
  *    idle thread is not collected.
  */
 
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../base/env.ts';
 import { type deserializeError as deserialize, deserializeError, MillraceError } from '../base/errors.ts';
+import type { PiecedBytes } from '../base/object-store.ts';
 import { ownModule } from '../base/own-package.ts';
-import type { SharedCopying, SharedTable } from '../state/backend.ts';
+import type { KeptRun, SharedCopying, SharedTable } from '../state/backend.ts';
 import type { NamedRun } from '../state/memory/number-columns.ts';
 import { encoderHere } from '../state/memory/snapshot.ts';
 import { plainColumns, type WrittenKeyGroup, type WrittenTable } from '../state/written-key-group.ts';
 import {
   type EncodedSnapshot,
+  LARGE_BYTES,
+  PIECE_BYTES,
   type ReadSnapshot,
   SnapshotAssembly,
   type SnapshotEncoder,
@@ -51,9 +56,21 @@ export type EncoderCommand =
       /** How many are copied. */
       readonly progress: Int32Array;
     }
-  | { readonly kind: 'kept'; readonly id: number; readonly kept: readonly Int32Array[] }
-  | { readonly kind: 'rest'; readonly id: number; readonly memories: readonly Int32Array[] }
+  | {
+      readonly kind: 'kept';
+      readonly id: number;
+      readonly kept: readonly KeptRun[];
+      /** Of so many tables it is all. */
+      readonly settled: number;
+    }
+  | {
+      readonly kind: 'rest';
+      readonly id: number;
+      readonly kept: readonly KeptRun[];
+      readonly memories: readonly Int32Array[];
+    }
   | { readonly kind: 'finish'; readonly id: number; readonly snapshot: ReadSnapshot }
+  | { readonly kind: 'read'; readonly id: number; readonly reading: number; readonly from: number }
   | { readonly kind: 'drop'; readonly id: number };
 
 /** What it sends. */
@@ -61,21 +78,27 @@ export type EncoderReport =
   | { readonly kind: 'memory'; readonly memory: Int32Array<ArrayBuffer> }
   /** Tables were copied. */
   | { readonly kind: 'copied' }
-  | { readonly kind: 'encoded'; readonly id: number; readonly bytes: Uint8Array; readonly sha256: string }
+  | {
+      readonly kind: 'encoded';
+      readonly id: number;
+      readonly length: number;
+      readonly sha256: string;
+      /** All of them, when they are not more than a piece. */
+      readonly bytes: Uint8Array | undefined;
+    }
+  | { readonly kind: 'piece'; readonly reading: number; readonly bytes: Uint8Array }
   | { readonly kind: 'failed'; readonly id: number; readonly error: Parameters<typeof deserialize>[0] };
 
-/** Up to so many bytes of typed tables, and of what else was read, the bytes are made in the thread of the slot. */
-const HERE_BYTES_MAX = 1024 * 1024;
 /** Eight pages. */
 const MEMORY_WORDS = 131_072;
 const MEMORIES_MAX = 8;
-/** N6. Longer than the usual time from one checkpoint to the next of those that take many. */
+/** N7. Longer than the usual time from one checkpoint to the next of those that take many. */
 const IDLE_MS = 5_000;
 
 const entry = ownModule('hosts/worker-encoder');
 
-interface Waiting {
-  readonly resolve: (encoded: EncodedSnapshot) => void;
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -96,12 +119,14 @@ class ThreadEncoder implements SnapshotEncoder {
   readonly #clock: Pick<Clock, 'timer'>;
   readonly #start: StartEncoder;
   #worker: Worker | undefined;
-  /** N6. */
+  /** N7. */
   #idle: Timer | undefined;
   #ids = 0;
   /** Snapshots on their way. */
   readonly #active = new Set<number>();
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, Waiting<EncodedSnapshot>>();
+  readonly #readings = new Map<number, Waiting<Uint8Array>>();
+  #readingIds = 0;
   readonly #free: Int32Array<ArrayBuffer>[] = [];
   /** Claimed, or in the thread. */
   #out = 0;
@@ -111,6 +136,16 @@ class ThreadEncoder implements SnapshotEncoder {
   constructor(clock: Pick<Clock, 'timer'>, start: StartEncoder) {
     this.#clock = clock;
     this.#start = start;
+  }
+
+  prepare(): void {
+    if (this.#worker !== undefined || this.#isClosed) return;
+    try {
+      this.#thread();
+      this.#rest();
+    } catch {
+      // The snapshot that needs it tries again, and fails with the reason (N3).
+    }
   }
 
   begin(onRoom: () => void): SnapshotEncoding {
@@ -161,6 +196,16 @@ class ThreadEncoder implements SnapshotEncoder {
     });
   }
 
+  /** N6: a piece of the bytes of a snapshot that was encoded. */
+  read(id: number, from: number): Promise<Uint8Array> {
+    if (!this.isActive(id)) return Promise.reject(lost('it had the bytes of this snapshot'));
+    return new Promise((resolve, reject) => {
+      const reading = this.#readingIds++;
+      this.#readings.set(reading, { resolve, reject });
+      this.send({ kind: 'read', id, reading, from });
+    });
+  }
+
   /** The snapshot is over: `unused` is memory that it had claimed. */
   end(id: number, unused: number): void {
     if (!this.#active.delete(id)) return;
@@ -174,7 +219,7 @@ class ThreadEncoder implements SnapshotEncoder {
     if (this.#worker !== undefined && !this.#isClosed) this.#rest();
   }
 
-  /** N6. */
+  /** N7. */
   #rest(): void {
     this.#idle?.cancel();
     this.#idle = this.#clock.timer(
@@ -222,11 +267,32 @@ class ThreadEncoder implements SnapshotEncoder {
         this.#free.push(report.memory);
       return this.#tellRoom();
     }
-    const waiting = this.#waiting.get(report.id);
-    this.end(report.id, 0);
+    if (report.kind === 'piece') {
+      this.#readings.get(report.reading)?.resolve(report.bytes);
+      this.#readings.delete(report.reading);
+      return;
+    }
+    const { id } = report;
+    const waiting = this.#waiting.get(id);
+    if (report.kind === 'encoded' && report.bytes === undefined) {
+      const { length, sha256 } = report;
+      this.#waiting.delete(id);
+      waiting?.resolve({ bytes: new BytesThere(this, id, length), sha256, release: () => this.release(id) });
+      return;
+    }
+    this.end(id, 0);
     if (report.kind === 'failed') waiting?.reject(deserializeError(report.error));
-    else
-      waiting?.resolve({ bytes: report.bytes, sha256: report.sha256, release: () => giveUp(report.bytes) });
+    else {
+      const bytes = report.bytes!;
+      waiting?.resolve({ bytes, sha256: report.sha256, release: () => giveUp(bytes) });
+    }
+  }
+
+  /** N6: nobody reads its bytes any more. */
+  release(id: number): void {
+    if (!this.isActive(id)) return;
+    this.end(id, 0);
+    this.forget(id);
   }
 
   #tellRoom(): void {
@@ -240,12 +306,44 @@ class ThreadEncoder implements SnapshotEncoder {
     if (worker !== this.#worker) return;
     this.#worker = undefined;
     this.#out = 0;
-    const waiting = [...this.#waiting.values()];
+    const waiting = [...this.#waiting.values(), ...this.#readings.values()];
     this.#waiting.clear();
+    this.#readings.clear();
     this.#active.clear();
     this.#free.length = 0;
     for (const { reject } of waiting) reject(lost(cause));
     this.#tellRoom();
+  }
+}
+
+/** N6: bytes that the thread has. */
+class BytesThere implements PiecedBytes {
+  readonly length: number;
+  readonly #encoder: ThreadEncoder;
+  readonly #id: number;
+
+  constructor(encoder: ThreadEncoder, id: number, length: number) {
+    this.#encoder = encoder;
+    this.#id = id;
+    this.length = length;
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void> {
+    let next = this.#read(0);
+    for (let from = 0; from < this.length; from += PIECE_BYTES) {
+      const piece = await next;
+      // While this one is written.
+      if (from + PIECE_BYTES < this.length) next = this.#read(from + PIECE_BYTES);
+      yield piece;
+      giveUp(piece);
+    }
+  }
+
+  #read(from: number): Promise<Uint8Array> {
+    const piece = this.#encoder.read(this.#id, from);
+    // Whoever reads may have given up before it asks for this one.
+    piece.catch(() => undefined);
+    return piece;
   }
 }
 
@@ -285,7 +383,7 @@ class ThreadEncoding implements SnapshotEncoding {
   }
 
   get #isLarge(): boolean {
-    return this.#bytes > HERE_BYTES_MAX;
+    return this.#bytes > LARGE_BYTES;
   }
 
   claim(must: boolean): Int32Array | undefined {
@@ -320,11 +418,13 @@ class ThreadEncoding implements SnapshotEncoding {
         if (copied < tables.length) encoder.onRoom(this.#onRoom);
         return copied;
       },
-      give: (kept) => {
-        if (encoder.isActive(id)) encoder.send({ kind: 'kept', id, kept }, buffersOf(kept));
+      give: (kept, settled) => {
+        if (encoder.isActive(id))
+          encoder.send({ kind: 'kept', id, kept, settled }, buffersOf(entriesOf(kept)));
       },
-      giveRest: (memories) => {
-        if (encoder.isActive(id)) encoder.send({ kind: 'rest', id, memories }, buffersOf(memories));
+      giveRest: (kept, memories) => {
+        const moved = buffersOf([...entriesOf(kept), ...memories]);
+        if (encoder.isActive(id)) encoder.send({ kind: 'rest', id, kept, memories }, moved);
       },
     };
   }
@@ -333,7 +433,7 @@ class ThreadEncoding implements SnapshotEncoding {
     const encoder = this.#encoder;
     if (!encoder.isActive(this.#id)) return Promise.reject(lost('it had copies of this snapshot'));
     if (this.#isLarge) return encoder.encoded(this.#id, snapshot);
-    if (bytesIn(snapshot) > HERE_BYTES_MAX) return encoder.encoded(this.#id, this.#withColumns(snapshot));
+    if (bytesIn(snapshot) > LARGE_BYTES) return encoder.encoded(this.#id, this.#withColumns(snapshot));
     encoder.end(this.#id, 0);
     return Promise.resolve(this.#here.encode(snapshot));
   }
@@ -362,6 +462,10 @@ class ThreadEncoding implements SnapshotEncoding {
       })),
     };
   }
+}
+
+function entriesOf(kept: readonly KeptRun[]): Int32Array[] {
+  return kept.map(({ entries }) => entries);
 }
 
 function buffersOf(memories: readonly Int32Array[]): ArrayBuffer[] {

@@ -5,17 +5,22 @@
  * it is sent becomes columns as it comes, and bytes in the end.
  */
 
+import { constants, getPriority, setPriority } from 'node:os';
+import process from 'node:process';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { serializeError } from '../base/errors.ts';
-import type { SharedTable } from '../state/backend.ts';
-import { giveBack } from '../state/memory/kept-places.ts';
+import type { KeptRun, SharedTable } from '../state/backend.ts';
 import { PLACE_WORDS } from '../state/memory/number-columns.ts';
-import { type ReadSnapshot, SnapshotAssembly } from './snapshot-encoder.ts';
+import { TableCopies } from '../state/memory/table-copies.ts';
+import { PIECE_BYTES, type ReadSnapshot, SnapshotAssembly } from './snapshot-encoder.ts';
 import type { EncoderCommand, EncoderReport } from './thread-encoder.ts';
 
 const port = parentPort;
 assert(port !== null, 'an encoder runs in a worker thread');
+giveWay();
+/** Of a core that two threads want, one that is so much nicer gets a tenth. */
+const NICER = 10;
 /** Copies of one snapshot that are not columns yet, and their memory that is used again: what is more waits. */
 const COPIED_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -25,7 +30,19 @@ class Assembly extends SnapshotAssembly {
 }
 
 const assemblies = new Map<number, Assembly>();
+/** Bytes that the slot reads piece by piece, until it drops them. */
+const encoded = new Map<number, Uint8Array<ArrayBuffer>>();
 port.on('message', (command: EncoderCommand) => obey(port, command));
+
+/** Where there are fewer cores than threads with work, records come first. On Linux alone a thread has a priority of its own. */
+function giveWay(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(Math.min(getPriority() + NICER, constants.priority.PRIORITY_LOW));
+  } catch {
+    // Somebody does not let it: then it takes its half.
+  }
+}
 
 function obey(to: MessagePort, command: EncoderCommand): void {
   const { id } = command;
@@ -40,15 +57,23 @@ function obey(to: MessagePort, command: EncoderCommand): void {
       assemblyOf(id).copies = new SharedCopies(assemblyOf(id), command.tables, command.progress);
       return copyOn(to, id);
     case 'kept':
-      assemblies.get(id)?.copies?.encode(command.kept);
+      assemblies.get(id)?.copies?.correct(command.kept, command.settled);
       return copyOn(to, id);
     case 'rest':
-      assemblies.get(id)?.copies?.encodeRest(command.memories);
+      assemblies.get(id)?.copies?.correctRest(command.kept, command.memories);
       return;
     case 'finish':
       return finish(to, id, command.snapshot);
+    case 'read': {
+      const { reading, from } = command;
+      const bytes = encoded.get(id)!.slice(from, from + PIECE_BYTES);
+      to.postMessage({ kind: 'piece', reading, bytes } satisfies EncoderReport, [bytes.buffer]);
+      return;
+    }
     case 'drop':
       assemblies.delete(id);
+      encoded.get(id)?.buffer.transfer(0);
+      encoded.delete(id);
   }
 }
 
@@ -66,54 +91,42 @@ function assemblyOf(id: number): Assembly {
   return assembly;
 }
 
-/** Copies of tables that change meanwhile, until it is known what they held. */
+/** The tables of a snapshot, which are copied while they change. */
 class SharedCopies {
-  readonly #assembly: SnapshotAssembly;
-  readonly #tables: readonly SharedTable[];
+  readonly #copies: TableCopies;
   readonly #progress: Int32Array;
-  /** Of those that are copied and not encoded. */
-  readonly #copies: Int32Array[] = [];
-  /** Memory of those that are. */
+  /** Memory of copies that have become columns. */
   readonly #free: Int32Array[] = [];
-  #bytes = 0;
-  #copied = 0;
-  #encoded = 0;
 
   constructor(assembly: SnapshotAssembly, tables: readonly SharedTable[], progress: Int32Array) {
-    this.#assembly = assembly;
-    this.#tables = tables;
     this.#progress = progress;
+    this.#copies = new TableCopies(tables, ({ columns, form }, copy) => {
+      assembly.add(copy, [{ columns, form, places: copy.length / PLACE_WORDS[form] }]);
+      this.#free.push(copy);
+    });
   }
 
   /** True when anything was copied. */
   copyOn(): boolean {
-    const from = this.#copied;
-    while (this.#copied < this.#tables.length && this.#bytes < COPIED_BYTES_MAX) {
-      const copy = this.#copyOf(this.#tables[this.#copied]!.memory);
-      this.#copies.push(copy);
-      this.#bytes += copy.byteLength;
-      Atomics.store(this.#progress, 0, ++this.#copied);
+    const copies = this.#copies;
+    const from = copies.copied;
+    for (let { next } = copies; next !== undefined && copies.bytes < COPIED_BYTES_MAX; { next } = copies) {
+      copies.add(this.#copyOf(next.memory));
+      Atomics.store(this.#progress, 0, copies.copied);
     }
-    return this.#copied > from;
+    return copies.copied > from;
   }
 
-  encode(kept: readonly Int32Array[]): void {
-    for (const entries of kept) {
-      const copy = this.#copies.shift()!;
-      this.#bytes -= copy.byteLength;
-      const stride = PLACE_WORDS[this.#tables[this.#encoded]!.form];
-      giveBack(entries, stride, { words: copy, at: 0, first: 0, places: copy.length / stride });
-      this.#encodeNext(copy);
-      this.#free.push(copy);
-    }
+  correct(kept: readonly KeptRun[], settled: number): void {
+    this.#copies.correct(kept);
+    for (const { entries } of kept) entries.buffer.transfer(0);
+    this.#copies.settle(settled);
   }
 
-  encodeRest(memories: readonly Int32Array[]): void {
-    this.#copies.length = 0;
+  correctRest(kept: readonly KeptRun[], memories: readonly Int32Array[]): void {
+    this.correct(kept, 0);
+    this.#copies.settleRest(memories);
     this.#free.length = 0;
-    this.#bytes = 0;
-    for (const memory of memories) this.#encodeNext(memory);
-    this.#copied = this.#tables.length;
   }
 
   #copyOf(memory: Int32Array): Int32Array {
@@ -122,11 +135,6 @@ class SharedCopies {
     last.set(memory);
     return last;
   }
-
-  #encodeNext(memory: Int32Array): void {
-    const { columns, form } = this.#tables[this.#encoded++]!;
-    this.#assembly.add(memory, [{ columns, form, places: memory.length / PLACE_WORDS[form] }]);
-  }
 }
 
 function finish(to: MessagePort, id: number, snapshot: ReadSnapshot): void {
@@ -134,7 +142,13 @@ function finish(to: MessagePort, id: number, snapshot: ReadSnapshot): void {
   assemblies.delete(id);
   try {
     const { bytes, sha256 } = assembly.encode(snapshot);
-    to.postMessage({ kind: 'encoded', id, bytes, sha256 } satisfies EncoderReport, [
+    const { length } = bytes;
+    if (length > PIECE_BYTES) {
+      encoded.set(id, bytes as Uint8Array<ArrayBuffer>);
+      to.postMessage({ kind: 'encoded', id, length, sha256, bytes: undefined } satisfies EncoderReport);
+      return;
+    }
+    to.postMessage({ kind: 'encoded', id, length, sha256, bytes } satisfies EncoderReport, [
       bytes.buffer as ArrayBuffer,
     ]);
   } catch (error) {

@@ -95,16 +95,24 @@ export interface SharedTable {
   readonly columns: number;
   readonly form: PlaceForm;
   readonly memory: Int32Array;
+  /** The number of its first place: those of all tables of a form are numbered one after the other, in their order. */
+  readonly first: number;
+}
+
+/** What places of a form held before they changed; as `KeptPlaces` has it. */
+export interface KeptRun {
+  readonly form: PlaceForm;
+  readonly entries: Int32Array<ArrayBuffer>;
 }
 
 /** Tables that are being copied, one after the other. */
 export interface SharedCopying {
   /** How many of them are copied: whatever changes from now on is not in the copies. */
   copied(): number;
-  /** What the next of them held before they changed, until they were seen to be copied; as `KeptPlaces` has it. */
-  give(kept: readonly Int32Array[]): void;
-  /** Copies that the caller made of all that are left. */
-  giveRest(memories: readonly Int32Array[]): void;
+  /** What places held before they changed, of whichever table; of the first `settled` tables, nothing more will come. */
+  give(kept: readonly KeptRun[], settled: number): void;
+  /** The same, and copies that the caller made of all tables that are not settled: nothing more will come of any. */
+  giveRest(kept: readonly KeptRun[], memories: readonly Int32Array[]): void;
 }
 
 /** What holds a value of its own: each key, or each namespace of a key. */

@@ -14,6 +14,8 @@ export const STATE_MEMORY_BYTES = 4 * 1024 ** 3;
 export class MemoryBudget {
   readonly max: number;
   #taken = 0;
+  #toldAbove = Number.POSITIVE_INFINITY;
+  #told: () => void = () => {};
 
   constructor(max: number = STATE_MEMORY_BYTES) {
     this.max = max;
@@ -28,6 +30,12 @@ export class MemoryBudget {
     return this.#taken + bytes <= this.max;
   }
 
+  /** Has something called once, when more than so many bytes are taken. */
+  onceAbove(bytes: number, told: () => void): void {
+    this.#toldAbove = bytes;
+    this.#told = told;
+  }
+
   /** To be called before memory is allocated; throws STATE_MEMORY_EXCEEDED, having changed nothing, when that is too much. */
   take(bytes: number): void {
     if (!this.fits(bytes)) {
@@ -38,6 +46,9 @@ export class MemoryBudget {
       );
     }
     this.#taken += bytes;
+    if (this.#taken <= this.#toldAbove) return;
+    this.#toldAbove = Number.POSITIVE_INFINITY;
+    this.#told();
   }
 
   /** Takes memory that `make` allocates; throws STATE_MEMORY_EXCEEDED, having changed nothing, when the machine has it not either. */

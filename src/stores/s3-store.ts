@@ -22,7 +22,13 @@ import { AwsV4Signer } from 'aws4fetch';
 import { type Env, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { locationIn } from '../base/locations.ts';
-import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
+import {
+  type ObjectBytes,
+  type ObjectStore,
+  type Publication,
+  type PublicationOutcome,
+  wholeOf,
+} from '../base/object-store.ts';
 import { CredentialsGiver, NoCredentials } from './given-credentials.ts';
 import type { HttpAnswer, HttpRequest, HttpTransport } from './http.ts';
 import { becauseOf, publishBy } from './publication.ts';
@@ -92,8 +98,8 @@ export class S3Store implements ObjectStore {
     await this.#write('claim', placeOf(locationIn(directory, CLAIM_NAME)), NOTHING);
   }
 
-  async create(path: string, bytes: Uint8Array): Promise<void> {
-    await this.#write('create', placeOf(path), bytes);
+  async create(path: string, bytes: ObjectBytes): Promise<void> {
+    await this.#write('create', placeOf(path), await wholeOf(bytes));
   }
 
   publish(publication: Publication): Promise<PublicationOutcome> {

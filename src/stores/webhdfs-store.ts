@@ -19,7 +19,13 @@
 
 import { type Env, FilesError, type FilesErrorKind } from '../base/env.ts';
 import { locationIn, nameOf, parentOf } from '../base/locations.ts';
-import type { ObjectStore, Publication, PublicationOutcome } from '../base/object-store.ts';
+import {
+  type ObjectBytes,
+  type ObjectStore,
+  type Publication,
+  type PublicationOutcome,
+  wholeOf,
+} from '../base/object-store.ts';
 import type { HttpAnswer, HttpRequest, HttpTransport } from './http.ts';
 import { becauseOf, publishBy } from './publication.ts';
 import { type Exchange, sendWithRetries } from './retries.ts';
@@ -75,8 +81,8 @@ export class WebHdfsStore implements ObjectStore {
     await this.#write('claim', locationIn(directory, CLAIM_NAME), NOTHING);
   }
 
-  async create(path: string, bytes: Uint8Array): Promise<void> {
-    await this.#write('create', path, bytes);
+  async create(path: string, bytes: ObjectBytes): Promise<void> {
+    await this.#write('create', path, await wholeOf(bytes));
   }
 
   publish(publication: Publication): Promise<PublicationOutcome> {

@@ -11,7 +11,8 @@ import * as state from '../state.ts';
 import { MemoryStateBackend } from './backend.ts';
 import { layoutOf } from './declared-layout.ts';
 import type { Cell } from './key-group-state.ts';
-import { NumberColumns } from './number-columns.ts';
+import { KeptPlaces } from './kept-places.ts';
+import { NumberColumns, PLACE_WORDS } from './number-columns.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText, PAGE_WORDS, PROBES_MAX } from './number-table.ts';
 import { PackedNumbers } from './packed-numbers.ts';
 import type { StateLayout } from './state-layout.ts';
@@ -148,7 +149,7 @@ interface Change {
 /** Copies a table page by page. */
 function copied(table: NumberTable, into: NumberColumns): void {
   const page = new Int32Array(PAGE_WORDS);
-  table.beginCopy(() => {});
+  table.beginCopy(new KeptPlaces(table.places, PLACE_WORDS[table.form]), 0, () => {});
   while (!table.isCopied) into.add(page, 0, { form: table.form, places: table.copyPage(page, 0) });
 }
 
@@ -173,7 +174,7 @@ test('a copy that is made page by page is what the table was when it began, what
     const columns = new NumberColumns((value, out) => out.f64(value));
     const page = new Int32Array(PAGE_WORDS);
     const copyPage = (): void => columns.add(page, 0, { form: table.form, places: table.copyPage(page, 0) });
-    table.beginCopy(() => {
+    table.beginCopy(new KeptPlaces(table.places, PLACE_WORDS[table.form]), 0, () => {
       while (!table.isCopied) copyPage();
     });
     for (const { kind, key: first, times } of all) {

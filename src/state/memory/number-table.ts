@@ -15,17 +15,17 @@
  *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed; and,
  *    unless three quarters are taken, where the budget has no room for both.
  * P4 Every block was taken from the budget of the slot before it was allocated, and is given back when it is dropped.
- * P5 Between `beginCopy` and the last `copyPage` the places from `uncopied` on are copied as they were at `beginCopy`: what a
- *    place held is kept before it changes, and the rest is copied before the block is replaced. Kept is each place once, so
- *    that this takes a quarter more than a copy of the table at most, which the budget does not count. Another thread may
- *    copy the memory whole meanwhile: whatever it reads of a place that changes, `takeKept` has what was there.
+ * P5 Between `beginCopy` and the last `copyPage`, or `endCopy`, the places from `uncopied` on are copied as they were at
+ *    `beginCopy`: what a place held is kept before it changes, and the rest is copied before the block is replaced. Kept is
+ *    each place once, so that this takes a quarter more than a copy of the table at most, which the budget does not count.
+ *    Another thread may copy the memory whole meanwhile: whatever it reads of a place that changes, what was there is kept.
  */
 
 import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
 import { type Key, keyHash } from '../../base/key-groups.ts';
 import type { MemoryBudget } from '../memory-budget.ts';
-import { giveBack, KeptPlaces } from './kept-places.ts';
+import { giveBack, type KeptPlaces } from './kept-places.ts';
 import { PLACE_WORDS, type PlaceForm } from './number-columns.ts';
 
 /** How many places a lookup looks at. */
@@ -36,6 +36,7 @@ const BITS_MIN = 3;
 const BITS_MAX = 24;
 /** 2^32 divided by the golden ratio: spreads hashes whose low bits are equal, as those of a key group are. */
 const GOLDEN = 0x9e3779b9;
+const { number: NUMBER_WORDS, text: TEXT_WORDS } = PLACE_WORDS;
 /** The longest string that lies in a place. */
 const UNITS_MAX = 19;
 const LATIN_MAX = 0xff;
@@ -71,7 +72,9 @@ export abstract class NumberTable<B extends Block = Block> {
   protected block: B;
   /** P5. Every change of a place looks at it. */
   protected uncopied = NONE;
+  /** Where places are kept, and the number that the first one has there. */
   #kept: KeptPlaces | undefined;
+  #first = 0;
   #copyRest: () => void = () => {};
   /** The size that was tried last, and in which a key that is here would have had no place. */
   #refusedBits = -1;
@@ -114,16 +117,13 @@ export abstract class NumberTable<B extends Block = Block> {
   protected abstract fits(key: Key): boolean;
   protected abstract put(place: number, key: Key, hash: number, value: number): void;
 
-  /** P5; `copyRest` is called when it cannot wait any longer. */
-  beginCopy(copyRest: () => void): void {
+  /** P5; `copyRest` is called before the block is replaced: the copy is ended then, or it ends it. */
+  beginCopy(kept: KeptPlaces, first: number, copyRest: () => void): void {
     assert(this.isCopied, 'P5: one copy at a time');
+    this.#kept = kept;
+    this.#first = first;
     this.#copyRest = copyRest;
     this.uncopied = 0;
-  }
-
-  /** Has something else called when the block is replaced. */
-  onReplaced(replaced: () => void): void {
-    this.#copyRest = replaced;
   }
 
   get isCopied(): boolean {
@@ -143,8 +143,9 @@ export abstract class NumberTable<B extends Block = Block> {
     const from = this.uncopied * stride;
     into.set(this.block.words.subarray(from, from + words), at);
     const places = words / stride;
-    if (this.#kept !== undefined)
-      giveBack(this.#kept.entries(), stride, { words: into, at, first: this.uncopied, places });
+    for (const kept of this.#kept!.pieces()) {
+      giveBack(kept, stride, { words: into, at, first: this.#first + this.uncopied, places });
+    }
     this.uncopied += places;
     if (this.uncopied === this.places) this.endCopy();
     return places;
@@ -158,17 +159,8 @@ export abstract class NumberTable<B extends Block = Block> {
   }
 
   /** P5: before a place that is not copied yet changes. */
-  protected keep(place: number): void {
-    const stride = PLACE_WORDS[this.form];
-    this.#kept ??= new KeptPlaces(this.places, stride);
-    this.#kept.keep(place, this.block.words, place * stride);
-  }
-
-  /** P5: what changed since `beginCopy`, for whoever has copied the memory as it is; as {@link KeptPlaces} has it. */
-  takeKept(): Int32Array {
-    const entries = this.#kept?.entries() ?? new Int32Array();
-    this.endCopy();
-    return entries;
+  protected keep(place: number, wordsPerPlace: number): void {
+    this.#kept!.keep(this.#first + place, this.block.words, place * wordsPerPlace);
   }
 
   /** Gives a place to a key that has none; -1 when it cannot have one (P1). */
@@ -181,7 +173,7 @@ export abstract class NumberTable<B extends Block = Block> {
       place = freePlace(this.block, this.bits, hash);
     }
     if (place < 0) return -1;
-    if (place >= this.uncopied) this.keep(place);
+    if (place >= this.uncopied) this.keep(place, PLACE_WORDS[this.form]);
     this.put(place, key, hash, value);
     this.size++;
     return place;
@@ -195,11 +187,11 @@ export abstract class NumberTable<B extends Block = Block> {
     for (let next = (hole + 1) & mask; !block.isFree(next); next = (next + 1) & mask) {
       const away = (next - home(block.hashAt(next), bits)) & mask;
       if (away < ((next - hole) & mask)) continue;
-      if (hole >= this.uncopied) this.keep(hole);
+      if (hole >= this.uncopied) this.keep(hole, PLACE_WORDS[this.form]);
       block.copy(hole, block, next);
       hole = next;
     }
-    if (hole >= this.uncopied) this.keep(hole);
+    if (hole >= this.uncopied) this.keep(hole, PLACE_WORDS[this.form]);
     block.free(hole);
     this.size--;
     // Half as many places are a quarter full then: many changes come before the next resize.
@@ -307,7 +299,7 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
   }
 
   set(place: number, value: number): void {
-    if (place >= this.uncopied) this.keep(place);
+    if (place >= this.uncopied) this.keep(place, NUMBER_WORDS);
     this.block.cells[place * 2 + 1] = value;
   }
 
@@ -396,7 +388,7 @@ export class NumbersByText extends NumberTable<TextBlock> {
   }
 
   set(place: number, value: number): void {
-    if (place >= this.uncopied) this.keep(place);
+    if (place >= this.uncopied) this.keep(place, TEXT_WORDS);
     this.block.values[place * 4 + 3] = value;
   }
 

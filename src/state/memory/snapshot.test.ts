@@ -10,9 +10,9 @@ import type { FrozenKeyedState, NumberEncoder, SharedCopying, SharedTable } from
 import * as state from '../state.ts';
 import { encodeWrittenKeyGroup } from '../written-key-group.ts';
 import { MemoryStateBackend } from './backend.ts';
-import { giveBack } from './kept-places.ts';
 import { NumberAssembly, PLACE_WORDS } from './number-columns.ts';
 import { PAGE_WORDS } from './number-table.ts';
+import { TableCopies } from './table-copies.ts';
 
 const RUNS = 60;
 const SEED = 47;
@@ -175,42 +175,40 @@ class LateEncoder implements NumberEncoder {
 
 /** One that copies tables itself, a third of one at a time, while they change. */
 class SharingEncoder extends LateEncoder {
-  #tables: readonly SharedTable[] = [];
-  readonly #copies: Int32Array[] = [];
+  #copies = new TableCopies([], () => {});
+  #copy: Int32Array | undefined;
   #thirds = 0;
-  #given = 0;
 
   share(tables: readonly SharedTable[]): SharedCopying {
-    this.#tables = tables;
-    const encode = (memory: Int32Array, kept: Int32Array): void => {
-      const { columns, form } = tables[this.#given++]!;
-      const stride = PLACE_WORDS[form];
-      const places = memory.length / stride;
-      giveBack(kept, stride, { words: memory, at: 0, first: 0, places });
-      this.add(memory, [{ columns, form, places }]);
-    };
+    const copies = new TableCopies(tables, ({ columns, form }, copy) =>
+      this.add(copy, [{ columns, form, places: copy.length / PLACE_WORDS[form] }]),
+    );
+    this.#copies = copies;
     return {
-      copied: () => Math.floor(this.#thirds / 3),
-      give: (kept) => {
-        for (const entries of kept) encode(this.#copies[this.#given]!, entries);
+      copied: () => copies.copied,
+      give: (kept, settled) => {
+        copies.correct(kept);
+        copies.settle(settled);
       },
-      giveRest: (memories) => {
-        for (const memory of memories) encode(memory, new Int32Array());
+      giveRest: (kept, memories) => {
+        copies.correct(kept);
+        copies.settleRest(memories);
       },
     };
   }
 
   copyOn(): void {
-    const index = Math.floor(this.#thirds / 3);
-    const table = this.#tables[index];
-    if (table === undefined) return;
-    const { memory } = table;
-    const [from, to] = [this.#thirds % 3, (this.#thirds % 3) + 1].map((third) =>
+    const memory = this.#copies.next?.memory;
+    if (memory === undefined) return;
+    this.#copy ??= new Int32Array(memory.length);
+    const [from, to] = [this.#thirds, this.#thirds + 1].map((third) =>
       Math.floor((memory.length * third) / 3),
     );
-    this.#copies[index] ??= new Int32Array(memory.length);
-    this.#copies[index].set(memory.subarray(from, to), from);
-    this.#thirds++;
+    this.#copy.set(memory.subarray(from, to), from);
+    this.#thirds = (this.#thirds + 1) % 3;
+    if (this.#thirds > 0) return;
+    this.#copies.add(this.#copy);
+    this.#copy = undefined;
   }
 }
 

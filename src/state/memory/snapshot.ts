@@ -11,21 +11,36 @@
  * F3 A value that cannot become bytes fails the snapshot, not the record that came after the barrier: the error waits for
  *    `written` or `encode`.
  * F4 Numbers that a codec of the user writes become bytes here, because a function cannot go to another thread.
- * F5 Where the encoder can copy memory that threads share, it copies tables whole, while they change. A table keeps what its
- *    places held until it was seen, between two records, that it is copied: what was kept corrects the copy, and everything
- *    else did not change. It does not matter what the other thread read of a place that changed.
+ * F5 Where the encoder can copy memory that threads share, it copies tables whole, while they change. What places of a table
+ *    held is kept until it was seen, between two records, that the table is copied: what was kept corrects the copy, and
+ *    everything else did not change. It does not matter what the other thread read of a place that changed.
+ * F6 What is kept goes to the encoder piece by piece: this thread never has much of it, as memory that comes and goes outside
+ *    of the heap has the collector look through all of the heap.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { BinaryWriter } from '../../codecs/binary.ts';
 import { GENERIC_CODEC_ID } from '../../codecs/generic.ts';
-import type { FrozenKeyedState, NumberEncoder, SharedCopying, SnapshotProgress } from '../backend.ts';
+import type {
+  FrozenKeyedState,
+  KeptRun,
+  NumberEncoder,
+  SharedCopying,
+  SharedTable,
+  SnapshotProgress,
+} from '../backend.ts';
 import { encodeWrittenKeyGroup, plainColumns, type WrittenKeyGroup } from '../written-key-group.ts';
 import { type CopiedNumbers, KeyGroupCopy, type KeyGroupWriting } from './key-group-copy.ts';
 import { codecFailed } from './key-group-bytes.ts';
 import type { KeyGroupState } from './key-group-state.ts';
-import { giveBack } from './kept-places.ts';
-import { type NamedRun, NumberAssembly, NumberColumns, PLACE_WORDS } from './number-columns.ts';
+import { KeptPlaces } from './kept-places.ts';
+import {
+  type NamedRun,
+  NumberAssembly,
+  NumberColumns,
+  PLACE_WORDS,
+  type PlaceForm,
+} from './number-columns.ts';
 import { type NumberTable, PAGE_WORDS } from './number-table.ts';
 import type { StateLayout } from './state-layout.ts';
 
@@ -37,13 +52,28 @@ interface TableToCopy {
 }
 
 /** F5: a table that the encoder copies. */
-interface TableToShare {
-  readonly table: NumberTable;
-  /** As of the barrier. */
+class SharedCopy {
+  readonly #table: NumberTable;
+  /** As of the barrier; a table that got other memory changes it no more. */
   readonly memory: Int32Array;
-  /** Of a table that has another block by now. */
-  kept: Int32Array | undefined;
+  #isOver = false;
+
+  constructor(table: NumberTable, kept: KeptPlaces, first: number) {
+    this.#table = table;
+    this.memory = table.memory;
+    table.beginCopy(kept, first, () => this.end());
+  }
+
+  /** Nothing more is kept for it. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#table.endCopy();
+  }
 }
+
+/** Places of all shared tables of a form have numbers of 31 bits: tables of more than 32 GiB are copied here. */
+const SHARED_PLACES_MAX = 2 ** 31 - 1;
 
 /** The state as of one `freeze`. */
 export class MemorySnapshot implements FrozenKeyedState {
@@ -51,11 +81,11 @@ export class MemorySnapshot implements FrozenKeyedState {
   readonly #waiting: KeyGroupCopy[];
   /** Those that are copied here, the first one last. */
   #tables: TableToCopy[] = [];
-  /** F5. Those that were not given to the encoder yet, the first one last. */
-  readonly #toShare: TableToShare[] = [];
-  #copying: SharedCopying | undefined;
-  #copied = 0;
-  #hasBegun = false;
+  /** F5. Those that were not seen to be copied yet, the first one last. */
+  readonly #shared: SharedCopy[] = [];
+  readonly #kept: Partial<Record<PlaceForm, KeptPlaces>> = {};
+  readonly #copying: SharedCopying | undefined;
+  #settled = 0;
   readonly #onRelease: () => void;
   readonly #encoder: NumberEncoder;
   /** Of a snapshot without an encoder. */
@@ -81,8 +111,14 @@ export class MemorySnapshot implements FrozenKeyedState {
       groups.map((group) => [group.keyGroup, new KeyGroupCopy(group, writing, this.#mark(group, writing))]),
     );
     this.#waiting = [...this.#copies.values()].reverse();
-    this.#tables.reverse();
     this.#encoder.expect(this.#tables.reduce((bytes, { table }) => bytes + table.memory.byteLength, 0));
+    this.#copying = this.#share();
+    for (const toCopy of this.#tables) {
+      const { table } = toCopy;
+      const kept = new KeptPlaces(table.places, PLACE_WORDS[table.form]);
+      table.beginCopy(kept, 0, () => this.#copyWhole(toCopy));
+    }
+    this.#tables.reverse();
   }
 
   #mark(group: KeyGroupState, { layouts, operatorUid }: KeyGroupWriting): (CopiedNumbers | undefined)[] {
@@ -94,11 +130,7 @@ export class MemorySnapshot implements FrozenKeyedState {
       const columns = isGeneric
         ? this.#encoder.columns()
         : new NumberColumns((value, out) => writer.write(value, out));
-      for (const table of tables) {
-        const toCopy = { keyGroup: group.keyGroup, table, columns };
-        table.beginCopy(() => this.#copyWhole(toCopy));
-        this.#tables.push(toCopy);
-      }
+      for (const table of tables) this.#tables.push({ keyGroup: group.keyGroup, table, columns });
       return {
         columns: () => {
           if (writer.failure !== undefined) throw codecFailed(operatorUid, layout.name, writer.failure.error);
@@ -115,8 +147,7 @@ export class MemorySnapshot implements FrozenKeyedState {
 
   advance(): SnapshotProgress {
     if (this.#isReleased) return 'done';
-    this.#begin();
-    if (this.#toShare.length > 0) return this.#giveKept() ? 'more' : 'waiting';
+    if (this.#shared.length > 0) return this.#giveKept() ? 'more' : 'waiting';
     for (let next = this.#tables.at(-1); next !== undefined; next = this.#tables.at(-1)) {
       if (next.table.isCopied) this.#tables.pop();
       else return this.#copyPage(next, false) ? 'more' : 'waiting';
@@ -132,7 +163,6 @@ export class MemorySnapshot implements FrozenKeyedState {
 
   finish(): void {
     if (this.#isReleased) return;
-    this.#begin();
     this.#giveRest();
     for (const toCopy of this.#tables.splice(0)) this.#copyWhole(toCopy);
     while (this.advance() !== 'done');
@@ -163,8 +193,7 @@ export class MemorySnapshot implements FrozenKeyedState {
     if (this.#isReleased) return;
     this.#isReleased = true;
     for (const { table } of this.#tables) table.endCopy();
-    for (const { table, kept } of this.#toShare) if (kept === undefined) table.endCopy();
-    this.#toShare.length = 0;
+    for (const copy of this.#shared.splice(0)) copy.end();
     for (const copy of this.#copies.values()) copy.release();
     this.#tables.length = 0;
     this.#waiting.length = 0;
@@ -173,59 +202,62 @@ export class MemorySnapshot implements FrozenKeyedState {
     this.#onRelease();
   }
 
-  /** F5. At the first piece, when the encoder knows how much there is. */
-  #begin(): void {
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
-    const isShared = ({ columns, table }: TableToCopy): boolean =>
-      typeof columns === 'number' && table.memory.buffer instanceof SharedArrayBuffer && !table.isCopied;
-    const shared = this.#tables.filter(isShared).reverse();
-    if (shared.length === 0) return;
-    this.#copying = this.#encoder.share?.(
-      shared.map(({ columns, table }) => ({
-        columns: columns as number,
-        form: table.form,
-        memory: table.memory,
-      })),
-    );
-    if (this.#copying === undefined) return;
-    this.#tables = this.#tables.filter((table) => !isShared(table));
-    for (const { table } of shared.reverse()) {
-      const toShare: TableToShare = { table, memory: table.memory, kept: undefined };
-      table.onReplaced(() => {
-        toShare.kept = table.takeKept();
-      });
-      this.#toShare.push(toShare);
+  /** F5: hands to the encoder what it can copy; the rest stays. */
+  #share(): SharedCopying | undefined {
+    const places: Record<PlaceForm, number> = { number: 0, text: 0 };
+    const tables: SharedTable[] = [];
+    const shared = new Map<TableToCopy, number>();
+    for (const toCopy of this.#tables) {
+      const { columns, table } = toCopy;
+      const { form, memory } = table;
+      const first = places[form];
+      if (typeof columns !== 'number' || !(memory.buffer instanceof SharedArrayBuffer)) continue;
+      if (first + table.places > SHARED_PLACES_MAX) continue;
+      places[form] += table.places;
+      tables.push({ columns, form, memory, first });
+      shared.set(toCopy, first);
     }
+    if (tables.length === 0) return undefined;
+    const copying = this.#encoder.share?.(tables);
+    if (copying === undefined) return undefined;
+    for (const form of ['number', 'text'] as const)
+      this.#kept[form] = new KeptPlaces(places[form], PLACE_WORDS[form]);
+    for (const [{ table }, first] of shared) {
+      this.#shared.push(new SharedCopy(table, this.#kept[table.form]!, first));
+    }
+    this.#shared.reverse();
+    this.#tables = this.#tables.filter((toCopy) => !shared.has(toCopy));
+    return copying;
   }
 
-  /** F5; false when nothing more was copied. */
+  /** F5 and F6; false when there is nothing to give. */
   #giveKept(): boolean {
-    const copied = this.#copying!.copied();
-    if (copied === this.#copied) return false;
-    const kept: Int32Array[] = [];
-    for (; this.#copied < copied; this.#copied++) {
-      const toShare = this.#toShare.pop()!;
-      kept.push(toShare.kept ?? toShare.table.takeKept());
-    }
-    this.#copying!.give(kept);
-    return true;
+    const copying = this.#copying!;
+    const copied = copying.copied();
+    const isMore = copied > this.#settled;
+    for (; this.#settled < copied; this.#settled++) this.#shared.pop()!.end();
+    if (!isMore && !Object.values(this.#kept).some(({ hasFull }) => hasFull)) return false;
+    copying.give(this.#takeKept(), copied);
+    return isMore;
+  }
+
+  #takeKept(): KeptRun[] {
+    return Object.entries(this.#kept).flatMap(([form, kept]) =>
+      kept.take().map((entries) => ({ form: form as PlaceForm, entries })),
+    );
   }
 
   /** F5: what cannot wait any longer is copied here. */
   #giveRest(): void {
-    if (this.#toShare.length === 0) return;
-    const memories = this.#toShare
+    if (this.#shared.length === 0) return;
+    const memories = this.#shared
       .splice(0)
       .reverse()
-      .map(({ table, memory, kept }) => {
-        const words = memory.slice();
-        const stride = PLACE_WORDS[table.form];
-        const places = words.length / stride;
-        giveBack(kept ?? table.takeKept(), stride, { words, at: 0, first: 0, places });
-        return words;
+      .map((copy) => {
+        copy.end();
+        return copy.memory.slice();
       });
-    this.#copying!.giveRest(memories);
+    this.#copying!.giveRest(this.#takeKept(), memories);
   }
 
   /** F2. */
