@@ -169,6 +169,9 @@ export const manyJobs: Load = async ({ minutes, jobs, ending }) => {
     readers.push(new Reader(on.outputOf(name), { perSplit, sampled, perWindow }));
   }
   const submittedMs = performance.now() - from;
+  // Those that were submitted first may be over.
+  const { jobs: submittedJobs } = await on.cluster.status();
+  const atOnce = submittedJobs.filter(({ outcome }) => outcome === undefined).length;
   let allCommittedMs: number | undefined;
   let memoryMib = 0;
   for (;;) {
@@ -186,7 +189,7 @@ export const manyJobs: Load = async ({ minutes, jobs, ending }) => {
   }
   for (const reader of readers) reader.complete();
   return {
-    ...{ jobs, records: readers.reduce((sum, { records }) => sum + records, 0) },
+    ...{ jobs, atOnce, records: readers.reduce((sum, { records }) => sum + records, 0) },
     ...{ submittedSeconds: seconds(submittedMs), allCommittedSeconds: seconds(allCommittedMs ?? 0) },
     ...{ finishedSeconds: seconds(performance.now() - from), memoryMib: Math.round(memoryMib) },
   };
