@@ -6,7 +6,7 @@
 
 import { chance } from '../test/property/job-spec.ts';
 import type { ClusterSpec, Misfortune } from './cluster-world.ts';
-import { storeBy } from './store-world.ts';
+import { storeBy, type StoreSpec } from './store-world.ts';
 import {
   type Happening,
   IN_ORDER,
@@ -48,6 +48,10 @@ function failsBehind({ plan }: World, isIt: (what: Happening) => boolean): boole
   });
 }
 
+function inStore(world: World): World & { readonly store: StoreSpec } {
+  return { ...world, store: world.store ?? storeBy(chance(world.seed ^ 0x5707)) };
+}
+
 function diskFails({ rates }: World): boolean {
   return rates.io + rates.unknown + rates.noSpace > 0;
 }
@@ -68,9 +72,6 @@ export const SHAPES = {
     world.cluster === undefined
       ? happens(world, 'power')
       : world.cluster.plan.some(({ kind }) => kind === 'the power fails'),
-  ),
-  'unaligned checkpoints': ofOneProcess(({ first, plan }) =>
-    [first, ...plan.map(({ next }) => next)].some(({ unaligned }) => unaligned),
   ),
   'another parallelism': ofOneProcess(({ first, plan }) =>
     [first, ...plan.map(({ next }) => next)].some(
@@ -99,6 +100,7 @@ export const SHAPES = {
   ),
   'timers of processing time': only(({ job }) => job.keyed.kind === 'ticks'),
   'windows with an evictor': only(({ job }) => job.keyed.kind === 'evicted'),
+  'a number for each record': only(({ job }) => job.keyed.kind === 'origins'),
   sessions: only(({ job }) => job.keyed.kind === 'session'),
   transactions: ofOneProcess(({ job }) => job.sink === 'transactions'),
 
@@ -126,7 +128,13 @@ export const SHAPES = {
   },
 
   /** Checkpoints or savepoints are in a store of objects. */
-  store: (world) => ({ ...world, store: world.store ?? storeBy(chance(world.seed ^ 0x5707)) }),
+  store: inStore,
+  /** Everything is uploaded in parts, and the store often says that it cannot. */
+  'uploads that fail': (world) => {
+    const { store, ...rest } = inStore(world);
+    const rates = { ...store.rates, unavailable: 500 };
+    return { ...rest, store: { ...store, holds: 'both', partBytes: 200, rates } };
+  },
 
   /** No record may be late; what was in flight in a life is read at another parallelism by the next one. */
   'watermarks in flight': (world) => {

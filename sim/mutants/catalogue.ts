@@ -172,7 +172,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: RECORDER,
     from: 'this.#frames[channel]!.push(frame);',
     to: 'this.#frames[channel]!.unshift(frame);',
-    shape: 'unaligned checkpoints',
+    shape: 'watermarks in flight',
   },
   {
     name: 'in-flight-of-two-checkpoints',
@@ -414,6 +414,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/state/memory/number-table.ts',
     from: '    if (place >= this.uncopied) this.keep(place, PLACE_WORDS[this.form]);\n    this.put(',
     to: '    this.put(',
+    shape: 'a number for each record',
   },
   {
     name: 'in-flight-output-not-kept',
@@ -840,7 +841,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/exchange/input.ts',
     from: 'const pending = this.#pending.shift() ?? this.#nextRecovered();',
     to: 'const pending = this.#pending.shift() ?? this.#readFairly(now) ?? this.#nextRecovered();',
-    shape: 'unaligned checkpoints',
+    shape: 'watermarks in flight',
   },
   {
     name: 'savepoint-overtakes',
@@ -975,7 +976,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: S3,
     from: 'return answer?.status === 200 && errorCode(answer.body) === undefined;',
     to: 'return answer?.status === 200;',
-    shape: 'store',
+    shape: 'uploads that fail',
   },
   {
     name: 'store-lists-lag',
@@ -985,6 +986,14 @@ export const MUTANTS: readonly Mutant[] = [
     from: '    lagsMs: 0,\n',
     to: '    lagsMs: 1 + draw(50),\n',
     shape: 'store',
+  },
+  {
+    name: 'marker-name-twice',
+    teaches: 'I-D4: a second try to mark the job as finished writes the file of the first one',
+    file: 'src/cluster/job-manager/job-storage.ts',
+    from: 'jobDirectory, marker, ++this.#markings);',
+    to: 'jobDirectory, marker, 1);',
+    shape: 'cluster with a failing disk',
   },
 ];
 

@@ -57,9 +57,14 @@ const started = Date.now();
 let isLate = false;
 
 const deadline = Number.isFinite(minutes) ? setTimeout(endHunts, minutes * 60_000) : undefined;
-const hunts = (await Promise.all(Array.from({ length: jobs }, huntOn))).flat();
-clearTimeout(deadline);
-rmSync(compiled, { recursive: true, force: true });
+const hunts: Hunt[] = [];
+try {
+  await Promise.all(Array.from({ length: jobs }, huntOn));
+} finally {
+  endHunts();
+  clearTimeout(deadline);
+  rmSync(compiled, { recursive: true, force: true });
+}
 for (const { name, harmless } of asked) {
   if (harmless !== undefined) console.log(`${name.padEnd(34)} not hunted: ${harmless}`);
 }
@@ -68,14 +73,12 @@ console.log(summary());
 if (values.json !== undefined) writeResults(values.json);
 process.exitCode = missed.length === 0 ? 0 : 1;
 
-async function huntOn(): Promise<Hunt[]> {
-  const own: Hunt[] = [];
+async function huntOn(): Promise<void> {
   for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
     const hunt = await huntFor(mutant);
     console.log(lineOf(hunt));
-    own.push(hunt);
+    hunts.push(hunt);
   }
-  return own;
 }
 
 /** Runs worlds with the bug in a process of its own, until one fails. */
@@ -117,7 +120,7 @@ async function huntFor({ name, shape, rare }: Mutant): Promise<Hunt> {
   };
 }
 
-/** Time is up (4). */
+/** Time is up (4), or nobody waits for the rest. */
 function endHunts(): void {
   isLate = true;
   for (const child of alive) child.kill('SIGKILL');
@@ -149,7 +152,8 @@ function writeResults(file: string): void {
     jobs,
     seconds: secondsSince(started),
   };
-  const isWhole = values.only === undefined && !isFull;
+  const { only, full, seeds, from } = values;
+  const isWhole = [only, full, seeds, from].every((flag) => flag === undefined);
   const results = withHunts(before, hunts, isWhole ? whole : undefined);
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
 }

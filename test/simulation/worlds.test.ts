@@ -53,8 +53,12 @@ test('every mutant changes one place of one file', () => {
   assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
 });
 
-test('every shape is that of some worlds, and the same for the same seed', () => {
+test('every shape is that of some worlds, the same for the same seed, and needed by a mutant', () => {
   for (const name of Object.keys(SHAPES)) {
+    assert.ok(
+      MUTANTS.some(({ shape }) => shape === name),
+      `no mutant is hunted in worlds of the shape ${name}`,
+    );
     const seeds = Array.from({ length: SEEDS_OF_SHAPE }, (_, index) => index + 1);
     const found = seeds.filter((seed) => shaped(worldOf(seed), name) !== undefined);
     assert.ok(found.length > 0, `no world of the first ${SEEDS_OF_SHAPE} has the shape ${name}`);
