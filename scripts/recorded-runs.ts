@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { mutantsPhrase, readResults } from './mutants.ts';
 
 /** A run as `sim`, `chaos` and `soak` record it; figures that a kind does not have, or had not yet, are absent. */
 export interface Recorded {
@@ -52,8 +53,8 @@ export function recordedIn(folder: string): Recorded[] {
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Recorded);
 }
 
-/** Sums over the newest version of each protocol; runs of older ones count for nothing. */
-export function provedSentence(runs: readonly Recorded[]): string {
+/** Sums over the newest version of each protocol; runs of older ones count for nothing. `mutants`: what is said of them. */
+export function provedSentence(runs: readonly Recorded[], mutants?: string): string {
   const sim = newest(runs, 'sim');
   const chaos = newest(runs, 'chaos');
   const soak = newest(runs, 'soak');
@@ -64,6 +65,7 @@ export function provedSentence(runs: readonly Recorded[]): string {
       `${total('lives')} lives of jobs in ${total('worlds')} random worlds, with ${total('kills')} kills and ${total('faults')} faults`,
     );
   }
+  if (mutants !== undefined) told.push(mutants);
   if (chaos.length > 0) {
     const met = new Set(chaos.flatMap((run) => run.met ?? []));
     const pairs = [...met].filter((name) => name.includes(' > ')).length;
@@ -136,7 +138,10 @@ function count(value: number): string {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = dirname(dirname(fileURLToPath(import.meta.url)));
   const readme = join(root, 'README.md');
-  const sentence = provedSentence(recordedIn(join(root, 'docs/internals/runs')));
+  const sentence = provedSentence(
+    recordedIn(join(root, 'docs/internals/runs')),
+    mutantsPhrase(readResults(root)),
+  );
   writeFileSync(readme, withSentence(readFileSync(readme, 'utf8'), sentence));
   console.log(sentence);
 }

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { mutantsPage, mutantsPagePath, readResults, staleHunts } from '../scripts/mutants.ts';
 import { build } from '../scripts/setup.mjs';
 import { root } from './architecture/read.ts';
 import { missingTests } from './behaviours/page.ts';
@@ -62,6 +63,13 @@ describe('the documents', () => {
       [],
       `a test was renamed: correct ${page}`,
     );
+  });
+
+  it('tell of each bug of the catalogue how worlds found it', () => {
+    const results = readResults(root);
+    assert.deepEqual(staleHunts(results), []);
+    const page = readFileSync(join(root, mutantsPagePath), 'utf8');
+    assert.equal(page, mutantsPage(results), 'write it anew: npm run docs:generate');
   });
 
   it('link only to what exists', () => {
