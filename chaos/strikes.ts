@@ -364,7 +364,7 @@ export class Strikes {
     if (code === 0) this.counts.savepoints++;
     else {
       this.counts.savepointsRefused++;
-      console.log(`no savepoint: ${output.trim().split('\n')[0]!.slice(0, OUTPUT_SHOWN)}`);
+      console.log(`no savepoint: ${output.trim().replaceAll('\n', ' ').slice(0, OUTPUT_SHOWN)}`);
     }
   }
 
