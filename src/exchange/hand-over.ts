@@ -9,13 +9,14 @@
  * H2 Whatever else the port sends closes it first: an event is behind the records handed over, and records follow behind it.
  * H3 The consumer closes it when a record left work behind, its outputs are full, or it has failed: what follows waits in the
  *    channel, where a producer without credit stops as ever.
- * H4 It takes {@link HANDED_MAX} records at a time: one call that emits without end fills the channel, too.
+ * H4 It takes as many records at a time as it was opened for, {@link HANDED_MAX} at most: one call that emits without end fills
+ *    the channel, too.
  */
 
 import { assert } from '../base/assert.ts';
 import type { Key } from '../base/key-groups.ts';
 
-/** Records of one opening, as many as a batch has. */
+/** Records of one opening at most, as many as a batch has. */
 export const HANDED_MAX = 256;
 
 /** Takes a record of the producer; with its key, where the port has selected one. */
@@ -31,9 +32,10 @@ export class HandOver {
     assert(false, 'a way is opened when its consumer is known');
   };
 
-  open(): void {
+  open(records: number): void {
+    assert(records >= 1 && records <= HANDED_MAX, 'H4: a way is opened for some records');
     this.isOpen = true;
-    this.left = HANDED_MAX;
+    this.left = records;
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import { MIN_TIMESTAMP } from '../base/time.ts';
 import type { ChannelElement, ChannelReader, ChannelWriter } from './channel.ts';
 import type { AlignmentMode, CheckpointBarrier } from './events.ts';
 import { decodeElement } from './frame.ts';
+import { HANDED_MAX } from './hand-over.ts';
 import { createLocalChannel } from './local.ts';
 import { OutputPort, type OutputPortOptions } from './output.ts';
 import { allocateRing } from './ring-memory.ts';
@@ -122,7 +123,7 @@ for (const plain of [false, true]) {
       way.taken(given[0] !== 'last');
     };
     assert.equal(port.isClear(), true);
-    way.open();
+    way.open(HANDED_MAX);
     port.emit('a', 1);
     assert.throws(() => port.emit('bad', 1), { message: 'no key' });
     port.event({ kind: 'watermark', timestamp: 1 });
@@ -131,7 +132,7 @@ for (const plain of [false, true]) {
     port.flush();
     assert.deepEqual(readers.map(readAll), [['watermark 1', '[b]']]);
     assert.equal(port.isClear(), true);
-    way.open();
+    way.open(HANDED_MAX);
     port.emit('last', 3);
     port.emit('behind', 4);
     port.flush();
@@ -140,7 +141,7 @@ for (const plain of [false, true]) {
       ['a', 1, 1],
       ['last', 3, 4],
     ]);
-    way.open();
+    way.open(HANDED_MAX);
     port.barrier(barrier('unaligned'));
     assert.deepEqual(
       [way.isOpen, port.isClear()],
@@ -149,7 +150,7 @@ for (const plain of [false, true]) {
     );
     assert.equal(readers[0]!.readPriority()?.barrier.id, 1);
     assert.equal(port.isClear(), true);
-    way.open();
+    way.open(HANDED_MAX);
     port.close();
     assert.deepEqual([way.isOpen, port.isClear()], [false, false]);
   });

@@ -47,6 +47,18 @@ function given() {
   return { port, reader, consumer, handOvers };
 }
 
+/** The same, with a way that takes all it may: lately its records took no time. */
+function givenQuick() {
+  const all = given();
+  for (let records = 1; records < HANDED_MAX; records *= 2) {
+    all.handOvers.open();
+    for (let each = 0; each < records; each++) all.port.emit(each, 1);
+    all.handOvers.close(0);
+  }
+  all.consumer.taken.length = all.consumer.told.length = 0;
+  return all;
+}
+
 test('a way is open within a piece of work, and what comes outside of one waits in the batch, then in the channel', () => {
   const { port, reader, consumer, handOvers } = given();
   assert.equal(handOvers.open(), true);
@@ -92,31 +104,31 @@ test('a producer does not hurry for a consumer that prefers batches', () => {
 });
 
 test('one piece of work in 64 goes through the channel, and the time of the others is divided as those were', () => {
-  const { port, reader, consumer, handOvers } = given();
+  const { port, reader, consumer, handOvers } = givenQuick();
   let own = 0;
   let apart = 0;
   for (let piece = 1; piece <= 6_400; piece++) {
     handOvers.open();
-    // Of a piece the producer has 3 ms, and the consumer 1.
+    // Of a piece the producer has 0.15 ms, and the consumer 0.05.
     const isApart = !port.way!.isOpen;
     for (let each = 0; each < 10; each++) port.emit(each, 1);
     const before = consumer.told.length;
-    own += handOvers.close(isApart ? 3 : 4);
+    own += handOvers.close(isApart ? 0.15 : 0.2);
     if (!isApart) continue;
     apart++;
     assert.equal(consumer.told.length, before);
     port.flush();
     while (reader.read() !== undefined);
-    consumer.batchMs += 1;
+    consumer.batchMs += 0.05;
   }
   assert.equal(apart, 100);
   const handed = consumer.told.reduce((sum, { ms }) => sum + ms, 0);
-  assert.ok(Math.abs(own + handed - (6_300 * 4 + 100 * 3)) < 1e-6, 'no time is lost or made');
-  assert.ok(handed > 6_200 && handed < 6_400, `${handed} of 6,300 ms were the consumer's`);
+  assert.ok(Math.abs(own + handed - (6_300 * 0.2 + 100 * 0.15)) < 1e-6, 'no time is lost or made');
+  assert.ok(handed > 310 && handed < 320, `${handed} of 315 ms were the consumer's`);
 });
 
 test('a call that emits without end fills the channel behind the records of one opening', () => {
-  const { port, consumer, handOvers } = given();
+  const { port, consumer, handOvers } = givenQuick();
   handOvers.open();
   port.emitAll(
     Array.from({ length: 100 * HANDED_MAX }, (_, index) => index),
@@ -125,4 +137,28 @@ test('a call that emits without end fills the channel behind the records of one 
   handOvers.close(0);
   assert.equal(consumer.taken.length, HANDED_MAX);
   assert.equal(port.writable(), false);
+});
+
+test('a way takes what there was time for lately, however many records the producer emits at once', () => {
+  const { port, reader, consumer, handOvers } = givenQuick();
+  const taken: number[] = [];
+  for (let piece = 0; piece < 4; piece++) {
+    handOvers.open();
+    const before = consumer.taken.length;
+    for (let each = 0; each < HANDED_MAX; each++) port.emit(each, 1);
+    const records = consumer.taken.length - before;
+    taken.push(records);
+    // A tenth of a millisecond for each.
+    handOvers.close(records * 0.1);
+    port.flush();
+    while (reader.read() !== undefined);
+  }
+  assert.deepEqual(taken, [HANDED_MAX, 5, 5, 5]);
+  handOvers.open();
+  port.emit('one', 1);
+  handOvers.close(0);
+  handOvers.open();
+  for (let each = 0; each < 10; each++) port.emit(each, 1);
+  handOvers.close(0);
+  assert.equal(consumer.taken.length, HANDED_MAX + 15 + 1 + 5, 'a piece that had less to do tells nothing');
 });

@@ -11,10 +11,13 @@
  *    clock twice for each record would take longer than many records do.
  * O3 What waits in the channel, or for a batch to fill, comes first (H1 of hand-over.ts): the producer ends its step, so that
  *    the consumer has its own, instead of filling the channel while its way is closed.
+ * O4 A way is open for as many records as a piece of work had time for lately ({@link Pace}), however many the producer
+ *    emits: it grows quick while its records go by the channel, and knows nothing of a consumer that takes long for each.
  */
 
 import { HANDED_MAX, type HandOver } from '../exchange/hand-over.ts';
 import type { OutputPort } from '../exchange/output.ts';
+import { Pace } from '../task/pace.ts';
 
 /** O2. */
 const APART = 64;
@@ -40,6 +43,10 @@ interface Way {
   readonly way: HandOver;
   readonly consumer: TakesHanded;
   hasBegun: boolean;
+  /** O4. */
+  readonly pace: Pace;
+  /** Records that it was opened for. */
+  allowed: number;
   /** O2, of the consumer, and `batchMs` when that was reckoned. */
   apartMs: number;
   seenMs: number;
@@ -54,7 +61,12 @@ export class HandOvers {
 
   add(port: OutputPort, way: HandOver, consumer: TakesHanded): void {
     const { batchMs } = consumer;
-    this.#ways.push({ port, way, consumer, hasBegun: false, apartMs: 0, seenMs: batchMs });
+    const pace = new Pace(HANDED_MAX);
+    this.#ways.push({
+      ...{ port, way, consumer, pace, apartMs: 0, seenMs: batchMs },
+      hasBegun: false,
+      allowed: 0,
+    });
   }
 
   get names(): readonly string[] {
@@ -72,7 +84,10 @@ export class HandOvers {
       if (each.consumer.prefersBatches) continue;
       const mayOpen = each.port.isClear() && !isApart;
       each.hasBegun = mayOpen && each.consumer.begin();
-      if (each.hasBegun) each.way.open();
+      if (each.hasBegun) {
+        each.allowed = each.pace.units;
+        each.way.open(each.allowed);
+      }
       if (mayOpen) continue;
       each.port.flushWhereClear();
       isClear = false;
@@ -89,10 +104,13 @@ export class HandOvers {
     for (let index = 0; index < ways.length; index++) {
       const each = ways[index]!;
       if (!each.hasBegun) continue;
-      const records = HANDED_MAX - each.way.left;
+      const records = each.allowed - each.way.left;
       each.way.close();
       each.hasBegun = false;
-      if (records > 0) isApart = false;
+      if (records > 0) {
+        isApart = false;
+        each.pace.took(ms, records);
+      }
       const share = records === 0 ? 0 : ms * this.#shareOf(each);
       handedMs += share;
       each.consumer.end(records, share);

@@ -447,6 +447,69 @@ for (const freezeRecords of [true, false]) {
   });
 }
 
+for (const freezeRecords of [true, false]) {
+  for (const when of ['before a record is handed over', 'behind it'] as const) {
+    test(`who fails when it is asked for room ${when} is the consumer, and not the producer (${freezeRecords ? 'plain' : 'made'})`, async () => {
+      const source = new FedSource();
+      const sink = new GatedSink();
+      let isBroken = false;
+      sink.writable = () => {
+        if (isBroken) throw new Error('no telling');
+        return true;
+      };
+      const poll = source.poll.bind(source);
+      source.poll = (records) => {
+        const status = poll(records);
+        // Within a step that has handed records over, and would go on.
+        if (when !== 'behind it' && sink.received.length > 300) isBroken = true;
+        return status;
+      };
+      const call = (value: unknown): unknown => {
+        if (when === 'behind it' && value === 300) isBroken = true;
+        return value;
+      };
+      const breaking = operator(
+        (value, timestamp, context) => context.output.emit(call(value), timestamp),
+        () => ({ code: { kind: 'map', call } }),
+      );
+      const slot = new Slot([{ operators: [source] }, { operators: [breaking, sink] }]);
+      await slot.run({ freezeRecords, bufferTimeoutMs: 100 });
+      source.feed(...Array.from({ length: 4_000 }, (_, n) => n));
+      await slot.kernel.runFor(50);
+      assert.deepEqual(
+        slot.of('failed').map(({ vertex, error }) => [vertex, error.message]),
+        [[1, 'no telling']],
+      );
+    });
+  }
+}
+
+test('a consumer that takes long for each record has as few of them in a turn as ever, also when they come in bursts', async () => {
+  const source = new FedSource();
+  let inTurn = 0;
+  let most = 0;
+  const slow = operator(() => {
+    if (inTurn++ === 0)
+      void Promise.resolve().then(() => {
+        most = Math.max(most, inTurn);
+        inTurn = 0;
+      });
+    // A millisecond for each, of which the producer has none.
+    slot.kernel.clockReadUs = 1_000;
+    slot.kernel.env('slot').clock.monotonic();
+    slot.kernel.clockReadUs = 0;
+  });
+  const slot = new Slot([{ operators: [source] }, { operators: [slow] }]);
+  await slot.run({ bufferTimeoutMs: 100 });
+  for (let burst = 0; burst < 10; burst++) {
+    source.feed(...Array.from({ length: 1_000 }, (_, n) => n));
+    await slot.kernel.runFor(2_000);
+  }
+  slot.assertHealthy();
+  assert.equal(source.waiting.length, 0);
+  assert.ok(most <= 8, `${most} records in a turn of 4 ms`);
+});
+
 test('records that were handed over are before a barrier that follows them, and the next ones behind it', async () => {
   const source = new FedSource();
   const seen: unknown[] = [];

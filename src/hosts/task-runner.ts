@@ -210,8 +210,15 @@ export class TaskRunner implements TakesHanded {
 
   begin(): boolean {
     if (this.#phase !== 'running' || this.#slowdown !== undefined) return false;
-    if (!this.task.mayTakeHanded || !this.#parts.gate!.isClear()) return false;
-    this.#handOvers.open();
+    try {
+      if (!this.task.mayTakeHanded || !this.#parts.gate!.isClear()) return false;
+      this.#handOvers.open();
+    } catch (error) {
+      // In a step of the producer: whoever asks outputs for room sends what waits there, and that may be refused.
+      this.#handOvers.close(0);
+      this.fail(error);
+      return false;
+    }
     return true;
   }
 

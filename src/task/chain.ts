@@ -117,7 +117,7 @@ export class Chain {
     return this.#made(head, (row) =>
       fuseTake(row, {
         select: (value, key) => head.selectHanded(value, key),
-        taken: mayLeaveWork(row) ? () => way.taken(this.#mayGoOn()) : () => way.taken(true),
+        taken: mayLeaveWork(row) ? () => this.#handedTaken(way) : () => way.taken(true),
         fail: (error) => this.#failHanded(way, error),
         name,
       }),
@@ -131,13 +131,17 @@ export class Chain {
       } catch (error) {
         return this.#failHanded(way, error);
       }
-      way.taken(this.#mayGoOn());
+      this.#handedTaken(way);
     };
   }
 
-  /** As between two records of a batch (B2 of batch-run.ts). */
-  #mayGoOn(): boolean {
-    return this.#parts.frames.size === 0 && this.#parts.writable();
+  /** As between two records of a batch (B2 of batch-run.ts). What fails here is no error of the producer either. */
+  #handedTaken(way: HandOver): void {
+    try {
+      way.taken(this.#parts.frames.size === 0 && this.#parts.writable());
+    } catch (error) {
+      this.#failHanded(way, error);
+    }
   }
 
   #failHanded(way: HandOver, error: unknown): void {

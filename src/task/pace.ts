@@ -22,10 +22,10 @@ export class Pace {
     return this.#units;
   }
 
-  /** So long took as many units as were allowed. */
-  took(ms: number): void {
-    if (ms > SPAN_MS) this.atMost(Math.max(1, Math.floor((this.#units * SPAN_MS) / ms)));
-    else if (ms <= SPAN_MS / 2) this.#units = Math.min(this.#max, this.#units * 2);
+  /** So long took so many units; by default as many as were allowed. */
+  took(ms: number, units = this.#units): void {
+    if (ms > SPAN_MS) this.atMost(Math.max(1, Math.floor((units * SPAN_MS) / ms)));
+    else if (units === this.#units && ms <= SPAN_MS / 2) this.#units = Math.min(this.#max, this.#units * 2);
   }
 
   /** No more units than this for the next time. */
