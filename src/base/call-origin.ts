@@ -19,8 +19,11 @@ export function callAs<T>(origin: CallOrigin, call: () => T): T {
   return origins.run(origin, call);
 }
 
-/** Makes calls in the name of `origin`, with an argument: cheaper than {@link callAs} for one that is made again and again. */
-export function callerAs(origin: CallOrigin): <A, T>(call: (argument: A) => T, argument: A) => T {
+/** Makes calls with an argument in somebody's name. */
+export type CallerAs = <A, T>(call: (argument: A) => T, argument: A) => T;
+
+/** Makes calls in the name of `origin`: cheaper than {@link callAs} for one that is made again and again. */
+export function callerAs(origin: CallOrigin): CallerAs {
   // Not a snapshot of the storage, which is this and two more calls.
   const resource = origins.run(origin, () => new AsyncResource('CallOrigin', { requireManualDestroy: true }));
   return (call, argument) => resource.runInAsyncScope(call, undefined, argument);

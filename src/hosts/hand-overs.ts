@@ -34,7 +34,7 @@ export interface TakesHanded {
   end(records: number, ms: number): void;
   /** What it has spent on records of batches, in steps of its own, ms; only grows. */
   readonly batchMs: number;
-  /** Of its task, and of those that take records from it. */
+  /** Of its task, and of those that take records from it, as far as they have run in the name of their producer. */
   readonly names: readonly string[];
 }
 

@@ -16,7 +16,7 @@
  * R9  What a source in an alignment group has to tell is sent after each step, also while its outputs are full or it waits
  *     for the group itself; after the barrier of a stop it tells nothing.
  * R10 Every call of the task is made in its name: what a function left behind (a promise, a timer) and failed later fails
- *     the task, and not the thread.
+ *     the task, and not the thread. Made code that takes what is handed over (R14) runs in the name of its producer.
  * R11 A latency marker of a source goes out between two polls, while the outputs have room; at most one is due at a time.
  *     Its time begins when it goes out.
  * R12 While records wait, a snapshot is read for a share of the time only; while none do, as fast as can be.
@@ -200,7 +200,7 @@ export class TaskRunner implements TakesHanded {
     const { way } = port;
     if (way === undefined || !consumer.takesHanded) return;
     const { vertex, subtask } = consumer.#parts;
-    consumer.task.takeFrom(way, taskFunction(vertex, subtask));
+    consumer.task.takeFrom(way, taskFunction(vertex, subtask), consumer.#asTask);
     this.#handOvers.add(port, way, consumer);
   }
 
@@ -235,7 +235,8 @@ export class TaskRunner implements TakesHanded {
   }
 
   get names(): readonly string[] {
-    return [this.task.chain.name, ...this.#handOvers.names];
+    const { chain } = this.task;
+    return chain.hasRunInAnothersName ? [chain.name, ...this.#handOvers.names] : [];
   }
 
   get vertex(): number {

@@ -1,6 +1,7 @@
 /** Builds the chain of one vertex: operators, outputs, state backends and contexts, wired together. */
 
 import { assert } from '../base/assert.ts';
+import type { CallerAs } from '../base/call-origin.ts';
 import type { Log } from '../base/env.ts';
 import { MillraceError, isMillraceError } from '../base/errors.ts';
 import { keyGroupRange } from '../base/key-groups.ts';
@@ -51,7 +52,8 @@ export class Chain {
   /** Every line says whose it is. */
   readonly #log: Log;
   /** Who hands records over, if anybody in this thread does. */
-  #handed: { readonly way: HandOver; readonly name: string } | undefined;
+  #handed: { readonly way: HandOver; readonly name: string; readonly callAsThis: CallerAs } | undefined;
+  #hasRunInAnothersName = false;
   /** The source has ended: what comes now is of no record that it is at. */
   #isBehindSource = false;
 
@@ -96,24 +98,35 @@ export class Chain {
     };
   }
 
-  /** What a producer in the same thread hands over goes to the head, made into code when the first record comes. */
-  takeFrom(way: HandOver, name: string): void {
-    this.#handed = { way, name };
+  /**
+   * What a producer in the same thread hands over goes to the head, made into code when the first record comes. Plain code
+   * makes each call in the name of this task; code that was made runs in that of the producer, because to enter another one
+   * takes longer than many records do.
+   */
+  takeFrom(way: HandOver, name: string, callAsThis: CallerAs): void {
+    this.#handed = { way, name, callAsThis };
     this.#takeAnew();
+  }
+
+  /** Something that its functions left behind may bear the name of the producer. */
+  get hasRunInAnothersName(): boolean {
+    return this.#hasRunInAnothersName;
   }
 
   #takeAnew(): void {
     if (this.#handed === undefined) return;
-    const { way, name } = this.#handed;
+    const { way, name, callAsThis } = this.#handed;
     way.take = (value, timestamp, key) => {
-      way.take = this.#madeTake(way, name) ?? this.#plainTake(way);
+      // Where records are frozen everything is to be as exact as can be.
+      const made = this.#parts.host.freezeRecords ? undefined : this.#madeTake(way, name);
+      if (made !== undefined) this.#hasRunInAnothersName = true;
+      way.take = made ?? this.#plainTake(way, callAsThis);
       way.take(value, timestamp, key);
     };
   }
 
   #madeTake(way: HandOver, name: string): TakeHanded | undefined {
     const { head } = this;
-    // M1 of fused.ts, which leaves the plain links where records are frozen.
     return this.#made(head, (row) =>
       fuseTake(row, {
         select: (value, key) => head.selectHanded(value, key),
@@ -124,15 +137,16 @@ export class Chain {
     );
   }
 
-  #plainTake(way: HandOver): TakeHanded {
-    return (value, timestamp, key) => {
-      try {
-        this.head.deliverHanded(value, timestamp, key);
-      } catch (error) {
-        return this.#failHanded(way, error);
-      }
-      this.#handedTaken(way);
-    };
+  #plainTake(way: HandOver, callAsThis: CallerAs): TakeHanded {
+    return (value, timestamp, key) =>
+      callAsThis(() => {
+        try {
+          this.head.deliverHanded(value, timestamp, key);
+        } catch (error) {
+          return this.#failHanded(way, error);
+        }
+        this.#handedTaken(way);
+      }, undefined);
   }
 
   /** As between two records of a batch (B2 of batch-run.ts). What fails here is no error of the producer either. */

@@ -22,7 +22,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { callAs } from '../base/call-origin.ts';
+import { callAs, type CallerAs } from '../base/call-origin.ts';
 import { MAX_TIMESTAMP } from '../base/time.ts';
 import type { Timer } from '../base/env.ts';
 import type { RecordBatch } from '../exchange/batch.ts';
@@ -176,10 +176,10 @@ export class StreamTask {
     return this.#state === 'open' && !this.#silent && !this.busy() && this.writable();
   }
 
-  /** T9; `name` stands for the task in profiles. */
-  takeFrom(way: HandOver, name: string): void {
+  /** T9; `name` stands for the task in profiles, and `callAsThis` makes calls that can be told from those of the producer. */
+  takeFrom(way: HandOver, name: string, callAsThis: CallerAs): void {
     assert(this.takesHanded, 'records are handed over to a task that takes them one by one');
-    this.chain.takeFrom(way, name);
+    this.chain.takeFrom(way, name, callAsThis);
   }
 
   /** `timestamp` is merged over the channels of the input; the merge over the inputs is here (T7). */
