@@ -478,7 +478,7 @@ describe('a job with --ui', () => {
   });
 
   it('counts by key what comes to a keyed operator, while it is asked to and no longer', async (test) => {
-    const { base } = await serve(test, ['--rate', '800']);
+    const { base } = await serve(test, ['--rate', '200']);
     const { jid, overview } = await withKeys(base);
     const { uid } = overview.operators[0]!;
     const path = `/v1/x/jobs/${jid}/state/${encodeURIComponent(uid)}/hot-keys`;
@@ -514,7 +514,7 @@ describe('a job with --ui', () => {
   });
 
   it('taps what operators hand on, also behind a restart and into a sink, and profiles a thread', async (test) => {
-    const { base } = await serve(test, ['--rate', '800']);
+    const { base } = await serve(test, ['--rate', '200']);
     const { jid } = await until(
       () => onlyJob(base),
       ({ state }) => state === 'RUNNING',
@@ -591,7 +591,7 @@ describe('a job with --ui', () => {
   });
 
   it('measures latency while somebody asks for it, also behind a restart, under the names of Flink', async (test) => {
-    const { base } = await serve(test, ['--rate', '800']);
+    const { base } = await serve(test, ['--rate', '200']);
     const { jid } = await until(
       () => onlyJob(base),
       ({ state }) => state === 'RUNNING',
@@ -670,7 +670,7 @@ describe('a job with --ui', () => {
   });
 
   it('draws what a task computes as a flame graph, also in the shape of Flink', async (test) => {
-    const { base } = await serve(test, ['--rate', '800'], ['-Drest.flamegraph.enabled=true']);
+    const { base } = await serve(test, ['--rate', '200'], ['-Drest.flamegraph.enabled=true']);
     const { jid, vertices } = await until(
       () => onlyJob(base),
       ({ state }) => state === 'RUNNING',
