@@ -4,8 +4,8 @@
  * Owner: whoever copies the tables of a snapshot, one after the other. Partner: the snapshot, which tells what places held
  * before they changed, in the order of the changes, and of how many tables that is all.
  *
- * T1 What is told of a place is told once, and is right whatever was copied of it: a copy is corrected at once, and a table
- *    that is not copied yet when it is.
+ * T1 What is told of a place is told once, and is right whatever was copied of it: it is put into the copy of its table when
+ *    all of it was told. Until then somebody else's copy may take the place of this one.
  * T2 A table is complete when it is copied and nothing more will be told of it; completed are they in their order, each once.
  */
 
@@ -22,8 +22,8 @@ export class TableCopies {
   readonly #complete: (table: SharedTable, copy: Int32Array) => void;
   /** By index of the table: of those that are copied and not complete. */
   readonly #copies: (Int32Array | undefined)[];
-  /** Likewise: what was told of those that are not copied. */
-  readonly #early: (Entries | undefined)[];
+  /** Likewise: what was told of those that are not complete. */
+  readonly #told: (Entries | undefined)[];
   /** Of the tables of a form, in their order: where their places begin, and their indices. */
   readonly #firsts: Readonly<Record<PlaceForm, { readonly firsts: number[]; readonly indices: number[] }>>;
   #copied = 0;
@@ -34,7 +34,7 @@ export class TableCopies {
     this.#tables = tables;
     this.#complete = complete;
     this.#copies = new Array<undefined>(tables.length).fill(undefined);
-    this.#early = new Array<undefined>(tables.length).fill(undefined);
+    this.#told = new Array<undefined>(tables.length).fill(undefined);
     this.#firsts = { number: { firsts: [], indices: [] }, text: { firsts: [], indices: [] } };
     for (const [index, { form, first }] of tables.entries()) {
       this.#firsts[form].firsts.push(first);
@@ -54,16 +54,7 @@ export class TableCopies {
 
   /** The next table is copied. */
   add(copy: Int32Array): void {
-    const index = this.#copied++;
-    const { first, form } = this.#tables[index]!;
-    const wordsPerPlace = PLACE_WORDS[form];
-    const early = this.#early[index];
-    if (early !== undefined) {
-      const places = copy.length / wordsPerPlace;
-      giveBack(early.all(), wordsPerPlace, { words: copy, at: 0, first, places });
-      this.#early[index] = undefined;
-    }
-    this.#copies[index] = copy;
+    this.#copies[this.#copied++] = copy;
     this.bytes += copy.byteLength;
   }
 
@@ -74,17 +65,9 @@ export class TableCopies {
 
   /** Hot path: the loop runs once for each place that changed. */
   #correct(form: PlaceForm, entries: Int32Array): void {
-    const wordsPerPlace = form === 'number' ? PLACE_WORDS.number : PLACE_WORDS.text;
-    for (let at = 0; at < entries.length; at += wordsPerPlace + 1) {
-      const place = entries[at]!;
-      const index = this.#indexOf(form, place);
-      const copy = this.#copies[index];
-      if (copy === undefined) {
-        this.#earlyOf(index, wordsPerPlace + 1).add(entries, at);
-        continue;
-      }
-      const to = (place - this.#tables[index]!.first) * wordsPerPlace;
-      for (let word = 0; word < wordsPerPlace; word++) copy[to + word] = entries[at + 1 + word]!;
+    const stride = (form === 'number' ? PLACE_WORDS.number : PLACE_WORDS.text) + 1;
+    for (let at = 0; at < entries.length; at += stride) {
+      this.#toldOf(this.#indexOf(form, entries[at]!), stride).add(entries, at);
     }
   }
 
@@ -93,17 +76,38 @@ export class TableCopies {
     assert(tables <= this.#copied, 'T2: only what is copied is settled');
     for (; this.#settled < tables; this.#settled++) {
       const copy = this.#copies[this.#settled]!;
+      const table = this.#tables[this.#settled]!;
+      this.#giveBack(table, copy);
       this.#copies[this.#settled] = undefined;
       this.bytes -= copy.byteLength;
-      this.#complete(this.#tables[this.#settled]!, copy);
+      this.#complete(table, copy);
     }
   }
 
-  /** Somebody else has copied all that are not settled, and nothing more will be told of any. */
+  /**
+   * Somebody else has copied all that are not settled, and nothing more will be told of any. What was copied of them here may
+   * hold what came after that.
+   */
   settleRest(memories: readonly Int32Array[]): void {
-    const from = this.#settled;
-    while (this.#copied < this.#tables.length) this.add(memories[this.#copied - from]!);
+    for (; this.#copied > this.#settled; this.#copied--) {
+      this.bytes -= this.#copies[this.#copied - 1]!.byteLength;
+    }
+    for (const memory of memories) this.add(memory);
     this.settle(this.#tables.length);
+  }
+
+  /** T1. */
+  #giveBack({ first, form }: SharedTable, copy: Int32Array): void {
+    const told = this.#told[this.#settled];
+    if (told === undefined) return;
+    const wordsPerPlace = PLACE_WORDS[form];
+    giveBack(told.all(), wordsPerPlace, {
+      words: copy,
+      at: 0,
+      first,
+      places: copy.length / wordsPerPlace,
+    });
+    this.#told[this.#settled] = undefined;
   }
 
   /** Which table has the place of this number. */
@@ -119,10 +123,10 @@ export class TableCopies {
     return indices[low]!;
   }
 
-  #earlyOf(index: number, stride: number): Entries {
-    const early = this.#early[index] ?? new Entries(stride);
-    this.#early[index] = early;
-    return early;
+  #toldOf(index: number, stride: number): Entries {
+    const told = this.#told[index] ?? new Entries(stride);
+    this.#told[index] = told;
+    return told;
   }
 }
 
