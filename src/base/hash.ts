@@ -1,6 +1,6 @@
 /** Hashes and checksums of bytes; pure computation. */
 
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 
 const C1 = 0x87c37b91114253d5n;
@@ -43,6 +43,13 @@ export function crc32(bytes: Uint8Array, soFar = 0): number {
 /** SHA-256 of bytes or of the UTF-8 of a text, as 64 hexadecimal digits. */
 export function sha256Hex(data: Uint8Array | string): string {
   return hash('sha256', data);
+}
+
+/** The same of bytes that are in pieces, one behind the other. */
+export function sha256HexOf(pieces: Iterable<Uint8Array>): string {
+  const sum = createHash('sha256');
+  for (const piece of pieces) sum.update(piece);
+  return sum.digest('hex');
 }
 
 /** HMAC-SHA-256: 32 bytes that only who knows the secret can make. */

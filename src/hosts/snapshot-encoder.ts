@@ -10,10 +10,10 @@
 
 import { sha256Hex } from '../base/hash.ts';
 import type { ObjectBytes } from '../base/object-store.ts';
-import { encodeSubtaskSnapshot } from '../checkpoint/snapshot-file.ts';
+import { encodeSubtaskSnapshot, type SubtaskSnapshotInPieces } from '../checkpoint/snapshot-file.ts';
 import type { SubtaskSnapshot } from '../checkpoint/state-handle.ts';
 import type { NumberEncoder } from '../state/backend.ts';
-import { NumberAssembly, type NamedRun } from '../state/memory/number-columns.ts';
+import { type KeepBytes, NumberAssembly, type NamedRun } from '../state/memory/number-columns.ts';
 import { partsOfKeyGroup } from '../state/written-key-group.ts';
 import { encoderHere } from '../state/memory/snapshot.ts';
 import type { OperatorPart } from '../task/snapshot.ts';
@@ -55,14 +55,24 @@ export interface SnapshotEncoder {
 
 /** What is known of one snapshot, in whichever thread it is put together. */
 export class SnapshotAssembly {
-  readonly numbers = new NumberAssembly();
+  readonly numbers: NumberAssembly;
+
+  constructor(keep?: KeepBytes) {
+    this.numbers = new NumberAssembly(keep);
+  }
 
   add(memory: Int32Array, runs: readonly NamedRun[]): void {
     this.numbers.add(memory, runs);
   }
 
-  encode({ operators, ...rest }: ReadSnapshot): { readonly bytes: Uint8Array; readonly sha256: string } {
-    const bytes = encodeSubtaskSnapshot({
+  encode(snapshot: ReadSnapshot): { readonly bytes: Uint8Array; readonly sha256: string } {
+    const bytes = encodeSubtaskSnapshot(this.inPieces(snapshot));
+    return { bytes, sha256: sha256Hex(bytes) };
+  }
+
+  /** The snapshot with the columns that are known here. */
+  protected inPieces({ operators, ...rest }: ReadSnapshot): SubtaskSnapshotInPieces {
+    return {
       ...rest,
       operators: operators.map(({ keyGroups, ...operator }) => ({
         ...operator,
@@ -71,8 +81,7 @@ export class SnapshotAssembly {
           bytes: partsOfKeyGroup(group, (name) => this.numbers.of(name)),
         })),
       })),
-    });
-    return { bytes, sha256: sha256Hex(bytes) };
+    };
   }
 }
 

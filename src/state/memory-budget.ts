@@ -6,6 +6,7 @@
 
 import { assert } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
+import { SharedBlocks } from './shared-blocks.ts';
 
 /** Bytes of a slot that is told nothing else. */
 export const STATE_MEMORY_BYTES = 4 * 1024 ** 3;
@@ -13,6 +14,8 @@ export const STATE_MEMORY_BYTES = 4 * 1024 ** 3;
 /** Counts bytes up to a bound. */
 export class MemoryBudget {
   readonly max: number;
+  /** What all tables of the slot have their blocks from. */
+  readonly blocks = new SharedBlocks();
   #taken = 0;
   #toldAbove = Number.POSITIVE_INFINITY;
   #told: () => void = () => {};

@@ -47,6 +47,7 @@ import { MemorySnapshot } from './snapshot.ts';
 import { keyOf, namespaceOf } from './scoped-key.ts';
 import type { StateLayout } from './state-layout.ts';
 import { StateTable } from './state-table.ts';
+import { TableMemory } from './table-memory.ts';
 import { TtlSweep } from './ttl-cleanup.ts';
 import { TtlAccess, ttlHandleOf } from './ttl-handles.ts';
 import { MemoryTimers } from './timers.ts';
@@ -86,7 +87,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   readonly #directory = new KeyDirectory<KeyEntry>();
   readonly #context: KeyContext;
   readonly #idle: IdleEntries;
-  readonly #memory: MemoryBudget;
+  readonly #memory: TableMemory;
   /** By key group minus start of the range; a hole holds nothing. */
   readonly #groups: (KeyGroupState | undefined)[];
   readonly #states = new Map<string, DeclaredState>();
@@ -105,7 +106,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
   constructor(options: MemoryStateBackendOptions) {
     const { start, end } = options.keyGroupRange;
     this.#options = options;
-    this.#memory = options.memory ?? new MemoryBudget();
+    this.#memory = new TableMemory(options.memory ?? new MemoryBudget());
     this.#context = new KeyContext(options.operatorUid, this.#directory);
     this.#ahead = new KeysAhead(this.#directory);
     this.#idle = new IdleEntries(this.#context, options.idleEntriesMax);
@@ -260,6 +261,7 @@ export class MemoryStateBackend implements KeyedStateBackend {
         frozenAt: this.#options.now(),
       },
       encoder,
+      memory: this.#memory,
       onRelease: () => {
         this.#snapshot = undefined;
       },

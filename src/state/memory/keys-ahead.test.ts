@@ -13,6 +13,7 @@ import { KeyDirectory } from './key-directory.ts';
 import { type KeyEntry, KeyGroupState } from './key-group-state.ts';
 import { KeysAhead, TablesAhead } from './keys-ahead.ts';
 import { NumbersByNumber } from './number-table.ts';
+import { TableMemory } from './table-memory.ts';
 import type { StateTable } from './state-table.ts';
 
 const RUNS = 400;
@@ -123,7 +124,7 @@ test('keys that are prepared together see and leave what keys see and leave one 
 });
 
 test('the memory of a table that has got another is not held by keys that were prepared before', async () => {
-  const table = new NumbersByNumber(new MemoryBudget());
+  const table = new NumbersByNumber(new TableMemory(new MemoryBudget()));
   const all = Array.from({ length: 3_000 }, (_, key) => key);
   const keysAhead = new KeysAhead(new KeyDirectory<KeyEntry>());
   keysAhead.prepare(

@@ -36,6 +36,9 @@ const PLACES_AT_ONCE = 2_048;
 /** Where they are made; what comes of them is less, and is copied. */
 const scratch = new BinaryWriter();
 
+/** Makes a copy of bytes that are about to be overwritten. */
+export type KeepBytes = (bytes: Uint8Array) => Uint8Array;
+
 /** How numbers become bytes, unless as the generic codec writes them. */
 export type NumberWriter = (value: number, out: BinaryWriter) => void;
 
@@ -46,9 +49,11 @@ export class NumberColumns {
   readonly keys: Uint8Array[] = [];
   readonly values: Uint8Array[] = [];
   readonly #write: NumberWriter | undefined;
+  readonly #keep: KeepBytes | undefined;
 
-  constructor(write?: NumberWriter) {
+  constructor(write?: NumberWriter, keep?: KeepBytes) {
     this.#write = write;
+    this.#keep = keep;
   }
 
   /** Adds what is not free in a run that begins at the word `at`. */
@@ -75,7 +80,7 @@ export class NumberColumns {
       this.values.push(out.peek());
       return;
     }
-    const written = piece(numbers.length * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
+    const written = this.#piece(numbers.length * GENERIC_NUMBER_BYTES_MAX, (bytes, offset) => {
       let end = offset;
       for (let index = 0; index < numbers.length; index++)
         end = writeGenericNumber(numbers[index]!, bytes, end);
@@ -86,7 +91,7 @@ export class NumberColumns {
 
   #numberKeys(cells: Float64Array): number[] {
     const numbers: number[] = [];
-    const keys = piece((cells.length / 2) * NUMBER_KEY_BYTES, (bytes, offset) => {
+    const keys = this.#piece((cells.length / 2) * NUMBER_KEY_BYTES, (bytes, offset) => {
       let at = offset;
       for (let cell = 0; cell < cells.length; cell += 2) {
         const key = cells[cell]!;
@@ -103,7 +108,7 @@ export class NumberColumns {
   #textKeys(cells: Float64Array, buffer: ArrayBufferLike, byteOffset: number): number[] {
     const numbers: number[] = [];
     const units = Buffer.from(buffer, byteOffset, cells.length * 8);
-    const keys = piece((cells.length / 4) * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
+    const keys = this.#piece((cells.length / 4) * TEXT_KEY_BYTES_MAX, (bytes, offset) => {
       let at = offset;
       for (let from = 5; from < units.length; from += 32) {
         const length = units[from - 1]! - 1;
@@ -117,19 +122,24 @@ export class NumberColumns {
     this.keys.push(keys);
     return numbers;
   }
-}
 
-/** What `write` makes, which takes `most` bytes at most. */
-function piece(most: number, write: (bytes: Uint8Array, at: number) => number): Uint8Array {
-  scratch.reset();
-  scratch.fill(most, write);
-  return scratch.finish();
+  /** What `write` makes, which takes `most` bytes at most. */
+  #piece(most: number, write: (bytes: Uint8Array, at: number) => number): Uint8Array {
+    scratch.reset();
+    scratch.fill(most, write);
+    return this.#keep === undefined ? scratch.finish() : this.#keep(scratch.peek());
+  }
 }
 
 /** Columns by name. */
 export class NumberAssembly {
   readonly #columns = new Map<number, NumberColumns>();
+  readonly #keep: KeepBytes | undefined;
   #names = 0;
+
+  constructor(keep?: KeepBytes) {
+    this.#keep = keep;
+  }
 
   /** A name that nobody has. */
   name(): number {
@@ -139,7 +149,7 @@ export class NumberAssembly {
   of(name: number): NumberColumns {
     let columns = this.#columns.get(name);
     if (columns === undefined) {
-      columns = new NumberColumns();
+      columns = new NumberColumns(undefined, this.#keep);
       this.#columns.set(name, columns);
     }
     return columns;

@@ -14,6 +14,7 @@ import type { Cell } from './key-group-state.ts';
 import { KeptPlaces } from './kept-places.ts';
 import { NumberColumns, PLACE_WORDS } from './number-columns.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText, PAGE_WORDS, PROBES_MAX } from './number-table.ts';
+import { TableMemory } from './table-memory.ts';
 import { PackedNumbers } from './packed-numbers.ts';
 import type { StateLayout } from './state-layout.ts';
 import { TableColumns } from './table-columns.ts';
@@ -80,8 +81,8 @@ function check(table: NumberTable, keys: readonly Key[], all: readonly Step[]): 
 test('a typed table holds what a map holds', () => {
   fc.assert(
     fc.property(steps, (all) => {
-      check(new NumbersByText(new MemoryBudget()), texts, all);
-      check(new NumbersByNumber(new MemoryBudget()), numbers, all);
+      check(new NumbersByText(new TableMemory(new MemoryBudget())), texts, all);
+      check(new NumbersByNumber(new TableMemory(new MemoryBudget())), numbers, all);
     }),
     { seed: SEED, numRuns: RUNS },
   );
@@ -90,8 +91,8 @@ test('a typed table holds what a map holds', () => {
 
 test('a table with more keys of one hash than a lookup looks at refuses the rest and loses none', () => {
   const cases: [NumberTable, Key[]][] = [
-    [new NumbersByText(new MemoryBudget()), textsOfOneHash(8)],
-    [new NumbersByNumber(new MemoryBudget()), numbersOfOneHash(256)],
+    [new NumbersByText(new TableMemory(new MemoryBudget())), textsOfOneHash(8)],
+    [new NumbersByNumber(new TableMemory(new MemoryBudget())), numbersOfOneHash(256)],
   ];
   for (const [table, keys] of cases) {
     const places = keys.map((key) => table.add(key, keyHash(key), 7));
@@ -105,7 +106,7 @@ test('a table with more keys of one hash than a lookup looks at refuses the rest
 });
 
 test('what a table cannot hold is refused: long strings, and units above U+00FF', () => {
-  const table = new NumbersByText(new MemoryBudget());
+  const table = new NumbersByText(new TableMemory(new MemoryBudget()));
   for (const key of ['x'.repeat(20), '\u0100', '漢字']) {
     assert.equal(table.add(key, keyHash(key), 1), -1);
     assert.equal(table.find(key, keyHash(key)), -1);
@@ -114,8 +115,8 @@ test('what a table cannot hold is refused: long strings, and units above U+00FF'
 });
 
 test('a table that becomes crowded grows before it refuses a key whose hash is its own', () => {
-  const byNumber = new NumbersByNumber(new MemoryBudget());
-  const byText = new NumbersByText(new MemoryBudget());
+  const byNumber = new NumbersByNumber(new TableMemory(new MemoryBudget()));
+  const byText = new NumbersByText(new TableMemory(new MemoryBudget()));
   let key = 1;
   for (let count = 0; count < 200_000; count++) {
     key = Math.imul(key, 1_664_525) + 1_013_904_223;
@@ -126,7 +127,7 @@ test('a table that becomes crowded grows before it refuses a key whose hash is i
 });
 
 test('a hundred thousand keys are found, and found gone', () => {
-  const table = new NumbersByText(new MemoryBudget());
+  const table = new NumbersByText(new TableMemory(new MemoryBudget()));
   const keys = Array.from({ length: 100_000 }, (_, index) => `user-${index}`);
   for (const [index, key] of keys.entries()) assert.ok(table.add(key, keyHash(key), index) >= 0);
   for (const [index, key] of keys.entries()) assert.equal(table.at(table.find(key, keyHash(key))), index);
@@ -206,8 +207,8 @@ test('a copy that is made page by page is what the table was when it began, what
   };
   fc.assert(
     fc.property(fc.array(change, { maxLength: 12 }), (all) => {
-      run(new NumbersByText(new MemoryBudget()), manyTexts, all);
-      run(new NumbersByNumber(new MemoryBudget()), manyNumbers, all);
+      run(new NumbersByText(new TableMemory(new MemoryBudget())), manyTexts, all);
+      run(new NumbersByNumber(new TableMemory(new MemoryBudget())), manyNumbers, all);
     }),
     { seed: SEED, numRuns: COPY_RUNS },
   );
@@ -235,7 +236,7 @@ test('typed tables become the bytes that cells become', () => {
   };
   fc.assert(
     fc.property(fc.array(fc.tuple(key, value), { maxLength: 60, size: 'max' }), (all) => {
-      const numbers = new PackedNumbers(new MemoryBudget());
+      const numbers = new PackedNumbers(new TableMemory(new MemoryBudget()));
       for (const pair of all) numbersIn(numbers.tableOf(pair[0])!, [pair]);
       // What no typed table holds, behind what they do.
       const rest: [unknown, Cell][] = [['text', { key: true, value: { text: 'not a number' } }]];
@@ -274,7 +275,7 @@ test('typed tables become the bytes that cells become', () => {
 
 test('a table takes its memory from the budget and gives it back, and one that may not grow keeps what it has', () => {
   const memory = new MemoryBudget(100_000);
-  const table = new NumbersByNumber(memory);
+  const table = new NumbersByNumber(new TableMemory(memory));
   const least = memory.taken;
   let held = 0;
   assert.throws(
@@ -293,7 +294,7 @@ test('a table takes its memory from the budget and gives it back, and one that m
 
 test('whoever is at the end of the budget can forget, and no record is to blame', () => {
   const memory = new MemoryBudget(100_000);
-  const table = new NumbersByNumber(memory);
+  const table = new NumbersByNumber(new TableMemory(memory));
   for (let key = 0; key < 2_000; key++) table.add(key, keyHash(key), key);
   memory.take(memory.max - memory.taken);
   for (let key = 0; key < 2_000; key++) table.remove(table.find(key, keyHash(key)));
@@ -307,7 +308,7 @@ test('whoever is at the end of the budget can forget, and no record is to blame'
 
 test('memory that the machine has not is told as such, and no record is to blame for it', () => {
   const memory = new MemoryBudget();
-  const table = new NumbersByNumber(memory);
+  const table = new NumbersByNumber(new TableMemory(memory));
   const { SharedArrayBuffer: real } = globalThis;
   globalThis.SharedArrayBuffer = class {
     constructor() {

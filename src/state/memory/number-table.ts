@@ -14,7 +14,8 @@
  * P3 From an eighth to three quarters of the places are taken: a table follows its keys up and down. It keeps its size
  *    where the other one would break P1 for a key that is there, and does not try that one again until it has changed; and,
  *    unless three quarters are taken, where the budget has no room for both.
- * P4 Every block was taken from the budget of the slot before it was allocated, and is given back when it is dropped.
+ * P4 Every block is taken from the memory of the tables, which counts it in the budget of the slot, and given back when it is
+ *    replaced (table-memory.ts).
  * P5 Between `beginCopy` and the last `copyPage`, or `endCopy`, the places from `uncopied` on are copied as they were at
  *    `beginCopy`: what a place held is kept before it changes, and the rest is copied before the block is replaced. Kept is
  *    each place once, so that this takes a quarter more than a copy of the table at most, which the budget does not count.
@@ -24,9 +25,10 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
 import { type Key, keyHash } from '../../base/key-groups.ts';
-import type { MemoryBudget } from '../memory-budget.ts';
+import type { MemoryBlock } from '../shared-blocks.ts';
 import { giveBack, type KeptPlaces } from './kept-places.ts';
 import { PLACE_WORDS, type PlaceForm } from './number-columns.ts';
+import type { TableMemory } from './table-memory.ts';
 
 /** How many places a lookup looks at. */
 export const PROBES_MAX = 64;
@@ -43,7 +45,8 @@ const LATIN_MAX = 0xff;
 
 /** The places of a table, 2^bits of them; all free at first. */
 interface Block {
-  /** The whole memory. */
+  readonly memory: MemoryBlock;
+  /** The whole of it. */
   readonly words: Int32Array;
   isFree(place: number): boolean;
   hashAt(place: number): number;
@@ -54,8 +57,6 @@ interface Block {
 
 /** Words that are copied at once for a snapshot: 64 KiB. */
 export const PAGE_WORDS = 16_384;
-/** Blocks of so many bytes are in memory that threads can share. */
-const SHARED_BYTES_MIN = 16_384;
 /** P5: no place is waiting to be copied. */
 const NONE = 0x7fffffff;
 
@@ -79,16 +80,16 @@ export abstract class NumberTable<B extends Block = Block> {
   /** The size that was tried last, and in which a key that is here would have had no place. */
   #refusedBits = -1;
 
-  readonly #memory: MemoryBudget;
+  readonly #memory: TableMemory;
 
-  constructor(memory: MemoryBudget) {
+  constructor(memory: TableMemory) {
     this.#memory = memory;
     this.block = this.#allocate(BITS_MIN);
   }
 
   /** P4. */
   #allocate(bits: number): B {
-    return this.#memory.allocate(this.bytesOf(bits), () => this.emptyBlock(bits));
+    return this.emptyBlock(this.#memory.take(this.bytesOf(bits)));
   }
 
   /** Of memory, taken or free. */
@@ -112,7 +113,7 @@ export abstract class NumberTable<B extends Block = Block> {
 
   /** Bytes of a block of this size. */
   protected abstract bytesOf(bits: number): number;
-  protected abstract emptyBlock(bits: number): B;
+  protected abstract emptyBlock(memory: MemoryBlock): B;
   /** False for a key that no place can hold. */
   protected abstract fits(key: Key): boolean;
   protected abstract put(place: number, key: Key, hash: number, value: number): void;
@@ -163,6 +164,11 @@ export abstract class NumberTable<B extends Block = Block> {
     this.#kept!.keep(this.#first + place, this.block.words, place * wordsPerPlace);
   }
 
+  /** P4: nobody looks at the table any more. */
+  release(): void {
+    this.#memory.give(this.block.memory);
+  }
+
   /** Gives a place to a key that has none; -1 when it cannot have one (P1). */
   add(key: Key, hash: number, value: number): number {
     if (!this.fits(key)) return -1;
@@ -203,7 +209,7 @@ export abstract class NumberTable<B extends Block = Block> {
    * back what was forgotten, where it can do without.
    */
   #resizeWithin(bits: number): boolean {
-    return this.#memory.fits(this.bytesOf(bits)) && this.#resize(bits);
+    return this.#memory.budget.fits(this.bytesOf(bits)) && this.#resize(bits);
   }
 
   /** False, and nothing happened, where a key would have no place (P1). */
@@ -214,14 +220,14 @@ export abstract class NumberTable<B extends Block = Block> {
       if (this.block.isFree(from)) continue;
       const place = freePlace(block, bits, this.block.hashAt(from));
       if (place < 0) {
-        this.#memory.give(this.bytesOf(bits));
+        this.#memory.give(block.memory);
         this.#refusedBits = bits;
         return false;
       }
       block.copy(place, this.block, from);
     }
     if (!this.isCopied) this.#copyRest();
-    this.#memory.give(this.bytesOf(this.bits));
+    this.#memory.give(this.block.memory);
     this.block = block;
     this.bits = bits;
     this.#refusedBits = -1;
@@ -239,19 +245,18 @@ function freePlace(block: Block, bits: number, hash: number): number {
   return -1;
 }
 
-/** Memory of blocks, which another thread can copy from a certain size on. */
-function memoryOf(bytes: number): ArrayBufferLike {
-  return bytes < SHARED_BYTES_MIN ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
-}
-
 class NumberBlock implements Block {
   readonly cells: Float64Array;
 
   readonly words: Int32Array;
 
-  constructor(bits: number) {
-    this.cells = new Float64Array(memoryOf(16 << bits)).fill(Number.NaN);
-    this.words = new Int32Array(this.cells.buffer);
+  readonly memory: MemoryBlock;
+
+  constructor(memory: MemoryBlock) {
+    const { buffer, byteOffset, byteLength } = memory;
+    this.memory = memory;
+    this.cells = new Float64Array(buffer, byteOffset, byteLength / 8).fill(Number.NaN);
+    this.words = new Int32Array(buffer, byteOffset, byteLength / 4);
   }
 
   isFree(place: number): boolean {
@@ -315,8 +320,8 @@ export class NumbersByNumber extends NumberTable<NumberBlock> {
     return 16 << bits;
   }
 
-  protected emptyBlock(bits: number): NumberBlock {
-    return new NumberBlock(bits);
+  protected emptyBlock(memory: MemoryBlock): NumberBlock {
+    return new NumberBlock(memory);
   }
 
   protected fits(key: number): boolean {
@@ -335,11 +340,14 @@ class TextBlock implements Block {
   readonly bytes: Buffer;
   readonly values: Float64Array;
 
-  constructor(bits: number) {
-    const memory = memoryOf(32 << bits);
-    this.words = new Int32Array(memory);
-    this.bytes = Buffer.from(memory);
-    this.values = new Float64Array(memory);
+  readonly memory: MemoryBlock;
+
+  constructor(memory: MemoryBlock) {
+    const { buffer, byteOffset, byteLength } = memory;
+    this.memory = memory;
+    this.words = new Int32Array(buffer, byteOffset, byteLength / 4).fill(0);
+    this.bytes = Buffer.from(buffer, byteOffset, byteLength);
+    this.values = new Float64Array(buffer, byteOffset, byteLength / 8);
   }
 
   isFree(place: number): boolean {
@@ -406,8 +414,8 @@ export class NumbersByText extends NumberTable<TextBlock> {
     return 32 << bits;
   }
 
-  protected emptyBlock(bits: number): TextBlock {
-    return new TextBlock(bits);
+  protected emptyBlock(memory: MemoryBlock): TextBlock {
+    return new TextBlock(memory);
   }
 
   protected fits(key: string): boolean {

@@ -1,17 +1,22 @@
 /** The numbers of one state and key group that typed tables can hold; each key is here or in the cells, never in both. */
 
 import type { Key } from '../../base/key-groups.ts';
-import type { MemoryBudget } from '../memory-budget.ts';
 import { type NumberTable, NumbersByNumber, NumbersByText } from './number-table.ts';
+import type { TableMemory } from './table-memory.ts';
 
 /** A typed table for each type of key that has one. */
 export class PackedNumbers {
   readonly #byNumber: NumbersByNumber;
   readonly #byText: NumbersByText;
 
-  constructor(memory: MemoryBudget) {
+  constructor(memory: TableMemory) {
     this.#byNumber = new NumbersByNumber(memory);
-    this.#byText = new NumbersByText(memory);
+    try {
+      this.#byText = new NumbersByText(memory);
+    } catch (error) {
+      this.#byNumber.release();
+      throw error;
+    }
   }
 
   get size(): number {
@@ -35,5 +40,11 @@ export class PackedNumbers {
   /** Those that hold anything. */
   tables(): NumberTable[] {
     return [this.#byNumber, this.#byText].filter(({ size }) => size > 0);
+  }
+
+  /** Gives all memory back; nobody looks at the tables any more. */
+  release(): void {
+    this.#byNumber.release();
+    this.#byText.release();
   }
 }

@@ -271,6 +271,35 @@ test('a snapshot is what was there at its barrier, at whichever step it is compl
   console.log(`cases: snapshots against a naive copy ${RUNS} (minimum ${RUNS})`);
 });
 
+test('what a table has outgrown is not used again before it is copied', () => {
+  const backend = new MemoryStateBackend({
+    keyGroupRange: { start: 0, end: 0 },
+    maxParallelism: 1,
+    freezeValues: false,
+    operatorUid: 'counts',
+    now: () => 0,
+  });
+  const [one, other] = ['one', 'other'].map((name) => backend.state(name, state.value(0)));
+  const put = (to: typeof one, from: number, end: number): void => {
+    for (let key = from; key < end; key++) {
+      backend.setCurrentKey(key);
+      to!.update(to === one ? key : -key);
+    }
+  };
+  put(one, 0, 1_500);
+  put(other, 0, 1);
+  const expected = backend.freeze();
+  const bytes = [...expected.encode(0)];
+  expected.release();
+  const encoder = new SharingEncoder();
+  const frozen = backend.freeze(encoder);
+  put(one, 1_500, 5_000);
+  put(other, 1, 5_000);
+  while (frozen.advance() !== 'done') encoder.copyOn();
+  assert.deepEqual([...encoder.bytesOf(frozen)[0]![1]], bytes);
+  frozen.release();
+});
+
 test('a snapshot that is given up between any two pieces leaves nothing behind', () => {
   const pair = new Pair();
   pair.apply({ kind: 'change', of: 'count', first: 0, many: KEYS });

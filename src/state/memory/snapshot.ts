@@ -16,6 +16,7 @@
  *    everything else did not change. It does not matter what the other thread read of a place that changed.
  * F6 What is kept goes to the encoder piece by piece: this thread never has much of it, as memory that comes and goes outside
  *    of the heap has the collector look through all of the heap.
+ * F7 A block that a table outgrows is not used again before it was seen to be copied, or copied here.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -43,6 +44,7 @@ import {
 } from './number-columns.ts';
 import { type NumberTable, PAGE_WORDS } from './number-table.ts';
 import type { StateLayout } from './state-layout.ts';
+import type { TableMemory } from './table-memory.ts';
 
 /** A typed table, and the columns that its numbers go to. */
 interface TableToCopy {
@@ -85,6 +87,8 @@ export class MemorySnapshot implements FrozenKeyedState {
   readonly #shared: SharedCopy[] = [];
   readonly #kept: Partial<Record<PlaceForm, KeptPlaces>> = {};
   readonly #copying: SharedCopying | undefined;
+  /** F7. */
+  #endHold: () => void = () => {};
   #settled = 0;
   readonly #onRelease: () => void;
   readonly #encoder: NumberEncoder;
@@ -101,9 +105,10 @@ export class MemorySnapshot implements FrozenKeyedState {
     readonly groups: readonly KeyGroupState[];
     readonly writing: KeyGroupWriting;
     readonly encoder: NumberEncoder | undefined;
+    readonly memory: TableMemory;
     readonly onRelease: () => void;
   }) {
-    const { groups, writing, encoder } = parts;
+    const { groups, writing, encoder, memory } = parts;
     this.#onRelease = parts.onRelease;
     this.#assembly = encoder === undefined ? new NumberAssembly() : undefined;
     this.#encoder = encoder ?? encoderHere(this.#assembly!);
@@ -112,7 +117,7 @@ export class MemorySnapshot implements FrozenKeyedState {
     );
     this.#waiting = [...this.#copies.values()].reverse();
     this.#encoder.expect(this.#tables.reduce((bytes, { table }) => bytes + table.memory.byteLength, 0));
-    this.#copying = this.#share();
+    this.#copying = this.#share(memory);
     for (const toCopy of this.#tables) {
       const { table } = toCopy;
       const kept = new KeptPlaces(table.places, PLACE_WORDS[table.form]);
@@ -194,6 +199,7 @@ export class MemorySnapshot implements FrozenKeyedState {
     this.#isReleased = true;
     for (const { table } of this.#tables) table.endCopy();
     for (const copy of this.#shared.splice(0)) copy.end();
+    this.#endHold();
     for (const copy of this.#copies.values()) copy.release();
     this.#tables.length = 0;
     this.#waiting.length = 0;
@@ -203,23 +209,24 @@ export class MemorySnapshot implements FrozenKeyedState {
   }
 
   /** F5: hands to the encoder what it can copy; the rest stays. */
-  #share(): SharedCopying | undefined {
+  #share(memory: TableMemory): SharedCopying | undefined {
     const places: Record<PlaceForm, number> = { number: 0, text: 0 };
     const tables: SharedTable[] = [];
     const shared = new Map<TableToCopy, number>();
     for (const toCopy of this.#tables) {
       const { columns, table } = toCopy;
-      const { form, memory } = table;
+      const { form } = table;
       const first = places[form];
-      if (typeof columns !== 'number' || !(memory.buffer instanceof SharedArrayBuffer)) continue;
+      if (typeof columns !== 'number' || !(table.memory.buffer instanceof SharedArrayBuffer)) continue;
       if (first + table.places > SHARED_PLACES_MAX) continue;
       places[form] += table.places;
-      tables.push({ columns, form, memory, first });
+      tables.push({ columns, form, memory: table.memory, first });
       shared.set(toCopy, first);
     }
     if (tables.length === 0) return undefined;
     const copying = this.#encoder.share?.(tables);
     if (copying === undefined) return undefined;
+    this.#endHold = memory.hold();
     for (const form of ['number', 'text'] as const)
       this.#kept[form] = new KeptPlaces(places[form], PLACE_WORDS[form]);
     for (const [{ table }, first] of shared) {
@@ -236,6 +243,7 @@ export class MemorySnapshot implements FrozenKeyedState {
     const copied = copying.copied();
     const isMore = copied > this.#settled;
     for (; this.#settled < copied; this.#settled++) this.#shared.pop()!.end();
+    if (this.#shared.length === 0) this.#endHold();
     if (!isMore && !Object.values(this.#kept).some(({ hasFull }) => hasFull)) return false;
     copying.give(this.#takeKept(), copied);
     return isMore;
@@ -257,6 +265,7 @@ export class MemorySnapshot implements FrozenKeyedState {
         copy.end();
         return copy.memory.slice();
       });
+    this.#endHold();
     this.#copying!.giveRest(this.#takeKept(), memories);
   }
 

@@ -11,7 +11,6 @@ import { keyGroupOf, keyHash } from '../../base/key-groups.ts';
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Codec } from '../../codecs/codec.ts';
 import type { StateScope } from '../backend.ts';
-import type { MemoryBudget } from '../memory-budget.ts';
 import { deepFreeze } from '../../base/freeze.ts';
 import { codecFailed, corruptKeyGroup } from './key-group-bytes.ts';
 import { checkStored } from './declared-layout.ts';
@@ -30,6 +29,7 @@ import { keyOf, NamespacedKey } from './scoped-key.ts';
 import type { RestoredSection, StateLayout } from './state-layout.ts';
 import { stampedCodec } from './stored-codec.ts';
 import { decodeTable, type StoredTable } from './table-bytes.ts';
+import type { TableMemory } from './table-memory.ts';
 import type { UndoJournal } from './undo-journal.ts';
 
 /** What a state table is made of. */
@@ -45,7 +45,7 @@ export interface StateTableParts {
   /** Numbers are held in typed tables where they can be. */
   readonly packsNumbers: boolean;
   /** What typed tables take their memory from. */
-  readonly memory: MemoryBudget;
+  readonly memory: TableMemory;
   /** ms since the epoch; only states with a time to live ask. */
   readonly now: () => number;
 }
@@ -59,7 +59,7 @@ export class StateTable {
   readonly #index: number;
   readonly #maxParallelism: number;
   readonly #isNamespaced: boolean;
-  readonly #memory: MemoryBudget;
+  readonly #memory: TableMemory;
   readonly #now: () => number;
 
   constructor(parts: StateTableParts) {
@@ -255,10 +255,9 @@ export class StateTable {
 }
 
 /** Moves what typed tables can hold out of the cells; takes no memory where it throws STATE_MEMORY_EXCEEDED. */
-function packed(table: Table, memory: MemoryBudget): PackedNumbers {
-  const before = memory.taken;
+function packed(table: Table, memory: TableMemory): PackedNumbers {
+  const numbers = new PackedNumbers(memory);
   try {
-    const numbers = new PackedNumbers(memory);
     for (const [canonical, { key, value }] of table) {
       if (typeof value !== 'number' || key instanceof NamespacedKey) continue;
       const place = numbers.tableOf(key)?.add(key, keyHash(key), value) ?? -1;
@@ -266,7 +265,7 @@ function packed(table: Table, memory: MemoryBudget): PackedNumbers {
     }
     return numbers;
   } catch (error) {
-    memory.give(memory.taken - before);
+    numbers.release();
     throw error;
   }
 }
