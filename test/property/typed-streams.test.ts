@@ -59,7 +59,7 @@ async function run(
         .broadcast()
         .map((item) => item)
         .returns(type),
-      union: read.filter(({ k }) => k === 0).union(read.filter(({ k }) => k === 0)),
+      union: read.filter(({ k }) => k === 0).union(read.filter(({ k }) => k !== 0)),
       keyed: keyed
         .process({
           uid: 'keyed',
@@ -92,6 +92,8 @@ async function run(
     alwaysEncode,
     configuration: { 'log.level': 'silent' },
   });
+  // Which of its inputs a union reads first depends on when their records come; of each of them it keeps the order.
+  found['union']!.sort((one, other) => Math.min(one.k, 1) - Math.min(other.k, 1));
   return found;
 }
 
