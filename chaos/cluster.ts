@@ -179,12 +179,15 @@ export class ChaosCluster {
     return this.cluster.processes(role);
   }
 
-  /** Copies logs and disk: what happened cannot be had again from the seed. Where to. */
+  /** Copies logs, with how their processes ended, and disk: what happened cannot be had again from the seed. Where to. */
   keep(): string {
     const kept = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
     cpSync(this.disk.path, join(kept, 'disk'), { recursive: true });
-    for (const [index, { id, running }] of this.#started.entries())
-      writeFileSync(join(kept, `${id}.${index}.log`), running.output());
+    for (const [index, { id, running }] of this.#started.entries()) {
+      const { exitCode, signalCode } = running.child;
+      const how = signalCode ?? (exitCode === null ? 'it still runs' : `exit code ${exitCode}`);
+      writeFileSync(join(kept, `${id}.${index}.log`), `${running.output()}\n(${how})\n`);
+    }
     return kept;
   }
 }
