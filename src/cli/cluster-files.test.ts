@@ -1,12 +1,12 @@
 // The secrets of a cluster: made once, whole, for their owner only. And its processes, which end when they want.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ClusterFiles, signalProcess } from './cluster-files.ts';
+import { ClusterFiles, isRunning, type ProcessRecord, signalProcess } from './cluster-files.ts';
 
 function withFiles(check: (files: ClusterFiles) => void): void {
   const parent = mkdtempSync(join(tmpdir(), 'millrace-cluster-files-'));
@@ -51,4 +51,30 @@ test('a process that has ended before its signal came keeps nobody from ending t
   const { pid } = spawnSync(process.execPath, ['--eval', '']);
   assert.throws(() => process.kill(pid, 'SIGTERM'), { code: 'ESRCH' });
   signalProcess(pid, 'SIGTERM');
+});
+
+test('another TaskManager that has the process id of one that ended is not taken for it', (context) => {
+  if (process.platform !== 'linux') return context.skip('only Linux tells when a process began');
+  const child = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1_000)', 'taskmanager']);
+  const begin = {
+    role: 'taskmanager',
+    id: 'tm',
+    processId: child.pid!,
+    address: undefined,
+    startedAt: 0,
+  } as const;
+  try {
+    withFiles((files) => {
+      files.record(begin);
+      const [record] = files.records() as [ProcessRecord];
+      assert.ok(isRunning(record));
+      assert.ok(isRunning(begin), 'of a record that does not say when, the program tells');
+      assert.ok(!isRunning({ ...record, role: 'jobmanager' }), 'another program');
+      const [boot, ticks] = record.beganAt!.split(' ') as [string, string];
+      assert.ok(!isRunning({ ...record, beganAt: `${boot} ${Number(ticks) - 1}` }), 'it began before');
+      assert.ok(!isRunning({ ...record, beganAt: `another ${ticks}` }), 'before the machine was booted');
+    });
+  } finally {
+    child.kill('SIGKILL');
+  }
 });

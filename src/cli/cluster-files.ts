@@ -14,8 +14,8 @@
  *
  * CF-1 A secret is made once, by whoever gives the file its name first; it is 256 bits of chance, and there whole or not at
  *      all. A file that holds anything else is refused: an empty secret would let everybody in.
- * CF-2 The file of a process says that it may run; whether it does, the machine says. A process id that is another program's
- *      by now is not touched.
+ * CF-2 The file of a process says that it may run; whether it does, the machine says. A process id that is another process's
+ *      by now is not touched, be that a process of another cluster: Linux tells when each began, in ticks since it booted.
  */
 
 import {
@@ -51,6 +51,8 @@ export interface ProcessRecord {
   readonly tls?: TlsPaths;
   /** ms since the epoch. */
   readonly startedAt: number;
+  /** When its process began, as the system tells it ({@link beginningOf}); added by {@link ClusterFiles.record}. */
+  readonly beganAt?: string;
 }
 
 /** See the head of the file. */
@@ -97,7 +99,8 @@ export class ClusterFiles {
   record(process: ProcessRecord): void {
     const path = this.#pathOf(process);
     const unfinished = `${path}.${process.processId}`;
-    writeFileSync(unfinished, `${JSON.stringify(process, undefined, 2)}\n`, { mode: 0o600 });
+    const record: ProcessRecord = { ...process, beganAt: beginningOf(process.processId) };
+    writeFileSync(unfinished, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
     renameSync(unfinished, path);
   }
 
@@ -162,17 +165,34 @@ export function signalProcess(processId: number, signal: 'SIGTERM' | 'SIGKILL'):
 }
 
 /** CF-2. */
-export function isRunning({ processId, role }: ProcessRecord): boolean {
+export function isRunning({ processId, role, beganAt }: ProcessRecord): boolean {
   try {
     process.kill(processId, 0);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  const words = join('/proc', String(processId), 'cmdline');
   if (!existsSync('/proc/self/cmdline')) return true; // Only Linux can be asked.
+  if (beganAt !== undefined && beganAt !== beginningOf(processId)) return false;
+  const words = join('/proc', String(processId), 'cmdline');
   try {
     return readFileSync(words, 'utf8').split('\0').includes(role);
   } catch {
     return false;
+  }
+}
+
+/**
+ * Which boot of the machine, and ticks of its clock from then until the process began (proc_pid_stat(5), field 22): of all
+ * processes that ever had this id it is one. `undefined` where the system does not tell, and for a process that is gone.
+ */
+function beginningOf(processId: number): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const stat = readFileSync(join('/proc', String(processId), 'stat'), 'utf8');
+    // The second field is the name of the program in brackets, which may hold anything.
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return ticks === undefined ? undefined : `${boot} ${ticks}`;
+  } catch {
+    return undefined;
   }
 }
