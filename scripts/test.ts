@@ -72,7 +72,7 @@ const setOptions = Object.keys(foldersOfOption) as SetOption[];
 const foldersWithCases = ['test/simulation/', 'test/property/'];
 const compileCache = join(root, 'node_modules', '.cache', 'millrace-tests');
 const filesAtOnce = 2;
-const idleMsMax = 90_000;
+const idleMsMax = 240_000;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
