@@ -44,10 +44,11 @@ function backendWith(numbers: number, texts = 0, hasCells = true): MemoryStateBa
   return backend;
 }
 
-function readWith(frozen: FrozenKeyedState): ReadSnapshot {
+/** Of each operator of a chain. */
+function readWith(...chain: readonly FrozenKeyedState[]): ReadSnapshot {
   const items = [new Uint8Array([1, 2, 3])];
   const sections = [{ name: 'offsets', redistribution: 'split' as const, items }];
-  const operators = [{ uid: 'counter', sections, keyGroups: frozen.written() }];
+  const operators = chain.map((frozen) => ({ uid: 'counter', sections, keyGroups: frozen.written() }));
   return { ended: false, operators, inputs: [], outputs: [] };
 }
 
@@ -157,6 +158,54 @@ test('numbers that change while the thread copies them are those of the barrier,
       const snapshot = readWith(frozen);
       frozen.release();
       assert.equal((await encoding.finish(snapshot)).sha256, expected);
+    }
+  } finally {
+    await encoder.close();
+  }
+});
+
+test('each operator of a chain has the numbers of its own tables, which are copied beside those of the others', async () => {
+  const { encoder } = watched();
+  try {
+    for (const isForced of [false, true]) {
+      const chain = [100_000, 50_000, 70_000].map((numbers) => backendWith(numbers, 0, false));
+      const snapshotBy = async (
+        by: SnapshotEncoder,
+        change: () => void,
+        isHurried: boolean,
+      ): Promise<string> => {
+        let hasRoom = Promise.withResolvers<undefined>();
+        const encoding = by.begin(() => hasRoom.resolve(undefined));
+        const frozen = chain.map((backend) => backend.freeze(encoding));
+        for (const each of frozen) {
+          change();
+          if (isHurried) each.finish();
+          for (let progress = each.advance(); progress !== 'done'; progress = each.advance()) {
+            change();
+            if (progress !== 'waiting') continue;
+            await hasRoom.promise;
+            hasRoom = Promise.withResolvers();
+          }
+        }
+        const snapshot = readWith(...frozen);
+        for (const each of frozen) each.release();
+        const { sha256, release } = await encoding.finish(snapshot);
+        release?.();
+        return sha256;
+      };
+      const expected = await snapshotBy(encodingHere, () => {}, false);
+      let changes = 0;
+      const change = (): void => {
+        if (changes++ >= 20) return;
+        for (const backend of chain) {
+          const count = backend.state('count', state.value<unknown>(0));
+          for (let index = changes * 2_003; index < changes * 2_003 + 1_000; index++) {
+            backend.setCurrentKey(index % 2 === 0 ? index : `user-${index}`);
+            count.update(-1);
+          }
+        }
+      };
+      assert.equal(await snapshotBy(encoder, change, isForced), expected);
     }
   } finally {
     await encoder.close();

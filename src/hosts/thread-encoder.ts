@@ -15,7 +15,7 @@
  * N4 What was moved to the thread is not looked at any more.
  * N5 What is shared is the memory of typed tables, which the thread copies while they change: F5 of state/memory/snapshot.ts
  *    says why that is right. The number of tables that are copied is written after they are, and read before anything that
- *    changes later is changed.
+ *    changes later is changed. Each operator of a chain has tables of its own, which are told from those of the others.
  * N6 The slot reads large bytes piece by piece while it stores them, and has two at a time: to a thread that gets and gives up
  *    as much memory as a state has, the collector would come at each checkpoint. The thread has them until they are dropped.
  * N7 A thread that had nothing to do for {@link IDLE_MS} is ended, and with it goes all memory that it has used: garbage of an
@@ -52,6 +52,8 @@ export type EncoderCommand =
   | {
       readonly kind: 'tables';
       readonly id: number;
+      /** Which tables of the snapshot these are: each operator of a chain has some. One more than those before. */
+      readonly sharing: number;
       readonly tables: readonly SharedTable[];
       /** How many are copied. */
       readonly progress: Int32Array;
@@ -59,6 +61,7 @@ export type EncoderCommand =
   | {
       readonly kind: 'kept';
       readonly id: number;
+      readonly sharing: number;
       readonly kept: readonly KeptRun[];
       /** Of so many tables it is all. */
       readonly settled: number;
@@ -66,6 +69,7 @@ export type EncoderCommand =
   | {
       readonly kind: 'rest';
       readonly id: number;
+      readonly sharing: number;
       readonly kept: readonly KeptRun[];
       readonly memories: readonly Int32Array[];
     }
@@ -365,6 +369,7 @@ class ThreadEncoding implements SnapshotEncoding {
   readonly #hereEncoder = encoderHere(this.#here.numbers);
   #bytes = 0;
   #names = 0;
+  #sharings = 0;
   /** Memory of the encoder that is claimed and not sent. */
   #claimed = 0;
 
@@ -407,9 +412,10 @@ class ThreadEncoding implements SnapshotEncoding {
     const encoder = this.#encoder;
     const id = this.#id;
     if (!this.#isLarge || !encoder.isActive(id)) return undefined;
+    const sharing = this.#sharings++;
     const progress = new Int32Array(new SharedArrayBuffer(4));
     encoder.onRoom(this.#onRoom);
-    encoder.send({ kind: 'tables', id, tables, progress });
+    encoder.send({ kind: 'tables', id, sharing, tables, progress });
     return {
       copied: () => {
         // A thread that ended copies nothing, and `finish` tells.
@@ -420,11 +426,11 @@ class ThreadEncoding implements SnapshotEncoding {
       },
       give: (kept, settled) => {
         if (encoder.isActive(id))
-          encoder.send({ kind: 'kept', id, kept, settled }, buffersOf(entriesOf(kept)));
+          encoder.send({ kind: 'kept', id, sharing, kept, settled }, buffersOf(entriesOf(kept)));
       },
       giveRest: (kept, memories) => {
         const moved = buffersOf([...entriesOf(kept), ...memories]);
-        if (encoder.isActive(id)) encoder.send({ kind: 'rest', id, kept, memories }, moved);
+        if (encoder.isActive(id)) encoder.send({ kind: 'rest', id, sharing, kept, memories }, moved);
       },
     };
   }

@@ -37,7 +37,8 @@ const blocks = new SharedBlocks();
 
 /** A snapshot on its way, and the tables that are copied for it. */
 class Assembly extends SnapshotAssembly {
-  copies: SharedCopies | undefined;
+  /** In the order in which they are read: those of one operator after those of another. */
+  readonly copies: SharedCopies[] = [];
   readonly #columns: MemoryBlock[] = [];
   /** How much of the last one is taken. */
   #taken = COLUMN_BLOCK_BYTES;
@@ -51,9 +52,20 @@ class Assembly extends SnapshotAssembly {
     return partsOfSubtaskSnapshot(this.inPieces(snapshot));
   }
 
+  /** True when anything was copied. What is read first never waits for room that what is read later has. */
+  copyOn(): boolean {
+    let isMore = false;
+    let room = COPIED_BYTES_MAX;
+    for (const copies of this.copies) {
+      if (copies.copyOn(room)) isMore = true;
+      room -= copies.bytes;
+    }
+    return isMore;
+  }
+
   /** Nobody looks at copies, columns or pieces any more. */
   release(): void {
-    this.copies?.release();
+    for (const copies of this.copies) copies.release();
     for (const block of this.#columns.splice(0)) blocks.give(block);
     this.#taken = COLUMN_BLOCK_BYTES;
   }
@@ -102,15 +114,17 @@ function obey(to: MessagePort, command: EncoderCommand): void {
       to.postMessage({ kind: 'memory', memory } satisfies EncoderReport, [memory.buffer]);
       return;
     }
-    case 'tables':
-      assemblyOf(id).copies = new SharedCopies(assemblyOf(id), command.tables, command.progress);
+    case 'tables': {
+      const assembly = assemblyOf(id);
+      assembly.copies[command.sharing] = new SharedCopies(assembly, command.tables, command.progress);
       return copyOn(to, id);
+    }
     case 'kept':
-      assemblies.get(id)?.copies?.correct(command.kept, command.settled);
+      assemblies.get(id)?.copies[command.sharing]?.correct(command.kept, command.settled);
       return copyOn(to, id);
     case 'rest':
-      assemblies.get(id)?.copies?.correctRest(command.kept, command.memories);
-      return;
+      assemblies.get(id)?.copies[command.sharing]?.correctRest(command.kept, command.memories);
+      return copyOn(to, id);
     case 'finish':
       return finish(to, id, command.snapshot);
     case 'read': {
@@ -128,8 +142,7 @@ function obey(to: MessagePort, command: EncoderCommand): void {
 }
 
 function copyOn(to: MessagePort, id: number): void {
-  if (assemblies.get(id)?.copies?.copyOn() === true)
-    to.postMessage({ kind: 'copied' } satisfies EncoderReport);
+  if (assemblies.get(id)?.copyOn() === true) to.postMessage({ kind: 'copied' } satisfies EncoderReport);
 }
 
 function assemblyOf(id: number): Assembly {
@@ -141,7 +154,7 @@ function assemblyOf(id: number): Assembly {
   return assembly;
 }
 
-/** The tables of a snapshot, which are copied while they change. */
+/** The tables of one operator of a snapshot, which are copied while they change. */
 class SharedCopies {
   readonly #copies: TableCopies;
   readonly #progress: Int32Array;
@@ -159,11 +172,16 @@ class SharedCopies {
     });
   }
 
-  /** True when anything was copied. */
-  copyOn(): boolean {
+  /** Of copies that are not columns yet. */
+  get bytes(): number {
+    return this.#copies.bytes;
+  }
+
+  /** True when anything was copied; no more is begun when `room` bytes are copied. */
+  copyOn(room: number): boolean {
     const copies = this.#copies;
     const from = copies.copied;
-    for (let { next } = copies; next !== undefined && copies.bytes < COPIED_BYTES_MAX; { next } = copies) {
+    for (let { next } = copies; next !== undefined && copies.bytes < room; { next } = copies) {
       copies.add(this.#copyOf(next.memory));
       Atomics.store(this.#progress, 0, copies.copied);
     }
