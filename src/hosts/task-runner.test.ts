@@ -14,7 +14,7 @@ import type { Operator } from '../operators/operator.ts';
 import { Kernel } from '../testing/kernel.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { SlotReport } from './messages.ts';
-import { encodingHere } from './snapshot-encoder.ts';
+import { encodingHere, type SnapshotEncoder } from './snapshot-encoder.ts';
 import { TaskRunner } from './task-runner.ts';
 
 const compiled: CompiledJob = {
@@ -68,6 +68,7 @@ function rig(
   gate: InputGate,
   operator: Operator = ignoring,
   env: Env = new Kernel({ seed: 1 }).env('node'),
+  encoder: SnapshotEncoder = encodingHere,
 ): Rig {
   const reports: SlotReport[] = [];
   const address = { slot: 0, attempt: 1, vertex: 0, subtask: 0 };
@@ -93,7 +94,7 @@ function rig(
     ports: new Map(),
     gate,
     inputs: 1,
-    encoder: encodingHere,
+    encoder,
     store: (_checkpointId, { bytes }) =>
       Promise.resolve({ file: undefined, inline: '', length: bytes.length, sha256: '' }),
     report: (report) => reports.push(report),
@@ -111,7 +112,13 @@ interface Single extends Rig {
 }
 
 /** A task that runs, with one input channel; within each record so much time passes. */
-async function single({ recordMs = 0 }: { readonly recordMs?: number } = {}): Promise<Single> {
+async function single({
+  recordMs = 0,
+  encoder,
+}: {
+  readonly recordMs?: number;
+  readonly encoder?: SnapshotEncoder;
+} = {}): Promise<Single> {
   const clock = new ManualClock();
   const { reader, writer } = createLocalChannel();
   const gate = new InputGate({
@@ -126,7 +133,7 @@ async function single({ recordMs = 0 }: { readonly recordMs?: number } = {}): Pr
       done.push(value);
     },
   };
-  const { runner, reports } = rig(gate, operator, { ...new Kernel({ seed: 1 }).env('node'), clock });
+  const { runner, reports } = rig(gate, operator, { ...new Kernel({ seed: 1 }).env('node'), clock }, encoder);
   await runner.open();
   const give = (values: readonly string[]): void => {
     const timestamps = values.map(() => MIN_TIMESTAMP);
@@ -243,8 +250,23 @@ test('a task that a drill slows down does one record after the other, as work or
   }
 });
 
-test('a part of a checkpoint that a drill drops is declined, and the next one is not', async () => {
-  const { runner, reports, writer } = await single();
+test('a part of a checkpoint that a drill drops is declined and given up, and the next one is not', async () => {
+  const ends: string[] = [];
+  const encoder: SnapshotEncoder = {
+    ...encodingHere,
+    begin(onRoom) {
+      const encoding = encodingHere.begin(onRoom);
+      return {
+        ...encoding,
+        finish(snapshot) {
+          ends.push('finished');
+          return encoding.finish(snapshot);
+        },
+        drop: () => ends.push('dropped'),
+      };
+    },
+  };
+  const { runner, reports, writer } = await single({ encoder });
   runner.disturb({ kind: 'decline-checkpoint' });
   for (const id of [1, 2]) {
     writer.writePriority(barrierOf(id));
@@ -260,5 +282,6 @@ test('a part of a checkpoint that a drill drops is declined, and the next one is
     ],
   );
   assert.match(JSON.stringify(answers[0]), /DRILL_FAILURE/);
+  assert.deepEqual(ends, ['dropped', 'finished']);
   await runner.close();
 });

@@ -751,6 +751,7 @@ export class TaskRunner implements TakesHanded {
     try {
       if (this.#declinesNext) {
         this.#declinesNext = false;
+        pending.release();
         throw new MillraceError('DRILL_FAILURE', 'this part of the checkpoint was dropped by a drill');
       }
       snapshot = await pending.encode();
