@@ -224,6 +224,8 @@ export interface PlannedSlots {
 export interface ContinuedRun {
   /** Its name: what to continue from is chosen by the first of them. */
   readonly run?: string | undefined;
+  /** One of them has had the job before. */
+  readonly goesOn?: boolean | undefined;
   /** What the job was rescaled to by one of them. */
   readonly requirements?: ResourceRequirements | undefined;
   /** Who leads where several JobManagers take turns. */
@@ -303,6 +305,7 @@ function start(
     savepointDirectory: savepointDirectory(configuration, workingDirectory),
     choice: choiceOf(options, configuration, workingDirectory),
     run: options.run,
+    goesOn: options.goesOn,
     authority: options.authority,
     restoresInPlace: options.host !== 'in-process',
     requirements: options.requirements,

@@ -47,6 +47,8 @@ export interface LocalSubmission {
   readonly choice: RestoreChoice;
   /** A name of the run that several processes are a part of: those after the first continue it, whatever `choice` is. */
   readonly run?: string | undefined;
+  /** One of them has had the job before. */
+  readonly goesOn?: boolean | undefined;
   /** What the job was rescaled to before. */
   readonly requirements?: ResourceRequirements | undefined;
   readonly allowNonRestored: boolean;
@@ -101,6 +103,7 @@ export class LocalCluster {
         authority: submission.authority,
         ...inPlace,
       }),
+      goesOn: submission.goesOn,
       requirements: submission.requirements,
       slotSettings: {
         checkpointing: isStored,

@@ -75,6 +75,8 @@ export interface JobMasterStart {
   readonly submission: Submission;
   /** A name of this submission only: a job master that takes the place of one that died continues what that one had begun. */
   readonly run: string;
+  /** A job master of this run has had the job before: what keeps this one from starting it may pass. */
+  readonly goesOn?: boolean | undefined;
   /** What the job was rescaled to; `undefined` = nobody asked. */
   readonly requirements: ResourceRequirements | undefined;
   /** Absent where there is one JobManager only: else it is asked before anything is released, and says where the job was. */

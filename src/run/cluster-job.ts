@@ -32,7 +32,7 @@ export interface SubmittedLoad {
 
 /** Builds the job of a submission and starts its job master over the slots of the cluster. */
 export async function runSubmitted(
-  { bundlePath, submission, run, requirements }: JobMasterStart,
+  { bundlePath, submission, run, goesOn, requirements }: JobMasterStart,
   slotsOf: (planned: PlannedLoad) => SlotProvider,
   log: Log,
   authority: JobAuthority | undefined,
@@ -57,7 +57,7 @@ export async function runSubmitted(
       ...(submission.claimMode === undefined ? {} : { claimMode: submission.claimMode }),
     },
     ({ graph, recipe, isAdaptive }) => slotsOf({ fingerprint: graph.fingerprint, load: recipe, isAdaptive }),
-    { run, requirements, authority, stores },
+    { run, goesOn, requirements, authority, stores },
   );
   const { master, checkpointsDirectory, savepointsDirectory } = servedParts(client);
   const { compiled } = master;

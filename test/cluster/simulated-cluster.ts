@@ -481,7 +481,7 @@ function runJob(
   slotsOf: (planned: PlannedLoad) => SlotProvider,
 ): Promise<RunningJob> {
   const { env, configuration, authority, compiled, restoresInPlace, checkpointsDirectory } = given;
-  const { run, submission, requirements } = given.start;
+  const { run, goesOn, submission, requirements } = given.start;
   const isAdaptive = configuration.get('jobmanager.scheduler') === 'adaptive';
   const { fingerprint } = compiled.graph;
   const provider = slotsOf({ fingerprint, load: `master ${++masters}`, isAdaptive });
@@ -493,6 +493,7 @@ function runJob(
     checkpointsDirectory,
     choice: submission.restore === 'latest' ? { kind: 'latest' } : { kind: 'none' },
     run,
+    goesOn,
     requirements,
     allowNonRestored: false,
     workingDirectory: '/',

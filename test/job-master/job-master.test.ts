@@ -4,6 +4,7 @@ import { isMillraceError, MillraceError } from '../../src/base/errors.ts';
 import type { CheckpointProgress } from '../../src/cluster/job-manager/checkpoint-progress.ts';
 import type { JobResult } from '../../src/cluster/job-manager/job-result.ts';
 import { Kernel } from '../../src/testing/kernel.ts';
+import type { FileCall, FileFault } from '../../src/testing/simulated-files.ts';
 import { JobRun, type RunOptions } from './job-run.ts';
 import { ALL_RECORDS, Ledger, scriptedJob, type SlotScript } from './scripted-slots.ts';
 
@@ -621,4 +622,20 @@ test('listeners hear of every step of checkpoints, and one that throws changes n
   }
   assert.ok(moves.includes('0/0 RUNNING') && moves.includes('0/0 FINISHED'), moves.join(', '));
   assert.equal(run.master.endedAt, run.master.stateTimes.FINISHED);
+});
+
+test('a disk that fails while the job begins is told whoever submits it, and no end of a job that goes on', async () => {
+  for (const goesOn of [false, true]) {
+    let failures = 2;
+    const isBroken = (path: string): boolean => path.includes('/attempts/') && failures > 0 && failures-- > 0;
+    const onOperation = ({ operation, path }: FileCall): FileFault | undefined =>
+      operation === 'sync' && isBroken(path) ? 'io' : undefined;
+    const kernel = new Kernel({ seed: 1, shuffle: true, faults: { onOperation } });
+    const ledger = new Ledger();
+    const { status, exceptions } = await new JobRun(kernel, ledger, { goesOn }).end();
+    assert.match(exceptions[0]!.error.message, /base was not written/);
+    assert.equal(status, goesOn ? 'FINISHED' : 'FAILED');
+    assert.equal(exceptions[0]!.consequence.startsWith('restart'), goesOn, exceptions[0]!.consequence);
+    if (goesOn) ledger.checkComplete();
+  }
 });

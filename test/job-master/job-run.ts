@@ -24,6 +24,7 @@ export interface RunOptions {
   readonly listener?: JobMasterOptions['listener'];
   readonly node?: string;
   readonly jobId?: string;
+  readonly goesOn?: boolean;
 }
 
 /** A start of the job. */
@@ -86,6 +87,7 @@ export class JobRun {
         inlineThresholdBytes: 20_000,
       },
       discardLaterOutput: false,
+      goesOn: options.goesOn,
       listener: {
         ...options.listener,
         onState: (state) => {

@@ -269,6 +269,7 @@ export class DispatchedJob {
       bundlePath,
       submission,
       run: this.#run,
+      goesOn: this.#mirror !== undefined || this.#parts.found !== undefined,
       requirements: this.#mirror?.requirements ?? this.#parts.found?.requirements,
       authority: store && { pointer: store.pointerOf(this.jobId) },
     };

@@ -14,7 +14,7 @@ import { decideRestart, NO_FAILURES, type RestartMemory, type RestartStrategy } 
 
 /** What the job was about to do when it failed. */
 export interface FailedJob {
-  /** There was a deployment, or more than one try. */
+  /** There was a deployment, or more than one try, or a job master before. */
   readonly hasStarted: boolean;
   /** It waited for slots in vain. */
   readonly isWithoutSlots: boolean;

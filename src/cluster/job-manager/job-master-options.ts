@@ -29,6 +29,11 @@ export interface JobMasterOptions {
   readonly cacheDirectory?: string | undefined;
   /** Move output aside that was committed after the restored checkpoint, instead of refusing. */
   readonly discardLaterOutput: boolean;
+  /**
+   * A job master before has had the job: what keeps this one from starting it is a failure like any other, and no mistake of who
+   * submits it, who would be told at once. Default: false.
+   */
+  readonly goesOn?: boolean | undefined;
   /** What the job was rescaled to before; default: as it was planned. */
   readonly requirements?: ResourceRequirements | undefined;
   /** The job runs with the slots there are; default: with those that it asks for. */

@@ -952,7 +952,7 @@ export class JobMaster {
 
   #intentAfter(error: Error): Intent {
     return this.#failures.intentAfter(error, {
-      hasStarted: this.#attempt > 1 || this.#deployment !== undefined,
+      hasStarted: this.#options.goesOn === true || this.#attempt > 1 || this.#deployment !== undefined,
       isWithoutSlots: this.#scaling.isWithoutSlots(error),
       isStopping: this.#stopAfterwards,
     });
